@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Byte buffers that coders write to and read from. Written by hand because they are the innermost
+// loop of every pipeline: a growing Buffer with an offset, no allocation per value.
+
+import { BeamBridgeError } from './errors.ts';
+
+const INITIAL_SIZE = 256;
+
+/** A growing byte buffer. Numbers are unsigned unless the method's name says otherwise. */
+export class ByteWriter {
+  private buffer: Buffer;
+  private offset = 0;
+
+  constructor(initialSize = INITIAL_SIZE) {
+    this.buffer = Buffer.allocUnsafeSlow(initialSize);
+  }
+
+  /** How many bytes were written since the last {@link take} or {@link reset}. */
+  get length(): number {
+    return this.offset;
+  }
+
+  private room(bytes: number): void {
+    const needed = this.offset + bytes;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(grown, 0, 0, this.offset);
+    this.buffer = grown;
+  }
+
+  byte(value: number): void {
+    this.room(1);
+    this.buffer[this.offset++] = value;
+  }
+
+  bytes(value: Uint8Array): void {
+    this.room(value.length);
+    this.buffer.set(value, this.offset);
+    this.offset += value.length;
+  }
+
+  /** An unsigned LEB128 varint of a whole number from 0 to `Number.MAX_SAFE_INTEGER`. */
+  varint(value: number): void {
+    this.room(8);
+    let rest = value;
+    while (rest > 0x7f_ff_ff_ff) {
+      this.buffer[this.offset++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      this.buffer[this.offset++] = (rest & 127) | 0x80;
+      rest >>>= 7;
+    }
+    this.buffer[this.offset++] = rest;
+  }
+
+  /** A varint of the 64-bit two's complement of `value`: a negative number takes ten bytes. */
+  varint64(value: bigint): void {
+    this.room(10);
+    let rest = BigInt.asUintN(64, value);
+    while (rest > 127n) {
+      this.buffer[this.offset++] = Number(rest & 127n) | 0x80;
+      rest >>= 7n;
+    }
+    this.buffer[this.offset++] = Number(rest);
+  }
+
+  /** A signed varint as Beam's VarIntCoder writes it. `value` must be a safe integer. */
+  signedVarint(value: number): void {
+    if (value >= 0) this.varint(value);
+    else this.varint64(BigInt(value));
+  }
+
+  uint16(value: number): void {
+    this.room(2);
+    this.offset = this.buffer.writeUInt16BE(value & 0xffff, this.offset);
+  }
+
+  /** Four bytes, big-endian, two's complement. */
+  int32(value: number): void {
+    this.room(4);
+    this.offset = this.buffer.writeInt32BE(value, this.offset);
+  }
+
+  /** Eight bytes, big-endian, two's complement. */
+  int64(value: bigint): void {
+    this.room(8);
+    this.offset = this.buffer.writeBigInt64BE(value, this.offset);
+  }
+
+  float32(value: number): void {
+    this.room(4);
+    this.offset = this.buffer.writeFloatBE(value, this.offset);
+  }
+
+  float64(value: number): void {
+    this.room(8);
+    this.offset = this.buffer.writeDoubleBE(value, this.offset);
+  }
+
+  /** UTF-8 without a length. */
+  utf8(value: string): void {
+    this.room(value.length * 3);
+    this.offset += this.buffer.write(value, this.offset, 'utf8');
+  }
+
+  /** UTF-8 after its length in bytes as a varint. */
+  prefixedUtf8(value: string): void {
+    if (value.length <= 42) {
+      // At most 126 bytes: the length takes one byte, so write the text first and fill it in.
+      this.room(1 + value.length * 3);
+      const written = this.buffer.write(value, this.offset + 1, 'utf8');
+      this.buffer[this.offset] = written;
+      this.offset += 1 + written;
+      return;
+    }
+    this.varint(Buffer.byteLength(value, 'utf8'));
+    this.utf8(value);
+  }
+
+  /** Bytes after their length as a varint. */
+  prefixedBytes(value: Uint8Array): void {
+    this.varint(value.length);
+    this.bytes(value);
+  }
+
+  /** Whatever `write` writes, after its length as a varint. */
+  prefixed(write: (out: ByteWriter) => void): void {
+    const start = this.offset;
+    this.byte(0);
+    write(this);
+    const size = this.offset - start - 1;
+    if (size <= 127) {
+      this.buffer[start] = size;
+      return;
+    }
+    let extra = 0;
+    for (let rest = size; rest > 127; rest = Math.floor(rest / 128)) extra += 1;
+    this.room(extra);
+    this.buffer.copyWithin(start + 1 + extra, start + 1, this.offset);
+    this.offset = start;
+    this.varint(size);
+    this.offset += size;
+  }
+
+  /** What was written, as a view that the next write may overwrite. */
+  view(): Uint8Array {
+    return this.buffer.subarray(0, this.offset);
+  }
+
+  /** What was written, as a copy of its own; the writer is empty afterwards. */
+  take(): Uint8Array {
+    const out = Buffer.from(this.view());
+    this.offset = 0;
+    return out;
+  }
+
+  /** What was written, without a copy: the writer gives its buffer away and starts a new one. */
+  detach(): Uint8Array {
+    const out = this.view();
+    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
+    this.offset = 0;
+    return out;
+  }
+
+  /** Forgets everything after the first `length` bytes. */
+  reset(length = 0): void {
+    this.offset = length;
+  }
+}
+
+/** Reads what {@link ByteWriter} writes. Running past the end is `MALFORMED_DATA`, never garbage. */
+export class ByteReader {
+  private readonly buffer: Buffer;
+  private offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get position(): number {
+    return this.offset;
+  }
+
+  get remaining(): number {
+    return this.buffer.length - this.offset;
+  }
+
+  get done(): boolean {
+    return this.offset >= this.buffer.length;
+  }
+
+  private take(bytes: number): number {
+    const start = this.offset;
+    if (bytes < 0 || bytes > this.buffer.length - start) {
+      throw new BeamBridgeError(
+        'MALFORMED_DATA',
+        `encoded data ends early: ${bytes} bytes wanted at offset ${start}, ${this.remaining} left`,
+      );
+    }
+    this.offset = start + bytes;
+    return start;
+  }
+
+  byte(): number {
+    return this.buffer[this.take(1)]!;
+  }
+
+  /** A view of the next `length` bytes; copy it to keep it beyond the buffer's life. */
+  bytes(length: number): Uint8Array {
+    const start = this.take(length);
+    return this.buffer.subarray(start, start + length);
+  }
+
+  /** A view of all bytes that are left. */
+  rest(): Uint8Array {
+    return this.bytes(this.remaining);
+  }
+
+  /** An unsigned varint that must fit a safe integer (lengths and counts). */
+  varint(): number {
+    const value = this.signedVarint();
+    if (value === undefined || value < 0) {
+      throw new BeamBridgeError('MALFORMED_DATA', 'a length or count is out of range');
+    }
+    return value;
+  }
+
+  /**
+   * A signed 64-bit varint as a number, or undefined when it lies outside the safe integers; the
+   * position stays before the varint then, so that {@link varint64} can read it.
+   */
+  signedVarint(): number | undefined {
+    const first = this.buffer[this.take(1)]!;
+    if (first < 128) return first;
+    const start = this.offset - 1;
+    let value = first & 127;
+    let scale = 128;
+    for (let i = 1; i < 7; i++) {
+      const next = this.buffer[this.take(1)]!;
+      value += (next & 127) * scale;
+      if (next < 128) return value;
+      scale *= 128;
+    }
+    this.offset = start;
+    const big = this.varint64();
+    const small = Number(big);
+    if (Number.isSafeInteger(small)) return small;
+    this.offset = start;
+    return undefined;
+  }
+
+  /** A signed 64-bit varint. */
+  varint64(): bigint {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const next = this.buffer[this.take(1)]!;
+      value |= BigInt(next & 127) << shift;
+      if (next < 128) return BigInt.asIntN(64, value);
+    }
+    throw new BeamBridgeError('MALFORMED_DATA', 'a varint is longer than ten bytes');
+  }
+
+  uint16(): number {
+    return this.buffer.readUInt16BE(this.take(2));
+  }
+
+  int32(): number {
+    return this.buffer.readInt32BE(this.take(4));
+  }
+
+  int64(): bigint {
+    return this.buffer.readBigInt64BE(this.take(8));
+  }
+
+  float32(): number {
+    return this.buffer.readFloatBE(this.take(4));
+  }
+
+  float64(): number {
+    return this.buffer.readDoubleBE(this.take(8));
+  }
+
+  utf8(length: number): string {
+    const start = this.take(length);
+    return this.buffer.toString('utf8', start, start + length);
+  }
+
+  prefixedUtf8(): string {
+    return this.utf8(this.varint());
+  }
+
+  prefixedBytes(): Uint8Array {
+    return this.bytes(this.varint());
+  }
+}

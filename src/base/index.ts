@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Leaves that every room may import: the error, the logger, byte buffers. Imports nothing of ours.
+
+export { ByteReader, ByteWriter } from './bytes.ts';
+export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
+export { getLogger, LOG_LEVELS, type Logger, type LogLevel, type LogRecord, setLogLevel, setLogSink } from './log.ts';

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// A logger of the smallest useful size: levels, a name per room, one line per message on stderr.
+// Standard output belongs to the user's program, so nothing here ever writes to it.
+
+/** From most to least talkative. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** One message on its way to the sink. */
+export interface LogRecord {
+  level: Exclude<LogLevel, 'silent'>;
+  /** The part of the program that speaks: `host`, `python`, `harness`, … */
+  name: string;
+  message: string;
+  error?: unknown;
+}
+
+export interface Logger {
+  trace(message: string): void;
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string, error?: unknown): void;
+  error(message: string, error?: unknown): void;
+  enabled(level: LogLevel): boolean;
+}
+
+type Sink = (record: LogRecord) => void;
+
+const ranks = new Map<LogLevel, number>(LOG_LEVELS.map((level, rank) => [level, rank]));
+let threshold = rankOf(process.env.BEAMBRIDGE_LOG);
+let sink: Sink = writeLine;
+
+function rankOf(level: string | undefined): number {
+  return ranks.get(level as LogLevel) ?? ranks.get('warn')!;
+}
+
+function writeLine({ level, name, message, error }: LogRecord): void {
+  const tail = error === undefined ? '' : `: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
+  process.stderr.write(`[${level}] ${name}: ${message}${tail}\n`);
+}
+
+/**
+ * Sets how much is logged.
+ *
+ * @param level - @default `'warn'`, or the value of the environment variable `BEAMBRIDGE_LOG`
+ */
+export function setLogLevel(level: LogLevel): void {
+  threshold = rankOf(level);
+}
+
+/** Sends log records elsewhere than stderr; returns a function that restores the sink before. */
+export function setLogSink(next: Sink): () => void {
+  const before = sink;
+  sink = next;
+  return () => {
+    sink = before;
+  };
+}
+
+/** A logger whose records carry `name`. */
+export function getLogger(name: string): Logger {
+  const enabled = (level: LogLevel) => rankOf(level) >= threshold;
+  const log = (level: LogRecord['level'], message: string, error?: unknown) => {
+    if (enabled(level)) sink({ level, name, message, ...(error === undefined ? {} : { error }) });
+  };
+  return {
+    trace: (message) => log('trace', message),
+    debug: (message) => log('debug', message),
+    info: (message) => log('info', message),
+    warn: (message, error) => log('warn', message, error),
+    error: (message, error) => log('error', message, error),
+    enabled,
+  };
+}
