@@ -125,6 +125,12 @@ function describe(code: ErrorCode, message: string, details: ErrorDetails): stri
     lines.push(`  in transform: ${details.transform}${at}`);
   }
   if (details.hint) lines.push(`  hint: ${details.hint}`);
-  if (details.detail) lines.push(...details.detail.trimEnd().split('\n').map((l) => `  | ${l}`));
+  if (details.detail)
+    lines.push(
+      ...details.detail
+        .trimEnd()
+        .split('\n')
+        .map((l) => `  | ${l}`),
+    );
   return lines.join('\n');
 }

@@ -3,4 +3,12 @@
 
 export { ByteReader, ByteWriter } from './bytes.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
-export { getLogger, LOG_LEVELS, type Logger, type LogLevel, type LogRecord, setLogLevel, setLogSink } from './log.ts';
+export {
+  getLogger,
+  LOG_LEVELS,
+  type Logger,
+  type LogLevel,
+  type LogRecord,
+  setLogLevel,
+  setLogSink,
+} from './log.ts';

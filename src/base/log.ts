@@ -35,7 +35,10 @@ function rankOf(level: string | undefined): number {
 }
 
 function writeLine({ level, name, message, error }: LogRecord): void {
-  const tail = error === undefined ? '' : `: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
+  const tail =
+    error === undefined
+      ? ''
+      : `: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
   process.stderr.write(`[${level}] ${name}: ${message}${tail}\n`);
 }
 

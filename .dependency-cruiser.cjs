@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of rooms as a rule: a room imports only what its row allows, and what those rooms may
+// import in turn. A type-only import counts too.
+
+const rooms = {
+  base: [],
+  proto: [],
+  coders: ['proto'],
+  schema: ['proto', 'coders'],
+  pipeline: ['coders', 'schema'],
+  transforms: ['pipeline'],
+  services: [],
+  external: ['pipeline', 'services'],
+  ml: ['external', 'transforms'],
+  io: ['transforms', 'external'],
+  harness: ['coders', 'transforms'],
+  runners: ['harness', 'external', 'services'],
+  testing: ['runners'],
+  cli: ['testing', 'io', 'ml'],
+};
+
+function reachable(room, seen = new Set(['base', room])) {
+  for (const next of rooms[room]) {
+    if (!seen.has(next)) reachable(next, seen.add(next));
+  }
+  return [...seen];
+}
+
+module.exports = {
+  forbidden: [
+    ...Object.keys(rooms).map((room) => ({
+      name: `room-${room}`,
+      comment: `src/${room} may import only: ${reachable(room).join(', ')}`,
+      severity: 'error',
+      from: { path: `^src/${room}/` },
+      to: { path: '^src/', pathNot: `^src/(${reachable(room).join('|')})/` },
+    })),
+    {
+      name: 'through-the-door',
+      comment: "another room's files are imported through its index.ts",
+      severity: 'error',
+      from: { path: '^src/([^/]+)/' },
+      to: { path: '^src/[^/]+/', pathNot: '^src/$1/|^src/[^/]+/index\\.ts$' },
+    },
+    {
+      name: 'one-place-spawns',
+      comment: 'only src/services starts processes',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/services/' },
+      to: { path: '^(node:)?child_process$|node_modules/execa' },
+    },
+    {
+      name: 'engine-without-grpc',
+      comment: 'the engine of the node runner knows bytes, windows and time, and no gRPC',
+      severity: 'error',
+      from: { path: '^src/runners/node/engine/' },
+      to: { path: 'node_modules/@grpc' },
+    },
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types'] },
+  },
+};
