@@ -56,7 +56,6 @@ module.exports = {
       from: { path: '^src/runners/node/engine/' },
       to: { path: 'node_modules/@grpc' },
     },
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

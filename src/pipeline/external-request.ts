@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the graph remembers of a cross-language transform until an expansion service is asked.
+// The room src/external makes these and answers them.
+
+import type { pb } from '../proto/index.ts';
+
+/** Where a cross-language transform is expanded and what it needs. */
+export interface ExternalRequest {
+  urn: string;
+  payload: Uint8Array;
+  service: ExpansionServiceChoice;
+  /** Tags of outputs whose coder the service is asked to use: it may refuse more than one. */
+  requestOutputCoders: readonly string[];
+  /** The answer, once there is one. */
+  expansion?: { components: pb.Components; transform: pb.PTransform; requirements: string[] };
+}
+
+/** The managed Python host with these packages, or a service that somebody else runs. */
+export type ExpansionServiceChoice =
+  | { kind: 'python'; extras: readonly string[]; packages: readonly string[] }
+  | { kind: 'address'; address: string };

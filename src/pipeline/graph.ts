@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graph that a program builds by applying transforms: nodes, what flows between them, and the
+// user's functions by name. It knows nothing of runners; to-proto.ts turns it into Beam's message.
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { BeamBridgeError } from '../base/index.ts';
+import type { Coder } from '../coders/index.ts';
+import type { ExternalRequest } from './external-request.ts';
+import { callSite, NameScope } from './names.ts';
+import type { WindowingStrategy } from './windowing.ts';
+
+/** What {@link TransformNode.payload} may ask for while it is turned into bytes. */
+export interface ProtoContext {
+  coderId(coder: Coder<unknown>): string;
+  windowingStrategyId(strategy: WindowingStrategy): string;
+  /** The environment in which this program's functions run. */
+  environmentId: string;
+}
+
+/** A PCollection as the graph sees it. */
+export interface PCollectionNode {
+  readonly id: string;
+  readonly name: string;
+  coder: Coder<unknown>;
+  windowing: WindowingStrategy;
+  bounded: boolean;
+  readonly producer: TransformNode;
+}
+
+/** What a transform is, in Beam's terms. */
+export interface TransformSpec {
+  urn: string;
+  payload?: Uint8Array | ((context: ProtoContext) => Uint8Array);
+}
+
+/** One application of a transform; composites have children, primitives a spec that a runner knows. */
+export class TransformNode {
+  readonly children: TransformNode[] = [];
+  readonly inputs = new Map<string, PCollectionNode>();
+  readonly outputs = new Map<string, PCollectionNode>();
+  readonly names = new NameScope();
+  readonly annotations = new Map<string, Uint8Array>();
+  spec: TransformSpec | undefined;
+  /** Whether this transform runs functions of this program and so needs its environment. */
+  needsEnvironment = false;
+  /** Set on a cross-language transform that an expansion service turns into real ones later. */
+  external: ExternalRequest | undefined;
+
+  constructor(
+    readonly id: string,
+    /** Unique in the pipeline; parts are separated by `/`. */
+    readonly name: string,
+    readonly parent: TransformNode | undefined,
+    readonly appliedAt: string | undefined,
+  ) {}
+
+  /** Names of the transform for an error's details. */
+  get errorDetails() {
+    return { transform: this.name, appliedAt: this.appliedAt };
+  }
+}
+
+/** Options of a PCollection that a primitive transform produces. */
+export interface OutputOptions<T> {
+  coder: Coder<T>;
+  windowing: WindowingStrategy;
+  bounded: boolean;
+}
+
+/** All that a program has applied so far. */
+export class Pipeline {
+  readonly transforms: TransformNode[] = [];
+  readonly pcollections: PCollectionNode[] = [];
+  readonly roots: TransformNode[] = [];
+  /** The user's functions by the key that travels in a payload: the transform's unique name. */
+  readonly functions = new Map<string, unknown>();
+  private readonly rootNames = new NameScope();
+  private readonly scope = new AsyncLocalStorage<TransformNode>();
+
+  /** The transform whose `expand` is running, also across its awaits. */
+  get current(): TransformNode | undefined {
+    return this.scope.getStore();
+  }
+
+  /** Adds a transform below the one that is expanding. */
+  addTransform(base: string, explicit: boolean): TransformNode {
+    const parent = this.current;
+    const prefix = parent ? `${parent.name}/` : '';
+    const names = parent ? parent.names : this.rootNames;
+    const name = prefix + names.claim(base, explicit, (n) => prefix + n);
+    const node = new TransformNode(`t${this.transforms.length + 1}`, name, parent, callSite());
+    this.transforms.push(node);
+    (parent ? parent.children : this.roots).push(node);
+    return node;
+  }
+
+  /** Runs `expand` with `node` as the parent of whatever it applies. */
+  within<T>(node: TransformNode, expand: () => T): T {
+    return this.scope.run(node, expand);
+  }
+
+  addPCollection<T>(
+    producer: TransformNode,
+    tag: string,
+    options: OutputOptions<T>,
+  ): PCollectionNode {
+    if (producer.outputs.has(tag)) {
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        `output ${JSON.stringify(tag)} is named twice`,
+        {
+          ...producer.errorDetails,
+          hint: 'Give each output of a transform a tag of its own.',
+        },
+      );
+    }
+    const node: PCollectionNode = {
+      id: `pc${this.pcollections.length + 1}`,
+      name: `${producer.name}.${tag}`,
+      coder: options.coder as Coder<unknown>,
+      windowing: options.windowing,
+      bounded: options.bounded,
+      producer,
+    };
+    this.pcollections.push(node);
+    producer.outputs.set(tag, node);
+    return node;
+  }
+
+  /** Registers a function of the user's and returns the bytes that name it in a payload. */
+  addFunction(node: TransformNode, value: unknown, role = ''): Uint8Array {
+    const key = role ? `${node.name}#${role}` : node.name;
+    this.functions.set(key, value);
+    return Buffer.from(key, 'utf8');
+  }
+}

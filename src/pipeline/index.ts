@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graph that a program builds: Root, PCollection, PTransform, ParDo and its parameters, names,
+// and the way from graph to Beam's message. May import coders, schema and what those may import.
+
+export type { ExpansionServiceChoice, ExternalRequest } from './external-request.ts';
+export {
+  type OutputOptions,
+  type PCollectionNode,
+  Pipeline,
+  type ProtoContext,
+  TransformNode,
+  type TransformSpec,
+} from './graph.ts';
+export { callSite, explicitName, extractName, labelled, withName } from './names.ts';
+export {
+  type AnyFunction,
+  type DoFn,
+  type DoFnOutput,
+  type FlatMapFn,
+  filter,
+  flatMap,
+  MAIN_OUTPUT,
+  type MapFn,
+  MultiParDo,
+  map,
+  type Outputs,
+  ParDo,
+  type PredicateFn,
+  parDo,
+  type RegisteredParDo,
+  TaggedOutput,
+  TimestampedValue,
+  tagged,
+  timestamped,
+  type UserFunction,
+} from './par-do.ts';
+export {
+  bindContext,
+  Counter,
+  counter,
+  Distribution,
+  distribution,
+  Gauge,
+  gauge,
+  LookupParam,
+  Metric,
+  type MetricKind,
+  PaneInfoParam,
+  type ParamProvider,
+  ParDoParam,
+  paneInfoParam,
+  paramsOf,
+  SideInputParam,
+  TimestampParam,
+  timestampParam,
+  WindowParam,
+  windowParam,
+} from './params.ts';
+export {
+  type AsyncPTransform,
+  applyTransform,
+  applyTransformAsync,
+  type PTransform,
+  PTransformClass,
+} from './ptransform.ts';
+export {
+  flattenPValue,
+  newOutput,
+  P,
+  PCollection,
+  type PValue,
+  PValueWrapper,
+  pipelineOf,
+  Root,
+} from './pvalue.ts';
+export { ProtoBuilder, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from './to-proto.ts';
+export { FUNCTION_URNS } from './urns.ts';
+export {
+  type AccumulationMode,
+  type TimestampCombiner,
+  type WindowFn,
+  type WindowingStrategy,
+  windowingStrategy,
+} from './windowing.ts';
