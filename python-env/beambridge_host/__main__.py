@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m beambridge_host`: start, announce, serve, end.
+
+The process ends on SIGTERM, or when nobody called it for `--idle-timeout` seconds. That it ends with
+its parent is the business of the guard that the Node side starts around it.
+"""
+
+import argparse
+import importlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+from beambridge_host import __version__
+from beambridge_host.channel import claim_stdout, send_logs
+
+TOKEN_VARIABLE = 'BEAMBRIDGE_HOST_TOKEN'
+
+
+def _arguments() -> argparse.Namespace:
+  parser = argparse.ArgumentParser(prog='beambridge_host', description=__doc__)
+  parser.add_argument('--log-level', default='INFO', help='least level of log records sent to Node')
+  parser.add_argument('--idle-timeout', type=float, default=0.0, help='seconds without a call; 0: never')
+  parser.add_argument('--preload', action='append', default=[], help='module to import once ready')
+  return parser.parse_args()
+
+
+def _preload(modules: list[str]) -> None:
+  for module in modules:
+    try:
+      importlib.import_module(module)
+    except ImportError:
+      pass  # A pipeline that needs it gets the error where it says so.
+
+
+def main() -> None:
+  arguments = _arguments()
+  sys.argv = sys.argv[:1]  # Beam parses the arguments of the process wherever it finds none of its own.
+  token = os.environ.pop(TOKEN_VARIABLE, '')
+  if not token:
+    sys.exit(f'{TOKEN_VARIABLE} must hold a token: start the host through beambridge.')
+  channel = claim_stdout()
+  # Beam warns about optional packages while it is imported.
+  send_logs(channel, 'ERROR')
+
+  ending = threading.Event()
+  for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, lambda *_: ending.set())
+
+  # Imported late: one second, in which a broken environment shows, and signals work already.
+  from beambridge_host.server import HostServer  # pylint: disable=import-outside-toplevel
+  import apache_beam  # pylint: disable=import-outside-toplevel
+
+  staging = tempfile.mkdtemp(prefix='beambridge-staging-')
+  try:
+    server = HostServer(token, staging)
+    send_logs(channel, arguments.log_level)
+    channel.send({
+        'ready': True,
+        'address': server.address,
+        'pid': os.getpid(),
+        'version': __version__,
+        'beam': apache_beam.__version__,
+        'python': '.'.join(map(str, sys.version_info[:3])),
+    })
+    threading.Thread(target=_preload, args=(arguments.preload,), name='preload', daemon=True).start()
+    while not ending.wait(1.0):
+      idle = 0.0 if server.busy else time.monotonic() - server.last_call
+      if arguments.idle_timeout and idle > arguments.idle_timeout:
+        break
+    server.stop()
+  finally:
+    shutil.rmtree(staging, ignore_errors=True)
+  # Threads of a job may still run user code: nothing of it is worth waiting for.
+  os._exit(0)
+
+
+if __name__ == '__main__':
+  main()
