@@ -42,6 +42,10 @@ export class ByteWriter {
   /** An unsigned LEB128 varint of a whole number from 0 to `Number.MAX_SAFE_INTEGER`. */
   varint(value: number): void {
     this.room(8);
+    if (value < 128) {
+      this.buffer[this.offset++] = value;
+      return;
+    }
     let rest = value;
     while (rest > 0x7f_ff_ff_ff) {
       this.buffer[this.offset++] = (rest % 128) | 0x80;
@@ -67,8 +71,20 @@ export class ByteWriter {
 
   /** A signed varint as Beam's VarIntCoder writes it. `value` must be a safe integer. */
   signedVarint(value: number): void {
-    if (value >= 0) this.varint(value);
-    else this.varint64(BigInt(value));
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
+    // Ten bytes of two's complement from two 32-bit halves: a bigint here would cost ten times more.
+    this.room(10);
+    let low = value | 0;
+    let high = Math.floor(value / 0x1_00_00_00_00) | 0;
+    for (let i = 0; i < 9; i++) {
+      this.buffer[this.offset++] = (low & 127) | 0x80;
+      low = (low >>> 7) | (high << 25);
+      high >>= 7;
+    }
+    this.buffer[this.offset++] = 1;
   }
 
   uint16(value: number): void {
@@ -80,6 +96,12 @@ export class ByteWriter {
   int32(value: number): void {
     this.room(4);
     this.offset = this.buffer.writeInt32BE(value, this.offset);
+  }
+
+  /** Four bytes, big-endian, of a whole number from 0 to 2^32 - 1. */
+  uint32(value: number): void {
+    this.room(4);
+    this.offset = this.buffer.writeUInt32BE(value, this.offset);
   }
 
   /** Eight bytes, big-endian, two's complement. */
@@ -188,20 +210,27 @@ export class ByteReader {
     return this.buffer.length - this.offset;
   }
 
+  /** Goes back (or on) to a position that {@link position} gave. */
+  seek(position: number): void {
+    this.offset = position;
+  }
+
   get done(): boolean {
     return this.offset >= this.buffer.length;
   }
 
   private take(bytes: number): number {
     const start = this.offset;
-    if (bytes < 0 || bytes > this.buffer.length - start) {
-      throw new BeamBridgeError(
-        'MALFORMED_DATA',
-        `encoded data ends early: ${bytes} bytes wanted at offset ${start}, ${this.remaining} left`,
-      );
-    }
+    if (bytes < 0 || bytes > this.buffer.length - start) throw this.endsEarly(bytes);
     this.offset = start + bytes;
     return start;
+  }
+
+  private endsEarly(bytes: number): BeamBridgeError {
+    return new BeamBridgeError(
+      'MALFORMED_DATA',
+      `encoded data ends early: ${bytes} bytes wanted at offset ${this.offset}, ${this.remaining} left`,
+    );
   }
 
   byte(): number {
@@ -233,23 +262,34 @@ export class ByteReader {
    * position stays before the varint then, so that {@link varint64} can read it.
    */
   signedVarint(): number | undefined {
-    const first = this.buffer[this.take(1)]!;
-    if (first < 128) return first;
-    const start = this.offset - 1;
-    let value = first & 127;
-    let scale = 128;
-    for (let i = 1; i < 7; i++) {
-      const next = this.buffer[this.take(1)]!;
-      value += (next & 127) * scale;
-      if (next < 128) return value;
-      scale *= 128;
+    const buffer = this.buffer;
+    const start = this.offset;
+    if (start >= buffer.length) throw this.endsEarly(1);
+    const first = buffer[start]!;
+    if (first < 128) {
+      this.offset = start + 1;
+      return first;
     }
-    this.offset = start;
-    const big = this.varint64();
-    const small = Number(big);
-    if (Number.isSafeInteger(small)) return small;
-    this.offset = start;
-    return undefined;
+    // At most 28 bits in `low`, the next 28 in `middle`, the rest in `high`: all fit an int32.
+    let low = first & 127;
+    let middle = 0;
+    let high = 0;
+    for (let i = 1; i < 10; i++) {
+      if (start + i >= buffer.length) throw this.endsEarly(i + 1);
+      const next = buffer[start + i]!;
+      const bits = next & 127;
+      if (i < 4) low |= bits << (7 * i);
+      else if (i < 8) middle |= bits << (7 * (i - 4));
+      else high |= bits << (7 * (i - 8));
+      if (next < 128) {
+        // Bits 56 to 63 as a signed byte carry the sign of the whole.
+        const value = ((high << 24) >> 24) * 2 ** 56 + middle * 2 ** 28 + low;
+        if (!Number.isSafeInteger(value)) return undefined;
+        this.offset = start + i + 1;
+        return value;
+      }
+    }
+    throw new BeamBridgeError('MALFORMED_DATA', 'a varint is longer than ten bytes');
   }
 
   /** A signed 64-bit varint. */
@@ -269,6 +309,10 @@ export class ByteReader {
 
   int32(): number {
     return this.buffer.readInt32BE(this.take(4));
+  }
+
+  uint32(): number {
+    return this.buffer.readUInt32BE(this.take(4));
   }
 
   int64(): bigint {

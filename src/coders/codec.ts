@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// One value to bytes and back, for callers that hold a single value and not a stream.
+
+import { ByteReader, ByteWriter } from '../base/index.ts';
+import type { Coder } from './coder.ts';
+import { malformed } from './describe.ts';
+
+/** The bytes of one value. @param nested - see {@link Coder}. @default false */
+export function encodeValue<T>(coder: Coder<T>, value: T, nested = false): Uint8Array {
+  const out = new ByteWriter();
+  coder.encode(value, out, nested);
+  return out.take();
+}
+
+/**
+ * The value of `bytes`, all of which must belong to it.
+ *
+ * @param nested - see {@link Coder}. @default false
+ * @throws BeamBridgeError `MALFORMED_DATA` when bytes are missing or left over
+ */
+export function decodeValue<T>(coder: Coder<T>, bytes: Uint8Array, nested = false): T {
+  const input = new ByteReader(bytes);
+  const value = coder.decode(input, nested);
+  if (!input.done) throw malformed(`${input.remaining} bytes are left over after a ${coder.name}`);
+  return value;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values to bytes and back: Beam's standard coders, the row coder, and the coder of plain
+// JavaScript values. May import `proto` and `base`.
+
+export { decodeValue, encodeValue } from './codec.ts';
+export type { Coder, CoderSpec } from './coder.ts';
+export {
+  deterministicForm,
+  KVCoder,
+  LengthPrefixCoder,
+  NullableCoder,
+  ShardedKeyCoder,
+} from './composite-coders.ts';
+export { describeValue } from './describe.ts';
+export { readInstant, writeInstant } from './instant.ts';
+export { IterableCoder, StateBackedIterableCoder } from './iterable-coders.ts';
+export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
+export { Decimal, MicrosInstant } from './logical-values.ts';
+export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
+export {
+  type CoderContext,
+  type CoderFactory,
+  coderFromProto,
+  coderFromSpec,
+  coderToProto,
+  type InternCoder,
+  internCodersInto,
+  registerCoder,
+} from './proto.ts';
+export { StateBackedIterable, type StateReader } from './state-backed-iterable.ts';
+export { UnknownCoder } from './unknown-coder.ts';
+export {
+  END_OF_GLOBAL_WINDOW,
+  GlobalWindow,
+  type Instant,
+  IntervalWindow,
+  type KV,
+  MAX_TIMESTAMP,
+  MIN_TIMESTAMP,
+  NO_FIRING,
+  type PaneInfo,
+  type ShardedKey,
+  type Timer,
+  Timing,
+  type Window,
+  type WindowedValue,
+} from './values.ts';
+export { VarIntCoder, type VarIntOptions } from './var-int-coder.ts';
+export { CustomWindowCoder, GlobalWindowCoder, IntervalWindowCoder } from './window-coders.ts';
+export {
+  ParamWindowedValueCoder,
+  TimerCoder,
+  WindowedValueCoder,
+} from './windowed-value-coders.ts';
