@@ -47,7 +47,7 @@ export function writeInstant(instant: Instant, out: ByteWriter): void {
 
 /** Writes milliseconds that a number might not hold. */
 export function writeExactMillis(millis: bigint, out: ByteWriter): void {
-  out.int64(millis - SHIFT);
+  out.int64(BigInt.asIntN(64, millis + SHIFT));
 }
 
 /** Reads an instant; one outside the safe integers becomes the nearest double. */
