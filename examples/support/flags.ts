@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flags that every example takes, on top of its own: --runner, --jobEndpoint, --expansionService,
+// and any other --name=value, which becomes a pipeline option.
+
+import { parseArgs } from 'node:util';
+import { createRunner, type Runner } from 'beambridge';
+
+/** An example's own flags (with their defaults), and a runner made from all the others. */
+export function exampleFlags<F extends Record<string, string>>(
+  defaults: F,
+): { flags: F; runner: Runner; expansionService: string | undefined } {
+  const { values } = parseArgs({
+    strict: false,
+    options: Object.fromEntries(
+      [...Object.keys(defaults), 'runner', 'jobEndpoint', 'expansionService'].map((name) => [
+        name,
+        { type: 'string' as const },
+      ]),
+    ),
+  });
+  const flags: Record<string, string> = { ...defaults };
+  const others: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (name in defaults) flags[name] = String(value);
+    else others[name] = value;
+  }
+  const { expansionService } = others;
+  return {
+    flags: flags as F,
+    runner: createRunner(others),
+    expansionService: typeof expansionService === 'string' ? expansionService : undefined,
+  };
+}
