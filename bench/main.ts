@@ -4,10 +4,10 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { printTable, type Table } from './table.ts';
+import { printTable, type Table } from './support/table.ts';
 
 const here = import.meta.dirname;
-const support = new Set(['main', 'table']);
+const support = new Set(['main']);
 const names = readdirSync(here)
   .filter((f) => f.endsWith('.ts'))
   .map((f) => f.slice(0, -3))

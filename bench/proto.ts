@@ -7,7 +7,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import protobuf from 'protobufjs';
 import { Bench } from 'tinybench';
 import { fn } from '../src/proto/index.ts';
-import type { Table } from './table.ts';
+import type { Table } from './support/table.ts';
 
 /** Messages by what they stand for; bytes fields hold what a bundle of digits would. */
 const shapes = {

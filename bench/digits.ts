@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main job, whole processes: text file in, RunInference with a scikit-learn model, text file
+// out. Peers: the same pipeline in Python on its FnApiRunner. Every output is compared with the
+// peer's before a time counts.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { ensurePythonEnvironment } from '../src/services/index.ts';
+import { type Measured, measure } from './support/measure.ts';
+import type { Table } from './support/table.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const data = join(root, '.cache/bench/digits');
+const trained = join(root, '.cache/mnist/digits');
+const SIZES = [1_000, 10_000, 50_000, 200_000];
+
+/** `rows` lines of real digits: the 1,797 of them over and over. */
+function inputOf(rows: number): string {
+  const file = join(data, `${rows}.csv`);
+  if (existsSync(file)) return file;
+  const lines = readFileSync(join(trained, 'all.csv'), 'utf8').trim().split('\n');
+  const out = Array.from({ length: rows }, (_, i) => lines[i % lines.length]);
+  writeFileSync(file, `${out.join('\n')}\n`);
+  return file;
+}
+
+/** The lines of all shards, sorted: runners write them in any order. */
+function linesOf(prefix: string): string {
+  const folder = resolve(prefix, '..');
+  const name = prefix.split('/').at(-1)!;
+  return readdirSync(folder)
+    .filter((f) => f.startsWith(`${name}-`))
+    .flatMap((f) => readFileSync(join(folder, f), 'utf8').trim().split('\n'))
+    .sort()
+    .join('\n');
+}
+
+export async function run(): Promise<Table> {
+  mkdirSync(data, { recursive: true });
+  const { python } = await ensurePythonEnvironment({ extras: ['sklearn'] });
+  if (!existsSync(join(trained, 'model.pkl'))) {
+    await execa(process.execPath, ['--import', 'tsx', 'scripts/example.ts', 'train-mnist'], {
+      cwd: root,
+    });
+  }
+  const model = join(trained, 'model.pkl');
+  const wanted = process.argv.find((a) => a.startsWith('--rows='))?.slice('--rows='.length);
+  const sizes = wanted ? wanted.split(',').map(Number) : SIZES;
+  const rows: string[][] = [];
+  for (const size of sizes) {
+    const input = inputOf(size);
+    const peers: Record<string, (output: string) => Promise<Measured>> = {
+      'Python pipeline (FnApiRunner)': (output) =>
+        measure(python, [join(root, 'bench/peers/digits_beam.py'), input, output, model]),
+      'beambridge, runner direct': (output) =>
+        measure(process.execPath, [
+          ...['--import', 'tsx', join(root, 'examples/mnist.ts'), '--runner=direct'],
+          ...[`--input=${input}`, `--output=${output}`, `--modelPath=${model}`],
+        ]),
+    };
+    let baseline: Measured | undefined;
+    let truth = '';
+    for (const [name, runPeer] of Object.entries(peers)) {
+      const output = join(data, `out-${rows.length}`, 'part');
+      rmSync(resolve(output, '..'), { recursive: true, force: true });
+      mkdirSync(resolve(output, '..'), { recursive: true });
+      const measured = await runPeer(output);
+      const lines = linesOf(output);
+      truth ||= lines;
+      if (lines !== truth) throw new Error(`${name} gave other predictions for ${size} rows`);
+      baseline ??= measured;
+      rows.push([
+        size.toLocaleString('en'),
+        name,
+        `${measured.seconds.toFixed(2)} s`,
+        `${(measured.seconds / baseline.seconds).toFixed(2)}`,
+        measured.peakMb
+          .slice(0, 3)
+          .map(({ command, mb }) => `${command} ${mb.toFixed(0)}`)
+          .join(', '),
+      ]);
+    }
+  }
+  return {
+    title: 'digits: text in, scikit-learn, text out; whole processes',
+    head: ['rows', 'who', 'time', '× Python', 'peak memory in MB, per process'],
+    rows,
+  };
+}
