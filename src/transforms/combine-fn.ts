@@ -18,6 +18,13 @@ export interface CombineFn<InputT, AccumulatorT, OutputT> {
   extractOutput(accumulator: AccumulatorT): OutputT;
   /** @default the coder for plain JavaScript values */
   accumulatorCoder?(inputCoder: Coder<InputT>): Coder<AccumulatorT>;
+  /** @default the coder for plain JavaScript values */
+  outputCoder?(inputCoder: Coder<InputT>): Coder<OutputT>;
+}
+
+/** A combiner that gives one of its inputs, so that the output's type is the input's. */
+export interface SelectingCombineFn extends CombineFn<unknown, unknown, unknown> {
+  readonly selects: true;
 }
 
 /** What is registered under a combine's key (FUNCTION_URNS.combineFn). */

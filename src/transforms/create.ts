@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A PCollection of values that the program holds already.
+
+import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
+import { type Coder, describeValue, JsCoder, VarIntCoder } from '../coders/index.ts';
+import type { PCollection, PTransformClass, Root } from '../pipeline/index.ts';
+import { impulse } from './impulse.ts';
+import { reshuffle } from './reshuffle.ts';
+import { flatMapStep, transform } from './transform.ts';
+
+/** Chunks are the units that can go to different workers. */
+const MOST_CHUNKS = 100;
+const CHUNK_BYTES = 256 * 1024;
+
+/** Options of {@link create}. */
+export interface CreateOptions<T> {
+  /** @default the coder for plain JavaScript values */
+  coder?: Coder<T>;
+  /** Whether later steps may run on several workers. @default true */
+  reshuffle?: boolean;
+}
+
+interface Chunk {
+  bytes: Uint8Array;
+  count: number;
+}
+
+/**
+ * A PCollection of these elements.
+ *
+ * They are encoded when the transform is applied: an element that cannot be is found at once, and
+ * changing it afterwards changes nothing. The encoded chunks stay with this program and are found
+ * there by the transform's name, as functions are, so they never bloat the pipeline's message; a
+ * worker elsewhere makes them again by running the same construction.
+ *
+ * @param options - or, as in the official SDK, whether to reshuffle
+ * @throws `CODER_MISMATCH` for an element that the coder cannot write, such as a function
+ * @throws `INVALID_ARGUMENT` for what is not iterable
+ *
+ * @example
+ * ```ts
+ * const words = root.apply(create(['to', 'be', 'or', 'not']));
+ * ```
+ */
+export function create<T>(
+  elements: Iterable<T>,
+  options: CreateOptions<T> | boolean = {},
+): PTransformClass<Root, PCollection<T>> {
+  const { coder = new JsCoder() as Coder<unknown> as Coder<T>, reshuffle: spread = true } =
+    typeof options === 'boolean' ? { reshuffle: options } : options;
+  checkIterable(elements);
+  return transform('create', (root) => {
+    const chunks = encodeChunks(elements, coder);
+    if (!spread || chunks.length <= 1) {
+      return root
+        .apply(impulse())
+        .apply(flatMapStep('read', () => decodeAll(chunks, coder), coder));
+    }
+    return root
+      .apply(impulse())
+      .apply(flatMapStep('chunks', () => chunks.keys(), new VarIntCoder() as Coder<number>))
+      .apply(reshuffle())
+      .apply(flatMapStep('read', (index: number) => decodeAll([chunks[index]!], coder), coder));
+  });
+}
+
+function encodeChunks<T>(elements: Iterable<T>, coder: Coder<T>): Chunk[] {
+  const values = Array.isArray(elements) ? (elements as readonly T[]) : [...elements];
+  const most = Math.max(1, Math.ceil(values.length / MOST_CHUNKS));
+  const chunks: Chunk[] = [];
+  const out = new ByteWriter();
+  let count = 0;
+  const flush = () => {
+    if (count > 0) chunks.push({ bytes: out.take(), count });
+    count = 0;
+  };
+  for (let index = 0; index < values.length; index++) {
+    try {
+      coder.encode(values[index] as T, out, true);
+    } catch (error) {
+      throw BeamBridgeError.from(error, 'CODER_MISMATCH').with({
+        detail: `it is element ${index} of create, ${describeValue(values[index])}`,
+      });
+    }
+    count += 1;
+    if (count >= most || out.length >= CHUNK_BYTES) flush();
+  }
+  flush();
+  return chunks;
+}
+
+function* decodeAll<T>(chunks: readonly Chunk[], coder: Coder<T>): Generator<T> {
+  for (const { bytes, count } of chunks) {
+    const input = new ByteReader(bytes);
+    for (let i = 0; i < count; i++) yield coder.decode(input, true);
+  }
+}
+
+function checkIterable(elements: unknown): void {
+  const given = elements as
+    | { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown; then?: unknown }
+    | undefined;
+  if (typeof elements !== 'string' && typeof given?.[Symbol.iterator] === 'function') return;
+  const waits =
+    typeof given?.[Symbol.asyncIterator] === 'function' || typeof given?.then === 'function';
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `create was given ${describeValue(elements)}, not an array or another iterable`,
+    {
+      hint: waits
+        ? 'Collect it into an array first (for await … push), then build the pipeline.'
+        : 'Put the elements into an array: create([element]).',
+    },
+  );
+}

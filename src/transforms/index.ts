@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core library of transforms: sources in memory, groupings and combiners, windows, side inputs.
+// May import pipeline and what that may import.
+
+export {
+  type AsyncPTransform,
+  Counter,
+  counter,
+  Distribution,
+  type DoFn,
+  type DoFnOutput,
+  distribution,
+  extractName,
+  type FlatMapFn,
+  filter,
+  flatMap,
+  Gauge,
+  gauge,
+  type MapFn,
+  map,
+  type Outputs,
+  type PredicateFn,
+  type PTransform,
+  PTransformClass,
+  paneInfoParam,
+  parDo,
+  TaggedOutput,
+  TimestampedValue,
+  tagged,
+  timestamped,
+  timestampParam,
+  type WindowFn,
+  type WindowingStrategy,
+  windowParam,
+  withName,
+} from '../pipeline/index.ts';
+export { binaryCombineFn } from './binary-combine-fn.ts';
+export type { CombineFn, RegisteredCombine, SelectingCombineFn } from './combine-fn.ts';
+export { type Combiner, combinePerKey } from './combine-per-key.ts';
+export { count, max, mean, min, sample, sum, sumBigInt, toList, top } from './combiners.ts';
+export { type CreateOptions, create } from './create.ts';
+export { flatten } from './flatten.ts';
+export { groupByKey } from './group-by-key.ts';
+export { impulse } from './impulse.ts';
+export { reshuffle } from './reshuffle.ts';
+export {
+  iterableSideInput,
+  listSideInput,
+  mapSideInput,
+  multimapSideInput,
+  singletonSideInput,
+} from './side-inputs.ts';
+export { assignTimestamps, type WindowingOptions, windowInto } from './window-into.ts';
+export {
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+  standardWindowFn,
+} from './windowings.ts';
+export { withCoder } from './with-coder.ts';

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Side inputs: whole PCollections as values beside each element.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { describeValue, type KV } from '../coders/index.ts';
+import { type PCollection, SideInputParam } from '../pipeline/index.ts';
+
+/**
+ * All elements of the window, in no particular order.
+ *
+ * @example
+ * ```ts
+ * words.filter((word, { stop }) => ![...stop.lookup()].includes(word), {
+ *   stop: iterableSideInput(stopWords),
+ * });
+ * ```
+ */
+export function iterableSideInput<T>(pcoll: PCollection<T>): SideInputParam<T, Iterable<T>> {
+  return new SideInputParam<T, Iterable<T>>(pcoll, (elements) => elements);
+}
+
+/** All elements of the window in an array, in no particular order. */
+export function listSideInput<T>(pcoll: PCollection<T>): SideInputParam<T, T[]> {
+  return new SideInputParam<T, T[]>(pcoll, (elements) => elements);
+}
+
+/**
+ * The only element of the window.
+ *
+ * @param defaultValue - in place of the element where there is none
+ * @throws `INVALID_ARGUMENT` at run time for several elements, or for none without a default
+ *
+ * @example
+ * ```ts
+ * prices.map((price, { total }) => price / total.lookup(), { total: singletonSideInput(sumOfPrices) });
+ * ```
+ */
+export function singletonSideInput<T>(
+  pcoll: PCollection<T>,
+  ...defaultValue: [defaultValue?: T]
+): SideInputParam<T, T> {
+  return new SideInputParam<T, T>(pcoll, (elements) => {
+    if (elements.length === 1) return elements[0] as T;
+    // The official SDK takes an undefined default for none.
+    if (elements.length === 0 && defaultValue[0] !== undefined) return defaultValue[0];
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `singletonSideInput of ${pcoll.node.name} found ${elements.length} elements, not one`,
+      {
+        hint:
+          elements.length === 0
+            ? 'Give a default as its second argument, or check why nothing arrives there.'
+            : 'Combine them to one first, or use iterableSideInput.',
+      },
+    );
+  });
+}
+
+/**
+ * Key-values of the window as a `Map` with one value for each key.
+ *
+ * @throws `INVALID_ARGUMENT` at run time for a key with two values, or a key that is an object
+ */
+export function mapSideInput<K, V>(
+  pcoll: PCollection<KV<K, V>>,
+): SideInputParam<KV<K, V>, ReadonlyMap<K, V>> {
+  return new SideInputParam<KV<K, V>, ReadonlyMap<K, V>>(pcoll, (elements) => {
+    const map = new Map<K, V>();
+    for (const { key, value } of elements) {
+      checkKey('mapSideInput', pcoll, key);
+      if (map.has(key)) {
+        throw new BeamBridgeError(
+          'INVALID_ARGUMENT',
+          `mapSideInput of ${pcoll.node.name} found two values for the key ${describeValue(key)}`,
+          { hint: 'Combine them first, or use multimapSideInput.' },
+        );
+      }
+      map.set(key, value);
+    }
+    return map;
+  });
+}
+
+/**
+ * Key-values of the window as a `Map` from each key to all its values.
+ *
+ * @throws `INVALID_ARGUMENT` at run time for a key that is an object
+ */
+export function multimapSideInput<K, V>(
+  pcoll: PCollection<KV<K, V>>,
+): SideInputParam<KV<K, V>, ReadonlyMap<K, V[]>> {
+  return new SideInputParam<KV<K, V>, ReadonlyMap<K, V[]>>(pcoll, (elements) => {
+    const map = new Map<K, V[]>();
+    for (const { key, value } of elements) {
+      checkKey('multimapSideInput', pcoll, key);
+      const values = map.get(key);
+      if (values) values.push(value);
+      else map.set(key, [value]);
+    }
+    return map;
+  });
+}
+
+/** A Map finds objects by identity, which an element that has travelled no longer has. */
+function checkKey(what: string, pcoll: PCollection<unknown>, key: unknown): void {
+  if (typeof key !== 'object' || key === null) return;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `${what} of ${pcoll.node.name} found the key ${describeValue(key)}, which could not be looked up`,
+    { hint: 'Use text or numbers as keys, for example JSON.stringify of the object.' },
+  );
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts elements into windows, and gives them the timestamps that decide which.
+
+import { BeamBridgeError } from '../base/index.ts';
+import type { Instant, Window } from '../coders/index.ts';
+import {
+  extractName,
+  FUNCTION_URNS,
+  labelled,
+  newOutput,
+  type PCollection,
+  type Pipeline,
+  type PTransformClass,
+  TimestampedValue,
+  type TransformNode,
+  timestampParam,
+  type WindowFn,
+  type WindowingStrategy,
+  windowingStrategy,
+} from '../pipeline/index.ts';
+import { create, pb, toBinary, urns } from '../proto/index.ts';
+import { doFnStep, transform } from './transform.ts';
+
+/** What `windowInto` may set besides the window function. */
+export type WindowingOptions = Partial<Omit<WindowingStrategy, 'windowFn'>>;
+
+/**
+ * Assigns each element to windows by its timestamp. What comes after groups within them.
+ *
+ * @param options - trigger, accumulation mode, allowed lateness (milliseconds), timestamp combiner.
+ *   @default Beam's: once at the end of the window, discarding, no lateness
+ * @throws `INVALID_ARGUMENT` when `windowFn` is no window function
+ *
+ * @example
+ * ```ts
+ * clicks.apply(windowInto(fixedWindows(60))).apply(countPerElement());
+ * ```
+ */
+export function windowInto<T, W extends Window = Window>(
+  windowFn: WindowFn<W>,
+  options: WindowingOptions = {},
+): PTransformClass<PCollection<T>, PCollection<T>> {
+  checkWindowFn(windowFn);
+  const { allowedLateness = 0 } = options;
+  if (!Number.isSafeInteger(allowedLateness) || allowedLateness < 0) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `allowedLateness is ${String(allowedLateness)}`, {
+      hint: 'Give it in whole milliseconds, 0 or more.',
+    });
+  }
+  const fn = windowFn as WindowFn;
+  return transform(labelled('windowInto', windowFn), (input, pipeline, node) => {
+    const spec = registerWindowFn(fn, pipeline, node);
+    node.spec = {
+      urn: urns.StandardPTransforms_Primitives.ASSIGN_WINDOWS,
+      payload: toBinary(
+        pb.WindowIntoPayloadSchema,
+        create(pb.WindowIntoPayloadSchema, { windowFn: spec }),
+      ),
+    };
+    node.needsEnvironment = true;
+    return newOutput(pipeline, node, 'main', input.coder, {
+      windowing: windowingStrategy(fn, options),
+      bounded: input.isBounded,
+    });
+  });
+}
+
+/** The specification of a window function; one of the user's is found by its key at run time. */
+export function registerWindowFn(fn: WindowFn, pipeline: Pipeline, node: TransformNode) {
+  return (
+    fn.toProto() ?? {
+      urn: FUNCTION_URNS.windowFn,
+      payload: pipeline.addFunction(node, fn, 'windowFn'),
+    }
+  );
+}
+
+const METHODS = [
+  'assignWindows',
+  'windowCoder',
+  'toProto',
+  'isMerging',
+  'assignsToOneWindow',
+] as const;
+
+function checkWindowFn<W extends Window>(windowFn: WindowFn<W>): void {
+  const missing = METHODS.filter((method) => typeof windowFn?.[method] !== 'function');
+  if (windowFn?.isMerging?.() && typeof windowFn.mergeWindows !== 'function') {
+    missing.push('mergeWindows' as never);
+  }
+  if (missing.length === 0) return;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `windowInto was given ${extractName(windowFn) ?? String(windowFn)}, which lacks ${missing.join(', ')}`,
+    { hint: 'Pass fixedWindows(60) or another window function, called.' },
+  );
+}
+
+/**
+ * Gives each element the timestamp that `fn` returns for it, in milliseconds since 1970. `fn` may be
+ * async, and gets the element's timestamp so far as its second argument.
+ *
+ * @throws `INVALID_ARGUMENT` when `fn` is no function, and at run time when it returns no number
+ *
+ * @example
+ * ```ts
+ * events.apply(assignTimestamps((event) => Date.parse(event.at)));
+ * ```
+ */
+export function assignTimestamps<T>(
+  fn: (element: T, timestamp: Instant) => Instant | Promise<Instant>,
+): PTransformClass<PCollection<T>, PCollection<T>> {
+  if (typeof fn !== 'function') {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'assignTimestamps was given no function', {
+      hint: 'Pass a function from an element to milliseconds since 1970.',
+    });
+  }
+  const name = labelled('assignTimestamps', fn);
+  const stamp = (element: T, at: unknown) => {
+    if (typeof at === 'number' && Number.isFinite(at)) {
+      return [new TimestampedValue(element, Math.floor(at))];
+    }
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${name} returned ${String(at)}`, {
+      hint: 'A timestamp is a number of milliseconds since 1970: use date.getTime() for a Date.',
+    });
+  };
+  const step = doFnStep<T, T, { now: ReturnType<typeof timestampParam> }>(
+    'assign',
+    {
+      process(element, { now }) {
+        const at = fn(element, now.lookup());
+        return at instanceof Promise
+          ? at.then((later) => stamp(element, later))
+          : stamp(element, at);
+      },
+    },
+    'of the input',
+    { now: timestampParam() },
+  );
+  return transform(name, (input) => input.apply(step));
+}
