@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that the TypeScript side turns into a BeamBridgeError with the same code.
+
+Beam carries a failure between processes as the text of a traceback, so what must survive travels in
+that text: a line `BEAMBRIDGE_ERROR {json}` with the code, the message, the hint and the transform.
+"""
+
+import json
+from typing import Optional
+
+MARKER = 'BEAMBRIDGE_ERROR'
+
+
+class BridgeError(Exception):
+  """Made by `bridge_error`. Takes its whole text alone: Beam copies exceptions as `type(e)(text)`."""
+
+
+def bridge_error(
+    code: str, message: str, *, hint: Optional[str] = None, transform: Optional[str] = None) -> BridgeError:
+  """An error with a code of the TypeScript side's `ErrorCode`."""
+  fields = {'code': code, 'message': message, 'hint': hint, 'transform': transform}
+  marker = json.dumps({name: value for name, value in fields.items() if value})
+  # Ends in a line break because Beam appends " [while running …]" to the text.
+  return BridgeError(f'{message}\n{MARKER} {marker}\n')
+
+
+def one_line(error: BaseException) -> str:
+  """`ValueError: what was wrong`, as the last line of a traceback says it."""
+  text = ' '.join(str(error).split())
+  return f'{type(error).__name__}: {text}' if text else type(error).__name__
