@@ -13,7 +13,11 @@ export {
 } from './composite-coders.ts';
 export { describeValue } from './describe.ts';
 export { readInstant, writeInstant } from './instant.ts';
-export { IterableCoder, StateBackedIterableCoder } from './iterable-coders.ts';
+export {
+  IterableCoder,
+  type IterableOptions,
+  StateBackedIterableCoder,
+} from './iterable-coders.ts';
 export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
 export { Decimal, MicrosInstant } from './logical-values.ts';
 export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
@@ -27,7 +31,27 @@ export {
   internCodersInto,
   registerCoder,
 } from './proto.ts';
+export {
+  type ArrayType,
+  type AtomicKind,
+  type AtomicType,
+  type EnumerationType,
+  type FieldType,
+  type IterableType,
+  type LogicalType,
+  type MapType,
+  type NullableType,
+  type RowField,
+  type RowFieldsType,
+  sameType,
+  typeName,
+} from './row/field-type.ts';
+export type { PythonCallableValue } from './row/logical-codecs.ts';
+export { RowCoder, SCHEMA_VALUE_CODER_URN, SchemaValueCoder } from './row/row-coder.ts';
+export { schemaFromProto } from './row/type-from-proto.ts';
+export { fieldTypeToProto, schemaToProto } from './row/type-to-proto.ts';
 export { StateBackedIterable, type StateReader } from './state-backed-iterable.ts';
+export { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
 export { UnknownCoder } from './unknown-coder.ts';
 export {
   END_OF_GLOBAL_WINDOW,

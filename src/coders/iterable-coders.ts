@@ -7,18 +7,33 @@ import type { Coder, CoderSpec } from './coder.ts';
 import { deterministicForm } from './composite-coders.ts';
 import { malformed, mismatch } from './describe.ts';
 import { StateBackedIterable, type StateReader } from './state-backed-iterable.ts';
+import { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
 
 const UNKNOWN_LENGTH = -1;
 /** Follows the inline values in place of a block count: a state token comes next. */
 const CONTINUED_IN_STATE = -1;
 
-/** `beam:coder:iterable:v1`: any iterable of known values; decodes to an array. */
+/** How an {@link IterableCoder} shows its values. */
+export interface IterableOptions {
+  /** Decode to the typed array of this element kind. @default an array */
+  typed?: TypedArrayKind | undefined;
+}
+
+/**
+ * `beam:coder:iterable:v1`: any iterable of known values; decodes to an array, or to a typed array
+ * where that was asked for. The wish travels as a payload, which other SDKs ignore.
+ */
 export class IterableCoder<T> implements Coder<Iterable<T>> {
   readonly name: string;
   readonly deterministic: boolean;
+  readonly typed: TypedArrayKind | undefined;
 
-  constructor(readonly element: Coder<T>) {
-    this.name = `iterable<${element.name}>`;
+  constructor(
+    readonly element: Coder<T>,
+    options: IterableOptions = {},
+  ) {
+    this.typed = options.typed;
+    this.name = `iterable<${element.name}>${this.typed ? ` as ${TYPED_ARRAY_KINDS[this.typed].name}` : ''}`;
     this.deterministic = element.deterministic;
   }
 
@@ -38,6 +53,14 @@ export class IterableCoder<T> implements Coder<Iterable<T>> {
   }
 
   decode(input: ByteReader): T[] {
+    const values = this.decodeArray(input);
+    if (!this.typed) return values;
+    // Numbers or bigints by the element coder; the caller's T is the typed array's element.
+    const type = TYPED_ARRAY_KINDS[this.typed] as unknown as { from(values: T[]): T[] };
+    return type.from(values);
+  }
+
+  private decodeArray(input: ByteReader): T[] {
     const { values, token } = readValues(input, this.element);
     if (token)
       throw malformed('an iterable goes on in runner state, but its coder is not state backed');
@@ -45,12 +68,24 @@ export class IterableCoder<T> implements Coder<Iterable<T>> {
   }
 
   spec(): CoderSpec {
-    return { urn: urns.StandardCoders_Enum.ITERABLE, components: [this.element] };
+    const spec = { urn: urns.StandardCoders_Enum.ITERABLE, components: [this.element] };
+    return this.typed ? { ...spec, payload: new TextEncoder().encode(this.typed) } : spec;
   }
 
   asDeterministic(): Coder<Iterable<T>> {
-    return new IterableCoder(deterministicForm(this.element) ?? this.element);
+    return new IterableCoder(deterministicForm(this.element) ?? this.element, {
+      typed: this.typed,
+    });
   }
+}
+
+/** The coder that an iterable coder's payload asks for. */
+export function iterableCoderFromPayload<T>(
+  payload: Uint8Array,
+  element: Coder<T>,
+): IterableCoder<T> {
+  const typed = Buffer.from(payload).toString();
+  return new IterableCoder(element, isTypedArrayKind(typed) ? { typed } : {});
 }
 
 /**

@@ -6,9 +6,16 @@ import { BeamBridgeError } from '../base/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { Coder, CoderSpec } from './coder.ts';
 import { KVCoder, LengthPrefixCoder, NullableCoder, ShardedKeyCoder } from './composite-coders.ts';
-import { IterableCoder, StateBackedIterableCoder } from './iterable-coders.ts';
+import { iterableCoderFromPayload, StateBackedIterableCoder } from './iterable-coders.ts';
 import { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
 import { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
+import type { RowFieldsType } from './row/field-type.ts';
+import {
+  RowCoder,
+  rowTypeFromPayload,
+  SCHEMA_VALUE_CODER_URN,
+  SchemaValueCoder,
+} from './row/row-coder.ts';
 import type { StateReader } from './state-backed-iterable.ts';
 import { UnknownCoder } from './unknown-coder.ts';
 import type { Window } from './values.ts';
@@ -59,7 +66,13 @@ const factories = new Map<string, CoderFactory>([
   [S.VARINT, (payload) => varIntCoderFromPayload(payload) as Coder<unknown>],
   [S.KV, of(2, (key, value) => new KVCoder(key, value))],
   [S.NULLABLE, of(1, (value) => new NullableCoder(value))],
-  [S.ITERABLE, of(1, (element) => new IterableCoder(element))],
+  [
+    S.ITERABLE,
+    (payload, components) => {
+      requireComponents(components, 1);
+      return iterableCoderFromPayload(payload, components[0]!);
+    },
+  ],
   [
     S.STATE_BACKED_ITERABLE,
     (_payload, components, { readState }) => {
@@ -82,9 +95,33 @@ const factories = new Map<string, CoderFactory>([
     },
   ],
   [S.TIMER, of(2, (key, window) => new TimerCoder(key, window))],
+  [S.ROW, (payload) => rowOrUnknown(S.ROW, payload, (type) => new RowCoder(type))],
+  [
+    SCHEMA_VALUE_CODER_URN,
+    (payload) =>
+      rowOrUnknown(
+        SCHEMA_VALUE_CODER_URN,
+        payload,
+        (type) => new SchemaValueCoder(type.fields[0]!.type),
+      ),
+  ],
   [JS_CODER_URN, of(0, () => new JsCoder())],
   [JS_DETERMINISTIC_CODER_URN, of(0, () => new JsCoder({ deterministic: true }))],
 ]);
+
+/** A row with a field that has no portable type can still be carried as bytes. */
+function rowOrUnknown(
+  urn: string,
+  payload: Uint8Array,
+  make: (type: RowFieldsType) => Coder<unknown>,
+): Coder<unknown> {
+  try {
+    return make(rowTypeFromPayload(payload));
+  } catch (error) {
+    if (!(error instanceof BeamBridgeError) || error.code !== 'INVALID_SCHEMA') throw error;
+    return new UnknownCoder({ urn, payload }, error.shortMessage);
+  }
+}
 
 /**
  * Teaches {@link coderFromProto} a URN of your own. Other SDKs will not know it: values of such a

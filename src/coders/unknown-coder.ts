@@ -15,7 +15,11 @@ export class UnknownCoder implements Coder<Uint8Array> {
   readonly name: string;
   readonly deterministic = true;
 
-  constructor(private readonly unknown: CoderSpec) {
+  /** @param reason - why there is no coder. @default the URN is not registered */
+  constructor(
+    private readonly unknown: CoderSpec,
+    private readonly reason = `no coder is known for ${unknown.urn}`,
+  ) {
     this.name = `unknown coder ${unknown.urn}`;
   }
 
@@ -35,7 +39,7 @@ export class UnknownCoder implements Coder<Uint8Array> {
   }
 
   private error(): BeamBridgeError {
-    return new BeamBridgeError('UNKNOWN_CODER', `no coder is known for ${this.unknown.urn}`, {
+    return new BeamBridgeError('UNKNOWN_CODER', this.reason, {
       hint: 'Give the PCollection a schema or a standard coder, or call registerCoder for this URN.',
     });
   }

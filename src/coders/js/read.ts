@@ -5,6 +5,7 @@ import type { ByteReader } from '../../base/index.ts';
 import { malformed } from '../describe.ts';
 import { readInstant } from '../instant.ts';
 import { Decimal, MicrosInstant } from '../logical-values.ts';
+import { setField } from '../set-field.ts';
 import { readText } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
@@ -125,20 +126,6 @@ function readPlainObject(input: ByteReader, depth: number): Record<string, unkno
   const value: Record<string, unknown> = {};
   for (let i = 0; i < count; i++) setField(value, readString(input), readJs(input, depth));
   return value;
-}
-
-/** Assigning to `__proto__` would change the prototype instead of adding a field. */
-export function setField(object: Record<string, unknown>, name: string, value: unknown): void {
-  if (name !== '__proto__') {
-    object[name] = value;
-    return;
-  }
-  Object.defineProperty(object, name, {
-    value,
-    enumerable: true,
-    writable: true,
-    configurable: true,
-  });
 }
 
 function readMap(input: ByteReader, depth: number): Map<unknown, unknown> {
