@@ -33,7 +33,7 @@ def _preload(modules: list[str]) -> None:
   for module in modules:
     try:
       importlib.import_module(module)
-    except ImportError:
+    except Exception:  # pylint: disable=broad-except
       pass  # A pipeline that needs it gets the error where it says so.
 
 
@@ -75,6 +75,10 @@ def main() -> None:
     server.stop()
   finally:
     shutil.rmtree(staging, ignore_errors=True)
+  if os.getpgrp() == os.getpid():
+    # A warm host leads a group of its own and has no guard: end what its jobs started.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(os.getpid(), signal.SIGTERM)
   # Threads of a job may still run user code: nothing of it is worth waiting for.
   os._exit(0)
 

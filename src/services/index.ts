@@ -2,10 +2,30 @@
 // Processes and Python environments: start, ready, health, stop. The only room that starts processes.
 // It may import `base` and execa.
 
+export {
+  findDetachedHost,
+  listDetachedHosts,
+  type StartDetachedHostOptions,
+  startDetachedHost,
+  stopDetachedHosts,
+} from './host/detached.ts';
+// The Python host.
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
+export { getHost, type HostRequest, stopHosts } from './host/manager.ts';
+// Any other service.
 export {
   type Service,
   type ServiceExit,
   type ServiceOptions,
   startService,
 } from './process/service.ts';
+export { cacheFolder } from './python/cache.ts';
+// A Python with what a pipeline needs.
+export {
+  cleanPythonEnvironments,
+  type EnvironmentOptions,
+  type EnvironmentProgress,
+  ensurePythonEnvironment,
+  type PythonEnvironment,
+} from './python/environment.ts';
+export { PYTHON_EXTRAS, type PythonExtra } from './python/requirements.ts';

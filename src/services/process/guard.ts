@@ -28,7 +28,7 @@ child=$!
 ) >/dev/null 2>&1 &
 watcher=$!
 while :; do
-  wait "$child"
+  wait "$child" 2>/dev/null
   code=$?
   kill -0 "$child" 2>/dev/null || break
 done

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// A host that is kept warm between runs (`beambridge host start`). What a program needs to use it,
+// its token above all, is in a file that only its owner can read.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
+import { BeamBridgeError } from '../../base/index.ts';
+import { KILL_AFTER_MS, signalGroup } from '../process/guard.ts';
+import { onLines } from '../process/lines.ts';
+import { cacheFolder, folderError, makeFolder } from '../python/cache.ts';
+import { type EnvironmentOptions, ensurePythonEnvironment } from '../python/environment.ts';
+import { acquireLock, isAlive, startOf } from '../python/lock.ts';
+import { diedError, type Host, hostArguments, hostEnvironment, readAnnouncement } from './host.ts';
+import { PYTHON_ENV_FOLDER } from './paths.ts';
+import { preloadFor } from './preload.ts';
+
+const IDLE_TIMEOUT_S = 30 * 60;
+const START_TIMEOUT_MS = 60_000;
+const WATCH_MS = 500;
+
+// Keeps the process number: the shell becomes the host. An own file, since a pipe would break with us.
+const TO_LOG = 'log=$1; shift; exec "$@" 2>"$log"';
+
+/** What is kept in the state file of a warm host. */
+interface DetachedState {
+  address: string;
+  token: string;
+  pid: number;
+  /** When the process started, since process numbers are used again. */
+  started: string;
+  python: string;
+  environment: string;
+  /** Digest of the host's program: a host of another version is no use. */
+  program: string;
+}
+
+/** How a warm host is started. */
+export interface StartDetachedHostOptions extends EnvironmentOptions {
+  /** Seconds without a call until it ends itself. @default 1800 */
+  idleTimeout?: number;
+}
+
+/**
+ * Starts a host that outlives this program, or returns the one that is there. Every program that asks
+ * for the same extras and packages uses it from then on.
+ *
+ * @throws BeamBridgeError `HOST_START_FAILED` and the codes of `ensurePythonEnvironment`
+ */
+export async function startDetachedHost(options: StartDetachedHostOptions = {}): Promise<Host> {
+  const environment = await ensurePythonEnvironment(options);
+  await makeFolder(stateFolder());
+  const file = stateFile(environment.key);
+  await using _lock = await acquireLock(`${file}.lock`, { signal: options.signal });
+  const existing = await findDetachedHost(environment.key);
+  if (existing) return existing;
+  const state = await launch(environment.python, environment.key, options);
+  try {
+    await writeFile(`${file}.partial`, JSON.stringify(state), { mode: 0o600 });
+    await rename(`${file}.partial`, file);
+  } catch (error) {
+    signalGroup(state.pid, 'SIGKILL');
+    throw folderError(error, file, 'HOST_START_FAILED');
+  }
+  return hostOf(state, file);
+}
+
+async function launch(
+  python: string,
+  environment: string,
+  { extras = [], idleTimeout = IDLE_TIMEOUT_S }: StartDetachedHostOptions,
+): Promise<DetachedState> {
+  const token = randomBytes(24).toString('base64url');
+  const program = await programDigest();
+  const logFile = `${stateFile(environment)}.log`;
+  await emptyLog(logFile);
+  const args = hostArguments(preloadFor(extras), idleTimeout);
+  const child = execa('/bin/sh', ['-c', TO_LOG, 'beambridge', logFile, python, ...args], {
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    stdin: 'ignore',
+    // Nobody reads its log lines: what a job logs reaches its client as job messages.
+    stdout: 'pipe',
+    stderr: 'ignore',
+    env: hostEnvironment(token),
+  });
+  const ready = new Promise<string>((resolve) => {
+    onLines(child.stdout, (line) => {
+      const announcement = readAnnouncement(line);
+      if (announcement) resolve(announcement.address);
+    });
+  });
+  const over = new AbortController();
+  const address = await Promise.race([
+    ready,
+    child.then(() => undefined),
+    delay(START_TIMEOUT_MS, undefined, { signal: over.signal }).catch(() => undefined),
+  ]);
+  over.abort();
+  const { pid } = child;
+  if (address === undefined || pid === undefined) {
+    signalGroup(pid, 'SIGKILL');
+    throw new BeamBridgeError('HOST_START_FAILED', 'the Python host did not start', {
+      hint: `What it printed is in ${logFile}.`,
+      detail: (await readFile(logFile, 'utf8').catch(() => '')).trim().slice(-4096) || undefined,
+    });
+  }
+  child.unref();
+  if ('unref' in child.stdout && typeof child.stdout.unref === 'function') child.stdout.unref();
+  return { address, token, pid, started: startOf(pid), python, environment, program };
+}
+
+async function emptyLog(file: string): Promise<void> {
+  try {
+    await writeFile(file, '', { mode: 0o600 });
+  } catch (error) {
+    throw folderError(error, file, 'HOST_START_FAILED');
+  }
+}
+
+/** The warm host for an environment, or undefined. A state file that is stale or not ours is ignored. */
+export async function findDetachedHost(environment: string): Promise<Host | undefined> {
+  const file = stateFile(environment);
+  const state = await readState(file);
+  return state ? hostOf(state, file) : undefined;
+}
+
+/** All warm hosts of this user. */
+export async function listDetachedHosts(): Promise<Host[]> {
+  const names = await readdir(stateFolder()).catch(() => []);
+  const found = await Promise.all(
+    names
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => findDetachedHost(name.slice(0, -'.json'.length))),
+  );
+  return found.filter((host) => host !== undefined);
+}
+
+/** Stops the warm host of an environment, or all of them; resolves to how many there were. */
+export async function stopDetachedHosts(environment?: string): Promise<number> {
+  const all = await listDetachedHosts();
+  const chosen = all.filter(
+    (host) => environment === undefined || host.environment === environment,
+  );
+  await Promise.all(chosen.map((host) => host.stop()));
+  return chosen.length;
+}
+
+async function readState(file: string): Promise<DetachedState | undefined> {
+  try {
+    const { uid, mode } = await stat(file);
+    // Whoever can write this file can hand us to a host of theirs.
+    if (uid !== process.getuid?.() || (mode & 0o077) !== 0) return undefined;
+    const state = JSON.parse(await readFile(file, 'utf8')) as DetachedState;
+    if (!isRunning(state) || state.program !== (await programDigest())) return undefined;
+    return state;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning({ pid, started }: DetachedState): boolean {
+  return isAlive(pid) && startOf(pid) === started;
+}
+
+function hostOf(state: DetachedState, file: string): Host {
+  let exited:
+    | Promise<{ code: undefined; signal: undefined; expected: boolean; stderr: string }>
+    | undefined;
+  const { address, token, pid, python, environment } = state;
+  return {
+    address,
+    token,
+    pid,
+    python,
+    environment,
+    get alive() {
+      return isRunning(state);
+    },
+    get exited() {
+      exited ??= watch(state);
+      return exited;
+    },
+    stderr: () => '',
+    diedError: () => diedError(pid, undefined, ''),
+    stop: async () => {
+      await end(state);
+      await rm(file, { force: true });
+    },
+    // It is not this program's to end.
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+async function watch(state: DetachedState) {
+  // Not our child: the kernel tells us nothing, so look now and then, without keeping the program up.
+  while (isRunning(state)) await delay(WATCH_MS, undefined, { ref: false });
+  return { code: undefined, signal: undefined, expected: false, stderr: '' };
+}
+
+async function end(state: DetachedState): Promise<void> {
+  if (!isRunning(state)) return;
+  signalGroup(state.pid, 'SIGTERM');
+  const deadline = Date.now() + KILL_AFTER_MS;
+  while (isRunning(state)) {
+    if (Date.now() > deadline) signalGroup(state.pid, 'SIGKILL');
+    await delay(50);
+  }
+  // What the host itself started is in its group and goes with it.
+  signalGroup(state.pid, 'SIGKILL');
+}
+
+function stateFolder(): string {
+  return path.join(cacheFolder(), 'warm');
+}
+
+function stateFile(environment: string): string {
+  return path.join(stateFolder(), `${environment.replaceAll(/[^\w.-]/g, '_')}.json`);
+}
+
+let digest: Promise<string> | undefined;
+
+/** Digest of the host's program files. */
+function programDigest(): Promise<string> {
+  digest ??= computeDigest();
+  return digest;
+}
+
+async function computeDigest(): Promise<string> {
+  const folder = path.join(PYTHON_ENV_FOLDER, 'beambridge_host');
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.py')).sort();
+  const hash = createHash('sha256');
+  for (const name of names)
+    hash.update(`${name}\0${await readFile(path.join(folder, name), 'utf8')}`);
+  return hash.digest('hex');
+}

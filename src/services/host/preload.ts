@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a host imports as soon as it is ready, while the pipeline that needs it is still being built.
+
+const ALWAYS = ['beambridge_host.inference'];
+
+const BY_EXTRA: Readonly<Record<string, readonly string[]>> = {
+  sklearn: ['apache_beam.ml.inference.sklearn_inference'],
+  xgboost: ['xgboost'],
+  onnx: ['onnxruntime'],
+  torch: ['torch'],
+  huggingface: ['torch', 'transformers'],
+  tensorflow: ['tensorflow'],
+};
+
+/** Modules worth importing early in a host with these extras. */
+export function preloadFor(extras: readonly string[]): string[] {
+  return [...new Set([...extras.flatMap((extra) => BY_EXTRA[extra] ?? []), ...ALWAYS])];
+}

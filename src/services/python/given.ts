@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Python that the user manages: named in BEAMBRIDGE_PYTHON, used as it is, checked, never changed.
+
+import { createHash } from 'node:crypto';
+import { BeamBridgeError } from '../../base/index.ts';
+import { runTool } from '../process/run-tool.ts';
+import type { PythonEnvironment } from './environment.ts';
+import { minorOf, OLDEST_MINOR, probeInterpreter } from './interpreter.ts';
+import type { PythonExtra, Requirements } from './requirements.ts';
+
+/** The apache-beam that the wire types and the host are made for. */
+export const BEAM_VERSION = '2.77.0';
+
+const CHECK_TIMEOUT_MS = 30_000;
+
+// Prints the installed version of Beam and which of the requirements given as arguments are not met.
+const CHECK = `
+import importlib.metadata as metadata, json, sys
+def version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+def met(text):
+    try:
+        from packaging.requirements import Requirement
+        requirement = Requirement(text)
+        found = version(requirement.name)
+        return found is not None and requirement.specifier.contains(found, prereleases=True)
+    except Exception:
+        import re
+        return version(re.split(r'[^A-Za-z0-9._-]', text)[0]) is not None
+print(json.dumps([version('apache-beam'), [a for a in sys.argv[1:] if not met(a)]]))
+`;
+
+/** The distributions that an extra stands for. */
+const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
+  sklearn: ['scikit-learn', 'pandas'],
+  xgboost: ['xgboost', 'datatable'],
+  onnx: ['onnx', 'onnxruntime'],
+  torch: ['torch'],
+  huggingface: ['transformers', 'torch'],
+  tensorflow: ['tensorflow'],
+};
+
+/**
+ * Checks a Python that the user named.
+ *
+ * @throws BeamBridgeError `PYTHON_NOT_FOUND`, `PYTHON_TOO_OLD`, `PACKAGE_NOT_INSTALLABLE` when something
+ * that the pipeline needs is not installed there
+ */
+export async function useGivenPython(
+  command: string,
+  requirements: Requirements,
+  signal?: AbortSignal,
+): Promise<PythonEnvironment> {
+  const found = await probeInterpreter(command, signal);
+  if (!found) {
+    throw new BeamBridgeError(
+      'PYTHON_NOT_FOUND',
+      `BEAMBRIDGE_PYTHON is ${command}, which is no Python that starts`,
+      {
+        hint: 'Name the path of a Python executable, or unset BEAMBRIDGE_PYTHON to have an environment built.',
+      },
+    );
+  }
+  if (minorOf(found.version) < OLDEST_MINOR) {
+    throw new BeamBridgeError(
+      'PYTHON_TOO_OLD',
+      `BEAMBRIDGE_PYTHON is Python ${found.version}, and 3.${OLDEST_MINOR} or newer is needed`,
+      { hint: 'Name a newer Python, or unset BEAMBRIDGE_PYTHON.' },
+    );
+  }
+  const wanted = [
+    ...requirements.extras.flatMap((extra) => EXTRA_PACKAGES[extra as PythonExtra] ?? []),
+    ...requirements.packages,
+  ];
+  const check = await runTool(command, ['-c', CHECK, ...wanted], {
+    timeout: CHECK_TIMEOUT_MS,
+    signal,
+  });
+  const [beam, missing] = check.ok
+    ? (JSON.parse(check.stdout.split('\n').at(-1) ?? '') as [string | null, string[]])
+    : [null, []];
+  if (beam === null)
+    throw lacking(command, [`apache-beam==${BEAM_VERSION}`], check.ok ? undefined : check.output);
+  if (!sameMinor(beam)) {
+    throw new BeamBridgeError(
+      'ENVIRONMENT_BUILD_FAILED',
+      `BEAMBRIDGE_PYTHON has apache-beam ${beam}, and ${BEAM_VERSION} is needed`,
+      {
+        hint: `Run \`${command} -m pip install apache-beam==${BEAM_VERSION}\`, or unset BEAMBRIDGE_PYTHON.`,
+      },
+    );
+  }
+  if (missing.length > 0) throw lacking(command, missing, undefined);
+  const key = createHash('sha256')
+    .update(`${command}\0${found.version}`)
+    .digest('hex')
+    .slice(0, 20);
+  return { python: command, key: `given-${key}`, version: found.version, managed: false };
+}
+
+function sameMinor(version: string): boolean {
+  return version.split('.').slice(0, 2).join('.') === BEAM_VERSION.split('.').slice(0, 2).join('.');
+}
+
+function lacking(
+  command: string,
+  missing: readonly string[],
+  detail: string | undefined,
+): BeamBridgeError {
+  return new BeamBridgeError(
+    'PACKAGE_NOT_INSTALLABLE',
+    `BEAMBRIDGE_PYTHON (${command}) does not have ${missing.join(', ')}`,
+    {
+      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.join(' ')}\`, or unset BEAMBRIDGE_PYTHON.`,
+      detail,
+    },
+  );
+}

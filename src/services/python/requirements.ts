@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an environment consists of: the pinned files of python-env/requirements, and packages that
+// the user asked for. Its key follows from the content of both.
+
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { BeamBridgeError } from '../../base/index.ts';
+import { PYTHON_ENV_FOLDER } from '../host/paths.ts';
+
+/** Changed when environments are laid out in another way, so that old ones are not taken for new. */
+const LAYOUT = 1;
+
+/** Sets of packages that are pinned with hashes. */
+export const PYTHON_EXTRAS = [
+  'sklearn',
+  'xgboost',
+  'onnx',
+  'torch',
+  'huggingface',
+  'tensorflow',
+] as const;
+export type PythonExtra = (typeof PYTHON_EXTRAS)[number];
+
+/** The files and packages of one environment. */
+export interface Requirements {
+  /** Paths of hashed requirements files. */
+  files: string[];
+  /** Their text, in the same order. */
+  texts: string[];
+  /** Names of extras, sorted, without repetition. */
+  extras: string[];
+  /** The user's packages as pip takes them; paths are absolute. */
+  packages: string[];
+  /** Digest of all of it. */
+  digest: string;
+}
+
+/**
+ * Collects what an environment needs.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT` for an extra that does not exist or a package that is an
+ * option; `PACKAGE_NOT_INSTALLABLE` for a file that is not there
+ */
+export async function collectRequirements(
+  extras: readonly string[],
+  packages: readonly string[],
+  folder = path.join(PYTHON_ENV_FOLDER, 'requirements'),
+): Promise<Requirements> {
+  const names = [...new Set(extras)].sort();
+  const files: string[] = [];
+  const texts: string[] = [];
+  for (const name of ['base', ...names]) {
+    const file = path.join(folder, `${name}.txt`);
+    files.push(file);
+    texts.push(await readRequirements(file, name));
+  }
+  const hash = createHash('sha256').update(
+    JSON.stringify([LAYOUT, process.platform, process.arch]),
+  );
+  for (const text of texts) hash.update(`${text.length}\0${text}`);
+  const specs: string[] = [];
+  for (const spec of [...new Set(packages)].sort()) {
+    const { resolved, content } = await resolvePackage(spec);
+    specs.push(resolved);
+    hash.update(`${resolved}\0${content}\0`);
+  }
+  return { files, texts, extras: names, packages: specs, digest: hash.digest('hex') };
+}
+
+async function readRequirements(file: string, name: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `there is no Python extra "${name}"`, {
+      hint: `Known extras: ${PYTHON_EXTRAS.join(', ')}. Name other packages in \`packages\`.`,
+      cause: error,
+    });
+  }
+}
+
+async function resolvePackage(spec: string): Promise<{ resolved: string; content: string }> {
+  const trimmed = spec.trim();
+  if (trimmed === '' || trimmed.startsWith('-')) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `"${spec}" is no Python package`, {
+      hint: 'Name packages as pip does: `name`, `name==1.2`, or the path of a wheel or folder.',
+    });
+  }
+  if (!isPath(trimmed)) return { resolved: trimmed, content: '' };
+  const file = path.resolve(trimmed.replace(/^~(?=\/)/, homedir()));
+  try {
+    const info = await stat(file);
+    return {
+      resolved: file,
+      content: info.isDirectory() ? await digestFolder(file) : await digestFile(file),
+    };
+  } catch (error) {
+    throw new BeamBridgeError(
+      'PACKAGE_NOT_INSTALLABLE',
+      `the Python package ${spec} is not there`,
+      {
+        hint: `Relative paths start at the current folder; ${file} was looked for.`,
+        cause: error,
+      },
+    );
+  }
+}
+
+function isPath(spec: string): boolean {
+  if (/^(\.{1,2}|~)?\//.test(spec) || spec === '.' || spec === '..') return true;
+  return /\.(whl|zip|tar\.gz)$/.test(spec) && !spec.includes('://') && !spec.includes('@');
+}
+
+async function digestFile(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
+}
+
+const NOT_SOURCE = /^(\..*|__pycache__|node_modules|build|dist|.*\.egg-info)$/;
+
+async function digestFolder(folder: string): Promise<string> {
+  const hash = createHash('sha256');
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (NOT_SOURCE.test(entry.name)) continue;
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) hash.update(`${entry.name}/${await digestFolder(file)}`);
+    else if (entry.isFile()) hash.update(`${entry.name}\0${await digestFile(file)}`);
+  }
+  return hash.digest('hex');
+}
+
+/** The pins of the hashed files without their hashes: constraints for packages that have none. */
+export function constraintsOf(texts: readonly string[]): string {
+  const pins = texts.flatMap((text) =>
+    text.split('\n').filter((line) => /^[A-Za-z0-9]/.test(line)),
+  );
+  return `${[...new Set(pins.map((line) => line.replace(/\s*\\$/, '')))].join('\n')}\n`;
+}
