@@ -2,6 +2,7 @@
 // What the graph remembers of a cross-language transform until an expansion service is asked.
 // The room src/external makes these and answers them.
 
+import type { Coder } from '../coders/index.ts';
 import type { pb } from '../proto/index.ts';
 
 /** Where a cross-language transform is expanded and what it needs. */
@@ -9,10 +10,18 @@ export interface ExternalRequest {
   urn: string;
   payload: Uint8Array;
   service: ExpansionServiceChoice;
-  /** Tags of outputs whose coder the service is asked to use: it may refuse more than one. */
-  requestOutputCoders: readonly string[];
+  /** Coders that the service is asked to use, by output tag: it may refuse more than one. */
+  requestOutputCoders: ReadonlyMap<string, Coder<unknown>>;
   /** The answer, once there is one. */
-  expansion?: { components: pb.Components; transform: pb.PTransform; requirements: string[] };
+  expansion?: ExternalExpansion;
+}
+
+/** What an expansion service answered. Ids of its own in it start with `namespace`. */
+export interface ExternalExpansion {
+  namespace: string;
+  components: pb.Components;
+  transform: pb.PTransform;
+  requirements: string[];
 }
 
 /** The managed Python host with these packages, or a service that somebody else runs. */

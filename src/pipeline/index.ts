@@ -2,7 +2,11 @@
 // The graph that a program builds: Root, PCollection, PTransform, ParDo and its parameters, names,
 // and the way from graph to Beam's message. May import coders, schema and what those may import.
 
-export type { ExpansionServiceChoice, ExternalRequest } from './external-request.ts';
+export type {
+  ExpansionServiceChoice,
+  ExternalExpansion,
+  ExternalRequest,
+} from './external-request.ts';
 export {
   type OutputOptions,
   type PCollectionNode,
@@ -35,7 +39,9 @@ export {
   type UserFunction,
 } from './par-do.ts';
 export {
+  BundleFinalizerParam,
   bindContext,
+  bundleFinalizerParam,
   Counter,
   counter,
   Distribution,

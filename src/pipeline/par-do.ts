@@ -7,7 +7,7 @@ import { type Coder, type Instant, JsCoder, type WindowedValue } from '../coders
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { labelled } from './names.ts';
-import { paramsOf, SideInputParam } from './params.ts';
+import { BundleFinalizerParam, paramsOf, SideInputParam } from './params.ts';
 import { PTransformClass } from './ptransform.ts';
 import { newOutput, type PCollection } from './pvalue.ts';
 import { FUNCTION_URNS } from './urns.ts';
@@ -177,6 +177,9 @@ function applyParDo(
         pb.ParDoPayloadSchema,
         create(pb.ParDoPayloadSchema, {
           doFn: { urn: FUNCTION_URNS.doFn, payload: key },
+          requestsFinalization: paramsOf(user.context).some(
+            ([, param]) => param instanceof BundleFinalizerParam,
+          ),
           sideInputs: Object.fromEntries(
             [...sideInputs.keys()].map((id) => [
               id,

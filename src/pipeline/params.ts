@@ -128,6 +128,22 @@ export function gauge(name: string, namespace?: string): Gauge {
   return new Gauge(name, namespace);
 }
 
+/** Something to do once the runner has stored a bundle's results. */
+export class BundleFinalizerParam extends ParDoParam {
+  /**
+   * Calls back after the bundle being processed was stored for good. Best effort: after a failure
+   * the callback may never come, and the bundle is processed again.
+   */
+  register(callback: () => void | Promise<void>): void {
+    this.provider.update(this, callback);
+  }
+}
+
+/** To put into a context: `map(fn, { stored: bundleFinalizerParam() })`. */
+export function bundleFinalizerParam(): BundleFinalizerParam {
+  return new BundleFinalizerParam();
+}
+
 /** Every parameter in a context, by its name there. A context may also be one parameter itself. */
 export function paramsOf(context: unknown): [string, ParDoParam][] {
   if (context instanceof ParDoParam) return [['', context]];

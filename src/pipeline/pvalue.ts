@@ -57,6 +57,9 @@ export class PCollection<T> {
   ) {}
 
   /** Applies a transform and gives its output. */
+  // A function first: TypeScript then finds the types of a generic one from this PCollection.
+  apply<O extends PValue>(transform: (input: PCollection<T>) => O): O;
+  apply<O extends PValue>(transform: PTransform<PCollection<T>, O>): O;
   apply<O extends PValue>(transform: PTransform<PCollection<T>, O>): O {
     return applyTransform(transform, this);
   }

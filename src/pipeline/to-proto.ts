@@ -23,7 +23,11 @@ export class ProtoBuilder implements ProtoContext {
   readonly environmentId = TYPESCRIPT_ENVIRONMENT;
   private readonly ids = new Map<string, string>();
 
-  constructor(private readonly functions: Pipeline['functions'] = new Map()) {}
+  constructor(
+    private readonly functions: Pipeline['functions'] = new Map(),
+    /** Starts the ids of coders and windowing strategies, so that they differ from another builder's. */
+    private readonly idPrefix = '',
+  ) {}
 
   coderId(coder: Coder<unknown>): string {
     return coderToProto(coder, (message) =>
@@ -97,7 +101,7 @@ export class ProtoBuilder implements ProtoContext {
     const key = prefix + Buffer.from(bytes).toString('latin1');
     const known = this.ids.get(key);
     if (known) return known;
-    const id = `${prefix}${this.ids.size + 1}`;
+    const id = `${this.idPrefix}${prefix}${this.ids.size + 1}`;
     this.ids.set(key, id);
     add(id);
     return id;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Expansion while a pipeline is built, for transforms whose outputs nobody declared.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { coderFromProto } from '../coders/index.ts';
+import {
+  newOutput,
+  type PCollection,
+  type Pipeline,
+  type TransformNode,
+} from '../pipeline/index.ts';
+import { pb } from '../proto/index.ts';
+import { getHost } from '../services/index.ts';
+import { describeCoder, isReadable } from './coder-match.ts';
+import { askForExpansion } from './expansion-client.ts';
+import { TemporaryFolder } from './temporary-folder.ts';
+import { windowingFromProto } from './windowing-from-proto.ts';
+
+/** Asks the service of a placeholder, keeps the answer, and gives its outputs by tag. */
+export async function expandNow(
+  pipeline: Pipeline,
+  node: TransformNode,
+): Promise<Record<string, PCollection<unknown>>> {
+  const { external } = node;
+  if (!external)
+    throw new BeamBridgeError('INTERNAL', `${node.name} is not a cross-language transform`);
+  const { service } = external;
+  const address =
+    service.kind === 'address'
+      ? service
+      : await getHost({ extras: [...service.extras], packages: [...service.packages] });
+  // Files live until the program ends: nobody knows how often the pipeline will run.
+  const folder = new TemporaryFolder();
+  const expansion = await askForExpansion(node, address, () => folder.path());
+  external.expansion = expansion;
+
+  const { pcollections, coders, windowingStrategies } = expansion.components;
+  const outputs: Record<string, PCollection<unknown>> = {};
+  for (const [tag, id] of Object.entries(expansion.transform.outputs)) {
+    const message = pcollections[id];
+    const windowing = windowingStrategies[message?.windowingStrategyId ?? ''];
+    if (!message || !windowing) {
+      throw new BeamBridgeError(
+        'EXPANSION_FAILED',
+        `output ${tag} of the expansion is not described`,
+      );
+    }
+    const input = [...node.inputs.values()].find((each) => each.id === id);
+    const coder = input?.coder ?? coderFromProto(message.coderId, coders);
+    if (!isReadable(coder)) {
+      throw new BeamBridgeError(
+        'NO_PORTABLE_TYPE',
+        `output ${JSON.stringify(tag)} is ${describeCoder(coder)}, which only its own SDK can read`,
+        {
+          ...node.errorDetails,
+          hint: 'Declare what it is, as in { output: row({ … }) }, or annotate the Python transform with .with_output_types(…).',
+        },
+      );
+    }
+    outputs[tag] = newOutput(pipeline, node, tag, coder, {
+      windowing: windowingFromProto(windowing, coders),
+      bounded: message.isBounded !== pb.IsBounded_Enum.UNBOUNDED,
+    });
+  }
+  return outputs;
+}

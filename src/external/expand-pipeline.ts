@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// All cross-language transforms of a pipeline turned into real ones, together, before it is run.
+
+import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
+import { clone, pb } from '../proto/index.ts';
+import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import { ExpansionMerger } from './merge.ts';
+import { TemporaryFolder } from './temporary-folder.ts';
+
+/** What {@link expandPipeline} is given besides the pipeline. */
+export interface ExpandOptions {
+  /** Where a transform is expanded; starts a service if need be. */
+  resolveService(choice: ExpansionServiceChoice, signal?: AbortSignal): Promise<ServiceAddress>;
+  signal?: AbortSignal | undefined;
+}
+
+/** A pipeline without placeholders. Disposing of it removes the files that its environments name. */
+export interface ExpandedPipeline extends AsyncDisposable {
+  readonly proto: pb.Pipeline;
+}
+
+/**
+ * Expands all cross-language transforms of `pipeline` at once and merges the answers into `proto`,
+ * its message, which is changed.
+ *
+ * @throws BeamBridgeError the first failure, and cancels the other expansions
+ */
+export async function expandPipeline(
+  pipeline: Pipeline,
+  proto: pb.Pipeline,
+  options: ExpandOptions,
+): Promise<ExpandedPipeline> {
+  const placeholders = pipeline.transforms.filter((node) => node.external);
+  const folder = new TemporaryFolder();
+  const failed = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
+  try {
+    const answers = await Promise.all(
+      placeholders.map(async (node) => {
+        const { service, expansion } = node.external!;
+        // Asked before, in applyAsync. A copy, since merging changes it and there may be more runs.
+        if (expansion) {
+          const { components, transform } = expansion;
+          return {
+            ...expansion,
+            components: clone(pb.ComponentsSchema, components),
+            transform: clone(pb.PTransformSchema, transform),
+          };
+        }
+        const address = await options.resolveService(service, signal);
+        return askForExpansion(node, address, () => folder.path(), signal);
+      }),
+    );
+    const merger = new ExpansionMerger(proto);
+    placeholders.forEach((node, i) => merger.add(node, answers[i]!));
+    merger.finish();
+  } catch (error) {
+    failed.abort();
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+  return { proto, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+}

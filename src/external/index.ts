@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cross-language transforms: what they are configured with, how they are expanded, and how the
+// answer becomes part of a pipeline. May import `pipeline`, `services` and what those may import.
+
+// For runners.
+export { type ExpandedPipeline, type ExpandOptions, expandPipeline } from './expand-pipeline.ts';
+export type { ServiceAddress } from './expansion-client.ts';
+// For users.
+export {
+  type ExternalOptions,
+  ExternalTransform,
+  type OutputType,
+  rawExternalTransform,
+} from './external-transform.ts';
+export { type PythonCallable, pythonCallable, TypedValue, typed } from './payload.ts';
+export { type PythonFailure, parsePythonFailure, pythonError } from './python-failure.ts';
+export {
+  type PythonTransformOptions,
+  pythonService,
+  pythonTransform,
+} from './python-transform.ts';

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a failure inside Python means. Python reports one as the text of a traceback, often with
+// further tracebacks inside; beambridge_host adds a line that says it in our own terms.
+
+import { BeamBridgeError, type ErrorCode } from '../base/index.ts';
+
+/** A failure of Python code, told apart. */
+export interface PythonFailure {
+  code: ErrorCode;
+  /** The innermost exception: `ValueError: what was wrong`. */
+  message: string;
+  /** The traceback, or undefined when the message says it all. */
+  detail: string | undefined;
+  hint?: string | undefined;
+  /** Unique name of the transform that was running, as Python knows it. */
+  transform?: string | undefined;
+}
+
+/** Starts a line of a Python error's text; JSON with code, message, hint and transform follows. */
+const MARKER = 'BEAMBRIDGE_ERROR ';
+const DETAIL_LINES = 60;
+const RUNNING = / ?\[while running '([^'\n]+)'\]/g;
+
+/**
+ * Reads the text of a Python failure: its marker line if it has one, otherwise its last exception.
+ *
+ * @param fallback - the code when the text is no traceback at all
+ */
+export function parsePythonFailure(
+  text: string,
+  fallback: ErrorCode = 'PYTHON_EXCEPTION',
+): PythonFailure {
+  const running = [...text.matchAll(RUNNING)][0]?.[1];
+  const marked = findMarker(text);
+  if (marked) {
+    const { code, message, hint, transform = running } = marked;
+    return { code, message, hint, transform, detail: shorten(withoutMarkers(text)) };
+  }
+  const exception = lastException(text);
+  if (!exception) {
+    const [first, ...rest] = text.trim().split('\n');
+    return {
+      code: fallback,
+      message: first || 'no reason was given',
+      transform: running,
+      detail: rest.length > 0 ? shorten(text) : undefined,
+    };
+  }
+  const message = exception.replace(RUNNING, '').trim();
+  return { ...recognise(message, text), message, transform: running, detail: shorten(text) };
+}
+
+/** The failure as an error. */
+export function pythonError(failure: PythonFailure, appliedAt?: string): BeamBridgeError {
+  const { code, message, hint, transform, detail } = failure;
+  return new BeamBridgeError(code, message, { hint, transform, detail, appliedAt });
+}
+
+interface Marked {
+  code: ErrorCode;
+  message: string;
+  hint?: string;
+  transform?: string;
+}
+
+function findMarker(text: string): Marked | undefined {
+  const start = text.lastIndexOf(MARKER);
+  if (start < 0) return undefined;
+  const line = text.slice(start + MARKER.length).split('\n', 1)[0]!;
+  try {
+    // Runners may append to the line.
+    const value: unknown = JSON.parse(line.slice(0, line.lastIndexOf('}') + 1));
+    const { code, message } = Object(value) as Partial<Marked>;
+    return typeof code === 'string' && typeof message === 'string' ? (value as Marked) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function withoutMarkers(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => !line.includes(MARKER))
+    .join('\n');
+}
+
+const FRAME = /^ {2}File "(.*)", line \d+(?:, in (.*))?$/;
+
+/** The lines after the last frame of the last traceback: `Class: message`. */
+function lastException(text: string): string | undefined {
+  const lines = text.trimEnd().split('\n');
+  const frame = lines.findLastIndex((line) => FRAME.test(line));
+  if (frame < 0) return undefined;
+  let next = frame + 1;
+  // A frame is followed by its source line and perhaps a line that points into it.
+  while (next < lines.length && /^ {4}/.test(lines[next]!)) next++;
+  return lines.slice(next).join('\n').trim() || undefined;
+}
+
+const LOOK_UPS = new Set(['_resolve', 'load_from_fully_qualified_name']);
+
+/** Whether Python failed to find what a dotted name says, as opposed to a fault inside of it. */
+function failedLookUp(text: string): boolean {
+  const frames = text
+    .split('\n')
+    .map((line) => FRAME.exec(line))
+    .filter((match) => match !== null);
+  const lookUp = frames.findLastIndex((frame) => LOOK_UPS.has(frame[2] ?? ''));
+  if (lookUp < 0) return false;
+  // Frames of the import system may follow; frames of a module mean that it was found.
+  return frames
+    .slice(lookUp + 1)
+    .every(
+      (frame) => frame[1]!.startsWith('<frozen') || frame[1]!.endsWith('importlib/__init__.py'),
+    );
+}
+
+function recognise(message: string, text: string): { code: ErrorCode; hint?: string } {
+  if (/^(ModuleNotFoundError|ImportError|AttributeError):/.test(message) && failedLookUp(text)) {
+    return {
+      code: 'UNKNOWN_PYTHON_CALLABLE',
+      hint: 'Check the dotted name. A module of your own must be importable where the expansion service runs; a package is added with withExtraPackages([…]) or the option packages.',
+    };
+  }
+  const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(message)?.[1];
+  if (module) {
+    return {
+      code: 'PYTHON_EXCEPTION',
+      hint: `Add the package that holds the module ${module}, for instance with withExtraPackages([…]).`,
+    };
+  }
+  if (/^(\w+\.)*WorkerLost:/.test(message)) return { code: 'HARNESS_PROTOCOL' };
+  return { code: 'PYTHON_EXCEPTION' };
+}
+
+function shorten(text: string): string | undefined {
+  const lines = text.trimEnd().split('\n');
+  if (lines.length <= DETAIL_LINES) return lines.join('\n') || undefined;
+  return ['…', ...lines.slice(-DETAIL_LINES)].join('\n');
+}
