@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The user's context, bound to the element that is being processed.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import type { WindowedValue } from '../../coders/index.ts';
+import {
+  BundleFinalizerParam,
+  bindContext,
+  Metric,
+  PaneInfoParam,
+  type ParamProvider,
+  type ParDoParam,
+  paramsOf,
+  SideInputParam,
+  TimestampParam,
+  WindowParam,
+} from '../../pipeline/index.ts';
+import type { TransformInfo } from './errors.ts';
+import type { UserMetrics } from './metrics.ts';
+import type { BundleFinalizer, BundleScope } from './scope.ts';
+import type { SideInputs } from './side-inputs.ts';
+
+/** Answers the parameters in one operator's context. */
+export class BoundContext implements ParamProvider {
+  /** The user's context with live parameters: the second argument of the user's functions. */
+  readonly value: unknown;
+  /** Whether the function can tell the windows of an element apart. */
+  readonly observesWindows: boolean;
+  /** The element being processed; undefined before the first and after the last. */
+  element: WindowedValue<unknown> | undefined;
+
+  constructor(
+    template: unknown,
+    private readonly sideInputs: SideInputs | undefined,
+    private readonly metrics: UserMetrics,
+    private readonly scope: BundleScope,
+    private readonly info: TransformInfo,
+  ) {
+    this.value = bindContext(template, this);
+    this.observesWindows =
+      sideInputs !== undefined ||
+      paramsOf(template).some(([, param]) => param instanceof WindowParam);
+  }
+
+  lookup(param: ParDoParam): unknown {
+    const { element } = this;
+    if (!element) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        'a parameter was looked up while no element is being processed',
+        {
+          ...this.info,
+          hint: 'Windows, timestamps and side inputs belong to an element: look them up in process().',
+        },
+      );
+    }
+    if (param instanceof TimestampParam) return element.timestamp;
+    if (param instanceof WindowParam) return element.windows[0];
+    if (param instanceof PaneInfoParam) return element.pane;
+    if (param instanceof SideInputParam && this.sideInputs) return this.sideInputs.value(param);
+    throw this.unknown(param);
+  }
+
+  update(param: ParDoParam, value: unknown): void {
+    if (param instanceof Metric) this.metrics.update(param, value);
+    else if (param instanceof BundleFinalizerParam) {
+      this.scope.finalizers.push(value as BundleFinalizer);
+    } else throw this.unknown(param);
+  }
+
+  private unknown(param: ParDoParam): BeamBridgeError {
+    return new BeamBridgeError('UNSUPPORTED', `${param.constructor.name} has no value here`, {
+      ...this.info,
+    });
+  }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of DoFn objects. Beam gives each worker a copy of its own; here the user's object itself
+// is used, wherever a bundle needs it, so that closures, private fields and open connections just
+// work. For that, `setup` and `teardown` are called once for all who share the object, and an object
+// that keeps something per bundle (`startBundle`, `finishBundle`) works on one bundle at a time.
+
+import { getLogger } from '../../base/index.ts';
+import type { DoFn } from '../../pipeline/index.ts';
+
+type AnyDoFn = DoFn<unknown, unknown, unknown>;
+
+const log = getLogger('harness');
+const shared = new WeakMap<AnyDoFn, DoFnInstance>();
+let nextOrder = 0;
+
+/** A DoFn object with whoever uses it. */
+export class DoFnInstance {
+  /** Locks are taken in this order, so that two bundles never wait for each other. */
+  readonly order = nextOrder++;
+  readonly isExclusive: boolean;
+  private holders = 0;
+  private inUse = 0;
+  private ready: Promise<void> | undefined;
+  private broken = false;
+  private lock: Promise<void> = Promise.resolve();
+
+  private constructor(readonly doFn: AnyDoFn) {
+    this.isExclusive = Boolean(doFn.startBundle ?? doFn.finishBundle);
+  }
+
+  /** The instance of an object; the same for all who ask. */
+  static of(doFn: AnyDoFn): DoFnInstance {
+    let instance = shared.get(doFn);
+    if (!instance) {
+      instance = new DoFnInstance(doFn);
+      shared.set(doFn, instance);
+    }
+    return instance;
+  }
+
+  /** Says that someone will go on using the object, bundle after bundle. */
+  hold(): void {
+    this.holders += 1;
+  }
+
+  /** The opposite of {@link hold}; the last to let go tears the object down. */
+  async letGo(): Promise<void> {
+    this.holders -= 1;
+    if (this.inUse === 0 && (this.holders === 0 || this.broken)) await this.tearDown();
+  }
+
+  /** Waits until a bundle may use the object; resolves with what ends the use. */
+  async acquire(): Promise<() => void> {
+    let unlock = () => {};
+    if (this.isExclusive) {
+      const before = this.lock;
+      this.lock = new Promise((resolve) => {
+        unlock = resolve;
+      });
+      await before;
+    }
+    this.inUse += 1;
+    return () => {
+      this.inUse -= 1;
+      unlock();
+    };
+  }
+
+  /** Calls `setup` unless that was done. A `setup` that failed is tried again by the next bundle. */
+  setUp(): Promise<void> {
+    this.ready ??= (async () => {
+      try {
+        await this.doFn.setup?.();
+      } catch (error) {
+        this.ready = undefined;
+        throw error;
+      }
+    })();
+    return this.ready;
+  }
+
+  /** Says that a bundle failed in the object: nobody knows what state it is in. */
+  markBroken(): void {
+    this.broken = true;
+  }
+
+  /** Tears a broken object down, to be set up anew, as soon as no other bundle uses it. */
+  async recover(): Promise<void> {
+    if (this.broken && this.inUse === 0) await this.tearDown();
+  }
+
+  private async tearDown(): Promise<void> {
+    this.broken = false;
+    const { ready } = this;
+    this.ready = undefined;
+    if (!ready) return;
+    try {
+      await ready;
+      await this.doFn.teardown?.();
+    } catch (error) {
+      // The results are out already; a failing teardown must not undo them.
+      log.warn('teardown failed', error);
+    }
+  }
+}

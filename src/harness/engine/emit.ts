@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what a user's function gives to elements downstream: tags, timestamps, iterables of either
+// kind. Nothing is awaited that is not a promise.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import type { WindowedValue } from '../../coders/index.ts';
+import { TaggedOutput, TimestampedValue } from '../../pipeline/index.ts';
+import { type TransformInfo, userError } from './errors.ts';
+import { type Receiver, withValue } from './operator.ts';
+import type { MaybePromise } from './types.ts';
+
+/** Sends the outputs of one ParDo. */
+export class Emitter {
+  private readonly main: Receiver;
+
+  constructor(
+    private readonly receivers: ReadonlyMap<string, Receiver>,
+    mainTag: string,
+    private readonly info: TransformInfo,
+  ) {
+    this.main = this.byTag(mainTag);
+  }
+
+  private byTag(tag: string): Receiver {
+    const receiver = this.receivers.get(tag);
+    if (receiver) return receiver;
+    throw new BeamBridgeError(
+      'USER_CODE_FAILED',
+      `there is no output with the tag ${JSON.stringify(tag)}`,
+      {
+        ...this.info,
+        hint: `The outputs are: ${[...this.receivers.keys()].join(', ')}. Name the tag in withOutputs({ tags: [...] }).`,
+      },
+    );
+  }
+
+  /** One output for the element `from`. */
+  one(output: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    if (typeof output === 'object' && output !== null) {
+      if (output instanceof TaggedOutput) {
+        return this.timed(this.byTag(output.tag), output.value, from);
+      }
+      if (output instanceof TimestampedValue) return this.timed(this.main, output, from);
+    }
+    return this.main.receive(withValue(from, output));
+  }
+
+  private timed(to: Receiver, output: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    if (!(output instanceof TimestampedValue)) return to.receive(withValue(from, output));
+    const { value, timestamp } = output;
+    return to.receive({ value, timestamp, windows: from.windows, pane: from.pane });
+  }
+
+  /** An element that is complete already. */
+  whole(element: WindowedValue<unknown>): MaybePromise<void> {
+    const { value } = element;
+    if (value instanceof TaggedOutput) {
+      return this.byTag(value.tag).receive(withValue(element, value.value));
+    }
+    return this.main.receive(element);
+  }
+
+  /** Each of many outputs, in order. @param send - how one of them goes out */
+  many(outputs: unknown, send: (output: unknown) => MaybePromise<void>): MaybePromise<void> {
+    if (Array.isArray(outputs)) {
+      for (let i = 0; i < outputs.length; i++) {
+        const pending = send(outputs[i]);
+        if (pending) return this.restOfArray(pending, outputs, i + 1, send);
+      }
+      return;
+    }
+    const given = outputs as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined;
+    if (typeof given?.[Symbol.iterator] === 'function') {
+      return this.iterate(given as Iterable<unknown>, send);
+    }
+    if (typeof given?.[Symbol.asyncIterator] === 'function') {
+      return this.iterateLater(given as AsyncIterable<unknown>, send);
+    }
+    throw new BeamBridgeError(
+      'USER_CODE_FAILED',
+      `an iterable of outputs was expected, not ${given === null ? 'null' : typeof given}`,
+      { ...this.info, hint: 'Return an array, a Set, or the result of a generator function.' },
+    );
+  }
+
+  private async restOfArray(
+    pending: Promise<void>,
+    outputs: readonly unknown[],
+    from: number,
+    send: (output: unknown) => MaybePromise<void>,
+  ): Promise<void> {
+    await pending;
+    for (let i = from; i < outputs.length; i++) {
+      const later = send(outputs[i]);
+      if (later) await later;
+    }
+  }
+
+  private iterate(
+    outputs: Iterable<unknown>,
+    send: (output: unknown) => MaybePromise<void>,
+  ): MaybePromise<void> {
+    const iterator = this.guarded(() => outputs[Symbol.iterator]());
+    for (;;) {
+      const next = this.guarded(() => iterator.next());
+      if (next.done) return;
+      let pending: MaybePromise<void>;
+      try {
+        pending = send(next.value);
+      } catch (error) {
+        iterator.return?.();
+        throw error;
+      }
+      if (pending) return this.iterateOn(pending, iterator, send);
+    }
+  }
+
+  private async iterateOn(
+    pending: Promise<void>,
+    iterator: Iterator<unknown>,
+    send: (output: unknown) => MaybePromise<void>,
+  ): Promise<void> {
+    try {
+      await pending;
+      for (;;) {
+        const next = this.guarded(() => iterator.next());
+        if (next.done) return;
+        const later = send(next.value);
+        if (later) await later;
+      }
+    } catch (error) {
+      iterator.return?.();
+      throw error;
+    }
+  }
+
+  private async iterateLater(
+    outputs: AsyncIterable<unknown>,
+    send: (output: unknown) => MaybePromise<void>,
+  ): Promise<void> {
+    const iterator = this.guarded(() => outputs[Symbol.asyncIterator]());
+    for (;;) {
+      let next: IteratorResult<unknown>;
+      try {
+        next = await iterator.next();
+      } catch (error) {
+        throw userError(error, this.info);
+      }
+      if (next.done) return;
+      try {
+        const pending = send(next.value);
+        if (pending) await pending;
+      } catch (error) {
+        await iterator.return?.();
+        throw error;
+      }
+    }
+  }
+
+  /** Runs a piece of the user's code. */
+  private guarded<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw userError(error, this.info);
+    }
+  }
+}

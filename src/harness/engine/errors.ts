@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Errors of user code with the transform that they happened in.
+
+import { BeamBridgeError } from '../../base/index.ts';
+
+/** Which transform an error belongs to. */
+export interface TransformInfo {
+  readonly transform: string;
+  readonly appliedAt?: string | undefined;
+}
+
+/**
+ * What a user's function threw, as the error that a run rejects with. Errors that already carry a
+ * code keep it and gain the transform.
+ */
+export function userError(thrown: unknown, { transform, appliedAt }: TransformInfo) {
+  if (thrown instanceof BeamBridgeError) return thrown.with({ transform, appliedAt });
+  const said = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  const detail = thrown instanceof Error ? userFrames(thrown) : undefined;
+  return new BeamBridgeError('USER_CODE_FAILED', said, {
+    transform,
+    appliedAt,
+    detail,
+    cause: thrown,
+  });
+}
+
+const FRAMES_SHOWN = 5;
+
+/** The top of the stack as far as it lies in the user's code. */
+function userFrames(error: Error): string | undefined {
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && !line.includes('node:internal'));
+  const ours = frames.findIndex((line) => /[\\/]harness[\\/]engine[\\/]/.test(line));
+  const shown = (ours < 0 ? frames : frames.slice(0, ours)).slice(0, FRAMES_SHOWN);
+  return shown.length > 0 ? shown.map((line) => line.trim()).join('\n') : undefined;
+}

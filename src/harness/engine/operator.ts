@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of a running bundle: operators, one per transform, and the receivers between them, one
+// per PCollection. Elements are pushed by plain calls; a promise comes back only when something
+// downstream has to wait, and then everything upstream waits with it.
+
+import type { WindowedValue } from '../../coders/index.ts';
+import type { MaybePromise } from './types.ts';
+
+/** One transform in one plan. It sees one bundle at a time, and in it one element at a time. */
+export interface Operator {
+  readonly transformId: string;
+  /** PCollections whose elements {@link process} gets; side inputs are not among them. */
+  readonly inputs: readonly string[];
+  /** Before the first element of a bundle; consumers start before their producers. */
+  startBundle?(): MaybePromise<void>;
+  process(element: WindowedValue<unknown>): MaybePromise<void>;
+  /** After the last element of a bundle; producers finish before their consumers. */
+  finishBundle?(): MaybePromise<void>;
+}
+
+/** Hands the elements of one PCollection to the operators that consume it, and counts them. */
+export class Receiver {
+  /** Elements received in the current bundle. */
+  count = 0;
+  private only: Operator | undefined;
+  private readonly consumers: Operator[] = [];
+
+  constructor(readonly pcollectionId: string) {}
+
+  add(consumer: Operator): void {
+    this.consumers.push(consumer);
+    this.only = this.consumers.length === 1 ? consumer : undefined;
+  }
+
+  receive(element: WindowedValue<unknown>): MaybePromise<void> {
+    this.count += 1;
+    return this.only ? this.only.process(element) : this.toEach(element);
+  }
+
+  private toEach(element: WindowedValue<unknown>): MaybePromise<void> {
+    for (let i = 0; i < this.consumers.length; i++) {
+      const pending = this.consumers[i]!.process(element);
+      if (pending) return this.toRest(pending, element, i + 1);
+    }
+  }
+
+  private async toRest(
+    pending: Promise<void>,
+    element: WindowedValue<unknown>,
+    from: number,
+  ): Promise<void> {
+    await pending;
+    for (let i = from; i < this.consumers.length; i++) await this.consumers[i]!.process(element);
+  }
+}
+
+/** The element with another value; time, windows and pane stay. */
+export function withValue(element: WindowedValue<unknown>, value: unknown): WindowedValue<unknown> {
+  return {
+    value,
+    timestamp: element.timestamp,
+    windows: element.windows,
+    pane: element.pane,
+  };
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts each element into windows by its timestamp.
+
+import { BeamBridgeError } from '../../../base/index.ts';
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { WindowFn } from '../../../pipeline/index.ts';
+import { type TransformInfo, userError } from '../errors.ts';
+import type { Operator, Receiver } from '../operator.ts';
+import type { MaybePromise } from '../types.ts';
+
+export class AssignWindows implements Operator {
+  constructor(
+    readonly transformId: string,
+    readonly inputs: readonly string[],
+    private readonly windowFn: WindowFn,
+    private readonly out: Receiver,
+    private readonly info: TransformInfo,
+  ) {}
+
+  process(element: WindowedValue<unknown>): MaybePromise<void> {
+    const { value, timestamp, pane } = element;
+    return this.out.receive({ value, timestamp, windows: this.windowsOf(element), pane });
+  }
+
+  private windowsOf({ timestamp, value }: WindowedValue<unknown>) {
+    try {
+      const windows = this.windowFn.assignWindows(timestamp, value);
+      if (windows.length > 0) return windows;
+    } catch (error) {
+      throw userError(error, this.info);
+    }
+    throw new BeamBridgeError('USER_CODE_FAILED', 'the window function assigned no window', {
+      ...this.info,
+      hint: 'assignWindows must return at least one window; filter elements out before windowInto.',
+    });
+  }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The beginning of a stage: decodes what the runner sends, and stops early when it was split.
+
+import { BeamBridgeError, ByteReader } from '../../../base/index.ts';
+import type { Coder, WindowedValue } from '../../../coders/index.ts';
+import type { TransformInfo } from '../errors.ts';
+import { type MonitoringInfo, readIndex } from '../metrics.ts';
+import type { Operator, Receiver } from '../operator.ts';
+import { splitIndex } from '../split.ts';
+import type { ChannelSplit, DesiredSplit } from '../types.ts';
+
+/** Elements between looks at the clock. */
+const ELEMENTS_PER_LOOK = 128;
+/** For how long a bundle may keep the event loop: progress and split requests wait meanwhile. */
+const TURN_MILLIS = 20;
+
+/** Lets everything else that is waiting run first. */
+function yieldTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export class DataSource implements Operator {
+  readonly inputs: readonly string[] = [];
+  private index = -1;
+  private stop = Number.POSITIVE_INFINITY;
+  private running = false;
+  private turnBegan = 0;
+
+  constructor(
+    readonly transformId: string,
+    private readonly coder: Coder<WindowedValue<unknown>>,
+    private readonly out: Receiver,
+    private readonly info: TransformInfo,
+  ) {}
+
+  startBundle(): void {
+    this.index = -1;
+    this.stop = Number.POSITIVE_INFINITY;
+    this.running = true;
+    this.turnBegan = performance.now();
+  }
+
+  /** Never called: elements come in by {@link consume}. */
+  process(): void {}
+
+  finishBundle(): void {
+    this.index += 1;
+    this.running = false;
+  }
+
+  /** Ends the source at once; the elements that are left are not read. */
+  abort(): void {
+    this.stop = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Sends a chunk's elements downstream, one after the other. */
+  consume(data: Uint8Array): void | Promise<void> {
+    const input = new ByteReader(data);
+    while (!input.done && this.index < this.stop - 1) {
+      const pending = this.next(input);
+      if (pending) return this.consumeRest(pending, input);
+    }
+  }
+
+  private async consumeRest(pending: Promise<void>, input: ByteReader): Promise<void> {
+    await pending;
+    while (!input.done && this.index < this.stop - 1) {
+      const later = this.next(input);
+      if (later) await later;
+    }
+  }
+
+  private next(input: ByteReader): void | Promise<void> {
+    this.index += 1;
+    const pending = this.out.receive(this.decode(input));
+    if (pending || this.index % ELEMENTS_PER_LOOK !== 0) return pending;
+    const now = performance.now();
+    if (now - this.turnBegan < TURN_MILLIS) return;
+    return yieldTurn().then(() => {
+      this.turnBegan = performance.now();
+    });
+  }
+
+  private decode(input: ByteReader): WindowedValue<unknown> {
+    try {
+      return this.coder.decode(input, true);
+    } catch (error) {
+      throw BeamBridgeError.from(error, 'MALFORMED_DATA').with({
+        ...this.info,
+        hint: `The input of this stage is read as ${this.coder.name}: an earlier step wrote something else.`,
+      });
+    }
+  }
+
+  /** Gives back the elements from some index on. */
+  split(desired: DesiredSplit): ChannelSplit | undefined {
+    if (!this.running) return undefined;
+    const first = splitIndex({ index: this.index, stop: this.stop }, desired);
+    if (first === undefined) return undefined;
+    this.stop = first;
+    return {
+      transformId: this.transformId,
+      lastPrimaryElement: first - 1,
+      firstResidualElement: first,
+    };
+  }
+
+  monitoringInfos(): MonitoringInfo[] {
+    return [readIndex(this.transformId, this.index)];
+  }
+}

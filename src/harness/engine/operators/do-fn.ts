@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A DoFn with the calls around its elements.
+
+import { BeamBridgeError } from '../../../base/index.ts';
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { DoFnInstance } from '../do-fn-instances.ts';
+import type { MaybePromise } from '../types.ts';
+import { FlatMapOperator } from './flat-map.ts';
+import type { ParDoParts } from './par-do.ts';
+
+export class DoFnOperator extends FlatMapOperator {
+  constructor(
+    parts: ParDoParts,
+    readonly instance: DoFnInstance,
+  ) {
+    const { doFn } = instance;
+    super(parts, (element, context) => doFn.process(element, context), true);
+  }
+
+  override async startBundle(): Promise<void> {
+    await super.startBundle();
+    try {
+      await this.instance.setUp();
+      await this.instance.doFn.startBundle?.(this.context.value);
+    } catch (error) {
+      throw this.failed(error);
+    }
+  }
+
+  override finishBundle(): MaybePromise<void> {
+    const done = super.finishBundle();
+    return this.instance.doFn.finishBundle ? this.finishUser() : done;
+  }
+
+  private async finishUser(): Promise<void> {
+    let outputs: unknown;
+    try {
+      outputs = await this.instance.doFn.finishBundle?.(this.context.value);
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (outputs === undefined) return;
+    await this.emitter.many(outputs, (output) => this.emitter.whole(this.checked(output)));
+  }
+
+  private checked(output: unknown): WindowedValue<unknown> {
+    const given = output as Partial<WindowedValue<unknown>> | null | undefined;
+    if (
+      typeof given === 'object' &&
+      given !== null &&
+      'value' in given &&
+      typeof given.timestamp === 'number' &&
+      Array.isArray(given.windows) &&
+      given.windows.length > 0 &&
+      given.pane
+    ) {
+      return given as WindowedValue<unknown>;
+    }
+    throw new BeamBridgeError(
+      'USER_CODE_FAILED',
+      'finishBundle gave an output without windows, timestamp or pane',
+      {
+        ...this.info,
+        hint: 'There is no current element: return { value, timestamp, windows, pane } objects.',
+      },
+    );
+  }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The elements for which a function says true.
+
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { AnyFunction } from '../../../pipeline/index.ts';
+import { isThenable, type MaybePromise } from '../types.ts';
+import { ParDoOperator, type ParDoParts } from './par-do.ts';
+
+export class FilterOperator extends ParDoOperator {
+  constructor(
+    parts: ParDoParts,
+    private readonly fn: AnyFunction,
+  ) {
+    super(parts);
+  }
+
+  protected override call(element: WindowedValue<unknown>): MaybePromise<void> {
+    let keep: unknown;
+    try {
+      keep = this.fn(element.value, this.context.value);
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (isThenable(keep)) return this.callLater(keep, element);
+    if (keep) return this.emitter.whole(element);
+  }
+
+  private async callLater(
+    pending: PromiseLike<unknown>,
+    element: WindowedValue<unknown>,
+  ): Promise<void> {
+    let keep: unknown;
+    try {
+      keep = await pending;
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (keep) await this.emitter.whole(element);
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any number of outputs for each element.
+
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { AnyFunction } from '../../../pipeline/index.ts';
+import { isThenable, type MaybePromise } from '../types.ts';
+import { ParDoOperator, type ParDoParts } from './par-do.ts';
+
+export class FlatMapOperator extends ParDoOperator {
+  constructor(
+    parts: ParDoParts,
+    private readonly fn: AnyFunction,
+    /** Whether the function may return nothing, as a DoFn's `process` may. */
+    private readonly mayBeVoid = false,
+  ) {
+    super(parts);
+  }
+
+  protected override call(element: WindowedValue<unknown>): MaybePromise<void> {
+    let outputs: unknown;
+    try {
+      outputs = this.fn(element.value, this.context.value);
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (isThenable(outputs)) return this.callLater(outputs, element);
+    return this.emit(outputs, element);
+  }
+
+  private async callLater(
+    pending: PromiseLike<unknown>,
+    element: WindowedValue<unknown>,
+  ): Promise<void> {
+    let outputs: unknown;
+    try {
+      outputs = await pending;
+    } catch (error) {
+      throw this.failed(error);
+    }
+    await this.emit(outputs, element);
+  }
+
+  private emit(outputs: unknown, element: WindowedValue<unknown>): MaybePromise<void> {
+    if (this.mayBeVoid && outputs === undefined) return;
+    const { emitter } = this;
+    return emitter.many(outputs, (output) => emitter.one(output, element));
+  }
+}

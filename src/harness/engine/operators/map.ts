@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// One output for each element.
+
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { AnyFunction } from '../../../pipeline/index.ts';
+import { isThenable, type MaybePromise } from '../types.ts';
+import { ParDoOperator, type ParDoParts } from './par-do.ts';
+
+export class MapOperator extends ParDoOperator {
+  constructor(
+    parts: ParDoParts,
+    private readonly fn: AnyFunction,
+  ) {
+    super(parts);
+  }
+
+  protected override call(element: WindowedValue<unknown>): MaybePromise<void> {
+    let output: unknown;
+    try {
+      output = this.fn(element.value, this.context.value);
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (isThenable(output)) return this.callLater(output, element);
+    return this.emitter.one(output, element);
+  }
+
+  private async callLater(
+    pending: PromiseLike<unknown>,
+    element: WindowedValue<unknown>,
+  ): Promise<void> {
+    let output: unknown;
+    try {
+      output = await pending;
+    } catch (error) {
+      throw this.failed(error);
+    }
+    await this.emitter.one(output, element);
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all ParDos have in common: the context, side inputs, and one call per window where the
+// function can tell windows apart.
+
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { BoundContext } from '../context.ts';
+import type { Emitter } from '../emit.ts';
+import { type TransformInfo, userError } from '../errors.ts';
+import type { MonitoringInfo, UserMetrics } from '../metrics.ts';
+import type { Operator } from '../operator.ts';
+import type { SideInputs } from '../side-inputs.ts';
+import type { MaybePromise } from '../types.ts';
+
+/** The parts from which every ParDo is made. */
+export interface ParDoParts {
+  readonly transformId: string;
+  readonly inputs: readonly string[];
+  readonly info: TransformInfo;
+  readonly context: BoundContext;
+  readonly sideInputs: SideInputs | undefined;
+  readonly metrics: UserMetrics;
+  readonly emitter: Emitter;
+}
+
+export abstract class ParDoOperator implements Operator {
+  readonly transformId: string;
+  readonly inputs: readonly string[];
+  protected readonly info: TransformInfo;
+  protected readonly context: BoundContext;
+  protected readonly emitter: Emitter;
+  private readonly sideInputs: SideInputs | undefined;
+  private readonly metrics: UserMetrics;
+
+  constructor(parts: ParDoParts) {
+    this.transformId = parts.transformId;
+    this.inputs = parts.inputs;
+    this.info = parts.info;
+    this.context = parts.context;
+    this.emitter = parts.emitter;
+    this.sideInputs = parts.sideInputs;
+    this.metrics = parts.metrics;
+  }
+
+  startBundle(): MaybePromise<void> {
+    this.context.element = undefined;
+    this.metrics.reset();
+    this.sideInputs?.startBundle();
+  }
+
+  process(element: WindowedValue<unknown>): MaybePromise<void> {
+    if (this.context.observesWindows) return this.processWindows(element);
+    this.context.element = element;
+    return this.call(element);
+  }
+
+  finishBundle(): MaybePromise<void> {
+    this.context.element = undefined;
+  }
+
+  monitoringInfos(): MonitoringInfo[] {
+    return this.metrics.monitoringInfos();
+  }
+
+  /** Calls the user's function on one element and sends on what it gives. */
+  protected abstract call(element: WindowedValue<unknown>): MaybePromise<void>;
+
+  /** What the user's code threw, as the error of this transform. */
+  protected failed(thrown: unknown): Error {
+    return userError(thrown, this.info);
+  }
+
+  private processWindows(element: WindowedValue<unknown>): MaybePromise<void> {
+    if (element.windows.length === 1) return this.processOne(element);
+    return this.processExploded(element);
+  }
+
+  private async processExploded(element: WindowedValue<unknown>): Promise<void> {
+    const { value, timestamp, pane } = element;
+    for (const window of element.windows) {
+      const pending = this.processOne({ value, timestamp, windows: [window], pane });
+      if (pending) await pending;
+    }
+  }
+
+  private processOne(element: WindowedValue<unknown>): MaybePromise<void> {
+    const loading = this.sideInputs?.prepare(element.windows[0]!);
+    if (loading) return this.processLoaded(loading, element);
+    this.context.element = element;
+    return this.call(element);
+  }
+
+  private async processLoaded(
+    loading: Promise<void>,
+    element: WindowedValue<unknown>,
+  ): Promise<void> {
+    await loading;
+    this.context.element = element;
+    await this.call(element);
+  }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// A descriptor turned into connected operators: what one bundle at a time runs through, again and
+// again.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import type { fn } from '../../proto/index.ts';
+import { buildOperator } from './build.ts';
+import { DescriptorView } from './descriptor.ts';
+import type { DoFnInstance } from './do-fn-instances.ts';
+import { elementCount, type MonitoringInfo } from './metrics.ts';
+import { type Operator, Receiver } from './operator.ts';
+import { DataSource } from './operators/data-source.ts';
+import { DoFnOperator } from './operators/do-fn.ts';
+import { ParDoOperator } from './operators/par-do.ts';
+import { type BundleFinalizer, BundleScope } from './scope.ts';
+import type { SideInputCache } from './side-input-cache.ts';
+import type { BundleIO, ChannelSplit, DesiredSplit, FunctionLookup } from './types.ts';
+
+/** What a bundle leaves besides its output. */
+export interface BundleResult {
+  readonly monitoringInfos: MonitoringInfo[];
+  /** To be called once the runner has stored the results. */
+  readonly finalizers: readonly BundleFinalizer[];
+}
+
+export class BundlePlan {
+  private readonly scope = new BundleScope();
+  private readonly receivers = new Map<string, Receiver>();
+  private readonly sources = new Map<string, DataSource>();
+  /** Producers before their consumers. */
+  private readonly operators: Operator[];
+  /** Each DoFn object once, in the order in which locks are taken. */
+  private readonly doFns: DoFnInstance[];
+
+  constructor(
+    descriptor: fn.ProcessBundleDescriptor,
+    functions: FunctionLookup,
+    cache: SideInputCache,
+  ) {
+    const { scope } = this;
+    const view = new DescriptorView(descriptor, functions, {
+      readState: (token) => scope.state.iterable(token),
+    });
+    const receiver = (id: string) => this.receiverOf(id);
+    const built = view.transformIds
+      .filter((id) => view.transform(id).subtransforms.length === 0)
+      .map((id) => buildOperator(id, { view, scope, cache, receiver }));
+    for (const operator of built) {
+      for (const input of operator.inputs) this.receiverOf(input).add(operator);
+      if (operator instanceof DataSource) this.sources.set(operator.transformId, operator);
+    }
+    this.operators = inOrder(built, view);
+    this.doFns = doFnsOf(built, view);
+    for (const doFn of this.doFns) doFn.hold();
+  }
+
+  private receiverOf(pcollectionId: string): Receiver {
+    let receiver = this.receivers.get(pcollectionId);
+    if (!receiver) {
+      receiver = new Receiver(pcollectionId);
+      this.receivers.set(pcollectionId, receiver);
+    }
+    return receiver;
+  }
+
+  /** Runs one bundle; after an error the plan must not be used again. */
+  async run(io: BundleIO): Promise<BundleResult> {
+    const { scope, operators } = this;
+    scope.begin(io);
+    for (const receiver of this.receivers.values()) receiver.count = 0;
+    const releases: (() => void)[] = [];
+    try {
+      for (const doFn of this.doFns) releases.push(await doFn.acquire());
+      for (const operator of operators.toReversed()) await operator.startBundle?.();
+      await this.readAll(io);
+      for (const operator of operators) {
+        this.checkGoingOn();
+        await operator.finishBundle?.();
+      }
+      return { monitoringInfos: this.monitoringInfos(), finalizers: [...scope.finalizers] };
+    } catch (error) {
+      for (const doFn of this.doFns) doFn.markBroken();
+      throw error;
+    } finally {
+      scope.end();
+      for (const release of releases) release();
+      for (const doFn of this.doFns) await doFn.recover();
+    }
+  }
+
+  private async readAll({ input }: BundleIO): Promise<void> {
+    for (;;) {
+      this.checkGoingOn();
+      const next = input.next();
+      const chunk = next instanceof Promise ? await next : next;
+      this.checkGoingOn();
+      if (!chunk) return;
+      const pending = this.source(chunk.transformId).consume(chunk.data);
+      if (pending) await pending;
+    }
+  }
+
+  private checkGoingOn(): void {
+    if (this.scope.aborted) throw this.scope.aborted;
+  }
+
+  private source(transformId: string): DataSource {
+    const source = this.sources.get(transformId);
+    if (source) return source;
+    throw new BeamBridgeError(
+      'HARNESS_PROTOCOL',
+      `data came for ${JSON.stringify(transformId)}, which is no data source of this stage`,
+    );
+  }
+
+  /** Ends the bundle under way at the next element. */
+  abort(error: Error): void {
+    this.scope.aborted = error;
+    for (const source of this.sources.values()) source.abort();
+  }
+
+  monitoringInfos(): MonitoringInfo[] {
+    const infos = [...this.receivers.values()].map(({ pcollectionId, count }) =>
+      elementCount(pcollectionId, count),
+    );
+    for (const operator of this.operators) {
+      if (operator instanceof DataSource || operator instanceof ParDoOperator) {
+        infos.push(...operator.monitoringInfos());
+      }
+    }
+    return infos;
+  }
+
+  /** Splits the sources for which a split is wanted, as far as they can be. */
+  split(desired: ReadonlyMap<string, DesiredSplit>): ChannelSplit[] {
+    const splits: ChannelSplit[] = [];
+    for (const [id, wish] of desired) {
+      const split = this.sources.get(id)?.split(wish);
+      if (split) splits.push(split);
+    }
+    return splits;
+  }
+
+  /** Tears down what no other plan uses. */
+  async close(): Promise<void> {
+    for (const doFn of this.doFns) await doFn.letGo();
+  }
+}
+
+/** Sorts operators so that each comes before the consumers of its outputs. */
+function inOrder(operators: readonly Operator[], view: DescriptorView): Operator[] {
+  const consumers = new Map<string, Operator[]>();
+  for (const operator of operators) {
+    for (const input of operator.inputs) {
+      consumers.set(input, [...(consumers.get(input) ?? []), operator]);
+    }
+  }
+  const consumersFirst = new Set<Operator>();
+  const visit = (operator: Operator) => {
+    if (consumersFirst.has(operator)) return;
+    for (const output of Object.values(view.transform(operator.transformId).outputs)) {
+      for (const consumer of consumers.get(output) ?? []) visit(consumer);
+    }
+    consumersFirst.add(operator);
+  };
+  for (const operator of operators) visit(operator);
+  return [...consumersFirst].reverse();
+}
+
+function doFnsOf(operators: readonly Operator[], view: DescriptorView): DoFnInstance[] {
+  const found = new Set<DoFnInstance>();
+  for (const operator of operators) {
+    if (!(operator instanceof DoFnOperator)) continue;
+    const { instance } = operator;
+    if (found.has(instance) && instance.isExclusive) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        'one DoFn object with startBundle or finishBundle is applied twice, and both applications run in one stage',
+        {
+          ...view.transformInfo(operator.transformId),
+          hint: 'Make a new object for each parDo, so that each has a bundle of its own.',
+        },
+      );
+    }
+    found.add(instance);
+  }
+  return [...found].sort((a, b) => a.order - b.order);
+}

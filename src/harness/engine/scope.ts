@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the operators of one plan share while a bundle runs through them.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import type { BundleIO, BundleState, MaybePromise } from './types.ts';
+
+/** Called once the runner has stored a bundle's results for good. */
+export type BundleFinalizer = () => MaybePromise<void>;
+
+/** The bundle that a plan is working on. Operators keep the scope, and the bundle changes in it. */
+export class BundleScope {
+  private current: BundleIO | undefined;
+  readonly finalizers: BundleFinalizer[] = [];
+  /** Why the bundle must not go on; undefined while it may. */
+  aborted: Error | undefined;
+
+  begin(io: BundleIO): void {
+    this.current = io;
+    this.aborted = undefined;
+    this.finalizers.length = 0;
+  }
+
+  end(): void {
+    this.current = undefined;
+  }
+
+  get io(): BundleIO {
+    if (!this.current) throw new BeamBridgeError('UNSUPPORTED', OUTSIDE, { hint: OUTSIDE_HINT });
+    return this.current;
+  }
+
+  get state(): BundleState {
+    return this.io.state;
+  }
+}
+
+const OUTSIDE = 'runner state was read after the bundle that it belongs to';
+const OUTSIDE_HINT = 'Copy values out of an iterable while the element is being processed.';

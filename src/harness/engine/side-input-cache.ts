@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Side inputs that stay valid from bundle to bundle, as many as fit into a number of bytes.
+
+/** What is kept of one window of one side input. */
+export interface CachedSideInput {
+  readonly value: unknown;
+  /** Encoded size: what the values take in memory is a multiple of it. */
+  readonly bytes: number;
+}
+
+/** Forgets what was used least recently. */
+export class SideInputCache {
+  private readonly entries = new Map<string, CachedSideInput>();
+  private total = 0;
+
+  /** @param capacity - in encoded bytes */
+  constructor(private readonly capacity: number) {}
+
+  /** Encoded bytes kept. */
+  get bytes(): number {
+    return this.total;
+  }
+
+  get(key: string): CachedSideInput | undefined {
+    const found = this.entries.get(key);
+    if (found) {
+      // A Map keeps the order of insertion: the one used last goes to the end.
+      this.entries.delete(key);
+      this.entries.set(key, found);
+    }
+    return found;
+  }
+
+  set(key: string, contents: CachedSideInput): void {
+    this.delete(key);
+    if (contents.bytes > this.capacity) return;
+    this.entries.set(key, contents);
+    this.total += contents.bytes;
+    for (const oldest of this.entries.keys()) {
+      if (this.total <= this.capacity) break;
+      this.delete(oldest);
+    }
+  }
+
+  private delete(key: string): void {
+    this.total -= this.entries.get(key)?.bytes ?? 0;
+    this.entries.delete(key);
+  }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The side inputs of one ParDo: read from the runner before the first element of a window that
+// needs them, kept for the bundle, and across bundles where the runner allows it.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { type Coder, encodeValue, StateBackedIterable, type Window } from '../../coders/index.ts';
+import type { RegisteredParDo, SideInputParam, WindowFn } from '../../pipeline/index.ts';
+import type { pb } from '../../proto/index.ts';
+import type { DescriptorView } from './descriptor.ts';
+import type { TransformInfo } from './errors.ts';
+import { userError } from './errors.ts';
+import type { BundleScope } from './scope.ts';
+import type { CachedSideInput, SideInputCache } from './side-input-cache.ts';
+import type { MaybePromise } from './types.ts';
+import { sideInputWindow } from './window-fns.ts';
+
+interface SideInput {
+  readonly id: string;
+  readonly param: SideInputParam<unknown, unknown>;
+  readonly element: Coder<unknown>;
+  readonly windowFn: WindowFn;
+  readonly windowCoder: Coder<unknown>;
+  /** What this bundle has read, by encoded window. */
+  readonly windows: Map<string, CachedSideInput>;
+}
+
+/** Reads and keeps the side inputs of one operator. */
+export class SideInputs {
+  private readonly sides: SideInput[] = [];
+  private window: Window | undefined;
+  /** For the window being processed, by side input. */
+  private readonly current = new Map<string, CachedSideInput>();
+
+  constructor(
+    private readonly transformId: string,
+    transform: pb.PTransform,
+    registered: RegisteredParDo,
+    view: DescriptorView,
+    private readonly scope: BundleScope,
+    private readonly cache: SideInputCache,
+    private readonly info: TransformInfo,
+  ) {
+    for (const [id, param] of registered.sideInputs) {
+      const pcollection = transform.inputs[id];
+      if (pcollection === undefined) {
+        throw new BeamBridgeError('HARNESS_PROTOCOL', `side input ${id} has no PCollection`, info);
+      }
+      const windowFn = view.windowFn(pcollection);
+      if (windowFn.isMerging()) {
+        throw new BeamBridgeError(
+          'UNSUPPORTED',
+          'a side input in windows that merge matches no window',
+          {
+            ...info,
+            hint: 'Put the side input into global or fixed windows with windowInto.',
+          },
+        );
+      }
+      this.sides.push({
+        id,
+        param,
+        element: view.elementCoder(pcollection),
+        windowFn,
+        windowCoder: view.windowCoder(pcollection),
+        windows: new Map(),
+      });
+    }
+  }
+
+  startBundle(): void {
+    this.window = undefined;
+    this.current.clear();
+    for (const side of this.sides) side.windows.clear();
+  }
+
+  /** What `lookup()` gives in the window that was prepared last. */
+  value(param: SideInputParam<unknown, unknown>): unknown {
+    return this.current.get(param.sideInputId)?.value;
+  }
+
+  /** Makes all side inputs ready for an element in `window`. */
+  prepare(window: Window): MaybePromise<void> {
+    if (window === this.window) return;
+    const loading: Promise<void>[] = [];
+    for (const side of this.sides) {
+      const pending = this.prepareOne(side, window);
+      if (pending) loading.push(pending);
+    }
+    if (loading.length === 0) {
+      this.window = window;
+      return;
+    }
+    return Promise.all(loading).then(() => {
+      this.window = window;
+    });
+  }
+
+  private prepareOne(side: SideInput, main: Window): Promise<void> | undefined {
+    const encoded = encodeValue(side.windowCoder, sideInputWindow(side.windowFn, main), true);
+    const windowKey = Buffer.from(encoded).toString('latin1');
+    const known = side.windows.get(windowKey);
+    if (known) {
+      this.current.set(side.id, known);
+      return undefined;
+    }
+    return this.load(side, encoded).then((contents) => {
+      side.windows.set(windowKey, contents);
+      this.current.set(side.id, contents);
+    });
+  }
+
+  private async load(side: SideInput, window: Uint8Array): Promise<CachedSideInput> {
+    const { state } = this.scope;
+    const key = { transformId: this.transformId, sideInputId: side.id, window };
+    const token = state.cacheToken?.(key);
+    const cacheKey =
+      token === undefined
+        ? undefined
+        : JSON.stringify([
+            this.transformId,
+            side.id,
+            Buffer.from(window).toString('latin1'),
+            token,
+          ]);
+    const cached = cacheKey === undefined ? undefined : this.cache.get(cacheKey);
+    if (cached) return cached;
+    let bytes = 0;
+    const elements = await readAll(side.element, state.sideInput(key), (size) => {
+      bytes += size;
+    });
+    const contents = { value: this.convert(side, elements), bytes };
+    if (cacheKey !== undefined) this.cache.set(cacheKey, contents);
+    return contents;
+  }
+
+  private convert(side: SideInput, elements: unknown[]): unknown {
+    try {
+      return side.param.toValue(elements);
+    } catch (error) {
+      throw userError(error, this.info);
+    }
+  }
+}
+
+/** All values of a coder in chunks that may be cut anywhere. */
+async function readAll(
+  coder: Coder<unknown>,
+  chunks: AsyncIterable<Uint8Array>,
+  onBytes: (size: number) => void,
+): Promise<unknown[]> {
+  const token = new Uint8Array(1);
+  const values = new StateBackedIterable<unknown>([], coder, token, async function* () {
+    for await (const chunk of chunks) {
+      onBytes(chunk.length);
+      yield chunk;
+    }
+  });
+  await values.load();
+  return [...values];
+}

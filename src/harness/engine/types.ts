@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the bundle engine needs from whoever runs it: where encoded elements come from and go to,
+// state, and the user's functions. gRPC implements these interfaces, and so does the node runner.
+
+/** A value now, or later: the engine waits only where it is given a promise. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** The user's functions by the keys that payloads carry; `Pipeline.functions` is one. */
+export interface FunctionLookup {
+  get(key: string): unknown;
+}
+
+/** Whole encoded elements for one data source. */
+export interface InputChunk {
+  readonly transformId: string;
+  readonly data: Uint8Array;
+}
+
+/** The elements of a bundle, in the order in which they came, for all its data sources. */
+export interface BundleInput {
+  /** The next chunk; undefined once every source has had its last one. */
+  next(): MaybePromise<InputChunk | undefined>;
+}
+
+/** Where a bundle's data sinks write. */
+export interface BundleOutput {
+  /** Takes whole encoded elements. The sink waits for a promise before it goes on. */
+  write(transformId: string, data: Uint8Array): MaybePromise<void>;
+  /** Says that nothing more follows for this sink; `data` is what it still held. */
+  close(transformId: string, data: Uint8Array): MaybePromise<void>;
+}
+
+/** Names one window of one side input. */
+export interface SideInputKey {
+  readonly transformId: string;
+  readonly sideInputId: string;
+  /** The side input's window, encoded. */
+  readonly window: Uint8Array;
+}
+
+/** What a bundle may read from the runner. */
+export interface BundleState {
+  /** The encoded elements of a side input, in chunks that may be cut anywhere. */
+  sideInput(key: SideInputKey): AsyncIterable<Uint8Array>;
+  /** What an iterable that began in an element's bytes goes on with. */
+  iterable(token: Uint8Array): AsyncIterable<Uint8Array>;
+  /**
+   * Says that contents read under the same token are the same contents, in this bundle and in
+   * later ones; undefined when they may be kept for this bundle only.
+   */
+  cacheToken?(key: SideInputKey): string | undefined;
+}
+
+/** Everything that one bundle is run with. */
+export interface BundleIO {
+  readonly input: BundleInput;
+  readonly output: BundleOutput;
+  readonly state: BundleState;
+}
+
+/** A wish to give part of a bundle's input back, for one data source. */
+export interface DesiredSplit {
+  /** How much of what is left, from 0 to 1, the bundle should keep. */
+  readonly fractionOfRemainder: number;
+  /** How many elements the runner sent or will send. */
+  readonly estimatedInputElements: number;
+  /** Indices at which a split is allowed; empty for all. */
+  readonly allowedSplitPoints: readonly number[];
+}
+
+/** Where a data source was split: what lies between the two belongs to nobody. */
+export interface ChannelSplit {
+  readonly transformId: string;
+  readonly lastPrimaryElement: number;
+  readonly firstResidualElement: number;
+}
+
+/** Whether something must be awaited. Cheaper than awaiting everything by a factor of fifty. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
