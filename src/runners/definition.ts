@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pipeline as an exported value of a module. Workers on other machines load that module and
+// construct the pipeline again, which is how a user's functions get there: never as source text.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { Pipeline, type PValue, Root } from '../pipeline/index.ts';
+import type { PipelineOptions } from './options.ts';
+
+/** Applies a pipeline's transforms to its root. It may be async; what it returns is not used. */
+export type Construct = (root: Root, options: PipelineOptions) => PValue | Promise<PValue>;
+
+/** A pipeline that a module exports, made by {@link pipeline}. */
+export interface PipelineDefinition {
+  /** `import.meta.url` of the module that exports it. */
+  readonly moduleUrl: string;
+  readonly construct: Construct;
+}
+
+/**
+ * Makes a pipeline an exported value of its module, so that workers elsewhere can find it.
+ *
+ * A function given to `runner.run` directly is enough for runners that execute TypeScript in this
+ * process, as `direct` does.
+ *
+ * @param moduleUrl - always `import.meta.url`
+ * @throws BeamBridgeError `INVALID_ARGUMENT`
+ * @example
+ * ```ts
+ * export const score = pipeline(import.meta.url, (root) => root.apply(create([1, 2, 3])));
+ *
+ * await createRunner().run(score);
+ * ```
+ */
+export function pipeline(moduleUrl: string, construct: Construct): PipelineDefinition {
+  if (typeof moduleUrl !== 'string' || !URL.canParse(moduleUrl)) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'pipeline() got no module URL', {
+      hint: 'Write `export const name = pipeline(import.meta.url, (root) => …)`.',
+    });
+  }
+  if (typeof construct !== 'function') {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'pipeline() got no function', {
+      hint: 'Write `export const name = pipeline(import.meta.url, (root) => …)`.',
+    });
+  }
+  return { moduleUrl, construct };
+}
+
+/**
+ * Runs the construction and gives the graph.
+ *
+ * @throws BeamBridgeError `EMPTY_PIPELINE` when nothing was applied
+ */
+export async function constructPipeline(
+  source: Construct | PipelineDefinition,
+  options: PipelineOptions,
+): Promise<Pipeline> {
+  const construct = typeof source === 'function' ? source : source?.construct;
+  if (typeof construct !== 'function') {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'run() got no pipeline', {
+      hint: 'Give it a function of the root, `(root) => root.apply(…)`, or what pipeline(import.meta.url, …) returns.',
+    });
+  }
+  const graph = new Pipeline();
+  await construct(new Root(graph), options);
+  if (graph.transforms.length === 0) {
+    throw new BeamBridgeError('EMPTY_PIPELINE', 'the pipeline has nothing in it', {
+      hint: 'Apply a source such as readFromText(…) or create([…]) to the root.',
+    });
+  }
+  return graph;
+}

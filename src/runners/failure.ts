@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a job failed, from all that is known when it has: what functions of this program threw, and
+// what the runner said.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { parsePythonFailure, pythonError } from '../external/index.ts';
+import type { Pipeline } from '../pipeline/index.ts';
+import type { pb } from '../proto/index.ts';
+
+/** What there is to go by. */
+export interface JobFailure {
+  /** Errors of this program's own functions, the latest last. */
+  thrown: readonly BeamBridgeError[];
+  /** Texts of the runner's error messages, the latest last. */
+  messages: readonly string[];
+  pipeline: Pipeline;
+  proto: pb.Pipeline;
+}
+
+/** The error that a run rejects with when its job failed. */
+export function jobFailure({ thrown, messages, pipeline, proto }: JobFailure): BeamBridgeError {
+  const text = tellingMessage(messages);
+  const own =
+    text === undefined ? thrown.at(-1) : thrown.findLast((e) => text.includes(e.shortMessage));
+  if (own) return own;
+  if (text === undefined) {
+    return new BeamBridgeError('JOB_FAILED', 'the job failed and its runner gave no reason', {
+      hint: 'The log of the job service may tell more.',
+    });
+  }
+  const failure = parsePythonFailure(withoutJavaFrames(text), 'JOB_FAILED');
+  const transform = ownTransform(failure.transform, pipeline, proto);
+  return pythonError(
+    { ...failure, transform: transform?.name ?? failure.transform },
+    transform?.appliedAt,
+  );
+}
+
+// Runners log other things as errors too, before and after the one that ended the job.
+function tellingMessage(messages: readonly string[]): string | undefined {
+  return (
+    messages.findLast((text) => text.includes('BEAMBRIDGE_ERROR ')) ??
+    messages.findLast((text) => text.includes('Traceback (most recent call last)')) ??
+    messages.at(-1)
+  );
+}
+
+/** A Java runner wraps the text of a harness in a stack trace of its own, whose root cause counts. */
+function withoutJavaFrames(text: string): string {
+  const lines = text
+    .split('\n')
+    .filter((line) => !/^\s+(at [\w.$/]+[(:]|\.\.\. \d+ more)/.test(line));
+  const cause = lines.findLastIndex((line) => line.startsWith('Caused by: '));
+  return lines
+    .slice(Math.max(cause, 0))
+    .join('\n')
+    .replace(/^Caused by: /, '');
+}
+
+/** The transform of the user's program that holds the one which an expansion brought along. */
+function ownTransform(uniqueName: string | undefined, pipeline: Pipeline, proto: pb.Pipeline) {
+  if (!uniqueName) return undefined;
+  const transforms = proto.components?.transforms ?? {};
+  const own = new Map(pipeline.transforms.map((node) => [node.id, node]));
+  const parents = new Map<string, string>();
+  for (const [id, { subtransforms }] of Object.entries(transforms)) {
+    for (const child of subtransforms) parents.set(child, id);
+  }
+  let id = Object.keys(transforms).find((key) => transforms[key]?.uniqueName === uniqueName);
+  while (id !== undefined && !own.has(id)) id = parents.get(id);
+  if (id !== undefined) return own.get(id);
+  // A runner may name a part of a transform that it made itself: take the longest name that fits.
+  return pipeline.transforms
+    .filter(({ name }) => uniqueName === name || uniqueName.startsWith(`${name}/`))
+    .sort((a, b) => b.name.length - a.name.length)[0];
+}

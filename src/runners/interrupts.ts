@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ctrl-C and SIGTERM while jobs run: the jobs are cancelled, then the program ends as the signal
+// would have ended it. Nothing is installed while no job runs.
+
+import { getLogger } from '../base/index.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Something under way that a signal ends. */
+export interface Interruptible {
+  /** Ends it and cleans up; resolves when that is done, and never rejects. */
+  interrupt(signal: NodeJS.Signals): Promise<void>;
+}
+
+const active = new Set<Interruptible>();
+let installed = false;
+let exiting = false;
+
+/** Calls `interrupt` when a signal comes, until the returned function is called. */
+export function whileInterruptible(run: Interruptible): () => void {
+  if (!installed && !exiting) install();
+  active.add(run);
+  return () => {
+    if (active.delete(run) && active.size === 0) uninstall();
+  };
+}
+
+/**
+ * Never resolves once a signal is about to end the program: code of the user's that waits for a
+ * run must not go on, nor print a second story, while the jobs are cleaned up. Resolves at once
+ * otherwise.
+ */
+export function unlessExiting(): Promise<void> {
+  return exiting ? new Promise(() => {}) : Promise.resolve();
+}
+
+function install(): void {
+  installed = true;
+  // First in line: a handler of the program's that goes by `once` would be gone when we look.
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal);
+}
+
+function uninstall(): void {
+  installed = false;
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  // From here on a second Ctrl-C does what it does by default: end the program at once.
+  uninstall();
+  // A program that handles the signal itself decides on its own whether to exit.
+  const handled = process.listenerCount(signal) > 0;
+  exiting = !handled;
+  getLogger('runner').info(
+    `${signal}: cancelling ${active.size} ${active.size === 1 ? 'job' : 'jobs'}`,
+  );
+  Promise.allSettled([...active].map((run) => run.interrupt(signal))).then(() => {
+    if (!handled) process.kill(process.pid, signal);
+  });
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every runner of this room comes down to: a job service to submit to, for the time of one run.
+
+import type { BeamBridgeError } from '../base/index.ts';
+import type { ServiceAddress } from '../external/index.ts';
+import type { ExpansionServiceChoice } from '../pipeline/index.ts';
+
+/** A job service that is up, held for one run. Disposing of it ends what only this run needed. */
+export interface JobService extends ServiceAddress, AsyncDisposable {
+  /** What messages call it. */
+  readonly name: string;
+  /** Resolves with the reason once the service is known to be gone; may never resolve. */
+  readonly lost: Promise<BeamBridgeError>;
+  /** Whether warnings of its jobs come into our log by another way than the message stream. */
+  readonly logs: boolean;
+  /** Where a cross-language transform is expanded. */
+  resolveService(choice: ExpansionServiceChoice, signal?: AbortSignal): Promise<ServiceAddress>;
+  /** Ends a job that did not obey its cancellation, if there is a way. */
+  abandon(): Promise<void>;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of a run: what this package reads of them, and the form in which a job service takes all.
+
+import { BeamBridgeError } from '../base/index.ts';
+
+/** Names of the runners that a program can ask for. */
+export type RunnerName = 'direct' | 'portable' | 'node' | 'prism' | 'flink';
+
+/**
+ * Options of a runner or of one run; those of the run win. What is not listed here is passed to
+ * the job service and to the SDK harnesses as it is, under Beam's name for it: `tempLocation` as
+ * `temp_location`.
+ */
+export interface PipelineOptions {
+  /**
+   * Which engine executes the pipeline: `direct` is Python's DirectRunner in the managed Python
+   * host, `portable` any Beam job service at `jobEndpoint`.
+   *
+   * @default `'direct'`
+   */
+  runner?: RunnerName | undefined;
+  /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */
+  jobEndpoint?: string | undefined;
+  /**
+   * `HOST:PORT` of an expansion service to use in place of the managed Python host, for transforms
+   * that do not name one themselves.
+   */
+  expansionService?: string | undefined;
+  /** What the job is called. @default `'beambridge-'` and the name of the program's file */
+  jobName?: string | undefined;
+  /** Path of a Python interpreter to use as it is. @default the environment variable `BEAMBRIDGE_PYTHON` */
+  python?: string | undefined;
+  /** Cancels the job; the run rejects with `ABORTED`. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Whether a run that takes longer than a moment shows a line of progress on standard error.
+   *
+   * @default true when standard error is a terminal
+   */
+  progress?: boolean | undefined;
+  [name: string]: unknown;
+}
+
+/** The options of a run: those of the runner, and over them those of the run. */
+export function mergeOptions(
+  runner: PipelineOptions = {},
+  run: PipelineOptions = {},
+): PipelineOptions {
+  const given = Object.entries(run).filter(([, value]) => value !== undefined);
+  return { ...runner, ...Object.fromEntries(given) };
+}
+
+/** A value of JSON. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonValue[]
+  | { [name: string]: JsonValue };
+
+// These steer this program and mean nothing to anybody else.
+const OURS: ReadonlySet<string> = new Set(['runner', 'signal', 'progress', 'python']);
+
+/**
+ * The options as a job service takes them: `{ 'beam:option:<snake_case_name>:v1': value }`.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT` for a value that JSON has no form for
+ */
+export function optionsToStruct(options: PipelineOptions): Record<string, JsonValue> {
+  const struct: Record<string, JsonValue> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (OURS.has(name) || value === undefined) continue;
+    struct[`beam:option:${snakeCase(name)}:v1`] = toJson(value, name);
+  }
+  return struct;
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function toJson(value: unknown, path: string): JsonValue {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      if (Number.isFinite(value)) return value;
+      break;
+    case 'bigint':
+      if (BigInt(Number(value)) === value) return Number(value);
+      break;
+    case 'object':
+      if (value === null) return null;
+      if (Array.isArray(value)) return value.map((item, i) => toJson(item, `${path}[${i}]`));
+      if (value instanceof Date) return value.toISOString();
+      if (value instanceof URL) return value.href;
+      if (isPlain(value)) return objectToJson(value, path);
+  }
+  throw new BeamBridgeError('INVALID_ARGUMENT', `the pipeline option ${path} cannot be sent`, {
+    hint: 'Pipeline options travel as JSON: use strings, finite numbers, booleans, null, arrays and plain objects.',
+  });
+}
+
+function isPlain(value: object): value is Record<string, unknown> {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function objectToJson(value: Record<string, unknown>, path: string): JsonValue {
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== undefined)
+      .map(([key, inner]) => [key, toJson(inner, `${path}.${key}`)]),
+  );
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a failed call to a job service means for the person who runs a pipeline.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { GrpcStatus, type ServiceError } from '../../proto/index.ts';
+
+/** Milliseconds in which a job service must answer a question that costs it nothing. */
+export const QUICK_CALL_MS = 5000;
+/** Milliseconds for calls that make it work: it may translate a whole pipeline first. */
+export const LONG_CALL_MS = 120_000;
+
+/** Whether something thrown is the status of a gRPC call. */
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number';
+}
+
+const START_HINT =
+  'Start a Beam job service there, or set jobEndpoint to HOST:PORT of one that runs. ' +
+  "Without jobEndpoint the runner 'direct' needs no job service.";
+
+/**
+ * The error of a call that failed.
+ *
+ * @param doing - what was being done: `to prepare the job`
+ */
+export function callError(error: unknown, service: string, doing: string): BeamBridgeError {
+  if (!isServiceError(error)) return BeamBridgeError.from(error, 'JOB_SERVICE_UNAVAILABLE');
+  const details = { hint: START_HINT, cause: error };
+  const unavailable = (message: string) =>
+    new BeamBridgeError('JOB_SERVICE_UNAVAILABLE', message, details);
+  switch (error.code) {
+    case GrpcStatus.UNAVAILABLE:
+      return unavailable(`${service} cannot be reached ${doing} (${reason(error)})`);
+    case GrpcStatus.DEADLINE_EXCEEDED:
+      return unavailable(`${service} did not answer in time when it was asked ${doing}`);
+    case GrpcStatus.UNIMPLEMENTED:
+      return unavailable(
+        `${service} is not a job service: it does not know the call ${doing} (${reason(error)})`,
+      );
+    case GrpcStatus.UNAUTHENTICATED:
+    case GrpcStatus.PERMISSION_DENIED:
+      return unavailable(`${service} refused the call ${doing} (${reason(error)})`);
+    case GrpcStatus.CANCELLED:
+      return new BeamBridgeError('ABORTED', `the call ${doing} was cancelled`, { cause: error });
+    default:
+      return new BeamBridgeError('JOB_FAILED', `${service} failed ${doing}: ${reason(error)}`, {
+        cause: error,
+        hint: 'The log of the job service may tell more.',
+      });
+  }
+}
+
+function reason(error: ServiceError): string {
+  return (error.details || error.message).trim().split('\n')[0]!;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runner for job services that somebody else runs.
+
+import type { Pipeline } from '../../pipeline/index.ts';
+import type { PipelineOptions } from '../options.ts';
+import type { PipelineResult } from '../result.ts';
+import { startRun } from '../run.ts';
+import { Runner } from '../runner-base.ts';
+import { openService } from './service.ts';
+
+/** Submits pipelines to the job service at the option `jobEndpoint`. */
+export class PortableRunner extends Runner {
+  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+    return startRun(pipeline, options, openService);
+  }
+}

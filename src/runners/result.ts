@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// A job that was started, seen from the program that started it.
+
+import type { pb } from '../proto/index.ts';
+import type { DistributionValue, GaugeValue, MetricResults } from './metrics.ts';
+import type { JobState } from './state.ts';
+
+/** What a runner offers for a job of its own; {@link PipelineResult} is made of it. */
+export interface JobControl {
+  readonly jobId: string;
+  readonly state: JobState;
+  /** Resolves with the last state; rejects with the reason of a failure. */
+  readonly finished: Promise<JobState>;
+  cancel(): Promise<JobState>;
+  monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
+  metrics(): Promise<MetricResults>;
+}
+
+/**
+ * A pipeline that was started: its state, its metrics, and the means to wait for it or to end it.
+ *
+ * @example
+ * ```ts
+ * const result = await createRunner().runAsync(pipeline);
+ * const state = await result.waitUntilFinish(60_000);
+ * if (state === 'RUNNING') await result.cancel();
+ * ```
+ */
+export class PipelineResult {
+  private readonly job: JobControl;
+
+  /** @internal */
+  constructor(job: JobControl) {
+    this.job = job;
+  }
+
+  /** The job's id in its job service. */
+  get jobId(): string {
+    return this.job.jobId;
+  }
+
+  /** The job's state as far as it is known here; it follows the job. */
+  get state(): JobState {
+    return this.job.state;
+  }
+
+  /**
+   * Waits until the job has ended, or for so many milliseconds, and gives the state then.
+   *
+   * @throws BeamBridgeError why the job failed: `USER_CODE_FAILED`, `PYTHON_EXCEPTION`, `HOST_DIED`,
+   * `JOB_SERVICE_UNAVAILABLE`, `ABORTED`, …
+   */
+  async waitUntilFinish(timeoutMs?: number): Promise<JobState> {
+    if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return this.job.finished;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<JobState>((resolve) => {
+      timer = setTimeout(() => resolve(this.job.state), timeoutMs);
+    });
+    try {
+      return await Promise.race([this.job.finished, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the job before it is done; resolves with its last state. A job that has ended stays as it is. */
+  cancel(): Promise<JobState> {
+    return this.job.cancel();
+  }
+
+  /** The user's metrics so far; once the job has ended, the final ones. */
+  metrics(): Promise<MetricResults> {
+    return this.job.metrics();
+  }
+
+  /** Everything that the runner reports, in Beam's own messages. */
+  async rawMetrics(): Promise<readonly pb.MonitoringInfo[]> {
+    return this.job.monitoringInfos();
+  }
+
+  /** Counters by name, summed over all transforms. */
+  async counters(): Promise<Record<string, number>> {
+    return (await this.metrics()).counters();
+  }
+
+  /** Distributions by name, merged over all transforms. */
+  async distributions(): Promise<Record<string, DistributionValue>> {
+    return (await this.metrics()).distributions();
+  }
+
+  /** Gauges by name. */
+  async gauges(): Promise<Record<string, GaugeValue>> {
+    return (await this.metrics()).gauges();
+  }
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of a pipeline, from graph to last state: open the job service and a worker pool for this
+// program's functions, expand, submit, watch, and leave nothing behind however it ends.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { BeamBridgeError, getLogger } from '../base/index.ts';
+import { expandPipeline } from '../external/index.ts';
+import { WorkerPool } from '../harness/index.ts';
+import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
+import type { pb } from '../proto/index.ts';
+import { jobFailure } from './failure.ts';
+import { unlessExiting, whileInterruptible } from './interrupts.ts';
+import type { JobService } from './job-service.ts';
+import { MetricResults } from './metrics.ts';
+import { optionsToStruct, type PipelineOptions } from './options.ts';
+import { Job } from './portable/job.ts';
+import { Progress } from './progress.ts';
+import { type JobControl, PipelineResult } from './result.ts';
+import { isTerminal, type JobState } from './state.ts';
+
+const log = getLogger('runner');
+
+/** How long a cancelled job may take to end before its service is given up. Milliseconds. */
+const CANCEL_GRACE_MS = 4000;
+/** The same when a signal is about to end the whole program. */
+const SIGNAL_GRACE_MS = 2000;
+
+/** Makes the job service that a run submits to. */
+export type OpenService = (
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  signal: AbortSignal,
+) => Promise<JobService>;
+
+/** Starts a pipeline on the job service that `open` gives; resolves once the job runs. */
+export async function startRun(
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  open: OpenService,
+): Promise<PipelineResult> {
+  const run = new Run(pipeline, options);
+  await run.start(open);
+  return new PipelineResult(run);
+}
+
+class Run implements JobControl {
+  private readonly pipeline: Pipeline;
+  private readonly options: PipelineOptions;
+  private phase = 'starting';
+  private service: JobService | undefined;
+  private pool: WorkerPool | undefined;
+  private proto: pb.Pipeline | undefined;
+  private job: Job | undefined;
+  private outcome: Promise<JobState> | undefined;
+  private infos: Promise<readonly pb.MonitoringInfo[]> | undefined;
+  private cancelling: Promise<JobState> | undefined;
+  /** Why the program itself wanted the run to end. */
+  private stopReason: BeamBridgeError | undefined;
+  private readonly thrown: BeamBridgeError[] = [];
+  private readonly starting = new AbortController();
+  private readonly cleanUps: (() => unknown)[] = [];
+
+  constructor(pipeline: Pipeline, options: PipelineOptions) {
+    this.pipeline = pipeline;
+    this.options = options;
+  }
+
+  get jobId(): string {
+    return this.job!.id;
+  }
+
+  get state(): JobState {
+    return this.job!.state;
+  }
+
+  get finished(): Promise<JobState> {
+    return this.outcome!;
+  }
+
+  async start(open: OpenService): Promise<void> {
+    try {
+      this.listen();
+      const progress = new Progress(
+        () => ({ phase: this.job?.state ?? this.phase }),
+        this.options.progress,
+      );
+      this.cleanUps.push(() => progress[Symbol.dispose]());
+      await this.submit(open, this.starting.signal);
+    } catch (error) {
+      const gone = await this.deathOfService();
+      await this.close();
+      await unlessExiting();
+      throw this.stopReason ?? gone ?? BeamBridgeError.from(error, 'JOB_FAILED');
+    }
+    this.outcome = this.watch();
+    // A program may start a job and never ask what became of it.
+    this.outcome.catch(() => {});
+    // The wish to end may have come while the job was on its way.
+    if (this.stopReason) void this.cancel();
+  }
+
+  private listen(): void {
+    const { signal } = this.options;
+    if (signal) {
+      const abort = () => {
+        void this.stop(
+          new BeamBridgeError('ABORTED', 'the run was aborted', { cause: signal.reason }),
+        );
+      };
+      signal.addEventListener('abort', abort);
+      this.cleanUps.push(() => signal.removeEventListener('abort', abort));
+      if (signal.aborted) abort();
+    }
+    this.cleanUps.push(
+      whileInterruptible({
+        interrupt: (name) =>
+          this.stop(
+            new BeamBridgeError('JOB_CANCELLED', `the run was cancelled by ${name}`),
+            SIGNAL_GRACE_MS,
+          ),
+      }),
+    );
+  }
+
+  private async submit(open: OpenService, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const [service, pool] = await Promise.allSettled([
+      open(this.pipeline, this.options, signal),
+      WorkerPool.start({
+        functions: this.pipeline.functions,
+        onFailure: (error) => this.thrown.push(BeamBridgeError.from(error, 'USER_CODE_FAILED')),
+        signal,
+      }),
+    ]);
+    // What did start is cleaned up even when the other did not.
+    if (service.status === 'fulfilled') this.service = service.value;
+    if (pool.status === 'fulfilled') this.pool = pool.value;
+    if (service.status === 'rejected') throw service.reason;
+    if (pool.status === 'rejected') throw pool.reason;
+    signal.throwIfAborted();
+
+    this.phase = 'expanding';
+    const { resolveService } = service.value;
+    const expanded = await expandPipeline(
+      this.pipeline,
+      pipelineToProto(this.pipeline, pool.value.environment()),
+      { resolveService, signal },
+    );
+    this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
+    const { proto } = expanded;
+    this.proto = proto;
+
+    this.phase = 'submitting';
+    const options = withStreaming(this.options, this.pipeline);
+    const jobName = options.jobName ?? defaultJobName();
+    this.job = await Job.submit(
+      service.value,
+      { pipeline: proto, jobName, options: optionsToStruct({ ...options, jobName }) },
+      signal,
+    );
+  }
+
+  private async watch(): Promise<JobState> {
+    const job = this.job!;
+    let failure: BeamBridgeError | undefined;
+    try {
+      const lost = this.service!.lost.then((error) => {
+        throw error;
+      });
+      lost.catch(() => {});
+      const state = await Promise.race([job.ended, lost]);
+      if (state === 'FAILED') failure = this.failure();
+      // Afterwards the service may be gone, or may have forgotten the job.
+      if (state !== 'CANCELLED') await this.monitoringInfos().catch(() => {});
+    } catch (error) {
+      // When a host dies, the end of its streams may be seen before the end of its process.
+      const gone = await this.deathOfService();
+      if (!isTerminal(job.state)) job.forget(this.cancelling ? 'CANCELLED' : 'FAILED');
+      if (!this.cancelling) failure = gone ?? BeamBridgeError.from(error, 'JOB_FAILED');
+    }
+    await this.close();
+    await unlessExiting();
+    if (failure) throw failure;
+    if (job.state === 'CANCELLED' && this.stopReason) throw this.stopReason;
+    return job.state;
+  }
+
+  private failure(): BeamBridgeError {
+    return jobFailure({
+      thrown: this.thrown,
+      messages: this.job!.errors,
+      pipeline: this.pipeline,
+      proto: this.proto!,
+    });
+  }
+
+  /** Why the service is gone, if it is or turns out to be within a moment. */
+  private async deathOfService(): Promise<BeamBridgeError | undefined> {
+    if (!this.service || this.stopReason) return undefined;
+    return Promise.race([this.service.lost, delay(200, undefined)]);
+  }
+
+  /** Ends the run for a reason that lies in this program. */
+  private async stop(reason: BeamBridgeError, graceMs = CANCEL_GRACE_MS): Promise<void> {
+    this.stopReason ??= reason;
+    this.starting.abort(this.stopReason);
+    if (this.outcome) await this.cancel(graceMs).catch(() => {});
+  }
+
+  cancel(graceMs = CANCEL_GRACE_MS): Promise<JobState> {
+    this.cancelling ??= this.end(graceMs);
+    return this.cancelling;
+  }
+
+  private async end(graceMs: number): Promise<JobState> {
+    const job = this.job!;
+    if (isTerminal(job.state)) return job.state;
+    const over = new AbortController();
+    const late = delay(graceMs, 'late' as const, { signal: over.signal }).catch(
+      () => 'late' as const,
+    );
+    const refused = job.cancel().then(
+      () => new Promise<never>(() => {}),
+      (error: unknown) => {
+        log.debug(`the job could not be cancelled: ${String(error)}`);
+        return late;
+      },
+    );
+    const end = await Promise.race([job.ended.catch(() => 'gone' as const), late, refused]);
+    over.abort();
+    if (end === 'late') {
+      await this.service!.abandon();
+      if (!isTerminal(job.state)) job.forget('CANCELLED');
+    }
+    await this.outcome!.catch(() => {});
+    return job.state;
+  }
+
+  monitoringInfos(): Promise<readonly pb.MonitoringInfo[]> {
+    if (this.infos) return this.infos;
+    const job = this.job!;
+    const infos = job.monitoringInfos();
+    // Those of a job that has ended do not change any more, and its service may go away.
+    if (isTerminal(job.state)) this.infos = infos;
+    return infos;
+  }
+
+  async metrics(): Promise<MetricResults> {
+    const transforms = this.proto?.components?.transforms ?? {};
+    return new MetricResults(
+      await this.monitoringInfos(),
+      (id) => transforms[id]?.uniqueName ?? id,
+    );
+  }
+
+  private async close(): Promise<void> {
+    for (const cleanUp of this.cleanUps.splice(0)) await cleanUp();
+    this.job?.close();
+    await this.pool?.[Symbol.asyncDispose]();
+    await this.service?.[Symbol.asyncDispose]();
+  }
+}
+
+// A runner that knows batch and streaming apart must be told which one it is.
+function withStreaming(options: PipelineOptions, pipeline: Pipeline): PipelineOptions {
+  const unbounded = pipeline.pcollections.some(({ bounded }) => !bounded);
+  return unbounded && options.streaming === undefined ? { ...options, streaming: true } : options;
+}
+
+function defaultJobName(): string {
+  const program = (process.argv[1] ?? 'program').split(/[\\/]/).at(-1)!;
+  const clean = program.replace(/\.[cm]?[jt]sx?$/, '').replace(/[^A-Za-z0-9]+/g, '-');
+  return `beambridge-${clean.toLowerCase()}`;
+}

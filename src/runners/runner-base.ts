@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all runners have in common: a pipeline is constructed, started, and waited for.
+
+import { BeamBridgeError } from '../base/index.ts';
+import type { Pipeline } from '../pipeline/index.ts';
+import { type Construct, constructPipeline, type PipelineDefinition } from './definition.ts';
+import { mergeOptions, type PipelineOptions } from './options.ts';
+import type { PipelineResult } from './result.ts';
+
+/** Executes pipelines. Made by {@link createRunner}. */
+export abstract class Runner {
+  /** Options of every run; those of a run go over them. */
+  readonly options: PipelineOptions;
+
+  constructor(options: PipelineOptions = {}) {
+    this.options = options;
+  }
+
+  /**
+   * Runs a pipeline and resolves when the job is done.
+   *
+   * @param pipeline - a function that applies transforms to the root it is given, or what
+   * `pipeline(import.meta.url, …)` made of one
+   * @throws BeamBridgeError with the real cause: `EMPTY_PIPELINE`, `USER_CODE_FAILED`,
+   * `PYTHON_EXCEPTION`, `MODEL_NOT_FOUND`, `JOB_SERVICE_UNAVAILABLE`, `HOST_DIED`, `JOB_CANCELLED`,
+   * `ABORTED`, …
+   * @example
+   * ```ts
+   * const result = await createRunner().run((root) =>
+   *   root.apply(create(['a', 'b'])).map((s) => s.toUpperCase()),
+   * );
+   * console.log(await result.counters());
+   * ```
+   */
+  async run(
+    pipeline: Construct | PipelineDefinition,
+    options?: PipelineOptions,
+  ): Promise<PipelineResult> {
+    const result = await this.runAsync(pipeline, options);
+    const state = await result.waitUntilFinish();
+    if (state === 'CANCELLED') {
+      throw new BeamBridgeError('JOB_CANCELLED', `the job ${result.jobId} was cancelled`, {
+        hint: 'Something other than this run ended it. Use runAsync() to cancel a job without an error.',
+      });
+    }
+    return result;
+  }
+
+  /**
+   * Starts a pipeline and resolves when the job runs, to be watched or cancelled.
+   *
+   * @throws BeamBridgeError why it could not be constructed, expanded or submitted
+   */
+  async runAsync(
+    pipeline: Construct | PipelineDefinition,
+    options?: PipelineOptions,
+  ): Promise<PipelineResult> {
+    const merged = mergeOptions(this.options, options);
+    return this.start(await constructPipeline(pipeline, merged), merged);
+  }
+
+  protected abstract start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult>;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the name of a runner to the runner.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { DirectRunner } from './direct/runner.ts';
+import type { PipelineOptions } from './options.ts';
+import { PortableRunner } from './portable/runner.ts';
+import type { Runner } from './runner-base.ts';
+
+type RunnerClass = new (options: PipelineOptions) => Runner;
+
+const RUNNERS = new Map<unknown, RunnerClass>([
+  ['direct', DirectRunner],
+  ['portable', PortableRunner],
+]);
+
+/** Runners that are known by name and come with a later version, with what to use until then. */
+const LATER = new Map<unknown, string>([
+  ['node', "Use runner: 'direct', which needs no setup either."],
+  ['prism', "Start Prism yourself and use runner: 'portable' with jobEndpoint: 'localhost:8073'."],
+  ['flink', "Start Flink's job server and use runner: 'portable' with its jobEndpoint."],
+]);
+
+/**
+ * Makes a runner.
+ *
+ * @param options - options of every run: `runner` names the engine, unknown ones go to it
+ * @throws BeamBridgeError `UNSUPPORTED` for a runner that comes with a later version,
+ * `INVALID_ARGUMENT` for a name that is none
+ * @example
+ * ```ts
+ * const local = createRunner({ runner: 'direct' });
+ * const remote = createRunner({ runner: 'portable', jobEndpoint: 'localhost:8099' });
+ * ```
+ */
+export function createRunner(options: PipelineOptions = {}): Runner {
+  const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'direct');
+  const found = RUNNERS.get(name);
+  if (found) return new found(options);
+  const hint = LATER.get(name);
+  if (hint) {
+    throw new BeamBridgeError('UNSUPPORTED', `the runner '${name}' comes with a later version`, {
+      hint,
+    });
+  }
+  throw new BeamBridgeError('INVALID_ARGUMENT', `there is no runner ${JSON.stringify(name)}`, {
+    hint: `The runners are ${[...RUNNERS.keys(), ...LATER.keys()].join(', ')}.`,
+  });
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pipelines as exported values, runners by name.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BeamBridgeError, type ErrorCode } from '../../../src/base/index.ts';
+import { constructPipeline, createRunner, pipeline } from '../../../src/runners/index.ts';
+import { impulse } from '../../../src/transforms/index.ts';
+
+const withCode = (code: ErrorCode) => (error: unknown) =>
+  error instanceof BeamBridgeError && error.code === code && error.hint !== undefined;
+
+test('a definition keeps the module and the construction', () => {
+  const construct = () => {};
+  const definition = pipeline(import.meta.url, construct);
+  assert.equal(definition.moduleUrl, import.meta.url);
+  assert.equal(definition.construct, construct);
+});
+
+test('a definition without a module URL is refused', () => {
+  assert.throws(() => pipeline('score', () => {}), withCode('INVALID_ARGUMENT'));
+});
+
+test('a construction gets the root and the options, and may be async', async () => {
+  const graph = await constructPipeline(
+    pipeline(import.meta.url, async (root, options) => {
+      await Promise.resolve();
+      assert.equal(options.tempLocation, 'x');
+      root.apply(impulse());
+    }),
+    { tempLocation: 'x' },
+  );
+  assert.equal(graph.roots.length, 1);
+});
+
+test('a pipeline with nothing in it is refused before anything starts', async () => {
+  await assert.rejects(
+    createRunner().run(() => {}),
+    withCode('EMPTY_PIPELINE'),
+  );
+});
+
+test('what is no pipeline is refused', async () => {
+  await assert.rejects(
+    createRunner().run(undefined as unknown as () => void),
+    withCode('INVALID_ARGUMENT'),
+  );
+});
+
+for (const runner of ['node', 'prism', 'flink'] as const) {
+  test(`the runner ${runner} is refused with what to use now`, () => {
+    assert.throws(() => createRunner({ runner }), withCode('UNSUPPORTED'));
+  });
+}
+
+test('an unknown runner is refused with the names that there are', () => {
+  assert.throws(
+    () => createRunner({ runner: 'drect' as 'direct' }),
+    (error) => withCode('INVALID_ARGUMENT')(error) && String(error).includes('direct, portable'),
+  );
+});
+
+test('the portable runner without an address says how to give one', async () => {
+  await assert.rejects(
+    createRunner({ runner: 'portable' }).run((root) => root.apply(impulse())),
+    withCode('INVALID_ARGUMENT'),
+  );
+});
+
+test('a job endpoint that is no address is refused', async () => {
+  await assert.rejects(
+    createRunner({ jobEndpoint: 'http://localhost:8099' }).run((root) => root.apply(impulse())),
+    withCode('INVALID_ARGUMENT'),
+  );
+});

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which error a failed job rejects with.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BeamBridgeError } from '../../../src/base/index.ts';
+import { Pipeline, Root } from '../../../src/pipeline/index.ts';
+import { create, pb } from '../../../src/proto/index.ts';
+import { jobFailure } from '../../../src/runners/failure.ts';
+import { impulse } from '../../../src/transforms/index.ts';
+
+const pipeline = new Pipeline();
+new Root(pipeline).apply(impulse()).map(function parse(x) {
+  return x;
+});
+const parse = pipeline.transforms.find((node) => node.name.includes('parse'))!;
+const proto = create(pb.PipelineSchema, {
+  components: {
+    transforms: {
+      [parse.id]: { uniqueName: parse.name, subtransforms: ['ext1'] },
+      ext1: { uniqueName: 'deep/inside', subtransforms: [] },
+    },
+  },
+});
+const failure = (messages: string[], thrown: BeamBridgeError[] = []) =>
+  jobFailure({ messages, thrown, pipeline, proto });
+
+const TRACEBACK = `Traceback (most recent call last):
+  File "/lib/beam/runner.py", line 10, in run
+    go()
+RuntimeError: Traceback (most recent call last):
+  File "/lib/beam/worker.py", line 20, in process
+    fn(x)
+    ~~^^^
+ValueError: no such digit
+second line [while running 'deep/inside']
+`;
+
+test('a function that threw is the cause when the runner repeats its message', () => {
+  const cause = new TypeError('x is undefined');
+  const own = new BeamBridgeError('USER_CODE_FAILED', 'TypeError: x is undefined', {
+    cause,
+    transform: 'map(parse)',
+  });
+  const other = new BeamBridgeError('USER_CODE_FAILED', 'something else', {});
+  assert.equal(failure(['RuntimeError: TypeError: x is undefined\n at f'], [own, other]), own);
+});
+
+test('without a word from the runner the last function that threw is the cause', () => {
+  const own = new BeamBridgeError('USER_CODE_FAILED', 'boom');
+  assert.equal(failure([], [own]), own);
+});
+
+test('a Python exception gives its last lines, its traceback, and our transform', () => {
+  const error = failure([TRACEBACK, 'a later line of the log']);
+  assert.equal(error.code, 'PYTHON_EXCEPTION');
+  assert.equal(error.shortMessage, 'ValueError: no such digit\nsecond line');
+  assert.equal(error.transform, parse.name);
+  assert.match(error.appliedAt!, /failure\.test\.ts:\d+:\d+$/);
+  assert.match(error.detail!, /worker\.py/);
+});
+
+test('a Python exception wins over a function that threw something else', () => {
+  const own = new BeamBridgeError('USER_CODE_FAILED', 'the bundle was aborted');
+  assert.equal(failure([TRACEBACK], [own]).code, 'PYTHON_EXCEPTION');
+});
+
+test('an error that our Python half marked comes back as it was', () => {
+  const marker = JSON.stringify({
+    code: 'MODEL_NOT_FOUND',
+    message: 'there is no model at digits.pkl',
+    hint: 'Check model_uri.',
+  });
+  const error = failure([
+    `Traceback (most recent call last):\n  File "/lib/x.py", line 1, in f\n    f()\nBridgeError: there is no model at digits.pkl\nBEAMBRIDGE_ERROR ${marker}\n [while running 'deep/inside']\n`,
+    'later',
+  ]);
+  assert.equal(error.code, 'MODEL_NOT_FOUND');
+  assert.equal(error.hint, 'Check model_uri.');
+  assert.equal(error.transform, parse.name);
+});
+
+test('a part that the runner named itself is traced to the transform it belongs to', () => {
+  const error = failure([TRACEBACK.replace('deep/inside', `${parse.name}/fused/part`)]);
+  assert.equal(error.transform, parse.name);
+});
+
+test('the root cause of a Java stack trace is the message', () => {
+  const error = failure([
+    'java.lang.RuntimeException: outer\n\tat org.apache.Foo.bar(Foo.java:1)\nCaused by: java.io.IOException: disk full\n\tat org.apache.Foo.baz(Foo.java:2)\n\t... 7 more',
+  ]);
+  assert.equal(error.code, 'JOB_FAILED');
+  assert.equal(error.shortMessage, 'java.io.IOException: disk full');
+});
+
+test('a job that failed without a word says so', () => {
+  assert.equal(failure([]).code, 'JOB_FAILED');
+});
