@@ -9,19 +9,23 @@ import { execa } from 'execa';
 export const KILL_AFTER_MS = 5000;
 
 /** The same when our own program is gone and nobody waits for the result any more. Seconds. */
-const ORPHAN_GRACE_S = 3;
+const ORPHAN_GRACE_S = 2;
 
-// "$@" runs as a child of the shell, both in a process group of their own. The subshell waits for
-// the end of standard input, which nobody ever writes to. A signal that arrives interrupts `wait`,
-// hence the loop. What the child leaves behind in the group is ended with it.
+// "$@" runs as a child of the shell, in a process group with it. A subshell waits for the end of
+// standard input, which nobody ever writes to. A signal that arrives interrupts `wait`, hence the
+// loop. What the child leaves behind in the group is ended with it: by us when we hear of its end, by
+// the shell when we are gone, and by the last line's subshell when we go in between.
 const GUARD = `
 exec 3<&0 </dev/null
+orphaned=
 trap : TERM INT HUP
+trap 'orphaned=yes' USR1
 "$@" 3<&- &
 child=$!
 (
   trap '' TERM INT HUP
   while read -r _ <&3; do :; done
+  kill -USR1 $$
   kill -TERM 0
   sleep ${ORPHAN_GRACE_S}
   kill -KILL 0
@@ -32,9 +36,11 @@ while :; do
   code=$?
   kill -0 "$child" 2>/dev/null || break
 done
-trap '' TERM INT HUP
+trap '' TERM INT HUP USR1
+[ -z "$orphaned" ] || kill -KILL 0
 kill -KILL "$watcher" 2>/dev/null
 kill -TERM 0
+(exec 3<&-; sleep ${ORPHAN_GRACE_S}; kill -KILL 0) >/dev/null 2>&1 &
 exit "$code"
 `;
 
@@ -71,7 +77,25 @@ export function spawnGuarded(
   args: readonly string[],
   { env = {}, cwd = process.cwd() }: GuardedOptions = {},
 ): GuardedProcess {
-  return launch(['-c', GUARD, 'beambridge-guard', command, ...args], cwd, { ...env });
+  const child = launch(['-c', GUARD, 'beambridge-guard', command, ...args], cwd, { ...env });
+  // What it leaves behind would keep its outputs open, and us waiting for them.
+  child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
+  return child;
+}
+
+interface Handle {
+  ref?: () => unknown;
+  unref?: () => unknown;
+}
+
+/** Lets this program end while the process runs (the guard ends it then), or waits for it again. */
+export function keepAlive(child: GuardedProcess, keep: boolean): void {
+  // The pipes are sockets, which the types of streams do not tell.
+  const handles: Handle[] = [child, child.stdin, child.stdout, child.stderr] as Handle[];
+  for (const handle of handles) {
+    if (keep) handle.ref?.();
+    else handle.unref?.();
+  }
 }
 
 /** Sends a signal to every process of the group; false when none is left. */

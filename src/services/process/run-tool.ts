@@ -82,7 +82,6 @@ export async function runTool(
 
   const result = await child;
   over.abort();
-  signalGroup(child.pid, 'SIGKILL');
   if (signal?.aborted) throw new BeamBridgeError('ABORTED', `${command} was cancelled`);
   const code = result.exitCode;
   return {

@@ -3,7 +3,13 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode, getLogger, type Logger } from '../../base/index.ts';
-import { type GuardedProcess, KILL_AFTER_MS, signalGroup, spawnGuarded } from './guard.ts';
+import {
+  type GuardedProcess,
+  KILL_AFTER_MS,
+  keepAlive,
+  signalGroup,
+  spawnGuarded,
+} from './guard.ts';
 import { onLines } from './lines.ts';
 import { Tail } from './tail.ts';
 
@@ -142,7 +148,10 @@ class RunningService<Ready> implements Service<Ready> {
       this.exited.then(() => 'exited' as const),
     ]);
     timer.abort();
-    if (outcome === 'ready') return this.release();
+    if (outcome === 'ready') {
+      keepAlive(this.child, false);
+      return;
+    }
     await this.stop();
     if (outcome === 'aborted') throw aborted(name);
     throw this.startFailure(
@@ -166,8 +175,6 @@ class RunningService<Ready> implements Service<Ready> {
 
   private async watch(): Promise<ServiceExit> {
     const result = await this.child;
-    // Streams may still hold what was printed last; execa resolves after they ended.
-    signalGroup(this.child.pid, 'SIGKILL');
     if (result.failed && result.exitCode === undefined && result.signal === undefined) {
       this.errors.add(`${result.originalMessage ?? result.shortMessage ?? ''}\n`);
     }
@@ -181,14 +188,6 @@ class RunningService<Ready> implements Service<Ready> {
     return this.exit;
   }
 
-  /** From now on the program may end while this runs: the guard ends it then. */
-  private release(): void {
-    this.child.unref();
-    for (const stream of [this.child.stdin, this.child.stdout, this.child.stderr]) {
-      if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
-    }
-  }
-
   stop(): Promise<ServiceExit> {
     this.stopping ??= this.end();
     return this.stopping;
@@ -196,7 +195,7 @@ class RunningService<Ready> implements Service<Ready> {
 
   private async end(): Promise<ServiceExit> {
     if (this.exit) return this.exit;
-    this.child.ref();
+    keepAlive(this.child, true);
     signalGroup(this.child.pid, 'SIGTERM');
     const timer = new AbortController();
     delay(this.options.killAfter ?? KILL_AFTER_MS, undefined, { signal: timer.signal }).then(

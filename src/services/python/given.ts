@@ -114,7 +114,7 @@ function lacking(
     'PACKAGE_NOT_INSTALLABLE',
     `BEAMBRIDGE_PYTHON (${command}) does not have ${missing.join(', ')}`,
     {
-      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.join(' ')}\`, or unset BEAMBRIDGE_PYTHON.`,
+      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.map((spec) => `'${spec}'`).join(' ')}\`, or unset BEAMBRIDGE_PYTHON.`,
       detail,
     },
   );
