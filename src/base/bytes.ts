@@ -110,14 +110,16 @@ export class ByteWriter {
     this.offset = this.buffer.writeBigInt64BE(value, this.offset);
   }
 
+  /** Four bytes, big-endian; every NaN has the same bytes, because keys must. */
   float32(value: number): void {
     this.room(4);
-    this.offset = this.buffer.writeFloatBE(value, this.offset);
+    this.offset = this.buffer.writeFloatBE(Number.isNaN(value) ? Number.NaN : value, this.offset);
   }
 
+  /** Eight bytes, big-endian; every NaN has the same bytes, because keys must. */
   float64(value: number): void {
     this.room(8);
-    this.offset = this.buffer.writeDoubleBE(value, this.offset);
+    this.offset = this.buffer.writeDoubleBE(Number.isNaN(value) ? Number.NaN : value, this.offset);
   }
 
   /** UTF-8 without a length. */

@@ -18,7 +18,11 @@ export function encodeValue<T>(coder: Coder<T>, value: T, nested = false): Uint8
  * @param nested - see {@link Coder}. @default false
  * @throws BeamBridgeError `MALFORMED_DATA` when bytes are missing or left over
  */
-export function decodeValue<T>(coder: Coder<T>, bytes: Uint8Array, nested = false): T {
+export function decodeValue<T>(
+  coder: Pick<Coder<T>, 'name' | 'decode'>,
+  bytes: Uint8Array,
+  nested = false,
+): T {
   const input = new ByteReader(bytes);
   const value = coder.decode(input, nested);
   if (!input.done) throw malformed(`${input.remaining} bytes are left over after a ${coder.name}`);
