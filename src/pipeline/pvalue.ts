@@ -10,6 +10,7 @@ import {
   applyTransform,
   applyTransformAsync,
   type PTransform,
+  type PTransformClass,
 } from './ptransform.ts';
 
 /** What a transform can take or give. */
@@ -57,7 +58,8 @@ export class PCollection<T> {
   ) {}
 
   /** Applies a transform and gives its output. */
-  // A function first: TypeScript then finds the types of a generic one from this PCollection.
+  // Three forms, for TypeScript finds the types of a generic function only where it alone is asked for.
+  apply<O extends PValue>(transform: PTransformClass<PCollection<T>, O>): O;
   apply<O extends PValue>(transform: (input: PCollection<T>) => O): O;
   apply<O extends PValue>(transform: PTransform<PCollection<T>, O>): O;
   apply<O extends PValue>(transform: PTransform<PCollection<T>, O>): O {

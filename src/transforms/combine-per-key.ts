@@ -7,6 +7,7 @@ import { type Coder, JsCoder, type KV, KVCoder } from '../coders/index.ts';
 import {
   extractName,
   FUNCTION_URNS,
+  labelled,
   newOutput,
   type PCollection,
   type ProtoContext,
@@ -14,17 +15,19 @@ import {
 } from '../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import { binaryCombineFn } from './binary-combine-fn.ts';
-import type { CombineFn, RegisteredCombine } from './combine-fn.ts';
+import type { CombineFn, RegisteredCombine, SelectingCombineFn } from './combine-fn.ts';
 import { checkGroupable, groupKeyed, withKeyCoder } from './group-by-key.ts';
 import { transform } from './transform.ts';
 
-/** A {@link CombineFn}, or a function of two values that is commutative and associative. */
-export type Combiner<I, A, O> = CombineFn<I, A, O> | ((a: I, b: I) => O & I);
+/** What every combining transform takes: see the overloads of {@link combinePerKey}. */
+export type Combiner<I, A, O> = CombineFn<I, A, O> | ((a: I, b: I) => I);
 
 /**
  * Combines the values of each key, separately in each window.
  *
- * @throws `INVALID_ARGUMENT` when `combiner` is neither a {@link CombineFn} nor a function
+ * @param combiner - a combiner such as `sum`, or a function of two values that is commutative and
+ *   associative
+ * @throws `INVALID_ARGUMENT` when it is neither
  * @throws `NON_DETERMINISTIC_KEY` as `groupByKey` does
  *
  * @example
@@ -32,14 +35,19 @@ export type Combiner<I, A, O> = CombineFn<I, A, O> | ((a: I, b: I) => O & I);
  * sales.map((s) => ({ key: s.shop, value: s.price })).apply(combinePerKey(sum));
  * ```
  */
+export function combinePerKey<K, V>(
+  combiner: SelectingCombineFn | ((a: V, b: V) => V),
+): PTransformClass<PCollection<KV<K, V>>, PCollection<KV<K, V>>>;
 export function combinePerKey<K, I, A, O>(
-  combiner: Combiner<I, A, O>,
+  combiner: CombineFn<I, A, O>,
+): PTransformClass<PCollection<KV<K, I>>, PCollection<KV<K, O>>>;
+export function combinePerKey<K, I, O>(
+  combiner: Combiner<I, unknown, O>,
 ): PTransformClass<PCollection<KV<K, I>>, PCollection<KV<K, O>>> {
   const combineFn = toCombineFn(combiner, 'combinePerKey');
-  const name = combineName(combiner);
-  return transform(name ? `combinePerKey(${name})` : 'combinePerKey', (input, _, node) => {
+  return transform(labelled('combinePerKey', combiner), (input, _, node) => {
     checkGroupable(input, node);
-    return input.apply(withKeyCoder<K, I>()).apply(combineKeyed<K, I, A, O>(combineFn));
+    return withKeyCoder(input).apply(combineKeyed<K, I, unknown, O>(combineFn));
   });
 }
 
@@ -79,11 +87,6 @@ export function combineKeyed<K, I, A, O>(
       }),
     );
   });
-}
-
-/** For messages and names: what the user called a combiner. */
-export function combineName(combiner: unknown): string | undefined {
-  return extractName(combiner);
 }
 
 const METHODS = ['createAccumulator', 'addInput', 'mergeAccumulators', 'extractOutput'] as const;

@@ -4,6 +4,7 @@
 import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
 import { type Coder, describeValue, JsCoder, VarIntCoder } from '../coders/index.ts';
 import type { PCollection, PTransformClass, Root } from '../pipeline/index.ts';
+import { coderOf, type SchemaType } from '../schema/index.ts';
 import { impulse } from './impulse.ts';
 import { reshuffle } from './reshuffle.ts';
 import { flatMapStep, transform } from './transform.ts';
@@ -16,6 +17,8 @@ const CHUNK_BYTES = 256 * 1024;
 export interface CreateOptions<T> {
   /** @default the coder for plain JavaScript values */
   coder?: Coder<T>;
+  /** The elements' type, in place of a coder. */
+  schema?: SchemaType<T>;
   /** Whether later steps may run on several workers. @default true */
   reshuffle?: boolean;
 }
@@ -46,8 +49,9 @@ export function create<T>(
   elements: Iterable<T>,
   options: CreateOptions<T> | boolean = {},
 ): PTransformClass<Root, PCollection<T>> {
-  const { coder = new JsCoder() as Coder<unknown> as Coder<T>, reshuffle: spread = true } =
+  const { reshuffle: spread = true, ...declared } =
     typeof options === 'boolean' ? { reshuffle: options } : options;
+  const coder = coderFrom(declared);
   checkIterable(elements);
   return transform('create', (root) => {
     const chunks = encodeChunks(elements, coder);
@@ -62,6 +66,11 @@ export function create<T>(
       .apply(reshuffle())
       .apply(flatMapStep('read', (index: number) => decodeAll([chunks[index]!], coder), coder));
   });
+}
+
+function coderFrom<T>({ coder, schema }: Omit<CreateOptions<T>, 'reshuffle'>): Coder<T> {
+  if (coder) return coder;
+  return schema ? coderOf(schema) : (new JsCoder() as Coder<unknown> as Coder<T>);
 }
 
 function encodeChunks<T>(elements: Iterable<T>, coder: Coder<T>): Chunk[] {

@@ -41,7 +41,7 @@ export function groupByKey<K, V>(): PTransformClass<
 > {
   return transform('groupByKey', (input, _pipeline, node) => {
     checkGroupable(input, node);
-    return input.apply(withKeyCoder()).apply(groupKeyed());
+    return withKeyCoder(input).apply(groupKeyed());
   });
 }
 
@@ -63,12 +63,10 @@ export function groupKeyed<K, V>(): PTransformClass<
   });
 }
 
-/** Makes sure that the elements are encoded as key-values with a deterministic key. */
-export function withKeyCoder<K, V>(): (input: PCollection<KV<K, V>>) => PCollection<KV<K, V>> {
-  return function keyed(input) {
-    const coder = keyedCoder(input.coder);
-    return coder === input.coder ? input : input.apply(recode('withKeyCoder', coder));
-  };
+/** The elements encoded as key-values with a deterministic key. */
+export function withKeyCoder<K, V>(input: PCollection<KV<K, V>>): PCollection<KV<K, V>> {
+  const coder = keyedCoder(input.coder);
+  return coder === input.coder ? input : input.apply(recode('withKeyCoder', coder));
 }
 
 function keyedCoder<K, V>(coder: Coder<KV<K, V>>): Coder<KV<K, V>> {

@@ -35,12 +35,24 @@ export {
   withName,
 } from '../pipeline/index.ts';
 export { binaryCombineFn } from './binary-combine-fn.ts';
+export { type CoGroup, coGroupBy } from './co-group-by.ts';
 export type { CombineFn, RegisteredCombine, SelectingCombineFn } from './combine-fn.ts';
+export { combineGlobally, countGlobally, countPerElement } from './combine-globally.ts';
 export { type Combiner, combinePerKey } from './combine-per-key.ts';
 export { count, max, mean, min, sample, sum, sumBigInt, toList, top } from './combiners.ts';
 export { type CreateOptions, create } from './create.ts';
 export { flatten } from './flatten.ts';
+export { groupBy, groupGlobally } from './group-by.ts';
 export { groupByKey } from './group-by-key.ts';
+export type {
+  CombineByFields,
+  CombineKnown,
+  Fields,
+  GroupAll,
+  GroupAllKnown,
+  GroupByExpression,
+  GroupByFields,
+} from './grouping-types.ts';
 export { impulse } from './impulse.ts';
 export { reshuffle } from './reshuffle.ts';
 export {
@@ -50,6 +62,7 @@ export {
   multimapSideInput,
   singletonSideInput,
 } from './side-inputs.ts';
+export { partition, type SplitOptions, type SplitOutputs, split } from './split.ts';
 export { assignTimestamps, type WindowingOptions, windowInto } from './window-into.ts';
 export {
   fixedWindows,
@@ -59,3 +72,4 @@ export {
   standardWindowFn,
 } from './windowings.ts';
 export { withCoder } from './with-coder.ts';
+export { withRowCoder, withSchema } from './with-schema.ts';

@@ -33,6 +33,29 @@ export function transform<I extends PValue, O extends PValue>(
   return new Expansion(name, body);
 }
 
+/**
+ * A transform that is a function as well: `apply` can then find the types of a generic one from its
+ * input, which TypeScript does for functions only.
+ */
+export function callable<I extends PValue, O extends PValue, Extra extends object>(
+  name: string,
+  body: (input: I, pipeline: Pipeline, node: TransformNode) => O,
+  extra: Extra,
+) {
+  const expand = (input: I, pipeline: Pipeline, node: TransformNode) => body(input, pipeline, node);
+  const inner = transform(name, body);
+  const asClass = {
+    beamName: name,
+    expand: (input: I) => inner.expand(input),
+    expandAsync: (input: I) => inner.expandAsync(input),
+    expandInternal: expand,
+    expandInternalAsync: async (input: I, pipeline: Pipeline, node: TransformNode) =>
+      expand(input, pipeline, node),
+  };
+  Object.defineProperty(expand, 'name', { value: name });
+  return Object.assign(expand, asClass, extra);
+}
+
 function named<T, O>(name: string, step: ParDo<T, O>): ParDo<T, O> {
   step.beamName = name;
   return step;
