@@ -40,7 +40,10 @@ function generate() {
     for (const name of readdirSync(scratch).filter((n) => n.endsWith('.proto'))) {
       out[`proto/${name}`] = readFileSync(join(scratch, name), 'utf8');
     }
-    const set = fromBinary(FileDescriptorSetSchema, readFileSync(join(scratch, 'descriptors.binpb')));
+    const set = fromBinary(
+      FileDescriptorSetSchema,
+      readFileSync(join(scratch, 'descriptors.binpb')),
+    );
     const request = create(CodeGeneratorRequestSchema, {
       parameter: 'target=ts,import_extension=ts',
       fileToGenerate: set.file.map((f) => f.name).filter((n) => !n.startsWith('google/')),
