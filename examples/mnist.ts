@@ -27,9 +27,7 @@ let inference = RunInference.ofKVs(
   { example: array(int64), inference: int64 },
   int64,
 ).withKwarg('model_uri', flags.modelPath);
-inference = expansionService
-  ? inference.withExpansionService(expansionService)
-  : inference.withExtraPackages(['scikit-learn']);
+if (expansionService) inference = inference.withExpansionService(expansionService);
 
 const result = await runner.run((root) =>
   root

@@ -13,9 +13,11 @@ await createRunner({ runner: 'direct' }).run((root) =>
     .apply(readFromText('.cache/mnist/digits/test.csv'))
     .map(parseDigit) // "7,0,0,12,…" to { key: 7, value: [0, 0, 12, …] }
     .apply(
-      RunInference.ofKVs(KEYED_SKLEARN, { example: array(int64), inference: int64 }, int64)
-        .withKwarg('model_uri', '.cache/mnist/digits/model.pkl')
-        .withExtraPackages(['scikit-learn']),
+      RunInference.ofKVs(
+        KEYED_SKLEARN,
+        { example: array(int64), inference: int64 },
+        int64,
+      ).withKwarg('model_uri', '.cache/mnist/digits/model.pkl'),
     )
     .map(({ key, value }) => `${key},${value.inference}`)
     .apply(writeToText('out/predictions')),
