@@ -51,10 +51,14 @@ export function setLogLevel(level: LogLevel): void {
   threshold = rankOf(level);
 }
 
-/** Sends log records elsewhere than stderr; returns a function that restores the sink before. */
-export function setLogSink(next: Sink): () => void {
+/**
+ * Sends log records elsewhere than stderr; returns a function that restores the sink before.
+ *
+ * @param next - gets each record, and the sink before, to which it may pass the record on
+ */
+export function setLogSink(next: (record: LogRecord, before: Sink) => void): () => void {
   const before = sink;
-  sink = next;
+  sink = (record) => next(record, before);
   return () => {
     sink = before;
   };

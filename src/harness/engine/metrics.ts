@@ -4,14 +4,15 @@
 
 import { BeamBridgeError, ByteWriter } from '../../base/index.ts';
 import type { Metric, MetricKind } from '../../pipeline/index.ts';
-import { type MessageInitShape, type pb, urns } from '../../proto/index.ts';
+import { urns } from '../../proto/index.ts';
 
-/** One metric with its encoded value. */
-export type MonitoringInfo = MessageInitShape<typeof pb.MonitoringInfoSchema> & {
+/** One metric with its encoded value, as in Beam's message of this name. */
+export interface MonitoringInfo {
   readonly urn: string;
+  readonly type: string;
   readonly payload: Uint8Array;
   readonly labels: Record<string, string>;
-};
+}
 
 const SPECS = urns.MonitoringInfoSpecs_Enum;
 const TYPES = urns.MonitoringInfoTypeUrns_Enum;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The SDK harness: the bundle engine, which runs stages of this program's functions, and the Fn API
+// worker around it, which takes them from a runner. May import transforms and what that may import.
+
+// The engine, for runners in this process.
+export {
+  BundleEngine,
+  type BundleEngineOptions,
+  type BundleFinalizer,
+  type BundleInput,
+  type BundleIO,
+  type BundleOutput,
+  type BundleResult,
+  type BundleState,
+  type ChannelSplit,
+  type DataPort,
+  type DesiredSplit,
+  dataPorts,
+  type FunctionLookup,
+  type InputChunk,
+  type MaybePromise,
+  type MonitoringInfo,
+  type RunningBundle,
+  type SideInputKey,
+} from './engine/index.ts';
+// The worker, for runners elsewhere.
+export { CAPABILITIES } from './worker/environment.ts';
+export { Failures } from './worker/failures.ts';
+export { SdkWorker, type SdkWorkerOptions } from './worker/sdk-worker.ts';
+export { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';

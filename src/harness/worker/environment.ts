@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// How this harness presents itself to runners.
+
+import { create, type MessageInitShape, pb, toBinary, urns } from '../../proto/index.ts';
+
+const CODERS = urns.StandardCoders_Enum;
+const PROTOCOLS = urns.StandardProtocols_Enum;
+
+/** Coders that runners may use without a length prefix, and protocols that the worker speaks. */
+export const CAPABILITIES: readonly string[] = [
+  CODERS.BYTES,
+  CODERS.STRING_UTF8,
+  CODERS.KV,
+  CODERS.BOOL,
+  CODERS.VARINT,
+  CODERS.DOUBLE,
+  CODERS.ITERABLE,
+  CODERS.TIMER,
+  CODERS.INTERVAL_WINDOW,
+  CODERS.LENGTH_PREFIX,
+  CODERS.GLOBAL_WINDOW,
+  CODERS.WINDOWED_VALUE,
+  CODERS.PARAM_WINDOWED_VALUE,
+  CODERS.STATE_BACKED_ITERABLE,
+  CODERS.CUSTOM_WINDOW,
+  CODERS.ROW,
+  CODERS.SHARDED_KEY,
+  CODERS.NULLABLE,
+  PROTOCOLS.PROGRESS_REPORTING,
+  PROTOCOLS.HARNESS_MONITORING_INFOS,
+  PROTOCOLS.CONTROL_REQUEST_ELEMENTS_EMBEDDING,
+  PROTOCOLS.STATE_CACHING,
+  PROTOCOLS.SDK_CONSUMING_RECEIVED_DATA,
+];
+
+/** An environment whose workers a pool at `address` starts, for whoever shows `token`. */
+export function externalEnvironment(
+  address: string,
+  token: string,
+): MessageInitShape<typeof pb.EnvironmentSchema> {
+  return {
+    urn: urns.StandardEnvironments_Environments.EXTERNAL,
+    payload: toBinary(
+      pb.ExternalPayloadSchema,
+      create(pb.ExternalPayloadSchema, { endpoint: { url: address }, params: { token } }),
+    ),
+    capabilities: [...CAPABILITIES],
+    displayData: [
+      {
+        urn: urns.StandardDisplayData_DisplayData.LABELLED,
+        payload: toBinary(
+          pb.LabelledPayloadSchema,
+          create(pb.LabelledPayloadSchema, {
+            key: 'sdk',
+            label: 'SDK',
+            value: { case: 'stringValue', value: 'beambridge (TypeScript)' },
+          }),
+        ),
+      },
+    ],
+  };
+}
