@@ -5,7 +5,7 @@ import {
   type Coder,
   LengthPrefixCoder,
   RowCoder,
-  sameType,
+  typeName,
   UnknownCoder,
 } from '../coders/index.ts';
 

@@ -52,7 +52,7 @@ export async function expandPipeline(
       }),
     );
     const merger = new ExpansionMerger(proto);
-    placeholders.forEach((node, i) => merger.add(node, answers[i]!));
+    for (const [i, node] of placeholders.entries()) merger.add(node, answers[i]!);
     merger.finish();
   } catch (error) {
     failed.abort();

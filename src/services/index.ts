@@ -12,6 +12,8 @@ export {
 // The Python host.
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
 export { getHost, type HostRequest, stopHosts } from './host/manager.ts';
+// Where the Python package of ours lies, for those who send its source elsewhere.
+export { PYTHON_ENV_FOLDER } from './host/paths.ts';
 // Any other service.
 export {
   type Service,

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models that are not there or are no models, and other failures of a handler, told apart."""
+
+import os
+from typing import Any
+
+from apache_beam.ml.inference import base
+
+from beambridge_host import examples
+from beambridge_host.errors import BridgeError, bridge_error, one_line
+
+PACKAGES_HINT = 'Name the missing package with withExtraPackages([…]).'
+
+# Families of Beam's handlers whose model is a file, and never the name of something to download.
+_FILE_FAMILIES = ('sklearn', 'pytorch', 'onnx', 'xgboost', 'tensorflow', 'tensorrt')
+
+
+def is_local(path: str) -> bool:
+  return '://' not in path
+
+
+def check_model_files(handler: Any, transform: str) -> None:
+  for inner in examples.inner_handlers(handler):
+    modules = [cls.__module__ for cls in type(inner).__mro__]
+    if not any(m == f'apache_beam.ml.inference.{family}_inference' for m in modules for family in _FILE_FAMILIES):
+      continue
+    for name, value in vars(inner).items():
+      if not name.endswith(('_uri', '_path')) or not isinstance(value, str) or not value or not is_local(value):
+        continue
+      if not os.path.exists(value):
+        raise _not_found(value, transform)
+
+
+def _not_found(path: Any, transform: str) -> BridgeError:
+  return bridge_error(
+      'MODEL_NOT_FOUND',
+      f'there is no model at {path}',
+      hint='Relative paths start from the folder in which the program runs. Check the path and who may read it.',
+      transform=transform)
+
+
+def python_error(error: BaseException, what: str, transform: str) -> BridgeError:
+  hint = PACKAGES_HINT if isinstance(error, ImportError) else None
+  return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
+
+
+def load_error(error: BaseException, transform: str) -> BridgeError:
+  if isinstance(error, FileNotFoundError):
+    return _not_found(error.filename or one_line(error), transform)
+  if isinstance(error, (ImportError, MemoryError)):
+    return python_error(error, 'the model could not be loaded', transform)
+  return bridge_error(
+      'MODEL_INVALID',
+      f'the model could not be loaded: {one_line(error)}',
+      hint='The file is damaged, of another framework, or of a version that this one cannot read.',
+      transform=transform)
+
+
+def check_model(handler: Any, model: Any, transform: str) -> None:
+  """Refuses what a pickle can hold and scikit-learn cannot use."""
+  inner = next(examples.inner_handlers(handler))
+  predicts = getattr(inner, '_model_inference_fn', None)
+  is_default = getattr(predicts, '__module__', '') == 'apache_beam.ml.inference.sklearn_inference'
+  if is_default and not isinstance(model, base._ModelHandlerManager) and not hasattr(model, 'predict'):
+    raise bridge_error(
+        'MODEL_INVALID',
+        f'the model file holds a {type(model).__module__}.{type(model).__qualname__}, which cannot predict',
+        hint='Save a fitted scikit-learn estimator with pickle.dump(model, file).',
+        transform=transform)

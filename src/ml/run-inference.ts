@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// RunInference: Python's model handlers on TypeScript's PCollections.
+
+import { BeamBridgeError } from '../base/index.ts';
+import {
+  BytesCoder,
+  type Coder,
+  type KV,
+  KVCoder,
+  RowCoder,
+  type Window,
+} from '../coders/index.ts';
+import {
+  type ExternalTransform,
+  pythonCallable,
+  pythonTransform,
+  typed,
+} from '../external/index.ts';
+import {
+  ParDo,
+  type PCollection,
+  type Pipeline,
+  PTransformClass,
+  type TransformNode,
+} from '../pipeline/index.ts';
+import { pb, toBinary } from '../proto/index.ts';
+import {
+  bytes,
+  coderOf,
+  type Infer,
+  type InferFields,
+  isSchemaType,
+  type RowFields,
+  type RowType,
+  row,
+  type SchemaType,
+  schemaToProto,
+} from '../schema/index.ts';
+import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
+import { inferExtras } from './packages.ts';
+import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
+
+/** Declared types of a {@link RunInference}: what goes in and what the model gives. */
+export interface InferenceFields extends RowFields {
+  /** Type of the input's elements; comes out again beside the inference. */
+  readonly example: SchemaType;
+  /** What the model handler's prediction is converted to. */
+  readonly inference: SchemaType;
+}
+
+type AnyRow = { example: unknown; inference: unknown };
+
+interface Settings {
+  modelLoader: string;
+  output: RowType<unknown>;
+  types: InferenceTypes;
+  kwargs: Readonly<Record<string, unknown>>;
+  packages: readonly string[];
+  expansionService: string | undefined;
+}
+
+const FIELDS: ReadonlySet<string> = new Set(['example', 'inference', 'model_id']);
+
+/**
+ * Applies a machine-learning model with a model handler of Python's Beam SDK.
+ *
+ * Elements in need no coder: the declared example type encodes them, and the declared inference type
+ * is what the handler's prediction is converted to. What does not fit either is an error that names
+ * the field: nothing is rounded or cut.
+ *
+ * What a handler gets for an example: numbers and lists of numbers as numpy arrays of the declared
+ * type, or as tensors or data frames where the handler's class says that it takes those; strings and
+ * bytes as they are; rows as one-row data frames or dicts of tensors. A handler whose class says
+ * nothing gets Python numbers, lists, dicts and named tuples.
+ *
+ * Examples travel in packed batches and keep their timestamp, window and pane. A setting of the
+ * handler that lets batches wait (`min_batch_size`, `max_batch_duration_secs`) applies to them.
+ *
+ * **Security.** A model file may be a program: scikit-learn's and PyTorch's pickled models run code
+ * when they are loaded, and so does the text of a model loader. Load only what you trust.
+ *
+ * Errors when applied: `INVALID_ARGUMENT`, `INVALID_SCHEMA`. When run: `UNKNOWN_PYTHON_CALLABLE`,
+ * `PYTHON_EXCEPTION`, `MODEL_NOT_FOUND`, `MODEL_INVALID`, `ROW_MISMATCH` and `INT64_OUT_OF_RANGE`
+ * for examples, `INFERENCE_MISMATCH` for predictions, `EXPANSION_SERVICE_UNAVAILABLE`.
+ *
+ * @example
+ * ```ts
+ * const predictions = pixels.apply(
+ *   RunInference.of('apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy', {
+ *     example: array(int64),
+ *     inference: int64,
+ *   }).withKwarg('model_uri', 'digits.pkl'),
+ * );
+ * predictions.map(({ example, inference }) => …);
+ * ```
+ */
+export class RunInference<InputT, OutputT> extends PTransformClass<
+  PCollection<InputT>,
+  PCollection<OutputT>
+> {
+  private constructor(private readonly settings: Settings) {
+    super('RunInference');
+  }
+
+  /**
+   * For elements without keys.
+   *
+   * @param modelLoader - dotted name of a model handler's class, or of a function that returns a
+   *   handler; or Python source text whose last statement is such a function or class
+   * @param types - the types of the output row `{ example, inference }`, which may also have a
+   *   `model_id: nullable(string)`: which model made the prediction
+   */
+  static of<const F extends InferenceFields>(
+    modelLoader: string,
+    types: F,
+  ): RunInference<Infer<F['example']>, InferFields<F>>;
+  /** @param schema - the same as a row type */
+  static of<T extends AnyRow>(
+    modelLoader: string,
+    schema: RowType<T>,
+  ): RunInference<T['example'], T>;
+  static of(
+    modelLoader: string,
+    types: InferenceFields | RowType<AnyRow>,
+  ): RunInference<unknown, unknown> {
+    return RunInference.from(modelLoader, types, undefined);
+  }
+
+  /**
+   * For key-values: the value is the example, and predictions come out under their key. A handler
+   * that is no `KeyedModelHandler` is made one.
+   *
+   * @param keyType - type of the keys
+   */
+  static ofKVs<const F extends InferenceFields, K>(
+    modelLoader: string,
+    types: F,
+    keyType: SchemaType<K>,
+  ): RunInference<KV<K, Infer<F['example']>>, KV<K, InferFields<F>>>;
+  static ofKVs<T extends AnyRow, K>(
+    modelLoader: string,
+    schema: RowType<T>,
+    keyType: SchemaType<K>,
+  ): RunInference<KV<K, T['example']>, KV<K, T>>;
+  static ofKVs(
+    modelLoader: string,
+    types: InferenceFields | RowType<AnyRow>,
+    keyType: SchemaType,
+  ): RunInference<unknown, unknown> {
+    if (!isSchemaType(keyType)) {
+      throw new BeamBridgeError('INVALID_SCHEMA', 'RunInference.ofKVs has no key type', {
+        hint: 'Give the type of the keys after those of example and inference, such as string.',
+      });
+    }
+    return RunInference.from(modelLoader, types, keyType);
+  }
+
+  private static from(
+    modelLoader: string,
+    types: InferenceFields | RowType<AnyRow>,
+    key: SchemaType | undefined,
+  ): RunInference<unknown, unknown> {
+    if (typeof modelLoader !== 'string' || modelLoader.trim() === '') {
+      throw new BeamBridgeError('INVALID_ARGUMENT', 'RunInference has no model loader', {
+        hint: 'Name a Python model handler, such as apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy.',
+      });
+    }
+    const output: RowType<unknown> = isSchemaType(types) ? asRow(types) : row(types);
+    return new RunInference({
+      modelLoader,
+      output,
+      types: { ...inferenceTypes(output), key },
+      kwargs: {},
+      packages: [],
+      expansionService: undefined,
+    });
+  }
+
+  /**
+   * The same transform with one more keyword argument for the model loader. A value's type is
+   * inferred, or given by `typed`; `pythonCallable` makes a Python function of text.
+   *
+   * A relative path of a local model starts from the folder in which the program runs.
+   */
+  withKwarg(name: string, value: unknown): RunInference<InputT, OutputT> {
+    return this.withKwargs({ [name]: value });
+  }
+
+  /** The same transform with more keyword arguments for the model loader. */
+  withKwargs(kwargs: Readonly<Record<string, unknown>>): RunInference<InputT, OutputT> {
+    return this.changed({ kwargs: { ...this.settings.kwargs, ...kwargs } });
+  }
+
+  /**
+   * The same transform with more Python packages: names on PyPI with or without a version, or paths
+   * of local packages. What Beam's own handlers need is known and need not be named.
+   */
+  withExtraPackages(packages: readonly string[]): RunInference<InputT, OutputT> {
+    return this.changed({ packages: [...this.settings.packages, ...packages] });
+  }
+
+  /**
+   * The same transform, expanded by a service that somebody else runs instead of the managed
+   * Python. It must let a caller name any transform, and hold the packages that the handler needs.
+   *
+   * @param address - `HOST:PORT`
+   */
+  withExpansionService(address: string): RunInference<InputT, OutputT> {
+    return this.changed({ expansionService: address });
+  }
+
+  private changed(settings: Partial<Settings>): RunInference<InputT, OutputT> {
+    return new RunInference({ ...this.settings, ...settings });
+  }
+
+  override expandInternal(
+    input: PCollection<InputT>,
+    _pipeline: Pipeline,
+    node: TransformNode,
+  ): PCollection<OutputT> {
+    const { types, output } = this.settings;
+    const { windowFn } = input.node.windowing;
+    const pack = new PackExamples(types, windowFn.windowCoder() as Coder<Window>);
+    const unpack = new UnpackPredictions(
+      types,
+      output.fields.map((field) => field.name),
+    );
+    const rows = new RowCoder(output) as Coder<unknown>;
+    const coder = types.key ? new KVCoder(coderOf(types.key), rows) : rows;
+    const packed = new ParDo<InputT, Uint8Array>(
+      { kind: 'doFn', doFn: pack as never, context: packingContext() },
+      new BytesCoder(),
+    );
+    const unpacked = new ParDo<Uint8Array, OutputT>(
+      { kind: 'doFn', doFn: unpack },
+      coder as Coder<OutputT>,
+    );
+    packed.beamName = 'Pack';
+    unpacked.beamName = 'Unpack';
+    return input.apply(packed).apply(this.external(node.name)).apply(unpacked);
+  }
+
+  private external(
+    transform: string,
+  ): ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>> {
+    const { modelLoader, types, output, kwargs, packages, expansionService } = this.settings;
+    const managed = expansionService === undefined;
+    const args: Record<string, unknown> = {
+      model_handler_provider: pythonCallable(modelLoader),
+      schema: typed(bytes, schemaBytes(output)),
+      transform,
+    };
+    if (types.key) args.key_schema = typed(bytes, schemaBytes(row({ key: types.key })));
+    if (Object.keys(kwargs).length > 0) args.kwargs = kwargs;
+    // Only the managed host runs on this machine for sure.
+    if (managed) args.base_dir = process.cwd();
+    else args.source = runInferenceSource();
+    return pythonTransform(managed ? RUN_INFERENCE : '__constructor__', args, undefined, {
+      output: bytes,
+      packages,
+      extras: managed ? inferExtras(modelLoader, packages) : [],
+      expansionService,
+    }) as ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>>;
+  }
+}
+
+function asRow(type: SchemaType): RowType<unknown> {
+  if (type.kind === 'row') return type;
+  throw new BeamBridgeError('INVALID_SCHEMA', 'the schema of a RunInference is not a row', {
+    hint: 'Give { example: type, inference: type }, or row({ … }) of these.',
+  });
+}
+
+function inferenceTypes(output: RowType<unknown>): InferenceTypes {
+  const fields = new Map(output.fields.map(({ name, type }) => [name, type]));
+  const [example, inference] = [fields.get('example'), fields.get('inference')];
+  const unknown = [...fields.keys()].find((name) => !FIELDS.has(name));
+  if (!example || !inference || unknown !== undefined) {
+    throw new BeamBridgeError(
+      'INVALID_SCHEMA',
+      unknown === undefined
+        ? `a prediction has no field ${example ? 'inference' : 'example'}`
+        : `a prediction has no field ${unknown} to declare`,
+      { hint: 'Declare example and inference, and if wanted model_id: nullable(string).' },
+    );
+  }
+  return { example, inference, modelId: fields.get('model_id') };
+}
+
+function schemaBytes(type: RowType<unknown>): Uint8Array {
+  return toBinary(pb.SchemaSchema, schemaToProto(type));
+}
