@@ -7,6 +7,7 @@ import { P, type PCollection, type PTransformClass } from '../pipeline/index.ts'
 import { keySpec, whenKnown } from './fields.ts';
 import { flatten } from './flatten.ts';
 import { checkGroupable, groupKeyed, keyCoder } from './group-by-key.ts';
+import { withLoaded } from './grouped-values.ts';
 import { mapStep, transform } from './transform.ts';
 
 type Inputs = { readonly [tag: string]: PCollection<unknown> };
@@ -74,16 +75,19 @@ export function coGroupBy<I extends Inputs>(
       .apply(
         mapStep(
           'byTag',
-          ({ key, value }: KV<unknown, Iterable<Tagged>>) => {
-            const values = tags.map((): unknown[] => []);
-            for (const { key: index, value: element } of value) values[index]!.push(element);
-            return {
-              key,
-              values: Object.fromEntries(tags.map((tag, index) => [tag, values[index]!])),
-            } as CoGroup<I, unknown>;
-          },
+          ({ key, value }: KV<unknown, Iterable<Tagged>>) =>
+            withLoaded(
+              value,
+              (all) => ({ key, values: sortByTag(tags, all) }) as CoGroup<I, unknown>,
+            ),
           plain as Coder<CoGroup<I, unknown>>,
         ),
       );
   });
+}
+
+function sortByTag(tags: readonly string[], all: Iterable<Tagged>): Record<string, unknown[]> {
+  const values = tags.map((): unknown[] => []);
+  for (const { key: index, value } of all) values[index]!.push(value);
+  return Object.fromEntries(tags.map((tag, index) => [tag, values[index]!]));
 }

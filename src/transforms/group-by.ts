@@ -6,6 +6,7 @@ import type { PCollection, TransformNode } from '../pipeline/index.ts';
 import { type KeySpec, keySpec, whenKnown } from './fields.ts';
 import { combiningInto } from './group-and-combine.ts';
 import { checkGroupable, groupKeyed, keyCoder } from './group-by-key.ts';
+import { withLoaded } from './grouped-values.ts';
 import type {
   Fields,
   GroupAll,
@@ -86,7 +87,13 @@ export function groupGlobally<T = NotGiven>(): T extends NotGiven ? GroupAll : G
     return input
       .apply(mapStep('addKey', (value: unknown) => ({ key: null, value }), coder))
       .apply(groupKeyed())
-      .apply(mapStep('dropKey', ({ value }: KV<null, Iterable<unknown>>) => value, values));
+      .apply(
+        mapStep(
+          'dropKey',
+          ({ value }: KV<null, Iterable<unknown>>) => withLoaded(value, (all) => all),
+          values,
+        ),
+      );
   };
   const combining = combiningInto('groupGlobally', spec, []);
   return callable('groupGlobally', expand, { combining }) as unknown as T extends NotGiven

@@ -22,6 +22,7 @@ import {
 } from '../pipeline/index.ts';
 import { urns } from '../proto/index.ts';
 import { groupKeyed } from './group-by-key.ts';
+import { eachValue } from './grouped-values.ts';
 import { doFnStep, transform } from './transform.ts';
 import { registerWindowFn } from './window-into.ts';
 
@@ -62,9 +63,6 @@ function addKeys<T>(coder: Coder<T>) {
   return doFnStep<T, KV<number, Stamped<T>>, { now: ReturnType<typeof timestampParam> }>(
     'addKeys',
     {
-      startBundle() {
-        next = Math.floor(Math.random() * KEYS);
-      },
       process(value, { now }) {
         next = (next + 1) % KEYS;
         return [{ key: next, value: { key: now.lookup(), value } }];
@@ -79,9 +77,8 @@ function dropKeys<T>(coder: Coder<T>) {
   return doFnStep<KV<number, Iterable<Stamped<T>>>, T>(
     'dropKeys',
     {
-      *process({ value }) {
-        for (const stamped of value) yield new TimestampedValue(stamped.value, stamped.key);
-      },
+      process: ({ value }) =>
+        eachValue(value, (stamped) => new TimestampedValue(stamped.value, stamped.key)),
     },
     coder,
   );
