@@ -40,6 +40,8 @@ export class TransformNode {
   readonly outputs = new Map<string, PCollectionNode>();
   readonly names = new NameScope();
   readonly annotations = new Map<string, Uint8Array>();
+  /** URNs of what a runner must be able to do for this transform. */
+  readonly requirements = new Set<string>();
   spec: TransformSpec | undefined;
   /** Whether this transform runs functions of this program and so needs its environment. */
   needsEnvironment = false;

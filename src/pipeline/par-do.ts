@@ -161,6 +161,12 @@ function applyParDo(
     sideInputs.set(param.sideInputId, param);
     node.inputs.set(param.sideInputId, param.pcoll.node);
   }
+  const requestsFinalization = paramsOf(user.context).some(
+    ([, param]) => param instanceof BundleFinalizerParam,
+  );
+  if (requestsFinalization) {
+    node.requirements.add(urns.StandardRequirements_Enum.REQUIRES_BUNDLE_FINALIZATION);
+  }
   const registered: RegisteredParDo = {
     user,
     mainTag,
@@ -177,9 +183,7 @@ function applyParDo(
         pb.ParDoPayloadSchema,
         create(pb.ParDoPayloadSchema, {
           doFn: { urn: FUNCTION_URNS.doFn, payload: key },
-          requestsFinalization: paramsOf(user.context).some(
-            ([, param]) => param instanceof BundleFinalizerParam,
-          ),
+          requestsFinalization,
           sideInputs: Object.fromEntries(
             [...sideInputs.keys()].map((id) => [
               id,

@@ -137,6 +137,6 @@ export function pipelineToProto(
   return create(pb.PipelineSchema, {
     components: builder.components,
     rootTransformIds: pipeline.roots.map((node) => node.id),
-    requirements: [],
+    requirements: [...new Set(pipeline.transforms.flatMap((node) => [...node.requirements]))],
   });
 }
