@@ -45,7 +45,10 @@ function atomic<T>(kind: AtomicKind): SchemaType<T> {
   return Object.freeze({ kind });
 }
 
-/** A whole number from -128 to 127. */
+/**
+ * A whole number from -128 to 127, as in Java. Python's SDK takes 0 to 255 and fails for negative
+ * ones: prefer {@link int16} in front of Python.
+ */
 export const byte = atomic<number>('byte');
 /** A whole number from -32,768 to 32,767. */
 export const int16 = atomic<number>('int16');
@@ -80,9 +83,14 @@ export function array<T>(element: SchemaType<T>): SchemaType<T[]> {
 }
 
 /** The typed array for elements of each type. */
-export type TypedArrays = {
-  [K in TypedArrayKind]: InstanceType<(typeof TYPED_ARRAY_KINDS)[K]>;
-};
+export interface TypedArrays {
+  byte: Int8Array;
+  int16: Int16Array;
+  int32: Int32Array;
+  bigint64: BigInt64Array;
+  float32: Float32Array;
+  float64: Float64Array;
+}
 
 /**
  * An array of numbers that decodes to a typed array. On the wire, and to other SDKs, the same as
