@@ -135,7 +135,7 @@ test('an environment that looks whole but does not work is built anew when verif
 
 const failures: [mode: string, code: ErrorCode, message: RegExp][] = [
   ['offline', 'ENVIRONMENT_OFFLINE', /no package registry can be reached/],
-  ['full', 'ENVIRONMENT_BUILD_FAILED', /the disk is full[^]*BEAMBRIDGE_HOME/],
+  ['full', 'ENVIRONMENT_BUILD_FAILED', /the disk is full[\s\S]*BEAMBRIDGE_HOME/],
   ['strange', 'ENVIRONMENT_BUILD_FAILED', /the moon is in the wrong house/],
 ];
 for (const [mode, code, message] of failures) {
@@ -165,7 +165,10 @@ test('a local package that is not there is named', async () => {
 
 test('options in place of packages, and extras that do not exist, are refused', async () => {
   await assert.rejects(ensure({ packages: ['--pre'] }), coded('INVALID_ARGUMENT', /"--pre"/));
-  await assert.rejects(ensure({ extras: ['mlx'] }), coded('INVALID_ARGUMENT', /"mlx"[^]*sklearn/));
+  await assert.rejects(
+    ensure({ extras: ['mlx'] }),
+    coded('INVALID_ARGUMENT', /"mlx"[\s\S]*sklearn/),
+  );
 });
 
 test('a cache folder that cannot be written is named', async () => {
@@ -262,7 +265,7 @@ test('BEAMBRIDGE_PYTHON that does not start, or lacks Beam, is refused', async (
   });
   await assert.rejects(
     ensure(),
-    coded('PACKAGE_NOT_INSTALLABLE', /does not have apache-beam==2\.77\.0[^]*pip install/),
+    coded('PACKAGE_NOT_INSTALLABLE', /does not have apache-beam==2\.77\.0[\s\S]*pip install/),
   );
 });
 

@@ -54,14 +54,14 @@ const pidOf = (announcement: string): number => Number(announcement.split(' ')[1
 test('a process that ends before it is ready fails the start with its last words', async () => {
   await assert.rejects(
     start('exits-at-once.sh'),
-    coded('HOST_START_FAILED', /ended with status 3[^]*cannot find my things/),
+    coded('HOST_START_FAILED', /ended with status 3[\s\S]*cannot find my things/),
   );
 });
 
 test('a process that is never ready is ended and fails the start with its last words', async () => {
   await assert.rejects(
     start('never-ready.sh', { startTimeout: 500 }),
-    coded('HOST_START_FAILED', /was not ready after 0\.5 s[^]*thinking about it/),
+    coded('HOST_START_FAILED', /was not ready after 0\.5 s[\s\S]*thinking about it/),
   );
 });
 

@@ -164,16 +164,16 @@ async function build(
   };
   await rm(folder, { recursive: true, force: true });
   await installer.create(context);
-  await installer.installPinned(context, requirements.files);
-  if (requirements.packages.length > 0) {
-    const constraints = path.join(folder, CONSTRAINTS);
-    await writeFile(constraints, constraintsOf(requirements.texts));
-    await installer.installPackages(context, requirements.packages, constraints);
-  }
+  const constraints = path.join(folder, CONSTRAINTS);
+  await writeFile(constraints, constraintsOf(requirements.texts));
+  const { files, packages } = requirements;
+  if (packages.length > 0) await installer.checkPackages(context, packages, constraints);
+  await installer.installPinned(context, files);
+  if (packages.length > 0) await installer.installPackages(context, packages, constraints);
   await checkImports(environment, signal);
   const marker = path.join(folder, MARKER);
   const { key, version } = environment;
-  const { extras, packages } = requirements;
+  const { extras } = requirements;
   const text = JSON.stringify(
     { key, version, extras, packages, installer: installer.name },
     null,

@@ -13,6 +13,9 @@ const OFFLINE_AFTER_MS = 20_000;
 const RETRIES = '1';
 const REQUEST_TIMEOUT_S = '12';
 
+/** A look at the packages themselves, which takes seconds where an installation takes a minute. */
+const LOOK = ['--dry-run', '--no-deps'];
+
 /** Sees what the tools print, for progress. */
 export type InstallListener = (line: string) => void;
 
@@ -29,6 +32,12 @@ export interface InstallContext {
 export interface Installer {
   readonly name: 'uv' | 'pip';
   create(context: InstallContext): Promise<void>;
+  /** Fails at once for packages that do not exist or contradict what is pinned. */
+  checkPackages(
+    context: InstallContext,
+    packages: readonly string[],
+    constraints: string,
+  ): Promise<void>;
   /** Installs files of pinned and hashed requirements. */
   installPinned(context: InstallContext, files: readonly string[]): Promise<void>;
   /** Installs the user's packages without changing what is pinned. */
@@ -112,6 +121,13 @@ function uvInstaller(command: string): Installer {
         '--require-hashes',
         ...files.flatMap((file) => ['-r', file]),
       ]),
+    checkPackages: (context, packages, constraints) =>
+      pip(
+        context,
+        'looked for extra packages',
+        [...LOOK, '-c', constraints, '--', ...packages],
+        packages,
+      ),
     installPackages: (context, packages, constraints) =>
       pip(context, 'installed extra packages', ['-c', constraints, '--', ...packages], packages),
   };
@@ -132,6 +148,13 @@ const pipInstaller: Installer = {
       '--require-hashes',
       ...files.flatMap((file) => ['-r', file]),
     ]),
+  checkPackages: (context, packages, constraints) =>
+    pipInstall(
+      context,
+      'looked for extra packages',
+      [...LOOK, '-c', constraints, '--', ...packages],
+      packages,
+    ),
   installPackages: (context, packages, constraints) =>
     pipInstall(
       context,
