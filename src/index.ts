@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one door. Further doors: beambridge/io, /ml, /runners, /schema, /testing.
+
+// --- For users -------------------------------------------------------------------------------
+
+// Errors and the log.
+export {
+  BeamBridgeError,
+  type ErrorCode,
+  type ErrorDetails,
+  type LogLevel,
+  type LogRecord,
+  setLogLevel,
+  setLogSink,
+} from './base/index.ts';
+// Values that pipelines handle.
+export {
+  Decimal,
+  END_OF_GLOBAL_WINDOW,
+  GlobalWindow,
+  type Instant,
+  IntervalWindow,
+  type KV,
+  MAX_TIMESTAMP,
+  MIN_TIMESTAMP,
+  MicrosInstant,
+  type PaneInfo,
+  Timing,
+  type Window,
+  type WindowedValue,
+} from './coders/index.ts';
+// Transforms of other languages.
+export {
+  type ExternalOptions,
+  ExternalTransform,
+  type OutputType,
+  type PythonCallable,
+  type PythonTransformOptions,
+  pythonCallable,
+  pythonTransform,
+  rawExternalTransform,
+  TypedValue,
+  typed,
+} from './external/index.ts';
+// What pipelines are made of.
+export {
+  type AccumulationMode,
+  LookupParam,
+  Metric,
+  MultiParDo,
+  P,
+  ParDo,
+  ParDoParam,
+  PCollection,
+  type PValue,
+  PValueWrapper,
+  Root,
+  SideInputParam,
+  type TimestampCombiner,
+} from './pipeline/index.ts';
+// Running.
+export * from './runners/index.ts';
+// The core library.
+export * from './transforms/index.ts';
+
+// --- For libraries ---------------------------------------------------------------------------
+
+// Coders of one's own.
+export { ByteReader, ByteWriter } from './base/index.ts';
+export {
+  BoolCoder,
+  BytesCoder,
+  type Coder,
+  type CoderSpec,
+  DoubleCoder,
+  IterableCoder,
+  JsCoder,
+  KVCoder,
+  NullableCoder,
+  RowCoder,
+  registerCoder,
+  StrUtf8Coder,
+  VarIntCoder,
+} from './coders/index.ts';
+// The graph.
+export { Pipeline, type TransformNode } from './pipeline/index.ts';
