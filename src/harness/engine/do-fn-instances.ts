@@ -68,15 +68,13 @@ export class DoFnInstance {
 
   /** Calls `setup` unless that was done. A `setup` that failed is tried again by the next bundle. */
   setUp(): Promise<void> {
-    this.ready ??= (async () => {
-      try {
-        await this.doFn.setup?.();
-      } catch (error) {
-        this.ready = undefined;
-        throw error;
-      }
-    })();
-    return this.ready;
+    if (this.ready) return this.ready;
+    const ready = Promise.resolve().then(() => this.doFn.setup?.());
+    this.ready = ready;
+    ready.catch(() => {
+      if (this.ready === ready) this.ready = undefined;
+    });
+    return ready;
   }
 
   /** Says that a bundle failed in the object: nobody knows what state it is in. */

@@ -91,7 +91,11 @@ export function stageOf(
     coders,
     windowingStrategies,
     transforms: Object.fromEntries(
-      Object.entries(transforms).filter(([, t]) => t.environmentId && t.subtransforms.length === 0),
+      Object.entries(transforms).filter(
+        ([, { environmentId, subtransforms, spec }]) =>
+          subtransforms.length === 0 &&
+          (environmentId || spec?.urn === urns.StandardPTransforms_Primitives.FLATTEN),
+      ),
     ),
     ...(options.url ? { stateApiServiceDescriptor: { url: options.url } } : {}),
   });
