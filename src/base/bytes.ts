@@ -6,13 +6,20 @@ import { BeamBridgeError } from './errors.ts';
 
 const INITIAL_SIZE = 256;
 
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** A growing byte buffer. Numbers are unsigned unless the method's name says otherwise. */
 export class ByteWriter {
   private buffer: Buffer;
+  /** The same bytes: the engine compiles its methods, but not Buffer's, to single instructions. */
+  private numbers: DataView;
   private offset = 0;
 
   constructor(initialSize = INITIAL_SIZE) {
     this.buffer = Buffer.allocUnsafeSlow(initialSize);
+    this.numbers = viewOf(this.buffer);
   }
 
   /** How many bytes were written since the last {@link take} or {@link reset}. */
@@ -26,6 +33,7 @@ export class ByteWriter {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.offset);
     this.buffer = grown;
+    this.numbers = viewOf(grown);
   }
 
   byte(value: number): void {
@@ -89,37 +97,43 @@ export class ByteWriter {
 
   uint16(value: number): void {
     this.room(2);
-    this.offset = this.buffer.writeUInt16BE(value & 0xffff, this.offset);
+    this.numbers.setUint16(this.offset, value);
+    this.offset += 2;
   }
 
   /** Four bytes, big-endian, two's complement. */
   int32(value: number): void {
     this.room(4);
-    this.offset = this.buffer.writeInt32BE(value, this.offset);
+    this.numbers.setInt32(this.offset, value);
+    this.offset += 4;
   }
 
   /** Four bytes, big-endian, of a whole number from 0 to 2^32 - 1. */
   uint32(value: number): void {
     this.room(4);
-    this.offset = this.buffer.writeUInt32BE(value, this.offset);
+    this.numbers.setUint32(this.offset, value);
+    this.offset += 4;
   }
 
   /** Eight bytes, big-endian, two's complement. */
   int64(value: bigint): void {
     this.room(8);
-    this.offset = this.buffer.writeBigInt64BE(value, this.offset);
+    this.numbers.setBigInt64(this.offset, value);
+    this.offset += 8;
   }
 
   /** Four bytes, big-endian; every NaN has the same bytes, because keys must. */
   float32(value: number): void {
     this.room(4);
-    this.offset = this.buffer.writeFloatBE(Number.isNaN(value) ? Number.NaN : value, this.offset);
+    this.numbers.setFloat32(this.offset, Number.isNaN(value) ? Number.NaN : value);
+    this.offset += 4;
   }
 
   /** Eight bytes, big-endian; every NaN has the same bytes, because keys must. */
   float64(value: number): void {
     this.room(8);
-    this.offset = this.buffer.writeDoubleBE(Number.isNaN(value) ? Number.NaN : value, this.offset);
+    this.numbers.setFloat64(this.offset, Number.isNaN(value) ? Number.NaN : value);
+    this.offset += 8;
   }
 
   /** UTF-8 without a length. */
@@ -183,6 +197,7 @@ export class ByteWriter {
   detach(): Uint8Array {
     const out = this.view();
     this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
+    this.numbers = viewOf(this.buffer);
     this.offset = 0;
     return out;
   }
@@ -196,12 +211,18 @@ export class ByteWriter {
 /** Reads what {@link ByteWriter} writes. Running past the end is `MALFORMED_DATA`, never garbage. */
 export class ByteReader {
   private readonly buffer: Buffer;
+  private view: DataView | undefined;
   private offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  private get numbers(): DataView {
+    this.view ??= viewOf(this.buffer);
+    return this.view;
   }
 
   get position(): number {
@@ -306,27 +327,27 @@ export class ByteReader {
   }
 
   uint16(): number {
-    return this.buffer.readUInt16BE(this.take(2));
+    return this.numbers.getUint16(this.take(2));
   }
 
   int32(): number {
-    return this.buffer.readInt32BE(this.take(4));
+    return this.numbers.getInt32(this.take(4));
   }
 
   uint32(): number {
-    return this.buffer.readUInt32BE(this.take(4));
+    return this.numbers.getUint32(this.take(4));
   }
 
   int64(): bigint {
-    return this.buffer.readBigInt64BE(this.take(8));
+    return this.numbers.getBigInt64(this.take(8));
   }
 
   float32(): number {
-    return this.buffer.readFloatBE(this.take(4));
+    return this.numbers.getFloat32(this.take(4));
   }
 
   float64(): number {
-    return this.buffer.readDoubleBE(this.take(8));
+    return this.numbers.getFloat64(this.take(8));
   }
 
   utf8(length: number): string {
