@@ -6,6 +6,7 @@ import { BeamBridgeError, type ByteWriter, ByteWriter as Writer } from '../../ba
 import { describeValue } from '../describe.ts';
 import { writeInstant } from '../instant.ts';
 import { Decimal, MicrosInstant } from '../logical-values.ts';
+import { StateBackedIterable } from '../state-backed-iterable.ts';
 import { isWellFormed } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
@@ -117,6 +118,9 @@ function writeObject(value: object, out: ByteWriter, sorted: boolean, depth: num
   } else if (value instanceof ArrayBuffer) {
     out.byte(Tag.ARRAY_BUFFER);
     out.prefixedBytes(new Uint8Array(value));
+  } else if (value instanceof StateBackedIterable) {
+    // The grouped values of a key, emitted on as they came: an array, as they are when small.
+    writeObject([...value], out, sorted, depth);
   } else if (value instanceof Error) {
     writeError(value, prototype, out, sorted, depth);
   } else {

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ByteWriter } from '../../../src/base/index.ts';
-import { decodeValue, encodeValue, JsCoder } from '../../../src/coders/index.ts';
+import {
+  decodeValue,
+  encodeValue,
+  JsCoder,
+  StateBackedIterable,
+} from '../../../src/coders/index.ts';
 import { jsValues } from './arbitraries.ts';
 import { hasCode, isMalformed } from './properties.ts';
 
@@ -44,6 +49,16 @@ test('errors keep their class, message, stack and cause', () => {
   assert.equal(back.stack, error.stack);
   assert.ok(back.cause instanceof TypeError);
   assert.ok(!('cause' in (there(new Error('plain')) as Error)));
+});
+
+test('the grouped values of a key become an array, unless some must still be fetched', () => {
+  const element = new JsCoder();
+  assert.deepEqual(there({ key: 1, value: new StateBackedIterable([1, 2], element) }), {
+    key: 1,
+    value: [1, 2],
+  });
+  const more = new StateBackedIterable([1], element, new Uint8Array([9]));
+  assert.throws(() => encodeValue(js, more), hasCode('UNSUPPORTED', 'for await'));
 });
 
 class Point {
