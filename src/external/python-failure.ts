@@ -18,7 +18,7 @@ export interface PythonFailure {
 
 /** Starts a line of a Python error's text; JSON with code, message, hint and transform follows. */
 const MARKER = 'BEAMBRIDGE_ERROR ';
-const DETAIL_LINES = 60;
+const DETAIL_LINES = 40;
 const RUNNING = / ?\[while running '([^'\n]+)'\]/g;
 
 /**
@@ -133,8 +133,24 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
   return { code: 'PYTHON_EXCEPTION' };
 }
 
+/** Frames of Beam and of what runs it: they say nothing about the program. */
+const MACHINERY =
+  /[/\\](site-packages[/\\]apache_beam|concurrent[/\\]futures|importlib)[/\\]|^apache_beam[/\\]|^<frozen|[/\\]threading\.py$/;
+
+/** The text without Beam's own frames, and at most its last lines. */
 function shorten(text: string): string | undefined {
-  const lines = text.trimEnd().split('\n');
-  if (lines.length <= DETAIL_LINES) return lines.join('\n') || undefined;
-  return ['…', ...lines.slice(-DETAIL_LINES)].join('\n');
+  const kept: string[] = [];
+  let skipping = false;
+  for (const line of text.trimEnd().split('\n')) {
+    const frame = FRAME.exec(line);
+    if (frame) skipping = MACHINERY.test(frame[1]!);
+    else if (!/^ {4}/.test(line)) skipping = false;
+    if (!skipping) kept.push(line);
+  }
+  // What is left of such a traceback is the message alone.
+  if (kept.length < text.trimEnd().split('\n').length && !kept.some((line) => FRAME.test(line))) {
+    return undefined;
+  }
+  const lines = kept.length <= DETAIL_LINES ? kept : ['…', ...kept.slice(-DETAIL_LINES)];
+  return lines.join('\n') || undefined;
 }
