@@ -76,6 +76,8 @@ export class Pipeline {
   readonly roots: TransformNode[] = [];
   /** The user's functions by the key that travels in a payload: the transform's unique name. */
   readonly functions = new Map<string, unknown>();
+  /** Called in the launching program after a run, however it ended: sinks tidy up there. */
+  readonly cleanUps: (() => Promise<void>)[] = [];
   private readonly rootNames = new NameScope();
   private readonly scope = new AsyncLocalStorage<TransformNode>();
 
@@ -90,7 +92,8 @@ export class Pipeline {
     const prefix = parent ? `${parent.name}/` : '';
     const names = parent ? parent.names : this.rootNames;
     const name = prefix + names.claim(base, explicit, (n) => prefix + n);
-    const node = new TransformNode(`t${this.transforms.length + 1}`, name, parent, callSite());
+    const appliedAt = callSite() ?? parent?.appliedAt;
+    const node = new TransformNode(`t${this.transforms.length + 1}`, name, parent, appliedAt);
     this.transforms.push(node);
     (parent ? parent.children : this.roots).push(node);
     return node;

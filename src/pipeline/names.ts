@@ -83,7 +83,9 @@ export function callSite(): string | undefined {
   const stack = new Error().stack ?? '';
   Error.stackTraceLimit = limit;
   for (const line of stack.split('\n').slice(1)) {
-    const place = /\(?((?:file:\/\/)?\/[^()]*|[A-Za-z]:[^()]*):(\d+):(\d+)\)?$/.exec(line);
+    const place = /(?:\(|\s)((?:file:\/\/)?\/[^()]*|[A-Za-z]:[\\/][^()]*):(\d+):(\d+)\)?$/.exec(
+      line,
+    );
     if (!place) continue;
     const file = place[1]!;
     if (file.startsWith(OWN_FILES) || file.startsWith(OWN_PATH) || file.startsWith('node:'))
