@@ -72,7 +72,7 @@ class ColumnReader:
       width = int(np.frombuffer(data, '<u4', 1, 2)[0])
       return list(self._numbers(data, wire, 6).reshape(count, width))
     lengths = np.frombuffer(data, '<u4', count, 2)
-    return np.split(self._numbers(data, wire, 2 + 4 * count), np.cumsum(lengths)[:-1])
+    return np.split(self._numbers(data, wire, 2 + 4 * count), np.cumsum(lengths)[:-1])[:count]
 
   def _numbers(self, data: bytes, wire: np.dtype, offset: int) -> np.ndarray:
     # A copy, since models may want arrays that are aligned and can be written to.

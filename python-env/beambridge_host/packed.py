@@ -69,6 +69,13 @@ class Unpack(beam.DoFn):
     yield PackedRows(batches, rows)
 
 
+class Held:
+  """A model of any type."""
+
+  def __init__(self, model: Any) -> None:
+    self.model = model
+
+
 class PackedHandler(base.ModelHandler):
   """A handler of packed rows around the user's handler."""
 
@@ -86,11 +93,14 @@ class PackedHandler(base.ModelHandler):
     except Exception as error:
       raise load_error(error, self._transform) from error
     check_model(self._inner, model, self._transform)
-    return model
+    # Beam keeps a weak reference to a model, which a dict or a number cannot have.
+    has_weak_references = getattr(type(model), '__weakrefoffset__', 0) != 0
+    return model if has_weak_references or self.share_model_across_processes() else Held(model)
 
   def run_inference(
       self, batch: PackedRows, model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
     rows = batch.rows
+    model = model.model if isinstance(model, Held) else model
     predictions: list[Any] = []
     try:
       for apply in self._inner.get_preprocess_fns():

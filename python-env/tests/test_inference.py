@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RunInference on packed batches, against the same handler in a pipeline of Python's own."""
+
+import json
+import os
+import pickle
+import tempfile
+import unittest
+from typing import Any, Iterable, Optional, Sequence
+
+import apache_beam as beam
+import numpy as np
+import pandas
+from apache_beam.coders import coder_impl
+from apache_beam.ml.inference import base
+from apache_beam.ml.inference.sklearn_inference import SklearnModelHandlerNumpy, SklearnModelHandlerPandas
+from apache_beam.portability.api import schema_pb2
+from apache_beam.testing.util import assert_that, equal_to
+from sklearn.linear_model import LogisticRegression
+
+from beambridge_host import examples
+from beambridge_host.columns import ColumnReader, ColumnWriter, prefixed
+from beambridge_host.errors import MARKER, BridgeError
+from beambridge_host.inference import run_inference
+from tests.test_columns import array_of, atomic, field
+
+FLOATS = array_of(atomic(schema_pb2.DOUBLE))
+INT64 = atomic(schema_pb2.INT64)
+
+
+def schema(example: schema_pb2.FieldType, inference: schema_pb2.FieldType, model_id: bool = False) -> bytes:
+  fields = [field(example, 'example'), field(inference, 'inference')]
+  if model_id:
+    fields.append(field(atomic(schema_pb2.STRING, nullable=True), 'model_id'))
+  return schema_pb2.Schema(fields=fields).SerializeToString()
+
+
+KEYS = schema_pb2.Schema(fields=[field(atomic(schema_pb2.STRING), 'key')]).SerializeToString()
+
+
+def batch(example: schema_pb2.FieldType, rows: list[Any], keys: Optional[list[str]] = None) -> bytes:
+  count = coder_impl.create_OutputStream()
+  count.write_var_int64(len(rows))
+  key_column = ColumnWriter(field(atomic(schema_pb2.STRING), 'key')).write(keys) if keys else b''
+  column = ColumnWriter(field(example, 'example')).write(rows)
+  return count.get() + prefixed(b'times') + prefixed(key_column) + prefixed(column)
+
+
+def inferences(serialized: bytes, answer: bytes) -> list[Any]:
+  inference = schema_pb2.FieldType.FromString(serialized)  # Messages cannot be pickled.
+  stream = coder_impl.create_InputStream(answer)
+  raw, column = stream.read_all(True), stream.read_all(True)
+  count = coder_impl.create_InputStream(raw).read_var_int64()
+  read = ColumnReader(field(inference, 'inference')).read(column, count)
+  return [value.tolist() if hasattr(value, 'tolist') else value for value in read]
+
+
+class Describe(base.ModelHandler):
+  """Predicts what it was given."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(**kwargs)
+    self.largest = 0
+
+  def load_model(self) -> Any:
+    return None
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [base.PredictionResult(row, f'{type(row).__name__} of {len(batch)}', 'me') for row in batch]
+
+
+class DescribeArrays(base.ModelHandler[np.ndarray, base.PredictionResult, Any]):
+
+  def load_model(self) -> Any:
+    return None
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [f'{type(row).__name__} {row.dtype}' for row in batch]
+
+
+class Factor:
+
+  def __init__(self, factor: float) -> None:
+    self._factor = factor
+
+  def times(self, value: float) -> float:
+    return self._factor * value
+
+
+class Times(base.ModelHandler[float, base.PredictionResult, Factor]):
+
+  def __init__(self, factor: float) -> None:
+    super().__init__()
+    self._factor = factor
+
+  def load_model(self) -> Factor:
+    if self._factor == 0:
+      raise ValueError('no factor')
+    return Factor(self._factor)
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [base.PredictionResult(row, model.times(float(row))) for row in batch]
+
+
+def models_per_key() -> base.ModelHandler:
+  return base.KeyedModelHandler([
+      base.KeyModelMapping(['a'], Times(10)),
+      base.KeyModelMapping(['b', 'c'], Times(100)),
+  ])
+
+
+class RunInferenceTest(unittest.TestCase):
+
+  @classmethod
+  def setUpClass(cls):
+    cls.folder = tempfile.TemporaryDirectory()
+    rng = np.random.default_rng(1)
+    cls.rows = rng.normal(size=(50, 3))
+    cls.model = LogisticRegression().fit(cls.rows, (cls.rows.sum(axis=1) > 0).astype(int))
+    cls.path = os.path.join(cls.folder.name, 'model.pkl')
+    with open(cls.path, 'wb') as file:
+      pickle.dump(cls.model, file)
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.folder.cleanup()
+
+  def score(self, provider: Any, example: Any, inference: Any, rows: list[Any], *, keys: Any = None,
+            expected: Any, **options: Any) -> None:
+    transform = run_inference(
+        provider, schema(example, inference), KEYS if keys else b'', transform='Here', **options)
+
+    serialized = inference.SerializeToString()
+
+    def read(answers: list[bytes]) -> list[Any]:
+      return [value for answer in answers for value in inferences(serialized, answer)]
+
+    with beam.Pipeline('BundleBasedDirectRunner') as p:
+      answers = p | beam.Create([batch(example, rows, keys)], reshuffle=False) | transform
+      assert_that(answers | beam.combiners.ToList() | beam.Map(read), equal_to([expected]))
+
+  def refuses(self, code: str, make: Any) -> dict[str, Any]:
+    with self.assertRaises(Exception) as caught:
+      make()
+    line = next(line for line in str(caught.exception).split('\n') if line.startswith(MARKER))
+    marked = json.loads(line.removeprefix(MARKER))
+    self.assertEqual(marked['code'], code)
+    self.assertEqual(marked['transform'], 'Here')
+    return marked
+
+  def test_equals_the_model_itself(self):
+    expected = self.model.predict(self.rows).tolist()
+    for handler in (SklearnModelHandlerNumpy, SklearnModelHandlerPandas):
+      self.score(handler, FLOATS, INT64, list(self.rows), kwargs={'model_uri': self.path}, expected=expected)
+
+  def test_plain_handlers_get_python_values_and_others_what_they_declare(self):
+    text = atomic(schema_pb2.STRING)
+    self.score(Describe, FLOATS, text, [[1.0], [2.0]], expected=['list of 2', 'list of 2'])
+    self.score(Describe, INT64, text, [1], expected=['int of 1'])
+    self.score(DescribeArrays, array_of(atomic(schema_pb2.FLOAT)), text, [[1.0]], expected=['ndarray float32'])
+
+  def test_no_batch_is_larger_than_the_handler_allows(self):
+    text = atomic(schema_pb2.STRING)
+    self.score(
+        Describe, INT64, text, [1, 2, 3], kwargs={'max_batch_size': 2}, expected=['int of 2', 'int of 2', 'int of 1'])
+
+  def test_batches_are_gathered_when_the_handler_asks(self):
+    transform = run_inference(
+        Describe, schema(INT64, atomic(schema_pb2.STRING)), kwargs={'min_batch_size': 3, 'max_batch_size': 3})
+    with beam.Pipeline('BundleBasedDirectRunner') as p:
+      answers = p | beam.Create([batch(INT64, [i]) for i in range(3)], reshuffle=False) | transform
+      texts = answers | beam.FlatMap(lambda answer: inferences(atomic(schema_pb2.STRING).SerializeToString(), answer))
+      assert_that(texts, equal_to(['int of 3'] * 3))
+
+  def test_a_model_per_key_keeps_the_order_of_rows(self):
+    self.score(
+        models_per_key, atomic(schema_pb2.DOUBLE), atomic(schema_pb2.DOUBLE), [1.0, 2.0, 3.0, 4.0, 5.0],
+        keys=['a', 'b', 'a', 'c', 'b'], expected=[10.0, 200.0, 30.0, 400.0, 500.0])
+
+  def test_a_handler_without_keys_is_made_one_with_keys(self):
+    self.score(Times, atomic(schema_pb2.DOUBLE), atomic(schema_pb2.DOUBLE), [1.5], keys=['a'],
+               kwargs={'factor': 2}, expected=[3.0])
+
+  def test_pre_and_postprocessing(self):
+    def handler() -> base.ModelHandler:
+      return Times(2).with_preprocess_fn(lambda x: x + 1).with_postprocess_fn(lambda p: p.inference + 0.5)
+
+    self.score(handler, atomic(schema_pb2.DOUBLE), atomic(schema_pb2.DOUBLE), [1.0], expected=[4.5])
+
+  def test_rows_are_data_frames_for_pandas(self):
+    example = schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema_pb2.Schema(
+        fields=[field(atomic(schema_pb2.DOUBLE), 'x'), field(INT64, 'n')])))
+    row = ColumnReader(field(example)).read(ColumnWriter(field(example)).write([beam.Row(x=0.5, n=2)]), 1)
+    frames = examples.example_adapter(SklearnModelHandlerPandas(self.path))(row)
+    pandas.testing.assert_frame_equal(frames[0], pandas.DataFrame({'x': [0.5], 'n': [2]}))
+
+  def test_relative_paths_start_from_the_given_folder(self):
+    self.score(SklearnModelHandlerNumpy, FLOATS, INT64, [self.rows[0]], kwargs={'model_uri': 'model.pkl'},
+               base_dir=self.folder.name, expected=self.model.predict(self.rows[:1]).tolist())
+
+  def test_a_missing_model_is_found_before_anything_runs(self):
+    marked = self.refuses('MODEL_NOT_FOUND', lambda: run_inference(
+        SklearnModelHandlerNumpy, schema(FLOATS, INT64), kwargs={'model_uri': 'no.pkl'}, transform='Here',
+        base_dir=self.folder.name))
+    self.assertIn('no.pkl', marked['message'])
+
+  def test_a_model_that_is_missing_where_it_runs(self):
+    self.refuses('MODEL_NOT_FOUND', lambda: self.score(
+        SklearnModelHandlerNumpy, FLOATS, INT64, [self.rows[0]], kwargs={'model_uri': '/no/such.pkl'}, expected=[]))
+
+  def test_files_that_are_no_models(self):
+    for name, content in (('text', b'no model'), ('empty', b''), ('dict', pickle.dumps({'a': 1}))):
+      path = os.path.join(self.folder.name, name)
+      with open(path, 'wb') as file:
+        file.write(content)
+      self.refuses('MODEL_INVALID', lambda path=path: self.score(
+          SklearnModelHandlerNumpy, FLOATS, INT64, [self.rows[0]], kwargs={'model_uri': path}, expected=[]))
+
+  def test_a_handler_that_cannot_be_built(self):
+    marked = self.refuses('PYTHON_EXCEPTION', lambda: run_inference(
+        SklearnModelHandlerNumpy, schema(FLOATS, INT64), transform='Here'))
+    self.assertIn('model_uri', marked['message'])
+
+  def test_what_is_no_handler(self):
+    self.refuses('INVALID_ARGUMENT', lambda: run_inference(dict, schema(FLOATS, INT64), transform='Here'))
+
+  def test_a_keyed_handler_without_keys(self):
+    marked = self.refuses(
+        'INVALID_ARGUMENT', lambda: run_inference(models_per_key, schema(FLOATS, INT64), transform='Here'))
+    self.assertIn('ofKVs', marked['hint'])
+
+  def test_a_handler_without_batching(self):
+    self.refuses('UNSUPPORTED', lambda: run_inference(
+        lambda: Describe().with_no_batching(), schema(FLOATS, INT64), transform='Here'))
+
+  def test_an_exception_while_predicting(self):
+    marked = self.refuses('PYTHON_EXCEPTION', lambda: self.score(
+        SklearnModelHandlerNumpy, FLOATS, INT64, [[1.0]], kwargs={'model_uri': self.path}, expected=[]))
+    self.assertIn('1 features', marked['message'])
+
+  def test_a_prediction_that_does_not_fit(self):
+    marked = self.refuses('INFERENCE_MISMATCH', lambda: self.score(
+        Describe, INT64, INT64, [1], expected=[]))
+    self.assertIn("inference: str 'int of 1' does not fit the declared type int64", marked['message'])
+
+  def test_the_model_id(self):
+    transform = run_inference(Describe, schema(INT64, atomic(schema_pb2.STRING), model_id=True))
+
+    def model_ids(answer: bytes) -> list[Any]:
+      stream = coder_impl.create_InputStream(answer)
+      stream.read_all(True), stream.read_all(True)
+      return ColumnReader(field(atomic(schema_pb2.STRING, nullable=True), 'model_id')).read(stream.read_all(True), 1)
+
+    with beam.Pipeline('BundleBasedDirectRunner') as p:
+      answers = p | beam.Create([batch(INT64, [1])], reshuffle=False) | transform
+      assert_that(answers | beam.Map(model_ids), equal_to([['me']]))
+
+  def test_an_enumeration_by_name(self):
+    with self.assertRaises(BridgeError):
+      self.score(SklearnModelHandlerNumpy, FLOATS, INT64, [self.rows[0]], base_dir='/',
+                 kwargs={'model_uri': '/no.joblib', 'model_file_type': 'JOBLIB'}, expected=[])
+
+
+if __name__ == '__main__':
+  unittest.main()
