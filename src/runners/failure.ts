@@ -4,13 +4,14 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { parsePythonFailure, pythonError } from '../external/index.ts';
+import type { Failures } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 
 /** What there is to go by. */
 export interface JobFailure {
-  /** Errors of this program's own functions, the latest last. */
-  thrown: readonly BeamBridgeError[];
+  /** Errors of this program's own functions. */
+  failures: Pick<Failures, 'find' | 'list'>;
   /** Texts of the runner's error messages, the latest last. */
   messages: readonly string[];
   pipeline: Pipeline;
@@ -18,10 +19,13 @@ export interface JobFailure {
 }
 
 /** The error that a run rejects with when its job failed. */
-export function jobFailure({ thrown, messages, pipeline, proto }: JobFailure): BeamBridgeError {
+export function jobFailure({ failures, messages, pipeline, proto }: JobFailure): BeamBridgeError {
+  for (const text of [...messages].reverse()) {
+    const own = failures.find(text);
+    if (own) return own;
+  }
   const text = tellingMessage(messages);
-  const own =
-    text === undefined ? thrown.at(-1) : thrown.findLast((e) => text.includes(e.shortMessage));
+  const own = text === undefined ? failures.list().at(-1) : undefined;
   if (own) return own;
   if (text === undefined) {
     return new BeamBridgeError('JOB_FAILED', 'the job failed and its runner gave no reason', {

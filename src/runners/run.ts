@@ -56,7 +56,6 @@ class Run implements JobControl {
   private cancelling: Promise<JobState> | undefined;
   /** Why the program itself wanted the run to end. */
   private stopReason: BeamBridgeError | undefined;
-  private readonly thrown: BeamBridgeError[] = [];
   private readonly starting = new AbortController();
   private readonly cleanUps: (() => unknown)[] = [];
 
@@ -126,11 +125,8 @@ class Run implements JobControl {
     signal.throwIfAborted();
     const [service, pool] = await Promise.allSettled([
       open(this.pipeline, this.options, signal),
-      WorkerPool.start({
-        functions: this.pipeline.functions,
-        onFailure: (error) => this.thrown.push(BeamBridgeError.from(error, 'USER_CODE_FAILED')),
-        signal,
-      }),
+      // Without the signal: a job that is cancelled should end before its workers do.
+      WorkerPool.start({ functions: this.pipeline.functions }),
     ]);
     // What did start is cleaned up even when the other did not.
     if (service.status === 'fulfilled') this.service = service.value;
@@ -187,7 +183,7 @@ class Run implements JobControl {
 
   private failure(): BeamBridgeError {
     return jobFailure({
-      thrown: this.thrown,
+      failures: this.pool!.failures,
       messages: this.job!.errors,
       pipeline: this.pipeline,
       proto: this.proto!,
@@ -258,6 +254,9 @@ class Run implements JobControl {
     this.job?.close();
     await this.pool?.[Symbol.asyncDispose]();
     await this.service?.[Symbol.asyncDispose]();
+    for (const cleanUp of this.pipeline.cleanUps.splice(0)) {
+      await cleanUp().catch((error) => log.warn('tidying up after the run failed', error));
+    }
   }
 }
 

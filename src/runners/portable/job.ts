@@ -144,14 +144,17 @@ export class Job {
   private async followState(): Promise<JobState> {
     const { signal } = this.watching;
     for (let silences = 0; ; ) {
+      const stream = this.client.getStateStream({ jobId: this.id }, { signal });
       try {
-        const stream = this.client.getStateStream({ jobId: this.id }, { signal });
         for await (const event of stream as AsyncIterable<jobs.JobStateEvent>) {
           if (this.see(event)) return this.state;
         }
       } catch (error) {
         if (signal.aborted) return this.state;
         log.debug(`the state stream broke: ${String(error)}`);
+      } finally {
+        // Leaving the loop closes the stream on this side only.
+        stream.cancel();
       }
       try {
         const event = await this.client.getState(

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BeamBridgeError } from '../../../src/base/index.ts';
+import { Failures } from '../../../src/harness/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { create, pb } from '../../../src/proto/index.ts';
 import { jobFailure } from '../../../src/runners/failure.ts';
@@ -22,8 +23,8 @@ const proto = create(pb.PipelineSchema, {
     },
   },
 });
-const failure = (messages: string[], thrown: BeamBridgeError[] = []) =>
-  jobFailure({ messages, thrown, pipeline, proto });
+const failure = (messages: string[], failures = new Failures()) =>
+  jobFailure({ messages, failures, pipeline, proto });
 
 const TRACEBACK = `Traceback (most recent call last):
   File "/lib/beam/runner.py", line 10, in run
@@ -36,19 +37,22 @@ ValueError: no such digit
 second line [while running 'deep/inside']
 `;
 
-test('a function that threw is the cause when the runner repeats its message', () => {
-  const cause = new TypeError('x is undefined');
+test('a function that threw is the cause when the runner repeats its text', () => {
+  const failures = new Failures();
   const own = new BeamBridgeError('USER_CODE_FAILED', 'TypeError: x is undefined', {
-    cause,
+    cause: new TypeError('x is undefined'),
     transform: 'map(parse)',
   });
-  const other = new BeamBridgeError('USER_CODE_FAILED', 'something else', {});
-  assert.equal(failure(['RuntimeError: TypeError: x is undefined\n at f'], [own, other]), own);
+  const { text } = failures.add(own);
+  failures.add(new BeamBridgeError('USER_CODE_FAILED', 'something else'));
+  assert.equal(failure([`RuntimeError: ${text}`, 'a later line of the log'], failures), own);
 });
 
 test('without a word from the runner the last function that threw is the cause', () => {
+  const failures = new Failures();
   const own = new BeamBridgeError('USER_CODE_FAILED', 'boom');
-  assert.equal(failure([], [own]), own);
+  failures.add(own);
+  assert.equal(failure([], failures), own);
 });
 
 test('a Python exception gives its last lines, its traceback, and our transform', () => {
@@ -61,8 +65,9 @@ test('a Python exception gives its last lines, its traceback, and our transform'
 });
 
 test('a Python exception wins over a function that threw something else', () => {
-  const own = new BeamBridgeError('USER_CODE_FAILED', 'the bundle was aborted');
-  assert.equal(failure([TRACEBACK], [own]).code, 'PYTHON_EXCEPTION');
+  const failures = new Failures();
+  failures.add(new BeamBridgeError('USER_CODE_FAILED', 'the bundle was aborted'));
+  assert.equal(failure([TRACEBACK], failures).code, 'PYTHON_EXCEPTION');
 });
 
 test('an error that our Python half marked comes back as it was', () => {

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole runs of the portable runner against a job service that does as it is told. Everything is in
+// this process, and the fake executes nothing.
+
+import assert from 'node:assert/strict';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { test } from 'node:test';
+import { BeamBridgeError, type ErrorCode } from '../../../src/base/index.ts';
+import type { Root } from '../../../src/pipeline/index.ts';
+import { fn, jobs, LoopbackServer, pb, urns } from '../../../src/proto/index.ts';
+import { createRunner, pipeline } from '../../../src/runners/index.ts';
+import { impulse } from '../../../src/transforms/index.ts';
+import { type FakeBehaviour, FakeJobService, until } from '../../helpers/fake-job-service.ts';
+
+const simple = (root: Root) => root.apply(impulse()).map((bytes) => bytes.length);
+const withCode =
+  (code: ErrorCode, part = '') =>
+  (error: unknown) =>
+    error instanceof BeamBridgeError && error.code === code && error.message.includes(part);
+
+async function withFake(
+  behaviour: FakeBehaviour,
+  body: (fake: FakeJobService, runner: ReturnType<typeof createRunner>) => Promise<void>,
+) {
+  await using fake = await FakeJobService.start(behaviour);
+  await body(fake, createRunner({ jobEndpoint: fake.address }));
+}
+
+test('a run resolves when the job is done, and leaves no signal handler behind', async () => {
+  const before = process.listenerCount('SIGINT');
+  await withFake({}, async (fake, runner) => {
+    const result = await runner.run(simple, { jobName: 'simple', tempLocation: '/t' });
+    assert.equal(result.state, 'DONE');
+    assert.equal(result.jobId, 'job-1');
+    assert.equal(fake.prepared?.jobName, 'simple');
+    assert.equal(fake.prepared?.pipelineOptions?.['beam:option:temp_location:v1'], '/t');
+  });
+  assert.equal(process.listenerCount('SIGINT'), before);
+});
+
+test("this program's functions get an environment of an external worker pool", async () => {
+  await withFake({}, async (fake, runner) => {
+    await runner.run(pipeline(import.meta.url, simple));
+    const environments = Object.values(fake.prepared?.pipeline?.components?.environments ?? {});
+    assert.deepEqual(
+      environments.map(({ urn }) => urn),
+      [urns.StandardEnvironments_Environments.EXTERNAL],
+    );
+    assert.ok(environments[0]?.capabilities.length);
+  });
+});
+
+test('metrics stay readable after the job service is gone', async () => {
+  const info = {
+    urn: urns.MonitoringInfoSpecs_Enum.USER_SUM_INT64,
+    payload: new Uint8Array([7]),
+    labels: { NAME: 'bad', NAMESPACE: 'ns', PTRANSFORM: 't2' },
+  };
+  await withFake({ metrics: { committed: [info] } }, async (fake, runner) => {
+    const result = await runner.run(simple);
+    fake.die();
+    assert.deepEqual(await result.counters(), { bad: 7 });
+    // Ids of transforms are turned into their unique names.
+    assert.deepEqual(
+      (await result.metrics()).query({ transform: 'map(simple)' }).counters.length +
+        (await result.metrics()).query({ transform: 'map' }).counters.length,
+      1,
+    );
+    assert.equal((await result.rawMetrics()).length, 1);
+  });
+});
+
+test('a failed job rejects with what the runner said', async () => {
+  const run: FakeBehaviour['run'] = (job) => {
+    job.say(
+      'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    f()\nOSError: full',
+    );
+    job.become('FAILED');
+  };
+  await withFake({ run }, async (_, runner) => {
+    await assert.rejects(runner.run(simple), withCode('PYTHON_EXCEPTION', 'OSError: full'));
+    const result = await runner.runAsync(simple);
+    await assert.rejects(result.waitUntilFinish(), withCode('PYTHON_EXCEPTION'));
+    assert.equal(result.state, 'FAILED');
+  });
+});
+
+test('a job service that dies half-way is told within seconds', async () => {
+  await withFake({ run: () => {} }, async (fake, runner) => {
+    const result = await runner.runAsync(simple);
+    fake.die();
+    await assert.rejects(
+      result.waitUntilFinish(),
+      withCode('JOB_SERVICE_UNAVAILABLE', fake.address),
+    );
+  });
+});
+
+test('waiting with a limit gives the state so far, and the job goes on', async () => {
+  await withFake({ run: () => {} }, async (fake, runner) => {
+    const result = await runner.runAsync(simple);
+    assert.match(await result.waitUntilFinish(20), /^(STARTING|RUNNING)$/);
+    fake.job.become('DONE');
+    assert.equal(await result.waitUntilFinish(), 'DONE');
+    assert.equal(await result.cancel(), 'DONE');
+    assert.ok(!fake.calls.includes('cancel'));
+  });
+});
+
+test('cancel ends the job, and waiting for it is then no error', async () => {
+  await withFake({ run: () => {} }, async (_, runner) => {
+    const result = await runner.runAsync(simple);
+    assert.equal(await result.cancel(), 'CANCELLED');
+    assert.equal(await result.waitUntilFinish(), 'CANCELLED');
+  });
+});
+
+test('a job that ignores its cancellation is given up', async () => {
+  await withFake({ run: () => {}, cancel: () => {} }, async (_, runner) => {
+    const result = await runner.runAsync(simple);
+    assert.equal(await result.cancel(), 'CANCELLED');
+  });
+});
+
+test('a job that somebody else cancels is an error of run', async () => {
+  await withFake({ run: (job) => job.become('CANCELLED') }, async (_, runner) => {
+    await assert.rejects(runner.run(simple), withCode('JOB_CANCELLED'));
+  });
+});
+
+test('an abort signal cancels the job and rejects with its reason as cause', async () => {
+  await withFake({ run: () => {} }, async (fake, runner) => {
+    const controller = new AbortController();
+    const run = runner.run(simple, { signal: controller.signal });
+    run.catch(() => {});
+    await until(() => fake.calls.includes('run'));
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await assert.rejects(
+      run,
+      (error) => withCode('ABORTED')(error) && (error as Error).cause === reason,
+    );
+    assert.ok(fake.calls.includes('cancel'));
+  });
+});
+
+test('a signal that fired before the run keeps the job from being submitted', async () => {
+  await withFake({}, async (fake, runner) => {
+    await assert.rejects(runner.run(simple, { signal: AbortSignal.abort() }), withCode('ABORTED'));
+    assert.ok(!fake.calls.includes('prepare'));
+  });
+});
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const unavailable = (address: string) => (error: unknown) =>
+  withCode('JOB_SERVICE_UNAVAILABLE', address)(error) &&
+  (error as BeamBridgeError).hint !== undefined;
+
+test('an address where nothing listens is named', async () => {
+  const server = createServer();
+  const jobEndpoint = await listening(server);
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(createRunner({ jobEndpoint }).run(simple), unavailable(jobEndpoint));
+});
+
+test('a server of web pages is no job service', async () => {
+  const server = createHttpServer((_, response) => response.end('hello'));
+  const jobEndpoint = await listening(server);
+  try {
+    await assert.rejects(createRunner({ jobEndpoint }).run(simple), unavailable(jobEndpoint));
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test('a server that never says a word is given up', async () => {
+  const server = createServer(() => {});
+  const jobEndpoint = await listening(server);
+  const sockets = new Set<{ destroy(): void }>();
+  server.on('connection', (socket) => sockets.add(socket));
+  try {
+    await assert.rejects(createRunner({ jobEndpoint }).run(simple), unavailable(jobEndpoint));
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+});
+
+test('a gRPC server of something else is no job service', async () => {
+  const server = new LoopbackServer().add(fn.BeamFnExternalWorkerPool, {
+    startWorker: async () => ({}),
+    stopWorker: async () => ({}),
+  });
+  const jobEndpoint = await server.listen();
+  try {
+    await assert.rejects(
+      createRunner({ jobEndpoint }).run(simple),
+      withCode('JOB_SERVICE_UNAVAILABLE', 'is not a job service'),
+    );
+  } finally {
+    server.close();
+  }
+});
+
+test('a job service that does not list its jobs is still one', async () => {
+  const getJobs = async () => {
+    throw Object.assign(new Error('x'), { code: 12, details: 'unimplemented' });
+  };
+  await withFake({ calls: { getJobs } }, async (_, runner) => {
+    assert.equal((await runner.run(simple)).state, 'DONE');
+  });
+});
+
+test('an unbounded pipeline is submitted as streaming', async () => {
+  await withFake({}, async (fake, runner) => {
+    await runner.run((root) => {
+      const all = simple(root);
+      all.node.bounded = false;
+    });
+    assert.equal(fake.prepared?.pipelineOptions?.['beam:option:streaming:v1'], true);
+    const pcollections = Object.values(fake.prepared?.pipeline?.components?.pcollections ?? {});
+    assert.ok(pcollections.some((each) => each.isBounded === pb.IsBounded_Enum.UNBOUNDED));
+    assert.equal(jobs.JobState_Enum[fake.job.state], 'DONE');
+  });
+});
