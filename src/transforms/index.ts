@@ -63,6 +63,7 @@ export {
   singletonSideInput,
 } from './side-inputs.ts';
 export { partition, type SplitOptions, type SplitOutputs, split } from './split.ts';
+export { doFnStep, flatMapStep, mapStep } from './transform.ts';
 export { assignTimestamps, type WindowingOptions, windowInto } from './window-into.ts';
 export {
   fixedWindows,

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines of text files.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { StrUtf8Coder } from '../coders/index.ts';
+import { type PCollection, PTransformClass, type Root } from '../pipeline/index.ts';
+import { flatMapStep, impulse, reshuffle } from '../transforms/index.ts';
+import { type Compression, checkCompression } from './text/compression.ts';
+import { checkPattern, type FileRange, findFiles, rangesOf } from './text/find-files.ts';
+import type { TextEncoding } from './text/line-splitter.ts';
+import { readLines } from './text/read-lines.ts';
+
+/** Options of {@link readFromText}. */
+export interface ReadTextOptions {
+  /** @default `'auto'`: gzip for files that end in `.gz` */
+  compression?: Compression;
+  /** How many lines at the beginning of each file are left out. @default 0 */
+  skipHeaderLines?: number;
+  /** @default `'utf8'`; a byte order mark is left out */
+  encoding?: TextEncoding;
+  /** Whether a pattern may match nothing. @default false */
+  allowEmptyMatch?: boolean;
+  /** Larger files are read in parts of this many bytes, by several workers. @default 64 MiB */
+  splitBytes?: number;
+}
+
+type Settled = Required<ReadTextOptions>;
+
+const SPLIT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The lines of all files that match, without their ends (`\n` or `\r\n`), in no particular order.
+ *
+ * Patterns are looked at when the pipeline runs, for an earlier one may make the files. Relative
+ * ones mean the folder that the program was in when it built the pipeline. A file whose path is
+ * given literally is read even if the path looks like a pattern.
+ *
+ * @param patterns - paths and patterns (`*`, `**`, `?`, `[…]`, `{a,b}`)
+ * @throws `FILE_NOT_FOUND` from the run, when a pattern matches no file
+ * @throws `MALFORMED_DATA` from the run, for text that is not UTF-8 and gzip files that are cut
+ *
+ * @example
+ * ```ts
+ * root.apply(readFromText('logs/*.csv.gz', { skipHeaderLines: 1 }));
+ * ```
+ */
+export function readFromText(
+  patterns: string | readonly string[],
+  options: ReadTextOptions = {},
+): PTransformClass<Root, PCollection<string>> {
+  const settled = checkOptions(options);
+  const all = (typeof patterns === 'string' ? [patterns] : [...patterns]).map(checkPattern);
+  if (all.length === 0) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'readFromText was given no patterns', {
+      hint: "Pass a path or a pattern such as 'data/*.csv'.",
+    });
+  }
+  return new ReadFromText(all, process.cwd(), settled);
+}
+
+class ReadFromText extends PTransformClass<Root, PCollection<string>> {
+  constructor(
+    private readonly patterns: readonly string[],
+    private readonly cwd: string,
+    private readonly options: Settled,
+  ) {
+    super('readFromText');
+  }
+
+  override expand(root: Root): PCollection<string> {
+    const { patterns, cwd, options } = this;
+    const ranges = root.apply(impulse()).flatMap(async function findRanges() {
+      const paths = new Set<string>();
+      for (const pattern of patterns) {
+        for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch)) paths.add(path);
+      }
+      const found = await Promise.all([...paths].map((path) => rangesOf(path, options)));
+      return found.flat();
+    });
+    return linesOf(ranges, options);
+  }
+}
+
+/**
+ * As {@link readFromText}, of the paths and patterns in a PCollection.
+ *
+ * @throws `FILE_NOT_FOUND` from the run, when a pattern matches no file
+ */
+export function readAllFromText(
+  options: ReadTextOptions = {},
+): PTransformClass<PCollection<string>, PCollection<string>> {
+  return new ReadAllFromText(process.cwd(), checkOptions(options));
+}
+
+class ReadAllFromText extends PTransformClass<PCollection<string>, PCollection<string>> {
+  constructor(
+    private readonly cwd: string,
+    private readonly options: Settled,
+  ) {
+    super('readAllFromText');
+  }
+
+  override expand(patterns: PCollection<string>): PCollection<string> {
+    const { cwd, options } = this;
+    const ranges = patterns.flatMap(async function* findRanges(pattern) {
+      const paths = await findFiles(checkPattern(pattern), cwd, options.allowEmptyMatch);
+      for (const path of paths) yield* await rangesOf(path, options);
+    });
+    return linesOf(ranges, options);
+  }
+}
+
+function linesOf(ranges: PCollection<FileRange>, options: Settled): PCollection<string> {
+  return (
+    ranges
+      .apply(reshuffle())
+      .flatMap((range) => readLines(range, options))
+      // A step of its own, fused with the one before, so that lines are not awaited one by one.
+      .apply(flatMapStep('lines', (lines: string[]) => lines, new StrUtf8Coder()))
+  );
+}
+
+function checkOptions(options: ReadTextOptions): Settled {
+  const {
+    compression = 'auto',
+    skipHeaderLines = 0,
+    encoding = 'utf8',
+    allowEmptyMatch = false,
+    splitBytes = SPLIT_BYTES,
+  } = options;
+  checkCompression(compression);
+  if (!Number.isSafeInteger(skipHeaderLines) || skipHeaderLines < 0) {
+    throw invalid('skipHeaderLines', skipHeaderLines, 'Give a whole number of lines, 0 or more.');
+  }
+  if (!Number.isSafeInteger(splitBytes) || splitBytes < 1) {
+    throw invalid('splitBytes', splitBytes, 'Give a whole number of bytes, 1 or more.');
+  }
+  if (encoding !== 'utf8' && encoding !== 'latin1') {
+    throw invalid('encoding', encoding, "Choose 'utf8' or 'latin1'.");
+  }
+  return { compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes };
+}
+
+function invalid(option: string, given: unknown, hint: string): BeamBridgeError {
+  return new BeamBridgeError('INVALID_ARGUMENT', `readFromText: ${option} is ${String(given)}`, {
+    hint,
+  });
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where shards go: the folder, the temporary one in it, and the last step, which names the shards.
+
+import { accessSync, constants, createReadStream, createWriteStream, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { writeError } from '../file-error.ts';
+import { shardName, shardPattern } from './shard-names.ts';
+import { emptyFile, encodeText } from './text-writer.ts';
+
+const log = getLogger('io');
+/** Where nobody asked for a number of shards, small files are joined up to this size. */
+const SHARD_BYTES = 64 * 1024 * 1024;
+
+/** What a bundle wrote. */
+export interface Part {
+  path: string;
+  bytes: number;
+  /** Which shard it belongs to, when their number was asked for. */
+  shard: number;
+}
+
+/** A prefix may end with a separator: then all of the files' names comes from the template. */
+function folderOf(prefix: string): string {
+  return prefix.slice(0, prefix.lastIndexOf(sep)) || sep;
+}
+
+function baseOf(prefix: string): string {
+  return prefix.slice(prefix.lastIndexOf(sep) + 1);
+}
+
+/** How an output is named and framed. */
+export interface OutputSpec {
+  /** Absolute. */
+  prefix: string;
+  suffix: string;
+  template: string;
+  shards: number | undefined;
+  /** With its line's end, as is the footer; empty for none. */
+  header: string;
+  footer: string;
+  gzip: boolean;
+}
+
+/**
+ * Finds out early that an output cannot be written: its folder, or the first one above it that is
+ * there, must be a folder with permission to write.
+ *
+ * @throws `OUTPUT_NOT_WRITABLE`
+ */
+export function checkWritable(prefix: string): void {
+  for (let folder = folderOf(prefix); ; folder = dirname(folder)) {
+    try {
+      if (statSync(folder).isDirectory()) {
+        accessSync(folder, constants.W_OK | constants.X_OK);
+        return;
+      }
+    } catch (error) {
+      const above = dirname(folder);
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && above !== folder) continue;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTDIR') throw writeError(error, prefix);
+    }
+    throw new BeamBridgeError(
+      'OUTPUT_NOT_WRITABLE',
+      `${prefix} cannot be written: a part of the path is a file`,
+      { hint: 'Choose another folder.' },
+    );
+  }
+}
+
+/**
+ * Makes the folder and, hidden in it, one for temporary files, so that a rename is all that it
+ * takes in the end.
+ *
+ * @throws `OUTPUT_NOT_WRITABLE`
+ */
+export async function makeTemporary(prefix: string): Promise<string> {
+  try {
+    await mkdir(folderOf(prefix), { recursive: true });
+    return await mkdtemp(join(folderOf(prefix), `.beam-temp-${baseOf(prefix)}-`));
+  } catch (error) {
+    throw writeError(error, prefix);
+  }
+}
+
+/** Removes temporary files, which is no reason to fail. */
+export async function removeTemporary(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch((error) => {
+    log.warn(`the temporary folder ${folder} could not be removed`, error);
+  });
+}
+
+/**
+ * Turns parts into shards: all of them are made complete first, then renamed. May be repeated.
+ *
+ * @returns the shards' paths
+ * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
+ */
+export async function finalize(
+  spec: OutputSpec,
+  temporary: string,
+  parts: readonly Part[],
+): Promise<string[]> {
+  const groups = spec.shards === undefined ? packed(parts) : byShard(parts, spec.shards);
+  const finals = groups.map(
+    (_, index) => spec.prefix + shardName(spec.template, index, groups.length) + spec.suffix,
+  );
+  if (!(await exists(temporary)) && (await allExist(finals))) return finals;
+  for (const path of finals) await refuseFolder(path);
+  const ready = await Promise.all(
+    groups.map((group, index) => completeShard(spec, temporary, group, index)),
+  );
+  for (const [index, path] of finals.entries()) {
+    try {
+      await rename(ready[index]!, path);
+    } catch (error) {
+      // A repeated call finds that the first one came this far.
+      const moved = (error as NodeJS.ErrnoException).code === 'ENOENT' && (await exists(path));
+      if (!moved) throw writeError(error, path);
+    }
+  }
+  await removeTemporary(temporary);
+  await warnOfOthers(spec, finals);
+  return finals;
+}
+
+/** Parts in the order in which they were begun, joined until they are large enough. */
+function packed(parts: readonly Part[]): Part[][] {
+  const groups: Part[][] = [[]];
+  let size = 0;
+  for (const part of [...parts].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (size >= SHARD_BYTES) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)!.push(part);
+    size += part.bytes;
+  }
+  return groups;
+}
+
+function byShard(parts: readonly Part[], shards: number): Part[][] {
+  const groups = Array.from({ length: shards }, (): Part[] => []);
+  for (const part of parts) groups[part.shard]!.push(part);
+  return groups;
+}
+
+/** The path of a file that holds a whole shard; the parts stay, so that this can be repeated. */
+async function completeShard(
+  spec: OutputSpec,
+  temporary: string,
+  parts: readonly Part[],
+  index: number,
+): Promise<string> {
+  const { header, footer, gzip } = spec;
+  if (parts.length === 1 && header === '' && footer === '') return parts[0]!.path;
+  const path = join(temporary, `shard-${index}`);
+  try {
+    await pipeline(async function* join() {
+      yield await encodeText(header, gzip);
+      for (const part of parts) yield* createReadStream(part.path, { highWaterMark: 1024 * 1024 });
+      yield await encodeText(footer, gzip);
+      if (parts.length === 0) yield await emptyFile(gzip);
+    }, createWriteStream(path));
+    return path;
+  } catch (error) {
+    throw writeError(error, path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function allExist(paths: readonly string[]): Promise<boolean> {
+  return (await Promise.all(paths.map(exists))).every(Boolean);
+}
+
+async function refuseFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isDirectory()) return;
+  throw new BeamBridgeError('OUTPUT_NOT_WRITABLE', `${path} cannot be written: it is a folder`, {
+    hint: 'Remove it, or choose another prefix.',
+  });
+}
+
+/** Shards of an earlier run with another number of shards would be read together with ours. */
+async function warnOfOthers(spec: OutputSpec, finals: readonly string[]): Promise<void> {
+  const pattern = shardPattern(baseOf(spec.prefix), spec.template, spec.suffix);
+  const ours = new Set(finals.map((path) => basename(path)));
+  const names = await readdir(folderOf(spec.prefix)).catch(() => []);
+  const others = names.filter((name) => pattern.test(name) && !ours.has(name));
+  if (others.length === 0) return;
+  log.warn(
+    `beside the shards just written lie ${others.length} of an earlier run, such as ${others[0]}`,
+  );
+}

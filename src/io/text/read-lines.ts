@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lines of one range of a file, in batches, with memory for one piece of the file at a time.
+
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { readError } from '../file-error.ts';
+import type { FileRange } from './find-files.ts';
+import { LineSplitter, type TextEncoding } from './line-splitter.ts';
+
+const PIECE = 1024 * 1024;
+const NEWLINE = 10;
+
+/** Options of {@link readLines}. */
+export interface ReadOptions {
+  encoding: TextEncoding;
+  /** For compressed files; those of others lie before their first range. */
+  skipHeaderLines: number;
+}
+
+/**
+ * The lines that begin in a range, in batches. Ranges that cover a file give each of its lines once,
+ * wherever they are cut.
+ *
+ * @throws `FILE_NOT_FOUND`, `MALFORMED_DATA`, `IO_FAILED`
+ */
+export async function* readLines(
+  range: FileRange,
+  options: ReadOptions,
+): AsyncGenerator<string[], void, undefined> {
+  const splitter = new LineSplitter(range.path, options.encoding);
+  const pieces = range.gzip ? unzippedPieces(range.path) : rangePieces(range);
+  let header = range.gzip ? options.skipHeaderLines : 0;
+  let atStart = range.start === 0;
+  try {
+    for await (const piece of pieces) {
+      const lines = splitter.push(atStart ? withoutMark(piece, options.encoding) : piece);
+      atStart = false;
+      const skipped = Math.min(header, lines.length);
+      header -= skipped;
+      if (lines.length > skipped) yield skipped > 0 ? lines.slice(skipped) : lines;
+    }
+    const last = splitter.end().slice(header);
+    if (last.length > 0) yield last;
+  } catch (error) {
+    throw readError(error, range.path);
+  }
+}
+
+/** Without the byte order mark that some programs put before UTF-8. */
+function withoutMark(piece: Buffer, encoding: TextEncoding): Buffer {
+  const marked = piece[0] === 0xef && piece[1] === 0xbb && piece[2] === 0xbf;
+  return marked && encoding === 'utf8' ? piece.subarray(3) : piece;
+}
+
+/**
+ * The bytes from the first line that begins in the range to the end of the last one.
+ * Each piece is valid until the next is asked for.
+ */
+async function* rangePieces(range: FileRange): AsyncGenerator<Buffer, void, undefined> {
+  await using file = await open(range.path, 'r');
+  const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, range.end - range.start + PIECE / 16));
+  // A line that begins exactly at `start` follows a newline at `start - 1`.
+  let searching = !range.atLine;
+  let position = searching ? range.start - 1 : range.start;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return;
+    const piece = buffer.subarray(0, bytesRead);
+    let from = 0;
+    if (searching) {
+      const newline = piece.indexOf(NEWLINE);
+      if (newline >= 0) {
+        searching = false;
+        from = newline + 1;
+      }
+      // The line that the range begins in goes on beyond its end.
+      if (position + (searching ? bytesRead : from) >= range.end) return;
+    }
+    if (!searching) {
+      const last = piece.indexOf(NEWLINE, Math.max(from, range.end - 1 - position));
+      if (last >= 0) {
+        yield piece.subarray(from, last + 1);
+        return;
+      }
+      if (from < bytesRead) yield piece.subarray(from);
+    }
+    position += bytesRead;
+  }
+}
+
+async function* unzippedPieces(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const unzip = createGunzip({ chunkSize: 256 * 1024 });
+  // An error of either stream ends the other, and the iteration below.
+  const flow = pipeline(createReadStream(path, { highWaterMark: 256 * 1024 }), unzip);
+  flow.catch(() => {});
+  yield* unzip as AsyncIterable<Buffer>;
+  await flow;
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines to text files, which appear under their names when all of them are whole.
+
+import { resolve, sep } from 'node:path';
+import { BeamBridgeError } from '../base/index.ts';
+import {
+  type Coder,
+  describeValue,
+  GlobalWindow,
+  JsCoder,
+  NO_FIRING,
+  StrUtf8Coder,
+  type WindowedValue,
+} from '../coders/index.ts';
+import {
+  type DoFn,
+  type PCollection,
+  type Pipeline,
+  PTransformClass,
+  type SideInputParam,
+} from '../pipeline/index.ts';
+import {
+  doFnStep,
+  flatMapStep,
+  globalWindows,
+  impulse,
+  listSideInput,
+  mapStep,
+  singletonSideInput,
+  windowInto,
+} from '../transforms/index.ts';
+import { type Compression, checkCompression, isGzip } from './text/compression.ts';
+import {
+  checkWritable,
+  finalize,
+  makeTemporary,
+  type OutputSpec,
+  type Part,
+  removeTemporary,
+} from './text/output.ts';
+import { checkShards, SHARD_NAME_TEMPLATE } from './text/shard-names.ts';
+import { TextWriter } from './text/text-writer.ts';
+
+/** Options of {@link writeToText}. */
+export interface WriteTextOptions {
+  /** The end of each file's name. @default `''` */
+  fileNameSuffix?: string;
+  /** How many files. @default as many as the size of the data suggests, one for small data */
+  numShards?: number;
+  /** Runs of S stand for a shard's number, runs of N for how many. @default `'-SSSSS-of-NNNNN'` */
+  shardNameTemplate?: string;
+  /** First line of each file. @default none */
+  header?: string;
+  /** Last line of each file. @default none */
+  footer?: string;
+  /** Whether each element ends with a newline. @default true */
+  appendTrailingNewlines?: boolean;
+  /** @default `'auto'`: gzip for a suffix that ends in `.gz` */
+  compression?: Compression;
+}
+
+/** What {@link writeToText} gives. */
+export type WrittenText = {
+  /** The paths of the files, once they are whole. */
+  filesWritten: PCollection<string>;
+};
+
+/**
+ * Writes each element as a line of files `PREFIX-00000-of-0000N`.
+ *
+ * The files are written in a hidden folder beside the output and renamed when all are whole: a run
+ * that fails leaves none. An empty PCollection gives one file without lines. Files of the same names
+ * are replaced; those of an earlier run with another number of shards stay, with a warning.
+ *
+ * @param prefix - folder and beginning of the files' names; missing folders are made
+ * @throws `OUTPUT_NOT_WRITABLE` when the pipeline is built, or from the run
+ * @throws `CODER_MISMATCH` from the run, for an element that is no string
+ * @throws `UNSUPPORTED` for an unbounded PCollection
+ *
+ * @example
+ * ```ts
+ * scores.map((s) => `${s.id},${s.score}`).apply(writeToText('out/scores', { fileNameSuffix: '.csv' }));
+ * ```
+ */
+export function writeToText(
+  prefix: string,
+  options: WriteTextOptions = {},
+): PTransformClass<PCollection<string>, WrittenText> {
+  const {
+    fileNameSuffix: suffix = '',
+    shardNameTemplate: template = SHARD_NAME_TEMPLATE,
+    header,
+    footer,
+    appendTrailingNewlines = true,
+    compression = 'auto',
+  } = options;
+  if (typeof prefix !== 'string' || prefix === '') {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `writeToText was given ${describeValue(prefix)}`,
+      {
+        hint: "Pass a folder and the beginning of the files' names: 'out/part'.",
+      },
+    );
+  }
+  checkCompression(compression);
+  const shards = checkShards(template, options.numShards);
+  const spec: OutputSpec = {
+    prefix: resolve(prefix) + (/[\\/]$/.test(prefix) ? sep : ''),
+    suffix,
+    template,
+    shards,
+    header: header === undefined ? '' : `${header}\n`,
+    footer: footer === undefined ? '' : `${footer}\n`,
+    gzip: isGzip(suffix, compression),
+  };
+  checkWritable(spec.prefix);
+  return new WriteToText(prefix, spec, appendTrailingNewlines ? '\n' : '');
+}
+
+class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
+  constructor(
+    private readonly prefix: string,
+    private readonly spec: OutputSpec,
+    private readonly lineEnd: string,
+  ) {
+    super('writeToText');
+  }
+
+  override expandInternal(input: PCollection<string>, pipeline: Pipeline): WrittenText {
+    if (!input.isBounded) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        'an unbounded PCollection cannot be written to text',
+        {
+          hint: 'Only bounded PCollections can: files are named when all elements are written.',
+        },
+      );
+    }
+    const { spec, prefix } = this;
+    const text = new StrUtf8Coder();
+    const folders: string[] = [];
+    const folder = input
+      .root()
+      .apply(impulse())
+      .apply(
+        mapStep(
+          'prepare',
+          async () => {
+            const made = await makeTemporary(spec.prefix);
+            folders.push(made);
+            return made;
+          },
+          text,
+        ),
+      );
+    // Where the run was started, whatever is left is removed: after a success, nothing.
+    pipeline.cleanUps.push(async () => {
+      for (const made of folders.splice(0)) await removeTemporary(made);
+    });
+    const parts = input
+      .apply(windowInto(globalWindows()))
+      .apply(
+        doFnStep<string, Part, PartContext>(
+          'write',
+          new WriteParts(spec, this.lineEnd),
+          new JsCoder() as Coder<unknown> as Coder<Part>,
+          { folder: singletonSideInput(folder) },
+        ),
+      );
+    const context = { folder: singletonSideInput(folder), parts: listSideInput(parts) };
+    const filesWritten = input
+      .root()
+      .apply(impulse())
+      .apply(
+        flatMapStep(
+          'finalize',
+          async (_: Uint8Array, { folder, parts }: typeof context) => {
+            const paths = await finalize(spec, folder.lookup(), parts.lookup());
+            // As the program wrote the prefix, relative or not.
+            return paths.map((path) => prefix + path.slice(spec.prefix.length));
+          },
+          text,
+          context,
+        ),
+      );
+    return { filesWritten };
+  }
+}
+
+type PartContext = { folder: SideInputParam<string, string> };
+
+/** Tells parts apart, in the order in which this process began them. */
+let nextPart = 0;
+
+/** Writes the elements of each bundle to a temporary file, or to one for each shard asked for. */
+class WriteParts implements DoFn<string, Part, PartContext> {
+  readonly beamName = 'write';
+  private writers: (TextWriter | undefined)[] = [];
+  private next = 0;
+
+  constructor(
+    private readonly spec: OutputSpec,
+    private readonly lineEnd: string,
+  ) {}
+
+  startBundle(): Promise<void> {
+    // A bundle that failed did not come to its end.
+    return this.abandon();
+  }
+
+  process(line: string, context: PartContext): Promise<void> | undefined {
+    if (typeof line !== 'string') {
+      throw new BeamBridgeError('CODER_MISMATCH', `writeToText was given ${describeValue(line)}`, {
+        hint: 'Map the elements to text first: .map(String), or .map((x) => JSON.stringify(x)).',
+      });
+    }
+    const shard = this.next;
+    this.next = (shard + 1) % (this.spec.shards ?? 1);
+    const writer = this.writers[shard];
+    if (writer) return writer.append(line + this.lineEnd);
+    return this.begin(shard, line, context.folder.lookup());
+  }
+
+  private async begin(shard: number, line: string, folder: string): Promise<void> {
+    const order = `${nextPart++}`.padStart(8, '0');
+    const path = `${folder}/part-${order}-${process.pid}`;
+    const writer = await TextWriter.create(path, this.spec.gzip);
+    this.writers[shard] = writer;
+    await writer.append(line + this.lineEnd);
+  }
+
+  async finishBundle(): Promise<WindowedValue<Part>[]> {
+    const outputs: WindowedValue<Part>[] = [];
+    for (const [shard, writer] of this.writers.entries()) {
+      if (!writer) continue;
+      await writer.close();
+      this.writers[shard] = undefined;
+      outputs.push({
+        value: { path: writer.path, bytes: writer.size, shard },
+        timestamp: GlobalWindow.INSTANCE.maxTimestamp(),
+        windows: [GlobalWindow.INSTANCE],
+        pane: NO_FIRING,
+      });
+    }
+    this.writers = [];
+    return outputs;
+  }
+
+  teardown(): Promise<void> {
+    return this.abandon();
+  }
+
+  private async abandon(): Promise<void> {
+    const writers = this.writers.splice(0);
+    this.next = 0;
+    for (const writer of writers) await writer?.[Symbol.asyncDispose]();
+  }
+}
