@@ -17,7 +17,7 @@ from apache_beam.portability.api import schema_pb2
 
 from beambridge_host import examples
 from beambridge_host.errors import BridgeError, bridge_error
-from beambridge_host.models import check_model_files, is_local, python_error
+from beambridge_host.models import FILE_FAMILIES, check_model_files, is_local, python_error
 from beambridge_host.packed import Pack, PackedHandler, Unpack, row_count
 
 
@@ -75,6 +75,7 @@ def _argument(name: str, value: Any, parameter: Optional[inspect.Parameter], bas
 
 def _build_handler(provider: Any, arguments: dict[str, Any], transform: str) -> Any:
   try:
+    _check_names(provider, arguments)
     handler = provider(**arguments)
   except BridgeError:
     raise
@@ -93,6 +94,17 @@ def _build_handler(provider: Any, arguments: dict[str, Any], transform: str) -> 
         hint='Leave with_no_batching() out and set max_batch_size=1 to score examples one by one.',
         transform=transform)
   return handler
+
+
+def _check_names(provider: Any, arguments: dict[str, Any]) -> None:
+  """Refuses misspelt arguments of Beam's own handlers, which take any and ignore what they do not know."""
+  handler = getattr(provider, '_callable', provider)
+  if getattr(handler, '__module__', None) not in FILE_FAMILIES:
+    return
+  known = {name for cls in handler.__mro__ for name in _parameters(cls)} | {'env_vars', 'engine_path', 'onnx_path'}
+  unknown = [name for name in arguments if name not in known]
+  if unknown:
+    raise TypeError(f'{handler.__name__}() got an unexpected keyword argument {unknown[0]!r}')
 
 
 def _keyed_as_declared(handler: Any, keyed: bool, transform: str) -> Any:

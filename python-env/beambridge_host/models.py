@@ -12,17 +12,25 @@ from beambridge_host.errors import BridgeError, bridge_error, one_line
 PACKAGES_HINT = 'Name the missing package with withExtraPackages([…]).'
 
 # Families of Beam's handlers whose model is a file, and never the name of something to download.
-_FILE_FAMILIES = ('sklearn', 'pytorch', 'onnx', 'xgboost', 'tensorflow', 'tensorrt')
+FILE_FAMILIES = frozenset(
+    f'apache_beam.ml.inference.{family}_inference'
+    for family in ('sklearn', 'pytorch', 'onnx', 'xgboost', 'tensorflow', 'tensorrt'))
+
+
+def is_file_family(handler_class: Any) -> bool:
+  """Whether a class is one of Beam's handlers of model files, or made from one."""
+  return isinstance(handler_class, type) and any(cls.__module__ in FILE_FAMILIES for cls in handler_class.__mro__)
 
 
 def is_local(path: str) -> bool:
+  """Whether a path is none of another file system."""
   return '://' not in path
 
 
 def check_model_files(handler: Any, transform: str) -> None:
+  """Refuses a handler whose model is not on this machine, before anything runs."""
   for inner in examples.inner_handlers(handler):
-    modules = [cls.__module__ for cls in type(inner).__mro__]
-    if not any(m == f'apache_beam.ml.inference.{family}_inference' for m in modules for family in _FILE_FAMILIES):
+    if not is_file_family(type(inner)):
       continue
     for name, value in vars(inner).items():
       if not name.endswith(('_uri', '_path')) or not isinstance(value, str) or not value or not is_local(value):
@@ -40,11 +48,13 @@ def _not_found(path: Any, transform: str) -> BridgeError:
 
 
 def python_error(error: BaseException, what: str, transform: str) -> BridgeError:
+  """An exception of a handler's."""
   hint = PACKAGES_HINT if isinstance(error, ImportError) else None
   return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
 
 
 def load_error(error: BaseException, transform: str) -> BridgeError:
+  """What it means that a model could not be loaded."""
   if isinstance(error, FileNotFoundError):
     return _not_found(error.filename or one_line(error), transform)
   if isinstance(error, (ImportError, MemoryError)):

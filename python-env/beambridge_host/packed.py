@@ -22,6 +22,14 @@ from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.models import check_model, load_error, python_error
 from beambridge_host.predictions import Misfit, PredictionColumn
 
+try:
+  # Beam forgets this module of Python's where torch is missing, and then measures no memory.
+  import resource
+
+  base.resource = base.resource or resource
+except ImportError:
+  pass  # Windows has none.
+
 
 class PackedRows:
   """Examples of one or more packed batches. Its length is what RunInference counts as inferences."""

@@ -221,6 +221,14 @@ class RunInferenceTest(unittest.TestCase):
         SklearnModelHandlerNumpy, schema(FLOATS, INT64), transform='Here'))
     self.assertIn('model_uri', marked['message'])
 
+  def test_a_misspelt_argument_of_a_handler_that_takes_any(self):
+    marked = self.refuses('PYTHON_EXCEPTION', lambda: run_inference(
+        SklearnModelHandlerNumpy, schema(FLOATS, INT64), kwargs={'model_uri': self.path, 'colour': 1},
+        transform='Here'))
+    self.assertIn("'colour'", marked['message'])
+    arguments = {'model_uri': self.path, 'env_vars': {}, 'max_batch_size': 5}
+    run_inference(SklearnModelHandlerNumpy, schema(FLOATS, INT64), kwargs=arguments)
+
   def test_what_is_no_handler(self):
     self.refuses('INVALID_ARGUMENT', lambda: run_inference(dict, schema(FLOATS, INT64), transform='Here'))
 
