@@ -15,6 +15,7 @@ import {
   parDo,
   pythonTransform,
   type Root,
+  reshuffle,
   withName,
 } from '../../src/index.ts';
 import { writeToText } from '../../src/io/index.ts';
@@ -219,7 +220,7 @@ describe('pipelines', () => {
   });
 
   test('a function of the user that throws in the third bundle', async () => {
-    // With reshuffled keys the runner makes a bundle per stage; a bundle counter makes the third fail.
+    // A reshuffle ends a stage, and this runner makes one bundle of each stage here.
     let bundles = 0;
     class ThirdBundle {
       startBundle() {
@@ -230,18 +231,18 @@ describe('pipelines', () => {
         yield x;
       }
     }
-    const third = new ThirdBundle();
     const error = await fails(
       'USER_CODE_FAILED',
       (root) => {
-        const step = (pc: PCollection<number>) =>
-          pc.apply(parDo<number, number>(third)).apply((x: PCollection<number>) => x);
-        let numbers = root.apply(create([1, 2, 3]));
-        for (let i = 0; i < 3; i++) numbers = numbers.apply(step);
+        let numbers: PCollection<number> = root.apply(create([1, 2, 3]));
+        for (let i = 0; i < 3; i++) {
+          numbers = numbers.apply(reshuffle()).apply(parDo<number, number>(new ThirdBundle()));
+        }
         return numbers;
       },
-      { message: /no luck with/, transform: /parDo\(ThirdBundle\)/ },
+      { message: /no luck with/, transform: /parDo\(ThirdBundle\)_3/ },
     );
+    assert.equal(bundles, 3);
     assert.ok(error.cause instanceof RangeError);
     assert.match(error.appliedAt ?? '', /bad-input\.test\.ts/);
   });
