@@ -64,6 +64,19 @@ class ChannelLogHandler(logging.Handler):
     self._channel.send(line)
 
 
+# Said once or twice in every job, and of no use to anyone: RunInference looks for a module that only
+# some machines have, to fill a metric.
+_NOISE = ('Resource module is not available for current platform',)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+  return not (isinstance(record.msg, str) and record.msg.startswith(_NOISE))
+
+
+def _is_not_reraised(record: logging.LogRecord) -> bool:
+  return record.exc_info is None
+
+
 def send_logs(channel: Channel, level: str) -> None:
   """Routes Python's logging and warnings into the channel; `level` is a name of the logging module."""
   root = logging.getLogger()
@@ -71,4 +84,7 @@ def send_logs(channel: Channel, level: str) -> None:
     root.removeHandler(handler)
   root.addHandler(ChannelLogHandler(channel))
   root.setLevel(level)
+  root.addFilter(_is_news)
+  # Beam logs what a user's function raises and raises it again: the job's own error says it.
+  logging.getLogger('apache_beam.runners.common').addFilter(_is_not_reraised)
   logging.captureWarnings(True)

@@ -9,6 +9,7 @@ that waits for it, where Beam would wait for ever.
 
 import logging
 import secrets
+import threading
 from typing import Any, Iterable, Iterator, Optional
 
 import grpc
@@ -131,6 +132,9 @@ class _OwnedWorker:
 
   _name = ''
 
+  # Set when its work was given up before it answered: nothing waits for it any more.
+  abandoned = False
+
   @property
   def worker_id(self) -> str:
     return self._name
@@ -142,6 +146,12 @@ class _OwnedWorker:
 
   def host_from_worker(self) -> str:
     return LOOPBACK
+
+  def close(self) -> None:
+    if self.abandoned:
+      threading.Thread(target=super().close, name=f'close-{self._name}', daemon=True).start()
+    else:
+      super().close()
 
 
 class ExternalWorker(_OwnedWorker, worker_handlers.ExternalWorkerHandler):

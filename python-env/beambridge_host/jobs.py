@@ -16,6 +16,7 @@ from apache_beam.portability.api import (
     beam_artifact_api_pb2_grpc,
     beam_job_api_pb2,
     beam_job_api_pb2_grpc,
+    beam_runner_api_pb2,
     endpoints_pb2,
 )
 from apache_beam.runners.job import utils as job_utils
@@ -25,8 +26,10 @@ from beambridge_host.runner import Cancellation, HostRunner, JobCancelled
 
 _LOGGER = logging.getLogger(__name__)
 
-# Finished jobs hold their whole pipeline: keep a few for late questions about state and metrics.
+# Finished jobs are kept for late questions about state and metrics, but not the data that a pipeline
+# may hold.
 _JOBS_KEPT = 8
+_PIPELINE_KEPT_BYTES = 1 << 20
 
 # A cancelled job may end on its own for this long, then its Python code is interrupted.
 _COOPERATIVE_S = 1.5
@@ -85,6 +88,8 @@ class HostJob(local_job_service.BeamJob):
 
   def _finish(self, state: int) -> None:
     shutil.rmtree(os.path.join(self._provision_info.artifact_staging_dir or '', self._job_id), ignore_errors=True)
+    if self._pipeline_proto.ByteSize() > _PIPELINE_KEPT_BYTES:
+      self._pipeline_proto = beam_runner_api_pb2.Pipeline()
     if not self.is_over:
       self.set_state(state)
 

@@ -140,7 +140,11 @@ class StreamingBundleManager(fn_runner.BundleManager):
       result = _wait_for(done, check)
     except RuntimeError:
       # A data stream that breaks is the shadow of a worker that died: say that instead.
+      handler.abandoned = True
       check()
+      raise
+    except JobCancelled:
+      handler.abandoned = True
       raise
     finally:
       stopped.set()

@@ -231,6 +231,8 @@ class JobTest(unittest.TestCase):
         '  return pcoll | beam.Map(speak).with_output_types(int)\n')
     self.run_to_end(lambda p: p | beam.Create([7]) | expanded_by(self.host, '__callable__', source=source))
     self.assertIn({'log': 'warn', 'logger': 'my.model', 'message': 'loaded 7'}, self.host.lines)
+    said = [line for line in self.host.lines if line['log'] in ('warn', 'error') and line['logger'] != 'my.model']
+    self.assertEqual(said, [], 'nothing else is said above the level of information')
 
   def test_counts(self) -> None:
     source = (
