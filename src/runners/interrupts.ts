@@ -6,6 +6,9 @@ import { getLogger } from '../base/index.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** How long cleaning up may keep a program that was told to end. Milliseconds. */
+const EXIT_AFTER_MS = 6000;
+
 /** Something under way that a signal ends. */
 export interface Interruptible {
   /** Ends it and cleans up; resolves when that is done, and never rejects. */
@@ -54,7 +57,9 @@ function onSignal(signal: NodeJS.Signals): void {
   getLogger('runner').info(
     `${signal}: cancelling ${active.size} ${active.size === 1 ? 'job' : 'jobs'}`,
   );
-  Promise.allSettled([...active].map((run) => run.interrupt(signal))).then(() => {
+  const done = Promise.allSettled([...active].map((run) => run.interrupt(signal)));
+  const late = new Promise((resolve) => setTimeout(resolve, EXIT_AFTER_MS).unref());
+  Promise.race([done, late]).then(() => {
     if (!handled) process.kill(process.pid, signal);
   });
 }

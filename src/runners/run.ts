@@ -58,6 +58,11 @@ class Run implements JobControl {
   private stopReason: BeamBridgeError | undefined;
   private readonly starting = new AbortController();
   private readonly cleanUps: (() => unknown)[] = [];
+  private markClosed!: () => void;
+  /** Resolves when nothing of the run is left. */
+  private readonly closed = new Promise<void>((resolve) => {
+    this.markClosed = resolve;
+  });
 
   constructor(pipeline: Pipeline, options: PipelineOptions) {
     this.pipeline = pipeline;
@@ -200,7 +205,8 @@ class Run implements JobControl {
   private async stop(reason: BeamBridgeError, graceMs = CANCEL_GRACE_MS): Promise<void> {
     this.stopReason ??= reason;
     this.starting.abort(this.stopReason);
-    if (this.outcome) await this.cancel(graceMs).catch(() => {});
+    if (this.outcome) void this.cancel(graceMs);
+    await this.closed;
   }
 
   cancel(graceMs = CANCEL_GRACE_MS): Promise<JobState> {
@@ -225,10 +231,12 @@ class Run implements JobControl {
     const end = await Promise.race([job.ended.catch(() => 'gone' as const), late, refused]);
     over.abort();
     if (end === 'late') {
-      await this.service!.abandon();
+      await this.service!.abandon().catch((error: unknown) =>
+        log.warn('the job may still run', error),
+      );
       if (!isTerminal(job.state)) job.forget('CANCELLED');
     }
-    await this.outcome!.catch(() => {});
+    await this.closed;
     return job.state;
   }
 
@@ -250,13 +258,21 @@ class Run implements JobControl {
   }
 
   private async close(): Promise<void> {
-    for (const cleanUp of this.cleanUps.splice(0)) await cleanUp();
-    this.job?.close();
-    await this.pool?.[Symbol.asyncDispose]();
-    await this.service?.[Symbol.asyncDispose]();
-    for (const cleanUp of this.pipeline.cleanUps.splice(0)) {
-      await cleanUp().catch((error) => log.warn('tidying up after the run failed', error));
+    const steps = [
+      ...this.cleanUps.splice(0),
+      () => this.job?.close(),
+      () => this.pool?.[Symbol.asyncDispose](),
+      () => this.service?.[Symbol.asyncDispose](),
+      ...this.pipeline.cleanUps.splice(0),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        log.warn('tidying up after the run failed', error);
+      }
     }
+    this.markClosed();
   }
 }
 
