@@ -127,7 +127,7 @@ class LoopbackFnServer:
     self._server.stop(_CLOSE_GRACE_S).wait()
 
 
-class _OwnedWorker:
+class _OwnedWorker(worker_handlers.GrpcWorkerHandler):
   """What all gRPC workers of this host have in common."""
 
   _name = ''

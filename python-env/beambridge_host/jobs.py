@@ -22,7 +22,7 @@ from apache_beam.portability.api import (
 from apache_beam.runners.job import utils as job_utils
 from apache_beam.runners.portability import local_job_service, portable_runner
 
-from beambridge_host.runner import Cancellation, HostRunner, JobCancelled
+from beambridge_host.runner import Cancellation, HostRunner
 
 _LOGGER = logging.getLogger(__name__)
 

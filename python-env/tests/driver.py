@@ -13,7 +13,6 @@ import apache_beam as beam
 import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import (
-    beam_expansion_api_pb2,
     beam_expansion_api_pb2_grpc,
     beam_fn_api_pb2_grpc,
     beam_job_api_pb2,

@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 import apache_beam as beam
 import grpc
-from apache_beam.coders import BytesCoder, StrUtf8Coder
+from apache_beam.coders import StrUtf8Coder
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, beam_job_api_pb2
 from apache_beam.transforms.userstate import BagStateSpec
 from apache_beam.utils import thread_pool_executor

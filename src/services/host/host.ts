@@ -2,6 +2,7 @@
 // One Python host: the process that expands Python transforms and runs jobs on Python's DirectRunner.
 
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import { type ServiceExit, startService } from '../process/service.ts';
 import { logHostLine } from './logs.ts';
@@ -61,7 +62,8 @@ export interface HostAnnouncement {
 export function hostEnvironment(token: string): Record<string, string | undefined> {
   return {
     BEAMBRIDGE_HOST_TOKEN: token,
-    PYTHONPATH: PYTHON_ENV_FOLDER,
+    // With the user's own, where their model handlers may be.
+    PYTHONPATH: [PYTHON_ENV_FOLDER, process.env.PYTHONPATH].filter(Boolean).join(path.delimiter),
     // The package folder may belong to someone else, and must stay as it was installed.
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
