@@ -7,7 +7,7 @@ import { type Coder, type Instant, JsCoder, type WindowedValue } from '../coders
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { labelled } from './names.ts';
-import { BundleFinalizerParam, paramsOf, SideInputParam } from './params.ts';
+import { BundleFinalizerParam, nameSideInputs, paramsOf, type SideInputParam } from './params.ts';
 import { PTransformClass } from './ptransform.ts';
 import { newOutput, type PCollection } from './pvalue.ts';
 import { FUNCTION_URNS } from './urns.ts';
@@ -151,15 +151,12 @@ function applyParDo(
   mainTag: string,
 ): void {
   checkFunction(user, node);
-  const sideInputs = new Map<string, SideInputParam<unknown, unknown>>();
-  for (const [name, param] of paramsOf(user.context)) {
-    if (!(param instanceof SideInputParam)) continue;
-    if (param.pcoll.pipeline !== input.pipeline) {
+  const { context, sideInputs } = nameSideInputs(user.context);
+  for (const [id, { pcoll }] of sideInputs) {
+    if (pcoll.pipeline !== input.pipeline) {
       throw new BeamBridgeError('INVALID_ARGUMENT', 'a side input belongs to another pipeline');
     }
-    param.sideInputId = `side:${name || 'context'}`;
-    sideInputs.set(param.sideInputId, param);
-    node.inputs.set(param.sideInputId, param.pcoll.node);
+    node.inputs.set(id, pcoll.node);
   }
   const requestsFinalization = paramsOf(user.context).some(
     ([, param]) => param instanceof BundleFinalizerParam,
@@ -168,7 +165,7 @@ function applyParDo(
     node.requirements.add(urns.StandardRequirements_Enum.REQUIRES_BUNDLE_FINALIZATION);
   }
   const registered: RegisteredParDo = {
-    user,
+    user: { ...user, context },
     mainTag,
     sideInputs,
     transform: node.name,

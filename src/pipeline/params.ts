@@ -72,6 +72,29 @@ export class SideInputParam<ElementT, ValueT> extends LookupParam<ValueT> {
   }
 }
 
+/** The same side input under its name in one ParDo: the program may use it in others as well. */
+function namedSideInput<E, V>(param: SideInputParam<E, V>, id: string): SideInputParam<E, V> {
+  const copy = param.bind(NOT_BOUND);
+  copy.sideInputId = id;
+  return copy;
+}
+
+/** A ParDo's context with side inputs of its own, and these by their ids. */
+export function nameSideInputs<C>(context: C): {
+  context: C;
+  sideInputs: Map<string, SideInputParam<unknown, unknown>>;
+} {
+  const sideInputs = new Map<string, SideInputParam<unknown, unknown>>();
+  const own = replaceParams(context, (param, name) => {
+    if (!(param instanceof SideInputParam)) return param;
+    const id = `side:${name || 'context'}`;
+    const copy = namedSideInput(param as SideInputParam<unknown, unknown>, id);
+    sideInputs.set(id, copy);
+    return copy;
+  });
+  return { context: own, sideInputs };
+}
+
 /** Kinds of metrics, as Beam names them. */
 export type MetricKind = 'counter' | 'distribution' | 'gauge';
 
@@ -155,13 +178,17 @@ export function paramsOf(context: unknown): [string, ParDoParam][] {
 
 /** The context with its parameters bound to `provider`; without parameters, the context itself. */
 export function bindContext<C>(context: C, provider: ParamProvider): C {
-  if (context instanceof ParDoParam) return context.bind(provider);
+  return replaceParams(context, (param) => param.bind(provider));
+}
+
+function replaceParams<C>(context: C, replace: (param: ParDoParam, name: string) => ParDoParam): C {
+  if (context instanceof ParDoParam) return replace(context, '') as C & ParDoParam;
   const params = paramsOf(context);
   if (params.length === 0) return context;
   const copy: Record<string, unknown> = Object.create(
     Object.getPrototypeOf(context),
     Object.getOwnPropertyDescriptors(context),
   );
-  for (const [name, param] of params) copy[name] = param.bind(provider);
+  for (const [name, param] of params) copy[name] = replace(param, name);
   return copy as C;
 }

@@ -4,6 +4,7 @@
 
 export {
   type AsyncPTransform,
+  bundleFinalizerParam,
   Counter,
   counter,
   Distribution,

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a conformance case is: a pipeline that asserts about itself, or must fail in a certain way.
+
+import type { ErrorCode } from '../../src/base/index.ts';
+import type { Root } from '../../src/pipeline/index.ts';
+import type { PipelineResult } from '../../src/runners/index.ts';
+
+export interface Case {
+  /** The behaviour that the case shows. */
+  readonly name: string;
+  build(root: Root): void;
+  /** Looks at what a run left: metrics, files. */
+  after?(result: PipelineResult): Promise<void> | void;
+  /** The error that the run must reject with. */
+  readonly fails?: { code: ErrorCode; message: RegExp };
+}
+
+/** A group of cases, a file each. */
+export type Cases = readonly Case[];
