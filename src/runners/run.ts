@@ -23,7 +23,7 @@ const log = getLogger('runner');
 /** How long a cancelled job may take to end before its service is given up. Milliseconds. */
 const CANCEL_GRACE_MS = 4000;
 /** The same when a signal is about to end the whole program. */
-const SIGNAL_GRACE_MS = 2000;
+const SIGNAL_GRACE_MS = 3000;
 
 /** Makes the job service that a run submits to. */
 export type OpenService = (

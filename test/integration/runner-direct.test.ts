@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole pipelines on Python's DirectRunner. Starts the managed Python host.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  BeamBridgeError,
+  counter,
+  create,
+  createRunner,
+  distribution,
+  type ErrorCode,
+  gauge,
+  groupByKey,
+  iterableSideInput,
+  type PCollection,
+  parDo,
+  pythonCallable,
+  pythonTransform,
+  withName,
+  withSchema,
+} from '../../src/index.ts';
+import { int64 } from '../../src/schema/index.ts';
+import { getHost } from '../../src/services/index.ts';
+
+const runner = createRunner({ runner: 'direct' });
+
+const coded = (code: ErrorCode, check: (error: BeamBridgeError) => void) => (error: unknown) => {
+  assert.ok(error instanceof BeamBridgeError, String(error));
+  assert.equal(error.code, code, error.message);
+  check(error);
+  return true;
+};
+
+/** The elements that reach a function of this process. */
+function collect<T>(into: T[]) {
+  return (input: PCollection<T>) =>
+    input.map(function collected(element) {
+      return into.push(element);
+    });
+}
+
+/** A promise and what resolves it. */
+function gate() {
+  let resolve!: () => void;
+  const promise = new Promise<void>((open) => {
+    resolve = open;
+  });
+  return { promise, resolve };
+}
+
+const numbers = (n: number) => create(Array.from({ length: n }, (_, i) => i));
+const python = (lambda: string) =>
+  pythonTransform('apache_beam.Map', [pythonCallable(lambda)], {}, { output: int64 });
+
+test('functions of this program see every element, and async ones are awaited', async () => {
+  const seen: number[] = [];
+  const result = await runner.run((root) =>
+    root
+      .apply(numbers(1000))
+      .map(async (x) => x * 2)
+      .flatMap(function* (x) {
+        if (x % 3 === 0) yield x;
+      })
+      .apply(collect(seen)),
+  );
+  assert.equal(result.state, 'DONE');
+  assert.deepEqual(
+    seen.sort((a, b) => a - b),
+    Array.from({ length: 334 }, (_, i) => i * 6),
+  );
+});
+
+test('grouping brings together all values of a key', async () => {
+  const seen: { key: string; value: Iterable<number> }[] = [];
+  await runner.run((root) =>
+    root
+      .apply(numbers(10))
+      .map((x) => ({ key: x % 2 === 0 ? 'even' : 'odd', value: x }))
+      .apply(groupByKey())
+      .map(({ key, value }) => ({ key, value: [...value].sort() }))
+      .apply(collect(seen)),
+  );
+  assert.deepEqual(
+    seen.sort((a, b) => (a.key < b.key ? -1 : 1)),
+    [
+      { key: 'even', value: [0, 2, 4, 6, 8] },
+      { key: 'odd', value: [1, 3, 5, 7, 9] },
+    ],
+  );
+});
+
+test('a side input is the whole of another collection', async () => {
+  const seen: number[] = [];
+  await runner.run((root) => {
+    const others = root.apply(withName('others', create([10, 20])));
+    root
+      .apply(numbers(2))
+      .map((x, { side }) => [...side.lookup()].reduce((a, b) => a + b, x), {
+        side: iterableSideInput(others),
+      })
+      .apply(collect(seen));
+  });
+  assert.deepEqual(seen.sort(), [30, 31]);
+});
+
+test('metrics of a job are counted over its transforms', async () => {
+  const result = await runner.run((root) => {
+    const metrics = { n: counter('n'), size: distribution('size'), last: gauge('last', 'mine') };
+    root
+      .apply(numbers(4))
+      .map((x, { n, size, last }) => {
+        n.increment();
+        size.update(x);
+        last.set(7);
+        return x;
+      }, metrics)
+      .map((_, { n }) => n.increment(10), { n: counter('n') });
+  });
+  assert.deepEqual(await result.counters(), { n: 44 });
+  assert.deepEqual(await result.distributions(), {
+    size: { count: 4, sum: 6, min: 0, max: 3, mean: 1.5 },
+  });
+  assert.equal((await result.gauges()).last?.value, 7);
+  const metrics = await result.metrics();
+  assert.deepEqual(
+    metrics.query({ name: 'n', transform: 'map_2' }).counters.map(({ value }) => value),
+    [40],
+  );
+  assert.equal(metrics.query({ namespace: 'mine' }).gauges.length, 1);
+});
+
+test('Python stages run between stages of this program', async () => {
+  const seen: number[] = [];
+  await runner.run((root) =>
+    root
+      .apply(numbers(5))
+      .apply(withSchema(int64))
+      .apply(python('lambda x: x * x'))
+      .apply(collect(seen)),
+  );
+  assert.deepEqual(
+    seen.sort((a, b) => a - b),
+    [0, 1, 4, 9, 16],
+  );
+});
+
+test('two runs of a program share one host', async () => {
+  const one = await getHost();
+  await runner.run((root) => root.apply(numbers(1)));
+  await createRunner().run((root) => root.apply(numbers(1)));
+  const two = await getHost();
+  assert.equal(two.pid, one.pid);
+  assert.ok(two.alive);
+});
+
+test('runs may go on side by side', async () => {
+  const results = await Promise.all(
+    [10, 20, 30].map(async (n) => {
+      const seen: number[] = [];
+      await runner.run((root) => root.apply(numbers(n)).apply(collect(seen)));
+      return seen.length;
+    }),
+  );
+  assert.deepEqual(results, [10, 20, 30]);
+});
+
+test('one pipeline may be run from many places of its definition: names do not clash', async () => {
+  const seen: number[] = [];
+  await runner.run((root) => {
+    for (let i = 0; i < 3; i++)
+      root
+        .apply(numbers(2))
+        .map((x) => x + i)
+        .apply(collect(seen));
+  });
+  assert.equal(seen.length, 6);
+});
+
+test('a function that throws in the third bundle rejects with what it threw', async () => {
+  const thrown = new RangeError('digit out of range');
+  let bundles = 0;
+  const step = {
+    beamName: 'step',
+    startBundle: () => {
+      bundles++;
+    },
+    *process(x: number) {
+      if (bundles === 3) throw thrown;
+      yield { key: x, value: x };
+    },
+  };
+  const stage = (input: PCollection<number>) =>
+    input
+      .apply(parDo(step))
+      .apply(groupByKey())
+      .map(({ key }) => key);
+  await assert.rejects(
+    // Each grouping ends a stage, and each stage is a bundle.
+    runner.run((root) => root.apply(numbers(3)).apply(stage).apply(stage).apply(stage)),
+    coded('USER_CODE_FAILED', (error) => {
+      assert.equal(error.cause, thrown);
+      assert.match(error.message, /RangeError: digit out of range/);
+      assert.match(error.transform ?? '', /parDo\(step\)/);
+      assert.match(error.appliedAt ?? '', /runner-direct\.test\.ts:\d+/);
+    }),
+  );
+  assert.equal(bundles, 3);
+});
+
+test('an error with a code of its own keeps it', async () => {
+  await assert.rejects(
+    runner.run((root) =>
+      root.apply(numbers(1)).map(() => {
+        throw new BeamBridgeError('IO_FAILED', 'no such bucket', { hint: 'Make it.' });
+      }),
+    ),
+    coded('IO_FAILED', (error) => {
+      assert.equal(error.hint, 'Make it.');
+      assert.match(error.transform ?? '', /map/);
+    }),
+  );
+});
+
+test('an exception in a Python stage gives its last line, the transform and our line', async () => {
+  await assert.rejects(
+    runner.run((root) =>
+      root
+        .apply(numbers(1))
+        .apply(withSchema(int64))
+        .apply(withName('divide', python('lambda x: 1 // x'))),
+    ),
+    coded('PYTHON_EXCEPTION', (error) => {
+      assert.match(error.shortMessage, /^ZeroDivisionError: /);
+      assert.equal(error.transform, 'divide');
+      assert.match(error.appliedAt ?? '', /runner-direct\.test\.ts:\d+/);
+      assert.match(error.detail ?? '', /Traceback/);
+    }),
+  );
+});
+
+/** Starts a job whose only function waits until the test is over; resolves once it does. */
+async function longJob(options: { signal?: AbortSignal } = {}) {
+  const { promise: waiting, resolve } = gate();
+  const result = await runner.runAsync(
+    (root) =>
+      root.apply(numbers(1)).map(async () => {
+        resolve();
+        await delay(600_000, undefined, { ref: false });
+      }),
+    options,
+  );
+  await waiting;
+  return result;
+}
+
+test('a long job is cancelled, and the host goes on', async () => {
+  const { pid } = await getHost();
+  const result = await longJob();
+  assert.equal(result.state, 'RUNNING');
+  assert.equal(await result.waitUntilFinish(10), 'RUNNING');
+  assert.equal(await result.cancel(), 'CANCELLED');
+  assert.equal(await result.waitUntilFinish(), 'CANCELLED');
+  await runner.run((root) => root.apply(numbers(1)));
+  assert.equal((await getHost()).pid, pid);
+});
+
+test('an abort signal ends a job that runs', async () => {
+  const controller = new AbortController();
+  const result = await longJob({ signal: controller.signal });
+  controller.abort();
+  await assert.rejects(
+    result.waitUntilFinish(),
+    coded('ABORTED', () => {}),
+  );
+});
+
+test('Python code that cannot be interrupted is ended with its host', async () => {
+  const { pid } = await getHost();
+  const { promise: started, resolve } = gate();
+  const result = await runner.runAsync((root) =>
+    root
+      .apply(numbers(1))
+      .map((x) => {
+        setTimeout(resolve, 1000);
+        return x;
+      })
+      .apply(withSchema(int64))
+      .apply(python('lambda x: __import__("time").sleep(600) or x')),
+  );
+  await started;
+  assert.equal(await result.cancel(), 'CANCELLED');
+  await runner.run((root) => root.apply(numbers(1)));
+  assert.notEqual((await getHost()).pid, pid);
+});
+
+test('a host that is killed in the middle of a job is told, and replaced by the next run', async () => {
+  const { pid } = await getHost();
+  const result = await longJob();
+  process.kill(pid, 'SIGKILL');
+  await assert.rejects(
+    result.waitUntilFinish(),
+    coded('HOST_DIED', (error) => assert.match(error.message, /SIGKILL/)),
+  );
+  await runner.run((root) => root.apply(numbers(1)));
+  assert.notEqual((await getHost()).pid, pid);
+});
