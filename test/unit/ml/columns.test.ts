@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ByteWriter } from '../../../src/base/index.ts';
+import { ColumnCodec } from '../../../src/ml/columns.ts';
+import {
+  array,
+  bigint64,
+  boolean,
+  byte,
+  bytes,
+  float32,
+  float64,
+  int16,
+  int32,
+  int64,
+  iterable,
+  map,
+  nullable,
+  row,
+  type SchemaType,
+  string,
+  typedArray,
+} from '../../../src/schema/index.ts';
+
+function write(type: SchemaType, values: readonly unknown[]): Uint8Array {
+  const out = new ByteWriter();
+  new ColumnCodec('example', type).write(values, out);
+  return out.take();
+}
+function roundTrip(type: SchemaType, values: readonly unknown[]): unknown[] {
+  return new ColumnCodec('example', type).read(write(type, values), values.length);
+}
+
+const safe = fc.maxSafeInteger();
+const wide = fc.double({ noNaN: false });
+const narrow = fc.float({ noNaN: false });
+const kinds: [string, SchemaType, fc.Arbitrary<unknown>][] = [
+  ['int64', int64, safe],
+  ['int32', int32, fc.integer()],
+  ['int16', int16, fc.integer({ min: -32768, max: 32767 })],
+  ['byte', byte, fc.integer({ min: -128, max: 127 })],
+  ['float64', float64, wide],
+  ['float32', float32, narrow],
+  ['bigint64', bigint64, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })],
+  ['string', string, fc.string()],
+  ['boolean', boolean, fc.boolean()],
+  ['nullable', nullable(int64), fc.option(safe)],
+  ['map', map(string, int64), fc.array(fc.tuple(fc.string(), safe)).map((e) => new Map(e))],
+  [
+    'row',
+    row({ a: int64, b: string }),
+    fc.record({ a: safe, b: fc.string() }, { noNullPrototype: true }),
+  ],
+  ['nested lists', array(array(float64)), fc.array(fc.array(wide))],
+];
+// Whole numbers have no negative zero.
+const plain = (value: unknown): unknown =>
+  Object.is(value, -0) ? 0 : Array.isArray(value) ? value.map(plain) : value;
+
+for (const [name, type, values] of kinds) {
+  const isWhole = /int|byte/.test(name);
+  test(`columns of ${name} and of lists of it come back equal`, () => {
+    fc.assert(
+      fc.property(fc.array(values), fc.array(fc.array(values)), (column, lists) => {
+        const same = (a: unknown) => (isWhole ? plain(a) : a);
+        assert.deepEqual(roundTrip(type, column), same(column));
+        assert.deepEqual(roundTrip(array(type), lists), same(lists));
+        assert.deepEqual(roundTrip(iterable(type), lists), same(lists));
+      }),
+      { numRuns: 50 },
+    );
+  });
+}
+
+test('whole numbers take as many bytes as the largest needs', () => {
+  const size = (largest: number) => write(int64, [0, largest]).length - 2;
+  assert.deepEqual([127, 128, 32768, 2 ** 31, 2 ** 50].map(size), [2, 4, 8, 16, 16]);
+  assert.deepEqual([-128, -129].map(size), [2, 4]);
+});
+
+test('typed arrays are taken and, where declared, given', () => {
+  assert.deepEqual(roundTrip(array(float32), [Float32Array.of(1, 2)]), [[1, 2]]);
+  assert.deepEqual(roundTrip(typedArray('float32'), [[1, 2], Float32Array.of(3)]), [
+    Float32Array.of(1, 2),
+    Float32Array.of(3),
+  ]);
+  assert.deepEqual(roundTrip(typedArray('bigint64'), [BigInt64Array.of(5n)]), [
+    BigInt64Array.of(5n),
+  ]);
+  assert.deepEqual(roundTrip(bytes, [Uint8Array.of(1)]), [Uint8Array.of(1)]);
+});
+
+test('an iterable that is no array is taken', () => {
+  assert.deepEqual(roundTrip(iterable(int64), [new Set([1, 2])]), [[1, 2]]);
+});
+
+test('a value of another type is refused by its path, whatever stands before it', () => {
+  const refused: [SchemaType, unknown, RegExp][] = [
+    [int64, 1.5, /field example is declared int64 but holds number 1\.5/],
+    [int64, '1', /field example/],
+    [int64, null, /field example/],
+    [int64, undefined, /field example.*missing/],
+    [int32, 2 ** 31, /field example/],
+    [float32, 1e300, /field example/],
+    [float64, '1', /field example/],
+    [array(int64), [1, 'x'], /field example\[1\]/],
+    [array(float64), [1, null], /field example\[1\]/],
+    [array(int64), 5, /field example/],
+    [row({ a: int64 }), { a: 'x' }, /field example\.a/],
+    [row({ a: int64 }), { a: 1, b: 2 }, /b/],
+    [row({ a: int64 }), {}, /field example\.a/],
+  ];
+  for (const [type, value, message] of refused) {
+    assert.throws(() => write(type, [value]), { code: 'ROW_MISMATCH', message });
+  }
+  assert.throws(() => write(int64, [2 ** 53]), { code: 'INT64_OUT_OF_RANGE' });
+  assert.throws(() => write(array(int64), [[-(2 ** 60)]]), { code: 'INT64_OUT_OF_RANGE' });
+});
+
+test('a 64-bit number of Python’s that a number cannot hold is an error, or a bigint', () => {
+  const bytes64 = (value: bigint) =>
+    Uint8Array.of(1, 3, ...new Uint8Array(BigInt64Array.of(value).buffer));
+  const codec = new ColumnCodec('inference', int64);
+  assert.deepEqual(codec.read(bytes64(2n ** 53n - 1n), 1), [2 ** 53 - 1]);
+  assert.throws(() => codec.read(bytes64(2n ** 53n), 1), {
+    code: 'INT64_OUT_OF_RANGE',
+    message: /inference/,
+  });
+  assert.deepEqual(new ColumnCodec('inference', bigint64).read(bytes64(2n ** 62n), 1), [2n ** 62n]);
+});
+
+test('bytes that are cut are an error', () => {
+  const codec = new ColumnCodec('example', int64);
+  assert.throws(() => codec.read(Uint8Array.of(1, 2, 0, 0, 0), 1), { code: 'MALFORMED_DATA' });
+  assert.throws(() => codec.read(Uint8Array.of(1, 9), 0), { code: 'MALFORMED_DATA' });
+});

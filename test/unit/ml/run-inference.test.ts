@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeValue } from '../../../src/coders/index.ts';
+import { RunInference } from '../../../src/ml/index.ts';
+import { inferExtras } from '../../../src/ml/packages.ts';
+import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
+import { fromBinary, pb } from '../../../src/proto/index.ts';
+import {
+  array,
+  int64,
+  nullable,
+  row,
+  rowCoder,
+  schemaFromProto,
+  string,
+} from '../../../src/schema/index.ts';
+import { create } from '../../../src/transforms/index.ts';
+
+const SKLEARN = 'apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy';
+const TYPES = { example: array(int64), inference: int64 };
+
+/** What would be asked of an expansion service. */
+function asked(transform: RunInference<number[], unknown>) {
+  const root = new Root(new Pipeline());
+  root.apply(create([[1, 2]])).apply(transform as RunInference<number[], object>);
+  const { service, payload } = root.pipeline.transforms.find((each) => each.external)!.external!;
+  const message = fromBinary(pb.ExternalConfigurationPayloadSchema, payload);
+  const type = schemaFromProto<{ constructor: string; kwargs: Record<string, unknown> }>(
+    message.schema!,
+  );
+  return { service, ...decodeValue(rowCoder(type), message.payload) };
+}
+
+test('settings make a new transform and leave the old one as it was', () => {
+  const plain = RunInference.of(SKLEARN, TYPES);
+  const one = plain.withKwarg('a', 1);
+  const packed = one.withExtraPackages(['x==1']);
+  const both = packed.withKwargs({ a: 2, b: 'y' }).withExtraPackages(['z']);
+  assert.equal(asked(plain).kwargs.kwargs, undefined);
+  assert.deepEqual(asked(one).kwargs.kwargs, { a: 1 });
+  assert.deepEqual(asked(packed).kwargs.kwargs, { a: 1 });
+  assert.deepEqual(asked(both).kwargs.kwargs, { a: 2, b: 'y' });
+  assert.deepEqual(asked(plain).service, { kind: 'python', extras: ['sklearn'], packages: [] });
+  assert.deepEqual(asked(both).service, {
+    kind: 'python',
+    extras: ['sklearn'],
+    packages: ['x==1', 'z'],
+  });
+});
+
+test('another expansion service gets the source of what it lacks, and no packages', () => {
+  const elsewhere = RunInference.of(SKLEARN, TYPES).withExpansionService('localhost:8097');
+  const { service, kwargs, ...rest } = asked(elsewhere);
+  assert.deepEqual(service, { kind: 'address', address: 'localhost:8097' });
+  assert.equal(rest.constructor, '__constructor__');
+  assert.match(kwargs.source as string, /def run_inference\(\*\*kwargs\):/);
+  assert.equal(kwargs.base_dir, undefined);
+  assert.throws(() => asked(elsewhere.withExtraPackages(['x'])), { code: 'INVALID_ARGUMENT' });
+});
+
+test('packages follow from the handler, unless the program brings its own', () => {
+  for (const [loader, packages, extras] of [
+    [SKLEARN, [], ['sklearn']],
+    ['from apache_beam.ml.inference.PyTorch_inference import x', [], ['torch']],
+    ['apache_beam.ml.inference.onnx_inference.OnnxModelHandlerNumpy', [], ['onnx']],
+    ['apache_beam.ml.inference.xgboost_inference.X', [], ['xgboost']],
+    ['apache_beam.ml.inference.tensorflow_inference.X', [], ['tensorflow']],
+    ['apache_beam.ml.inference.huggingface_inference.X', [], ['huggingface']],
+    ['my.own.Handler', [], []],
+    [SKLEARN, ['Scikit_Learn==1.5'], []],
+    [SKLEARN, ['pandas'], ['sklearn']],
+  ] as const) {
+    assert.deepEqual(inferExtras(loader, packages), extras, loader);
+  }
+});
+
+test('the coder of the output follows from the declared types', () => {
+  const root = new Root(new Pipeline());
+  const examples = root.apply(create([[1]]));
+  const rows = examples.apply(RunInference.of(SKLEARN, TYPES));
+  assert.equal(rows.coder.name, 'row{example: array<int64>, inference: int64}');
+  const schema = row({ inference: int64, example: array(int64), model_id: nullable(string) });
+  assert.equal(
+    examples.apply(RunInference.of(SKLEARN, schema)).coder.name,
+    'row{inference: int64, example: array<int64>, model_id: nullable<string>}',
+  );
+  const keyed = examples
+    .map((value) => ({ key: 'k', value }))
+    .apply(RunInference.ofKVs(SKLEARN, TYPES, string));
+  assert.match(keyed.coder.name, /^kv<string_utf8, row\{/);
+});
+
+test('declarations that make no sense are refused', () => {
+  const wrong = (make: () => unknown, code: string, message: RegExp) =>
+    assert.throws(make, { code, message });
+  wrong(() => RunInference.of(' ', TYPES), 'INVALID_ARGUMENT', /no model loader/);
+  wrong(
+    () => RunInference.of(SKLEARN, { example: int64 } as never),
+    'INVALID_SCHEMA',
+    /no field inference/,
+  );
+  wrong(
+    () => RunInference.of(SKLEARN, { ...TYPES, score: int64 } as never),
+    'INVALID_SCHEMA',
+    /score/,
+  );
+  wrong(() => RunInference.of(SKLEARN, int64 as never), 'INVALID_SCHEMA', /not a row/);
+  wrong(() => RunInference.ofKVs(SKLEARN, TYPES, undefined as never), 'INVALID_SCHEMA', /key type/);
+});
+
+test('one transform can be applied twice', () => {
+  const root = new Root(new Pipeline());
+  const infer = RunInference.of(SKLEARN, TYPES);
+  const examples: PCollection<number[]> = root.apply(create([[1]]));
+  examples.apply(infer);
+  examples.apply(infer);
+  const names = root.pipeline.transforms.filter((each) => each.external).map((each) => each.name);
+  assert.equal(new Set(names).size, 2);
+});
