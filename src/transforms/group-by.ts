@@ -22,8 +22,6 @@ import { callable, mapStep } from './transform.ts';
  *
  * @param key - a field's name (the key is its value), names (the key is an array), or a function, which
  *   may be async
- * @param keyName - what the key is called in combined rows when `key` is a function.
- *   @default `'key'`
  * @throws `INVALID_ARGUMENT` when `key` is none of these
  *
  * @example
@@ -35,6 +33,10 @@ import { callable, mapStep } from './transform.ts';
  * ```
  */
 export function groupBy<const F extends Fields>(key: F): GroupByFields<F>;
+/**
+ * @param keyName - what the key is called in combined rows when `key` is a function.
+ *   @default `'key'`
+ */
 export function groupBy<T, K, N extends string = 'key'>(
   key: (element: T) => K | Promise<K>,
   keyName?: N,
