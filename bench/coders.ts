@@ -40,10 +40,7 @@ const cases: Record<string, [Coder<unknown>, (i: number) => unknown]> = {
       name: `digit ${i}`,
     }),
   ],
-  'plain value': [
-    new JsCoder(),
-    (i) => ({ id: i, tags: ['a', 'b'], score: i / 7 }),
-  ],
+  'plain value': [new JsCoder(), (i) => ({ id: i, tags: ['a', 'b'], score: i / 7 })],
 };
 
 /** The best of as many rounds as fit into the time, as the peer does it. */

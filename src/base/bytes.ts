@@ -233,7 +233,7 @@ export class ByteReader {
     return this.buffer.length - this.offset;
   }
 
-  /** Goes back (or on) to a position that {@link position} gave. */
+  /** Goes back (or on) to a position that `position` gave. */
   seek(position: number): void {
     this.offset = position;
   }

@@ -124,7 +124,7 @@ function rowOrUnknown(
 }
 
 /**
- * Teaches {@link coderFromProto} a URN of your own. Other SDKs will not know it: values of such a
+ * Teaches `coderFromProto` a URN of your own. Other SDKs will not know it: values of such a
  * coder cannot enter transforms in other languages.
  *
  * @throws BeamBridgeError `INVALID_ARGUMENT` when the URN is taken

@@ -31,7 +31,7 @@ export interface GroupByFields<F extends Fields> extends CombiningByFields<F, un
   ): PCollection<KV<KeyOf<T, F>, Iterable<T>>>;
 }
 
-/** Groups everything together; {@link CombiningByFields} by no fields at all. */
+/** Groups everything together; `combining(…)` by no fields at all. */
 export interface GroupAll extends CombiningByFields<readonly [], unknown, unknown> {
   <T>(input: PCollection<T>): PCollection<Iterable<T>>;
 }
