@@ -21,11 +21,13 @@ export interface ProgressStream {
 
 /** What there is to say right now. */
 export interface ProgressReport {
-  /** `starting Python`, `expanding`, `RUNNING`, … */
-  phase: string;
+  /** `expanding`, `RUNNING`, …; undefined while somebody else has the say. */
+  phase: string | undefined;
   /** Elements processed so far, if somebody counts them. */
   elements?: number | undefined;
 }
+
+let onScreen: Progress | undefined;
 
 /** Shows progress until it is disposed of. */
 export class Progress implements Disposable {
@@ -34,7 +36,6 @@ export class Progress implements Disposable {
   private readonly stream: ProgressStream;
   private readonly report: () => ProgressReport;
   private readonly live: boolean;
-  private shown = false;
   private lastPlain = 0;
 
   /** @param show - `true` and `false` force the live line on and off. @default whether it is a terminal */
@@ -53,11 +54,15 @@ export class Progress implements Disposable {
   private tick(): void {
     const elapsed = Date.now() - this.started;
     if (elapsed < QUIET_MS) return;
-    const line = progressLine(this.report(), elapsed);
+    const report = this.report();
+    if (report.phase === undefined) return;
+    const line = progressLine(report, elapsed);
     if (this.live) {
+      // One terminal has one live line: the first run that needs it keeps it.
+      onScreen ??= this;
+      if (onScreen !== this) return;
       // The cursor goes back to the start, so that a line printed meanwhile is not glued to this one.
       this.stream.write(`${ERASE}${line.slice(0, (this.stream.columns ?? 80) - 1)}\r`);
-      this.shown = true;
     } else if (elapsed - this.lastPlain >= PLAIN_MS) {
       this.lastPlain = elapsed;
       log.info(line);
@@ -66,14 +71,15 @@ export class Progress implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.timer);
-    if (this.shown) this.stream.write(ERASE);
-    this.shown = false;
+    if (onScreen !== this) return;
+    this.stream.write(ERASE);
+    onScreen = undefined;
   }
 }
 
 /** `RUNNING · 1 min 05 s · 12,000 elements`. */
 export function progressLine({ phase, elements }: ProgressReport, elapsedMs: number): string {
-  const parts = [phase, duration(elapsedMs)];
+  const parts = [phase ?? '', duration(elapsedMs)];
   if (elements !== undefined) parts.push(`${elements.toLocaleString('en-US')} elements`);
   return parts.join(' · ');
 }

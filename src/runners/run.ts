@@ -46,7 +46,8 @@ export async function startRun(
 class Run implements JobControl {
   private readonly pipeline: Pipeline;
   private readonly options: PipelineOptions;
-  private phase = 'starting';
+  /** Undefined while Python is set up, which shows progress of its own. */
+  private phase: string | undefined;
   private service: JobService | undefined;
   private pool: WorkerPool | undefined;
   private proto: pb.Pipeline | undefined;

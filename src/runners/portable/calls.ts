@@ -21,29 +21,28 @@ const START_HINT =
 /**
  * The error of a call that failed.
  *
- * @param doing - what was being done: `to prepare the job`
+ * @param doing - what was being done: `to prepare the job`; nothing for a mere look
  */
-export function callError(error: unknown, service: string, doing: string): BeamBridgeError {
+export function callError(error: unknown, service: string, doing?: string): BeamBridgeError {
   if (!isServiceError(error)) return BeamBridgeError.from(error, 'JOB_SERVICE_UNAVAILABLE');
   const details = { hint: START_HINT, cause: error };
+  const what = doing ? ` ${doing}` : '';
   const unavailable = (message: string) =>
     new BeamBridgeError('JOB_SERVICE_UNAVAILABLE', message, details);
   switch (error.code) {
     case GrpcStatus.UNAVAILABLE:
-      return unavailable(`${service} cannot be reached ${doing} (${reason(error)})`);
+      return unavailable(`${service} cannot be reached${what} (${reason(error)})`);
     case GrpcStatus.DEADLINE_EXCEEDED:
-      return unavailable(`${service} did not answer in time when it was asked ${doing}`);
+      return unavailable(`${service} did not answer in time${doing ? ` when asked ${doing}` : ''}`);
     case GrpcStatus.UNIMPLEMENTED:
-      return unavailable(
-        `${service} is not a job service: it does not know the call ${doing} (${reason(error)})`,
-      );
+      return unavailable(`${service} is not a job service (${reason(error)})`);
     case GrpcStatus.UNAUTHENTICATED:
     case GrpcStatus.PERMISSION_DENIED:
-      return unavailable(`${service} refused the call ${doing} (${reason(error)})`);
+      return unavailable(`${service} refused the call${what} (${reason(error)})`);
     case GrpcStatus.CANCELLED:
-      return new BeamBridgeError('ABORTED', `the call ${doing} was cancelled`, { cause: error });
+      return new BeamBridgeError('ABORTED', `the call${what} was cancelled`, { cause: error });
     default:
-      return new BeamBridgeError('JOB_FAILED', `${service} failed ${doing}: ${reason(error)}`, {
+      return new BeamBridgeError('JOB_FAILED', `${service} failed${what}: ${reason(error)}`, {
         cause: error,
         hint: 'The log of the job service may tell more.',
       });
@@ -51,5 +50,7 @@ export function callError(error: unknown, service: string, doing: string): BeamB
 }
 
 function reason(error: ServiceError): string {
-  return (error.details || error.message).trim().split('\n')[0]!;
+  const first = (error.details || error.message).trim().split('\n')[0]!;
+  // grpc-js wraps the system's own words, which say it best.
+  return first.replace(/^.*Last error: (Error: )?/, '').replace(/\.? *Resolution note:.*$/, '');
 }

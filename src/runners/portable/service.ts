@@ -58,9 +58,8 @@ async function check(address: string, name: string, signal: AbortSignal): Promis
       await client.getState({ jobId: 'none' }, call);
     });
   } catch (error) {
-    if (signal.aborted) throw callError(error, name, 'to see whether it is there');
-    if (!isServiceError(error) || UNFIT.has(error.code))
-      throw callError(error, name, 'to see whether it is there');
+    if (signal.aborted) throw callError(error, name);
+    if (!isServiceError(error) || UNFIT.has(error.code)) throw callError(error, name);
   } finally {
     client.close();
   }
