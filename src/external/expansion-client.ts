@@ -18,6 +18,9 @@ export interface ServiceAddress {
 /** Milliseconds in which a connection must be up. */
 const CONNECT_MS = 5000;
 
+/** How Python refuses to use a coder that is asked for. */
+const TYPE_VIOLATION = /TypeCheckError: Output type hint violation/;
+
 const START_HINT =
   'Start a Beam expansion service there, or leave the address out: the managed Python host expands Python transforms by itself.';
 
@@ -37,7 +40,12 @@ export async function askForExpansion(
   try {
     signal?.throwIfAborted();
     await client.ready(CONNECT_MS);
-    const response = await client.expand(request, { signal });
+    let response = await client.expand(request, { signal });
+    if (TYPE_VIOLATION.test(response.error)) {
+      // Python compares its own types and not their encodings. Without a request it gives its
+      // coder, which is compared with what was declared afterwards.
+      response = await client.expand({ ...request, outputCoderRequests: {} }, { signal });
+    }
     if (response.error) throw expansionFailed(response.error, node);
     if (!response.transform || !response.components) {
       throw unavailable(service, 'gave an answer without a transform', undefined);

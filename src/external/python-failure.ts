@@ -133,9 +133,9 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
   return { code: 'PYTHON_EXCEPTION' };
 }
 
-/** Frames of Beam and of what runs it: they say nothing about the program. */
+/** Frames of Beam, of our host, and of what runs them: they say nothing about the program. */
 const MACHINERY =
-  /[/\\](site-packages[/\\]apache_beam|concurrent[/\\]futures|importlib)[/\\]|^apache_beam[/\\]|^<frozen|[/\\]threading\.py$/;
+  /[/\\](site-packages[/\\]apache_beam|beambridge_host|concurrent[/\\]futures|importlib)[/\\]|^apache_beam[/\\]|^<frozen|[/\\]threading\.py$/;
 
 /** The text without Beam's own frames, and at most its last lines. */
 function shorten(text: string): string | undefined {

@@ -284,7 +284,26 @@ function inferenceTypes(output: RowType<unknown>): InferenceTypes {
       { hint: 'Declare example and inference, and if wanted model_id: nullable(string).' },
     );
   }
+  for (const [name, type] of fields) refuseInnerBytes(name, type);
   return { example, inference, modelId: fields.get('model_id') };
+}
+
+/** Python's row coder reads a byte without its sign. Packed columns of numbers do not use it. */
+function refuseInnerBytes(name: string, type: SchemaType, isPacked = true): void {
+  if (type.kind === 'byte' && !isPacked) {
+    throw new BeamBridgeError('INVALID_SCHEMA', `field ${name} has bytes inside another type`, {
+      hint: 'Declare int16: Python would take -1 for 255 there.',
+    });
+  }
+  const isList = type.kind === 'array' || type.kind === 'iterable';
+  if (isList) refuseInnerBytes(name, type.element, isPacked && type.element.kind === 'byte');
+  if (type.kind === 'nullable') refuseInnerBytes(name, type.value, false);
+  if (type.kind === 'row')
+    for (const field of type.fields) refuseInnerBytes(name, field.type, false);
+  if (type.kind === 'map') {
+    refuseInnerBytes(name, type.key, false);
+    refuseInnerBytes(name, type.value, false);
+  }
 }
 
 function schemaBytes(type: RowType<unknown>): Uint8Array {

@@ -8,6 +8,7 @@ import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts
 import { fromBinary, pb } from '../../../src/proto/index.ts';
 import {
   array,
+  byte,
   int64,
   nullable,
   row,
@@ -104,6 +105,12 @@ test('declarations that make no sense are refused', () => {
     () => RunInference.of(SKLEARN, { ...TYPES, score: int64 } as never),
     'INVALID_SCHEMA',
     /score/,
+  );
+  RunInference.of(SKLEARN, { example: array(byte), inference: byte });
+  wrong(
+    () => RunInference.of(SKLEARN, { example: row({ a: array(byte) }), inference: int64 }),
+    'INVALID_SCHEMA',
+    /field example has bytes inside/,
   );
   wrong(() => RunInference.of(SKLEARN, int64 as never), 'INVALID_SCHEMA', /not a row/);
   wrong(() => RunInference.ofKVs(SKLEARN, TYPES, undefined as never), 'INVALID_SCHEMA', /key type/);
