@@ -62,7 +62,7 @@ export class Progress implements Disposable {
       onScreen ??= this;
       if (onScreen !== this) return;
       // The cursor goes back to the start, so that a line printed meanwhile is not glued to this one.
-      this.stream.write(`${ERASE}${line.slice(0, (this.stream.columns ?? 80) - 1)}\r`);
+      this.stream.write(`${ERASE}${line.slice(0, (this.stream.columns || 80) - 1)}\r`);
     } else if (elapsed - this.lastPlain >= PLAIN_MS) {
       this.lastPlain = elapsed;
       log.info(line);
