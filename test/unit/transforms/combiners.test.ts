@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Combiners give the same however their inputs are split, merged, and sent in between.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decodeValue, encodeValue, JsCoder } from '../../../src/coders/index.ts';
+import { combineTogether } from '../../../src/transforms/combine-together.ts';
+import {
+  binaryCombineFn,
+  type CombineFn,
+  count,
+  max,
+  mean,
+  min,
+  sample,
+  sum,
+  sumBigInt,
+  toList,
+  top,
+} from '../../../src/transforms/index.ts';
+
+/** As a runner does it: an accumulator for each part, encoded, decoded, merged. */
+function combine<I, A, O>(fn: CombineFn<I, A, O>, parts: readonly (readonly I[])[]): O {
+  const coder = fn.accumulatorCoder?.(new JsCoder() as never) ?? new JsCoder();
+  const accumulators = parts.map((part) => {
+    let accumulator = fn.createAccumulator();
+    for (const input of part) accumulator = fn.addInput(accumulator, input);
+    return decodeValue(coder as never, encodeValue(coder as never, accumulator as never)) as A;
+  });
+  return fn.extractOutput(fn.mergeAccumulators(accumulators));
+}
+
+const parts = fc.array(fc.array(fc.integer({ min: -1000, max: 1000 })));
+
+test('sum, count, max, min and mean', () => {
+  fc.assert(
+    fc.property(parts, (given) => {
+      const all = given.flat();
+      const total = all.reduce((a, b) => a + b, 0);
+      assert.equal(combine(sum, given), total);
+      assert.equal(combine(count, given), all.length);
+      assert.equal(combine(max, given), all.length ? Math.max(...all) : undefined);
+      assert.equal(combine(min, given), all.length ? Math.min(...all) : undefined);
+      assert.equal(combine(mean, given), all.length ? total / all.length : Number.NaN);
+    }),
+  );
+});
+
+test('sumBigInt is exact at any size', () => {
+  assert.equal(combine(sumBigInt, [[2n ** 80n], [], [1n, -3n]]), 2n ** 80n - 2n);
+});
+
+test('max and min compare strings and dates, and keep undefined apart from nothing', () => {
+  assert.equal(combine(max, [['b'], ['a', 'c']]), 'c');
+  assert.deepEqual(combine(min, [[new Date(2)], [new Date(1)]]), new Date(1));
+});
+
+test('a function of two values combines, undefined among them', () => {
+  const joined = binaryCombineFn((a: string, b: string) => [...`${a}${b}`].sort().join(''));
+  assert.equal(combine(joined, [['b'], [], ['c', 'a']]), 'abc');
+  assert.equal(combine(joined, [[], []]), undefined);
+  const ever = binaryCombineFn<number | undefined>((a, b) => (a === undefined ? a : b));
+  assert.equal(combine(ever, [[undefined, 1]]), undefined);
+});
+
+test('top gives the greatest in order, toList everything', () => {
+  fc.assert(
+    fc.property(parts, fc.integer({ min: 1, max: 5 }), (given, size) => {
+      const sorted = given.flat().sort((a, b) => b - a);
+      assert.deepEqual(combine(top<number>(size), given), sorted.slice(0, size));
+      assert.deepEqual(combine(toList<number>(), given), given.flat());
+    }),
+  );
+  const many = Array.from({ length: 5000 }, (_, i) => (i * 7919) % 5000);
+  assert.deepEqual(
+    combine(
+      top<number>(2, (a, b) => b - a),
+      [many, many],
+    ),
+    [0, 0],
+  );
+});
+
+test('sample gives as many as asked for, of what there is', () => {
+  fc.assert(
+    fc.property(parts, fc.integer({ min: 1, max: 5 }), (given, size) => {
+      const all = given.flat();
+      const chosen = combine(sample<number>(size), given);
+      assert.equal(chosen.length, Math.min(size, all.length));
+      for (const one of chosen) assert.ok(all.includes(one));
+    }),
+  );
+});
+
+test('sample is fair to parts of different sizes', () => {
+  const large = Array.from({ length: 90 }, () => 'large');
+  const small = Array.from({ length: 10 }, () => 'small');
+  let fromSmall = 0;
+  for (let i = 0; i < 2000; i++) {
+    fromSmall += combine(sample<string>(5), [large, small]).filter((x) => x === 'small').length;
+  }
+  // 10,000 draws of which a tenth are expected: far outside seven standard deviations.
+  assert.ok(fromSmall > 750 && fromSmall < 1250, `${fromSmall}`);
+});
+
+test('several combiners together give what each gives alone', () => {
+  fc.assert(
+    fc.property(parts, (given) => {
+      const together = combineTogether([
+        sum as CombineFn<unknown, unknown, unknown>,
+        max,
+        mean as CombineFn<unknown, unknown, unknown>,
+      ]);
+      assert.deepEqual(
+        combine(
+          together,
+          given.map((part) => part.map((n) => [n, n, n])),
+        ),
+        [combine(sum, given), combine(max, given), combine(mean, given)],
+      );
+    }),
+  );
+});
+
+test('sum and mean refuse what is no number', () => {
+  for (const fn of [sum, mean] as CombineFn<number, unknown, number>[]) {
+    assert.throws(() => fn.addInput(fn.createAccumulator(), '1' as unknown as number), {
+      code: 'INVALID_ARGUMENT',
+    });
+  }
+});
