@@ -49,7 +49,7 @@ export function readFromText(
   options: ReadTextOptions = {},
 ): PTransformClass<Root, PCollection<string>> {
   const settled = checkOptions(options);
-  const all = (typeof patterns === 'string' ? [patterns] : [...patterns]).map(checkPattern);
+  const all = [patterns].flat().map((pattern) => checkPattern(pattern));
   if (all.length === 0) {
     throw new BeamBridgeError('INVALID_ARGUMENT', 'readFromText was given no patterns', {
       hint: "Pass a path or a pattern such as 'data/*.csv'.",

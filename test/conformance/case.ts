@@ -11,6 +11,8 @@ export interface Case {
   build(root: Root): void;
   /** Looks at what a run left: metrics, files. */
   after?(result: PipelineResult): Promise<void> | void;
+  /** Looks at what any run left, one that failed too. */
+  afterwards?(): void;
   /** The error that the run must reject with. */
   readonly fails?: { code: ErrorCode; message: RegExp };
 }

@@ -29,13 +29,14 @@ const groups: Readonly<Record<string, Cases>> = {
   text,
 };
 
-async function runCase(runner: Runner, { build, after, fails }: Case): Promise<void> {
+async function runCase(runner: Runner, { build, after, afterwards, fails }: Case): Promise<void> {
   const work = runner.run((root) => {
     build(root);
   });
   if (!fails) {
     const result = await work;
     await after?.(result);
+    afterwards?.();
     return;
   }
   await assert.rejects(work, (error) => {
@@ -44,6 +45,7 @@ async function runCase(runner: Runner, { build, after, fails }: Case): Promise<v
     assert.match(error.message, fails.message);
     return true;
   });
+  afterwards?.();
 }
 
 for (const { name, createPipelineRunner, unsupported } of configurations) {

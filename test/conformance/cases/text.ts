@@ -2,7 +2,15 @@
 // Text files in and out.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -19,6 +27,11 @@ function file(name: string, contents: string | Uint8Array): string {
   mkdirSync(join(path, '..'), { recursive: true });
   writeFileSync(path, contents);
   return path;
+}
+
+/** Files and folders, hidden ones too. */
+function leftIn(folder: string): string[] {
+  return existsSync(join(scratch, folder)) ? readdirSync(join(scratch, folder)) : [];
 }
 
 /** What files of a prefix hold, all lines sorted. */
@@ -130,12 +143,14 @@ export const text: Cases = [
         .apply(writeToText(join(scratch, 'out4/part')));
     },
     fails: { code: 'USER_CODE_FAILED', message: /bad luck/ },
+    afterwards: () => assert.deepEqual(leftIn('out4'), []),
   },
   {
     name: 'an element that is no string fails the run, and leaves no output',
     build: (root) => {
-      root.apply(create([1] as unknown as string[])).apply(writeToText(join(scratch, 'out4/part')));
+      root.apply(create([1] as unknown as string[])).apply(writeToText(join(scratch, 'out5/part')));
     },
     fails: { code: 'CODER_MISMATCH', message: /number 1[\s\S]*map\(String\)/ },
+    afterwards: () => assert.deepEqual(leftIn('out5'), []),
   },
 ];

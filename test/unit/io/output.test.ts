@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts to shards: named when they are whole, and the same when that is repeated.
+
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { setLogSink } from '../../../src/base/index.ts';
+import {
+  checkWritable,
+  finalize,
+  makeTemporary,
+  type OutputSpec,
+  type Part,
+} from '../../../src/io/text/output.ts';
+import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
+import { TextWriter } from '../../../src/io/text/text-writer.ts';
+import { file, scratch } from './scratch.ts';
+
+function spec(name: string, options: Partial<OutputSpec> = {}): OutputSpec {
+  return {
+    prefix: join(scratch, name),
+    suffix: '',
+    template: '-SSSSS-of-NNNNN',
+    shards: undefined,
+    header: '',
+    footer: '',
+    gzip: false,
+    ...options,
+  };
+}
+
+async function part(folder: string, name: string, text: string, gzip = false): Promise<Part> {
+  const writer = await TextWriter.create(join(folder, name), gzip);
+  for (const line of text.split(/(?<=\n)/)) await writer.append(line);
+  await writer.close();
+  return { path: writer.path, bytes: writer.size, shard: 0 };
+}
+
+const read = (path: string) => readFileSync(path, 'utf8');
+
+test('small parts become one shard, in the order in which they were begun', async () => {
+  const output = spec('small/out');
+  const folder = await makeTemporary(output.prefix);
+  const parts = [await part(folder, 'p2', 'c\n'), await part(folder, 'p1', 'a\nb\n')];
+  const paths = await finalize(output, folder, parts);
+  assert.deepEqual(paths, [`${output.prefix}-00000-of-00001`]);
+  assert.equal(read(paths[0]!), 'a\nb\nc\n');
+  assert.deepEqual(readdirSync(join(scratch, 'small')), ['out-00000-of-00001']);
+});
+
+test('large parts stay shards of their own', async () => {
+  const output = spec('large/out');
+  const folder = await makeTemporary(output.prefix);
+  const parts = [await part(folder, 'p1', 'a\n'), await part(folder, 'p2', 'b\n')];
+  parts[0]!.bytes = 100 * 1024 * 1024;
+  const paths = await finalize(output, folder, parts);
+  assert.deepEqual(paths.map(read), ['a\n', 'b\n']);
+  assert.match(paths[1]!, /-00001-of-00002$/);
+});
+
+test('no parts give one shard, empty but for header and footer', async () => {
+  const plain = spec('none/plain');
+  assert.deepEqual((await finalize(plain, await makeTemporary(plain.prefix), [])).map(read), ['']);
+  const framed = spec('none/framed', { header: 'h\n', footer: 'f\n' });
+  const paths = await finalize(framed, await makeTemporary(framed.prefix), []);
+  assert.deepEqual(paths.map(read), ['h\nf\n']);
+});
+
+test('a number of shards that was asked for is kept, empty ones too', async () => {
+  const output = spec('asked/out', { shards: 3, suffix: '.txt', header: 'h\n' });
+  const folder = await makeTemporary(output.prefix);
+  const parts = [
+    { ...(await part(folder, 'p1', 'a\n')), shard: 2 },
+    { ...(await part(folder, 'p2', 'b\n')), shard: 0 },
+    { ...(await part(folder, 'p3', 'c\n')), shard: 2 },
+  ];
+  const paths = await finalize(output, folder, parts);
+  assert.deepEqual(paths.map(read), ['h\nb\n', 'h\n', 'h\na\nc\n']);
+  assert.match(paths[2]!, /-00002-of-00003\.txt$/);
+});
+
+test('gzip shards are gzip files, empty, framed and joined ones too', async () => {
+  for (const [name, header, texts] of [
+    ['empty', '', []],
+    ['framed', 'h\n', []],
+    ['joined', 'h\n', ['a\n', 'b\n']],
+    ['alone', '', ['a\n']],
+  ] as const) {
+    const output = spec(`gzip/${name}`, { header, gzip: true, suffix: '.gz' });
+    const folder = await makeTemporary(output.prefix);
+    const parts = await Promise.all(texts.map((text, i) => part(folder, `p${i}`, text, true)));
+    const [path] = await finalize(output, folder, parts);
+    assert.equal(gunzipSync(readFileSync(path!)).toString(), header + texts.join(''));
+  }
+});
+
+test('the last step may be repeated, after a part of it and after all of it', async () => {
+  const output = spec('again/out');
+  const folder = await makeTemporary(output.prefix);
+  const large = (one: Part) => ({ ...one, bytes: 1e9 });
+  const parts = [large(await part(folder, 'p1', 'a\n')), large(await part(folder, 'p2', 'b\n'))];
+  // As after a crash between the two renames.
+  mkdirSync(join(scratch, 'again', 'out-00001-of-00002'));
+  await assert.rejects(finalize(output, folder, parts), { code: 'OUTPUT_NOT_WRITABLE' });
+  assert.equal(existsSync(join(scratch, 'again', 'out-00000-of-00002')), false);
+  rmSync(join(scratch, 'again', 'out-00001-of-00002'), { recursive: true });
+  const first = await finalize(output, folder, parts);
+  assert.deepEqual(await finalize(output, folder, parts), first);
+  assert.deepEqual(first.map(read), ['a\n', 'b\n']);
+});
+
+test('shards of another number are left where they are, with a warning', async () => {
+  file('stale/out-00003-of-00007', 'old\n');
+  file('stale/other-00003-of-00007', 'of somebody else\n');
+  const said: string[] = [];
+  const restore = setLogSink(({ message }) => said.push(message));
+  const output = spec('stale/out');
+  await finalize(output, await makeTemporary(output.prefix), []);
+  restore();
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /1 of an earlier run, such as out-00003-of-00007/);
+  assert.equal(read(join(scratch, 'stale/out-00003-of-00007')), 'old\n');
+});
+
+test('missing folders are made, and a prefix may be a folder', async () => {
+  const output = spec('deep/er/still/');
+  const paths = await finalize(
+    { ...output, prefix: `${join(scratch, 'deep/er/still')}/` },
+    await makeTemporary(`${join(scratch, 'deep/er/still')}/`),
+    [],
+  );
+  assert.deepEqual(paths, [join(scratch, 'deep/er/still/-00000-of-00001')]);
+});
+
+test('a path that leads through a file is found out early', () => {
+  file('a-file', '');
+  assert.throws(() => checkWritable(join(scratch, 'a-file', 'out')), {
+    code: 'OUTPUT_NOT_WRITABLE',
+  });
+  assert.throws(() => checkWritable(join(scratch, 'a-file', 'deep', 'out')), {
+    code: 'OUTPUT_NOT_WRITABLE',
+  });
+  checkWritable(join(scratch, 'not', 'there', 'yet', 'out'));
+});
+
+test('a folder without permission is found out early', { skip: process.getuid?.() === 0 }, () => {
+  const folder = join(scratch, 'locked');
+  mkdirSync(folder);
+  chmodSync(folder, 0o555);
+  assert.throws(() => checkWritable(join(folder, 'out')), { code: 'OUTPUT_NOT_WRITABLE' });
+});
+
+test('a full disk is OUTPUT_NOT_WRITABLE with a hint', {
+  skip: !existsSync('/dev/full'),
+}, async () => {
+  const { open } = await import('node:fs/promises');
+  const full = await open('/dev/full', 'w');
+  const writer = Reflect.construct(TextWriter, ['/dev/full', full, false]) as TextWriter;
+  await assert.rejects(
+    async () => {
+      await writer.append('x'.repeat(300_000));
+    },
+    { code: 'OUTPUT_NOT_WRITABLE', hint: /disk is full/ },
+  );
+  await writer[Symbol.asyncDispose]();
+});
+
+test('a temporary folder below a file cannot be made', async () => {
+  const path = file('b-file', '');
+  await assert.rejects(makeTemporary(join(path, 'x', 'out')), { code: 'OUTPUT_NOT_WRITABLE' });
+});
+
+test('names of shards follow their template', () => {
+  assert.equal(shardName('-SSSSS-of-NNNNN', 2, 30), '-00002-of-00030');
+  assert.equal(shardName('_SS.NN', 123, 4), '_123.04');
+  assert.equal(shardName('', 0, 1), '');
+  const pattern = shardPattern('a.b', '-SSS-of-NNN', '.csv');
+  assert.ok(pattern.test('a.b-001-of-1000.csv'));
+  assert.ok(!pattern.test('a.b-01-of-100.csv'));
+  assert.ok(!pattern.test('aXb-001-of-100.csv'));
+});
+
+test('a template without a number is for one shard', () => {
+  assert.equal(checkShards('', undefined), 1);
+  assert.equal(checkShards('-SS', undefined), undefined);
+  assert.equal(checkShards('-SS', 0), undefined);
+  assert.throws(() => checkShards('', 2), { code: 'INVALID_ARGUMENT' });
+  assert.throws(() => checkShards('-SS', 1.5), { code: 'INVALID_ARGUMENT' });
+});

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files to lines, in ranges that are cut anywhere.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { type FindOptions, findFiles, rangesOf } from '../../../src/io/text/find-files.ts';
+import { LineSplitter, type TextEncoding } from '../../../src/io/text/line-splitter.ts';
+import { readLines } from '../../../src/io/text/read-lines.ts';
+import { file, scratch } from './scratch.ts';
+
+const DEFAULTS: FindOptions & { encoding: TextEncoding } = {
+  compression: 'auto',
+  skipHeaderLines: 0,
+  splitBytes: 64 * 1024 * 1024,
+  allowEmptyMatch: false,
+  encoding: 'utf8',
+};
+
+/** All lines of a file, range by range. */
+async function linesOf(path: string, options: Partial<typeof DEFAULTS> = {}): Promise<string[]> {
+  const all = { ...DEFAULTS, ...options };
+  const lines: string[] = [];
+  for (const range of await rangesOf(path, all)) {
+    for await (const batch of readLines(range, all)) lines.push(...batch);
+  }
+  return lines;
+}
+
+/** What the lines of a text are, said in the simplest way. */
+function expected(text: string): string[] {
+  const lines = text
+    .split('\n')
+    .map((line, i, all) => (i < all.length - 1 ? line.replace(/\r$/, '') : line));
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+test('lines end with LF or CR LF, the last one with the file', async () => {
+  assert.deepEqual(await linesOf(file('a', 'one\r\ntwo\n\nfour')), ['one', 'two', '', 'four']);
+  assert.deepEqual(await linesOf(file('b', 'one\n')), ['one']);
+  assert.deepEqual(await linesOf(file('c', 'a\rb\r\r\n')), ['a\rb\r']);
+});
+
+test('an empty file has no lines, one with only a newline has one', async () => {
+  assert.deepEqual(await linesOf(file('empty', '')), []);
+  assert.deepEqual(await linesOf(file('newline', '\n')), ['']);
+});
+
+test('ranges that cover a file give each line once, in order, wherever they are cut', async () => {
+  let n = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc
+        .array(fc.constantFrom('a', 'ß', '世', '🌍', '\n', '\r\n', '\r', ''))
+        .map((p) => p.join('')),
+      fc.integer({ min: 1, max: 12 }),
+      async (text, splitBytes) => {
+        const path = file(`property/${n++}`, text);
+        assert.deepEqual(await linesOf(path, { splitBytes }), expected(text));
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('a line longer than the buffer and than several ranges comes whole', async () => {
+  const long = 'x'.repeat(3_000_000);
+  const path = file('long', `short\n${long}\nlast`);
+  assert.deepEqual(await linesOf(path, { splitBytes: 400_000 }), ['short', long, 'last']);
+  assert.deepEqual(await linesOf(path), ['short', long, 'last']);
+});
+
+test('text whose characters are cut between two reads stays whole', async () => {
+  const line = `${'a'.repeat(1_048_575)}ß`;
+  assert.deepEqual(await linesOf(file('cut', `${line}\n${line}\n`)), [line, line]);
+});
+
+test('header lines are left out of each file, however it is cut', async () => {
+  const path = file('header', 'h1\nh2\na\nb\n');
+  for (const splitBytes of [1, 2, 3, 5, 100]) {
+    assert.deepEqual(await linesOf(path, { skipHeaderLines: 2, splitBytes }), ['a', 'b']);
+  }
+  assert.deepEqual(await linesOf(path, { skipHeaderLines: 9 }), []);
+  assert.deepEqual(await linesOf(file('one', 'only'), { skipHeaderLines: 1 }), []);
+});
+
+test('a byte order mark is left out', async () => {
+  assert.deepEqual(await linesOf(file('bom', '\ufeffa\nb')), ['a', 'b']);
+  assert.deepEqual(await linesOf(file('bom.gz', gzipSync('\ufeffa\nb'))), ['a', 'b']);
+});
+
+test('gzip files are read by name or by option, members one after the other', async () => {
+  const members = Buffer.concat([gzipSync('h\na\n'), gzipSync('b\nc')]);
+  const path = file('two.gz', members);
+  assert.deepEqual(await linesOf(path, { skipHeaderLines: 1 }), ['a', 'b', 'c']);
+  assert.deepEqual(await linesOf(file('two.txt', members), { compression: 'gzip' }), [
+    'h',
+    'a',
+    'b',
+    'c',
+  ]);
+  const large = Array.from({ length: 100_000 }, (_, i) => `line ${i}`);
+  assert.deepEqual(await linesOf(file('large.gz', gzipSync(large.join('\n')))), large);
+});
+
+test('a gzip file that is cut, or none at all, is MALFORMED_DATA', async () => {
+  const whole = gzipSync('some text that is long enough to be cut somewhere');
+  await assert.rejects(linesOf(file('cut.gz', whole.subarray(0, 30))), { code: 'MALFORMED_DATA' });
+  await assert.rejects(linesOf(file('plain.gz', 'plain text')), {
+    code: 'MALFORMED_DATA',
+    hint: /compression: 'none'/,
+  });
+});
+
+test('text that is not UTF-8 is MALFORMED_DATA, unless it is read as latin1', async () => {
+  const path = file('latin1', Buffer.from('Gr\xfc\xdfe\n', 'latin1'));
+  await assert.rejects(linesOf(path), { code: 'MALFORMED_DATA', hint: /latin1/ });
+  assert.deepEqual(await linesOf(path, { encoding: 'latin1' }), ['Grüße']);
+});
+
+test('another compression is refused by name', async () => {
+  await assert.rejects(linesOf(file('a.bz2', 'x')), { code: 'UNSUPPORTED', message: /\.bz2/ });
+  assert.deepEqual(await linesOf(file('b.bz2', 'x'), { compression: 'none' }), ['x']);
+});
+
+test('a file that vanished is FILE_NOT_FOUND', async () => {
+  await assert.rejects(linesOf(`${scratch}/vanished`), { code: 'FILE_NOT_FOUND' });
+});
+
+test('reading may stop early', async () => {
+  const path = file('stop', 'a\n'.repeat(2_000_000));
+  const [range] = await rangesOf(path, DEFAULTS);
+  for await (const batch of readLines(range!, DEFAULTS)) {
+    assert.ok(batch.length < 2_000_000);
+    break;
+  }
+});
+
+test('a splitter keeps nothing of a piece that is overwritten', () => {
+  const splitter = new LineSplitter('-');
+  const piece = Buffer.from('a\nbc');
+  assert.deepEqual(splitter.push(piece), ['a']);
+  piece.fill('x');
+  assert.deepEqual(splitter.push(Buffer.from('d\n')), ['bcd']);
+  assert.deepEqual(splitter.end(), []);
+});
+
+test('patterns match files, in order, and not hidden ones', async () => {
+  for (const name of ['b.csv', 'a.csv', 'sub/c.csv', '.hidden.csv', 'd.txt'])
+    file(`glob/${name}`, '');
+  const find = (pattern: string) => findFiles(pattern, `${scratch}/glob`, false);
+  const short = (paths: string[]) => paths.map((path) => path.slice(`${scratch}/glob/`.length));
+  assert.deepEqual(short(await find('*.csv')), ['a.csv', 'b.csv']);
+  assert.deepEqual(short(await find('**/*.csv')), ['a.csv', 'b.csv', 'sub/c.csv']);
+  assert.deepEqual(short(await find('{a,d}.{csv,txt}')), ['a.csv', 'd.txt']);
+  assert.deepEqual(short(await find('[ab].csv')), ['a.csv', 'b.csv']);
+  assert.deepEqual(short(await find(`${scratch}/glob/?.txt`)), ['d.txt']);
+  assert.deepEqual(short(await find('./sub/c.csv')), ['sub/c.csv']);
+});
+
+test('a path that looks like a pattern is read as it is when it is there', async () => {
+  const path = file('odd/[1] {x} (y)*.txt', 'odd');
+  assert.deepEqual(await findFiles(path, scratch, false), [path]);
+});
+
+test('a folder whose name looks like a pattern is no obstacle to relative patterns', async () => {
+  const path = file('[dir]/a.txt', '');
+  assert.deepEqual(await findFiles('*.txt', `${scratch}/[dir]`, false), [path]);
+});
+
+test('what matches nothing is FILE_NOT_FOUND, a folder too', async () => {
+  await assert.rejects(findFiles('none-*', scratch, false), {
+    code: 'FILE_NOT_FOUND',
+    message: /no file matches none-\*/,
+  });
+  await assert.rejects(findFiles('glob/', scratch, false), {
+    code: 'FILE_NOT_FOUND',
+    hint: /'glob\/\*'/,
+  });
+  assert.deepEqual(await findFiles('none-*', scratch, true), []);
+});
