@@ -8,6 +8,9 @@ import type { Failures } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 
+/** The environment of Python stages that only the process which expanded them can run. */
+const EMBEDDED = 'beam:env:embedded_python';
+
 /** What there is to go by. */
 export interface JobFailure {
   /** Errors of this program's own functions. */
@@ -31,6 +34,15 @@ export function jobFailure({ failures, messages, pipeline, proto }: JobFailure):
     return new BeamBridgeError('JOB_FAILED', 'the job failed and its runner gave no reason', {
       hint: 'The log of the job service may tell more.',
     });
+  }
+  if (text.includes(EMBEDDED) && !text.includes('Traceback')) {
+    return new BeamBridgeError(
+      'UNSUPPORTED',
+      `this job service cannot run Python stages of the managed Python: ${text.trim()}`,
+      {
+        hint: "Use runner: 'direct', or set expansionService to a Beam expansion service started with --serve_loopback_worker, whose stages other runners can execute.",
+      },
+    );
   }
   const failure = parsePythonFailure(withoutJavaFrames(text), 'JOB_FAILED');
   const transform = ownTransform(failure.transform, pipeline, proto);

@@ -101,3 +101,9 @@ test('the root cause of a Java stack trace is the message', () => {
 test('a job that failed without a word says so', () => {
   assert.equal(failure([]).code, 'JOB_FAILED');
 });
+
+test('a runner that cannot run Python inside itself is told apart, with what to do', () => {
+  const error = failure(['environment e with urn beam:env:embedded_python:v1 unimplemented']);
+  assert.equal(error.code, 'UNSUPPORTED');
+  assert.match(error.hint ?? '', /expansionService/);
+});
