@@ -12,6 +12,9 @@ Numbers are little-endian. Whole numbers travel in the narrowest type that holds
 doubles where JavaScript has them as such; the declared type says what they become here.
 """
 
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
 from typing import Any, Callable, Optional, Sequence
 
 import numpy as np

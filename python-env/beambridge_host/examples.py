@@ -6,6 +6,9 @@ arrive as numpy arrays of the declared type; a handler that wants tensors or dat
 and one that says nothing gets plain Python values, as Beam's own row coder would give it.
 """
 
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
 import importlib
 import typing
 from typing import Any, Callable, Iterator, Optional, Sequence

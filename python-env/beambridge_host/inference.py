@@ -6,6 +6,9 @@ Beam's own RunInference runs the user's handler on them; around it, examples are
 the handler wants, and predictions are converted to the declared types and packed.
 """
 
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
 import enum
 import inspect
 import os

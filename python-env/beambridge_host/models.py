@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models that are not there or are no models, and other failures of a handler, told apart."""
 
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
 import os
 from typing import Any
 

@@ -7,6 +7,9 @@ batch itself after its length, then a column of inferences, then one of model id
 The other end is src/ml/packing.ts.
 """
 
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
 import traceback
 from collections import defaultdict, deque
 from typing import Any, Iterable, Iterator, Optional, Sequence
@@ -31,15 +34,9 @@ except ImportError:
   pass  # Windows has none.
 
 
-class PackedRows:
-  """Examples of one or more packed batches. Its length is what RunInference counts as inferences."""
-
-  def __init__(self, batches: list[tuple[bytes, int]], rows: list[Any]) -> None:
-    self.batches = batches
-    self.rows = rows
-
-  def __len__(self) -> int:
-    return len(self.rows)
+# What RunInference takes for a batch of examples: its length is what it counts. Each row comes with
+# the packed batch that it begins, or with None. Plain types, because every worker must know them.
+Rows = list[tuple[Optional[bytes], Any]]
 
 
 def row_count(batch: bytes) -> int:
@@ -60,9 +57,8 @@ class Unpack(beam.DoFn):
     self._keys = ColumnReader(schema_pb2.Field.FromString(key)) if key else None
     self._adapt = examples.example_adapter(self._handler)
 
-  def process(self, element: Any) -> Iterator[PackedRows]:
-    batches: list[tuple[bytes, int]] = []
-    rows: list[Any] = []
+  def process(self, element: Any) -> Iterator[Rows]:
+    rows: Rows = []
     for raw in [element] if isinstance(element, bytes) else element:
       stream = coder_impl.create_InputStream(raw)
       count = stream.read_var_int64()
@@ -72,9 +68,8 @@ class Unpack(beam.DoFn):
       if self._keys is not None:
         keyed = self._keys.read(keys, count)
         values = list(zip(keyed.tolist() if hasattr(keyed, 'tolist') else keyed, values))
-      batches.append((raw, count))
-      rows.extend(values)
-    yield PackedRows(batches, rows)
+      rows.extend((None if i else raw, value) for i, value in enumerate(values))
+    yield rows
 
 
 class Held:
@@ -106,8 +101,8 @@ class PackedHandler(base.ModelHandler):
     return model if has_weak_references or self.share_model_across_processes() else Held(model)
 
   def run_inference(
-      self, batch: PackedRows, model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
-    rows = batch.rows
+      self, batch: Rows, model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
+    rows = [row for _, row in batch]
     model = model.model if isinstance(model, Held) else model
     predictions: list[Any] = []
     try:
@@ -125,10 +120,11 @@ class PackedHandler(base.ModelHandler):
       if any(frame.f_code.co_name == 'load_model' for frame, _ in frames):
         raise load_error(error, self._transform) from error
       raise python_error(error, 'the model handler failed', self._transform) from error
-    out, start = [], 0
-    for raw, count in batch.batches:
-      out.append((raw, predictions[start:start + count]))
-      start += count
+    out: list[tuple[bytes, list[Any]]] = []
+    for (raw, _), prediction in zip(batch, predictions):
+      if raw is not None:
+        out.append((raw, []))
+      out[-1][1].append(prediction)
     return out
 
   def _slices(self, rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -166,8 +162,8 @@ class PackedHandler(base.ModelHandler):
       waiting[prediction[0]].append(prediction)
     return [waiting[row[0]].popleft() for row in rows]
 
-  def get_num_bytes(self, batch: PackedRows) -> int:
-    return sum(len(raw) for raw, _ in batch.batches)
+  def get_num_bytes(self, batch: Rows) -> int:
+    return sum(len(raw) for raw, _ in batch if raw is not None)
 
   def should_skip_batching(self) -> bool:
     return True

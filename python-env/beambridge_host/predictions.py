@@ -5,6 +5,9 @@ Beam's row coder would truncate a float into an int64 and take anything for a bo
 either fits its declared type or is refused by name: nothing is rounded, cut or guessed.
 """
 
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
 import dataclasses
 import datetime
 import decimal
