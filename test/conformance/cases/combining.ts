@@ -5,6 +5,7 @@ import type { ByteReader, ByteWriter } from '../../../src/base/index.ts';
 import { type Coder, type CoderSpec, registerCoder } from '../../../src/coders/index.ts';
 import { assertContentsSatisfies, assertDeepEqual } from '../../../src/testing/index.ts';
 import {
+  assignTimestamps,
   binaryCombineFn,
   type CombineFn,
   combineGlobally,
@@ -13,6 +14,7 @@ import {
   countGlobally,
   countPerElement,
   create,
+  fixedWindows,
   groupBy,
   groupGlobally,
   max,
@@ -23,6 +25,8 @@ import {
   sumBigInt,
   toList,
   top,
+  type WindowingOptions,
+  windowInto,
 } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
 
@@ -290,6 +294,25 @@ export const combining: Cases = [
             { key: 'b', value: 1 },
           ]),
         );
+    },
+  },
+  {
+    name: 'combining after the grouping, where a trigger forbids it before',
+    build: (root) => {
+      const trigger: WindowingOptions['trigger'] = {
+        trigger: {
+          case: 'afterEndOfWindow',
+          value: { lateFirings: { trigger: { case: 'elementCount', value: { elementCount: 2 } } } },
+        },
+      };
+      root
+        .apply(create([1, 2, 11]))
+        .apply(assignTimestamps((s) => s * 1000))
+        .apply(windowInto(fixedWindows(10), { trigger }))
+        .map((value) => ({ key: 'k', value }))
+        .apply(combinePerKey(sum))
+        .map(({ value }) => value)
+        .apply(assertDeepEqual([3, 11]));
     },
   },
   {
