@@ -113,6 +113,9 @@ def example_adapter(handler: Any) -> Adapt:
     # XGBoost scores each example by itself and wants a matrix for it.
     return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
   make = _MAKERS[family]
+  if family == 'numpy':
+    # Lists of numbers are arrays already.
+    return lambda values: values if type(values[0]) is np.ndarray else [make(value) for value in values]
   return lambda values: [make(value) for value in values]
 
 

@@ -21,7 +21,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host import examples
 from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.models import FILE_FAMILIES, check_model_files, is_local, python_error
-from beambridge_host.packed import Pack, PackedHandler, Unpack, row_count
+from beambridge_host.packed import Declared, Gather, PackedHandler, row_count
 
 
 def run_inference(
@@ -46,7 +46,10 @@ def run_inference(
   handler = _build_handler(model_handler_provider, _arguments(model_handler_provider, kwargs, base_dir), transform)
   if base_dir:
     check_model_files(handler, transform)
-  return PackedInference(_keyed_as_declared(handler, bool(keys), transform), fields, keys[0] if keys else None, transform)
+  inference = PackedInference(
+      _keyed_as_declared(handler, bool(keys), transform), fields, keys[0] if keys else None, transform)
+  # Hints for all steps together, because steps with different ones are not run together.
+  return inference.with_resource_hints(**handler.get_resource_hints())
 
 
 def _arguments(provider: Any, kwargs: Any, base_dir: str) -> dict[str, Any]:
@@ -128,26 +131,22 @@ class PackedInference(beam.PTransform):
   def __init__(
       self, handler: Any, fields: dict[str, schema_pb2.Field], key: Optional[schema_pb2.Field], transform: str) -> None:
     super().__init__()
+    predicted = tuple(fields[name].SerializeToString() for name in ('inference', 'model_id') if name in fields)
+    self._declared = Declared(
+        fields['example'].SerializeToString(), key.SerializeToString() if key is not None else b'', predicted)
     self._handler = handler
-    self._fields = fields
-    self._key = key
     self._transform = transform
 
   def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
     batching = self._handler.batch_elements_kwargs()
-    handler = PackedHandler(self._handler, self._transform)
     batches = pcoll
     if 'min_batch_size' in batching or 'max_batch_duration_secs' in batching:
       # Only then: it moves elements to the end of their window, and batches arrive large already.
       wanted = {k: v for k, v in batching.items() if k in ('min_batch_size', 'max_batch_size', 'max_batch_duration_secs')}
       batches = pcoll | beam.BatchElements(**wanted, element_size_fn=row_count).with_output_types(list[bytes])
-    declared = [self._fields[name].SerializeToString() for name in ('inference', 'model_id') if name in self._fields]
+    inference = base.RunInference(PackedHandler(self._handler, self._declared, self._transform))
     return (
         batches
-        | 'Unpack' >> beam.ParDo(
-            Unpack(
-                self._handler,
-                self._fields['example'].SerializeToString(),
-                self._key.SerializeToString() if self._key is not None else b''))
-        | 'RunInference' >> base.RunInference(handler)
-        | 'Pack' >> beam.ParDo(Pack(declared, self._transform)).with_output_types(bytes))
+        | 'Gather' >> beam.ParDo(Gather())
+        | 'RunInference' >> inference.with_output_types(bytes)
+    )

@@ -10,9 +10,11 @@ The other end is src/ml/packing.ts.
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import itertools
+import time
 import traceback
 from collections import defaultdict, deque
-from typing import Any, Iterable, Iterator, Optional, Sequence
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import apache_beam as beam
 from apache_beam.coders import coder_impl
@@ -22,8 +24,9 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host import examples
 from beambridge_host.columns import ColumnReader, prefixed
 from beambridge_host.errors import BridgeError, bridge_error
+from beambridge_host.misfit import Misfit
 from beambridge_host.models import check_model, load_error, python_error
-from beambridge_host.predictions import Misfit, PredictionColumn
+from beambridge_host.predictions import PredictionColumn
 
 try:
   # Beam forgets this module of Python's where torch is missing, and then measures no memory.
@@ -34,9 +37,13 @@ except ImportError:
   pass  # Windows has none.
 
 
-# What RunInference takes for a batch of examples: its length is what it counts. Each row comes with
-# the packed batch that it begins, or with None. Plain types, because every worker must know them.
-Rows = list[tuple[Optional[bytes], Any]]
+class Declared(NamedTuple):
+  """Declared fields as serialized messages, which cannot be pickled themselves."""
+  example: bytes
+  # Empty without keys.
+  key: bytes
+  # The inference, and the model id if it is wanted.
+  predicted: tuple[bytes, ...]
 
 
 def row_count(batch: bytes) -> int:
@@ -44,32 +51,109 @@ def row_count(batch: bytes) -> int:
   return coder_impl.create_InputStream(batch[:10]).read_var_int64()
 
 
-class Unpack(beam.DoFn):
-  """Packed batches to rows for a handler."""
+class PackedRows:
+  """What RunInference takes for a batch of examples: its length is what it counts.
 
-  def __init__(self, handler: Any, example_field: bytes, key_field: bytes) -> None:
-    self._handler = handler
-    self._fields = (example_field, key_field)
+  Beam encodes some elements to learn their size, and a worker elsewhere may not know this class, so
+  it is pickled as the plain batches.
+  """
 
-  def setup(self) -> None:
-    example, key = self._fields
-    self._examples = ColumnReader(schema_pb2.Field.FromString(example))
-    self._keys = ColumnReader(schema_pb2.Field.FromString(key)) if key else None
-    self._adapt = examples.example_adapter(self._handler)
+  def __init__(self, batches: list[bytes]) -> None:
+    self.batches = batches
+    self._count = sum(map(row_count, batches))
 
-  def process(self, element: Any) -> Iterator[Rows]:
-    rows: Rows = []
-    for raw in [element] if isinstance(element, bytes) else element:
-      stream = coder_impl.create_InputStream(raw)
-      count = stream.read_var_int64()
-      stream.read_all(True)  # The timestamps.
-      keys, column = stream.read_all(True), stream.read_all(True)
-      values = self._adapt(self._examples.read(column, count))
-      if self._keys is not None:
-        keyed = self._keys.read(keys, count)
-        values = list(zip(keyed.tolist() if hasattr(keyed, 'tolist') else keyed, values))
-      rows.extend((None if i else raw, value) for i, value in enumerate(values))
-    yield rows
+  def __len__(self) -> int:
+    return self._count
+
+  def __reduce__(self) -> tuple[Any, ...]:
+    return (list, (self.batches,))
+
+
+class Gather(beam.DoFn):
+  """Gives packed batches their length in rows."""
+
+  def process(self, element: Any) -> Iterator[PackedRows]:
+    yield PackedRows([element] if isinstance(element, bytes) else element)
+
+
+class Columns:
+  """Reads examples and writes predictions of the declared types."""
+
+  def __init__(self, handler: Any, declared: Declared, transform: str) -> None:
+    self._examples = ColumnReader(schema_pb2.Field.FromString(declared.example))
+    self._keys = ColumnReader(schema_pb2.Field.FromString(declared.key)) if declared.key else None
+    predicted = [schema_pb2.Field.FromString(field) for field in declared.predicted]
+    self._predicted = [(field.name, PredictionColumn(field)) for field in predicted]
+    self._adapt = examples.example_adapter(handler)
+    self._transform = transform
+
+  def read(self, batch: bytes) -> Sequence[Any]:
+    """The rows of a packed batch as a handler takes them."""
+    stream = coder_impl.create_InputStream(batch)
+    count = stream.read_var_int64()
+    stream.read_all(True)  # The timestamps.
+    keys, column = stream.read_all(True), stream.read_all(True)
+    values = self._adapt(self._examples.read(column, count))
+    if self._keys is None:
+      return values
+    keyed = self._keys.read(keys, count)
+    return list(zip(keyed.tolist() if hasattr(keyed, 'tolist') else keyed, values))
+
+  def answer(self, batch: bytes, predictions: Sequence[Any]) -> bytes:
+    """The batch and its predictions in the declared types."""
+    results = [_result(prediction) for prediction in predictions]
+    out = [prefixed(batch)]
+    for name, column in self._predicted:
+      try:
+        out.append(prefixed(column.pack([getattr(result, name) for result in results])))
+      except Misfit as misfit:
+        raise bridge_error(
+            'INFERENCE_MISMATCH',
+            misfit.describe(name),
+            hint='Declare the type that the model gives, or convert in the model handler.',
+            transform=self._transform) from None
+    return b''.join(out)
+
+
+class BatchSizes:
+  """How many rows a handler gets at once: as it was told, or more and more while that is fast.
+
+  A packed batch holds thousands of small rows, which is right for a model of microseconds and far too
+  much for one of seconds.
+  """
+
+  _FIRST, _LARGEST = 16, 10_000
+  _FAST_S, _SLOW_S = 0.1, 5.0
+
+  def __init__(self, batching: Mapping[str, Any]) -> None:
+    self._largest = batching.get('max_batch_weight') or batching.get('max_batch_size') or self._LARGEST
+    self._smallest = min(batching.get('min_batch_size') or 1, self._largest)
+    self._size = min(max(self._FIRST, self._smallest), self._largest)
+    self._weight_of = batching.get('element_size_fn')
+
+  def slices(self, rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The rows in parts; the time until the next is asked for counts as the handler's."""
+    start = 0
+    while start < len(rows):
+      end = min(start + self._size, len(rows)) if self._weight_of is None else self._end_by_weight(rows, start)
+      began = time.perf_counter()
+      yield rows[start:end]
+      self._learn(end - start, time.perf_counter() - began)
+      start = end
+
+  def _learn(self, count: int, seconds: float) -> None:
+    if seconds > self._SLOW_S:
+      self._size = max(self._size // 2, self._smallest)
+    elif seconds < self._FAST_S and count == self._size:
+      self._size = min(self._size * 2, self._largest)
+
+  def _end_by_weight(self, rows: Sequence[Any], start: int) -> int:
+    weight = 0
+    for end in range(start, len(rows)):
+      weight += self._weight_of(rows[end])
+      if weight > self._largest and end > start:
+        return end
+    return len(rows)
 
 
 class Held:
@@ -82,10 +166,14 @@ class Held:
 class PackedHandler(base.ModelHandler):
   """A handler of packed rows around the user's handler."""
 
-  def __init__(self, inner: Any, transform: str) -> None:
+  def __init__(self, inner: Any, declared: Declared, transform: str) -> None:
     super().__init__()
     self._inner = inner
+    self._declared = declared
     self._transform = transform
+    # Made on the worker, because codecs cannot be pickled.
+    self._columns: Optional[Columns] = None
+    self._sizes = BatchSizes(inner.batch_elements_kwargs())
 
   def __str__(self) -> str:
     return str(self._inner)
@@ -101,17 +189,13 @@ class PackedHandler(base.ModelHandler):
     return model if has_weak_references or self.share_model_across_processes() else Held(model)
 
   def run_inference(
-      self, batch: Rows, model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
-    rows = [row for _, row in batch]
+      self, batch: PackedRows, model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[bytes]:
+    self._columns = columns = self._columns or Columns(self._inner, self._declared, self._transform)
+    batches = batch.batches if isinstance(batch, PackedRows) else batch
     model = model.model if isinstance(model, Held) else model
-    predictions: list[Any] = []
     try:
-      for apply in self._inner.get_preprocess_fns():
-        rows = [apply(row) for row in rows]
-      for part in self._slices(rows):
-        predictions.extend(self._in_order(part, list(self._inner.run_inference(part, model, inference_args))))
-      for apply in self._inner.get_postprocess_fns():
-        predictions = [apply(prediction) for prediction in predictions]
+      parts = [columns.read(each) for each in batches]
+      predictions = self._predict(list(itertools.chain(*parts)), model, inference_args)
     except BridgeError:
       raise
     except Exception as error:
@@ -120,32 +204,18 @@ class PackedHandler(base.ModelHandler):
       if any(frame.f_code.co_name == 'load_model' for frame, _ in frames):
         raise load_error(error, self._transform) from error
       raise python_error(error, 'the model handler failed', self._transform) from error
-    out: list[tuple[bytes, list[Any]]] = []
-    for (raw, _), prediction in zip(batch, predictions):
-      if raw is not None:
-        out.append((raw, []))
-      out[-1][1].append(prediction)
-    return out
+    ends = itertools.accumulate(map(len, parts))
+    return [columns.answer(each, predictions[end - len(part):end]) for each, part, end in zip(batches, parts, ends)]
 
-  def _slices(self, rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    batching = self._inner.batch_elements_kwargs()
-    largest = batching.get('max_batch_weight') or batching.get('max_batch_size') or len(rows)
-    size_of = batching.get('element_size_fn')
-    if size_of is None:
-      for start in range(0, len(rows), largest):
-        yield rows[start:start + largest]
-      return
-    part: list[Any] = []
-    weight = 0
-    for row in rows:
-      size = size_of(row)
-      if part and weight + size > largest:
-        yield part
-        part, weight = [], 0
-      part.append(row)
-      weight += size
-    if part:
-      yield part
+  def _predict(self, rows: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]]) -> list[Any]:
+    for apply in self._inner.get_preprocess_fns():
+      rows = [apply(row) for row in rows]
+    predictions: list[Any] = []
+    for part in self._sizes.slices(rows):
+      predictions.extend(self._in_order(part, list(self._inner.run_inference(part, model, inference_args))))
+    for apply in self._inner.get_postprocess_fns():
+      predictions = [apply(prediction) for prediction in predictions]
+    return predictions
 
   def _in_order(self, rows: Sequence[Any], predictions: list[Any]) -> list[Any]:
     if len(predictions) != len(rows):
@@ -162,17 +232,14 @@ class PackedHandler(base.ModelHandler):
       waiting[prediction[0]].append(prediction)
     return [waiting[row[0]].popleft() for row in rows]
 
-  def get_num_bytes(self, batch: Rows) -> int:
-    return sum(len(raw) for raw, _ in batch if raw is not None)
+  def get_num_bytes(self, batch: PackedRows) -> int:
+    return sum(map(len, batch.batches if isinstance(batch, PackedRows) else batch))
 
   def should_skip_batching(self) -> bool:
     return True
 
   def get_metrics_namespace(self) -> str:
     return self._inner.get_metrics_namespace()
-
-  def get_resource_hints(self) -> dict:
-    return self._inner.get_resource_hints()
 
   def validate_inference_args(self, inference_args: Optional[dict[str, Any]]) -> None:
     self._inner.validate_inference_args(inference_args)
@@ -199,37 +266,8 @@ class PackedHandler(base.ModelHandler):
     return self._inner.should_garbage_collect_on_timeout()
 
 
-class Pack(beam.DoFn):
-  """Predictions to the declared types, beside the batch that they answer."""
-
-  def __init__(self, declared: list[bytes], transform: str) -> None:
-    self._declared = declared
-    self._transform = transform
-
-  def setup(self) -> None:
-    fields = [schema_pb2.Field.FromString(field) for field in self._declared]
-    self._columns = [(field.name, PredictionColumn(field)) for field in fields]
-
-  def process(self, element: tuple[bytes, list[Any]]) -> Iterator[bytes]:
-    raw, predictions = element
-    results = [_result(prediction) for prediction in predictions]
-    out = [prefixed(raw)]
-    for name, column in self._columns:
-      try:
-        out.append(prefixed(column.pack([getattr(result, name) for result in results])))
-      except Misfit as misfit:
-        raise bridge_error(
-            'INFERENCE_MISMATCH',
-            misfit.describe(name),
-            hint='Declare the type that the model gives, or convert in the model handler.',
-            transform=self._transform) from None
-    yield b''.join(out)
-
-
 def _result(prediction: Any) -> base.PredictionResult:
-  if isinstance(prediction, tuple) and not isinstance(prediction, base.PredictionResult) and len(prediction) == 2:
+  if type(prediction) is tuple and len(prediction) == 2:
     prediction = prediction[1]  # A key and its prediction.
-  if isinstance(prediction, base.PredictionResult):
-    return prediction
   # A handler or a postprocessing function may give its result bare.
-  return base.PredictionResult(None, prediction)
+  return prediction if isinstance(prediction, base.PredictionResult) else base.PredictionResult(None, prediction)

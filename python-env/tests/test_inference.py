@@ -6,6 +6,7 @@ import os
 import pickle
 import tempfile
 import unittest
+import unittest.mock
 from typing import Any, Iterable, Optional, Sequence
 
 import apache_beam as beam
@@ -18,7 +19,7 @@ from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 from sklearn.linear_model import LogisticRegression
 
-from beambridge_host import examples
+from beambridge_host import examples, packed
 from beambridge_host.columns import ColumnReader, ColumnWriter, prefixed
 from beambridge_host.errors import MARKER, BridgeError
 from beambridge_host.inference import run_inference
@@ -107,6 +108,28 @@ def models_per_key() -> base.ModelHandler:
       base.KeyModelMapping(['a'], Times(10)),
       base.KeyModelMapping(['b', 'c'], Times(100)),
   ])
+
+
+class BatchSizesTest(unittest.TestCase):
+
+  def sizes(self, rows: int, seconds: float = 0.0, **batching: Any) -> list[int]:
+    now = [0.0]
+    sizes = []
+    with unittest.mock.patch.object(packed.time, 'perf_counter', lambda: now[0]):
+      for part in packed.BatchSizes(batching).slices(range(rows)):
+        sizes.append(len(part))
+        now[0] += seconds * len(part)
+    return sizes
+
+  def test_batches_grow_while_the_model_is_fast(self):
+    self.assertEqual(self.sizes(500), [16, 32, 64, 128, 256, 4])
+    self.assertEqual(self.sizes(100, seconds=0.01), [16] * 6 + [4])
+    self.assertEqual(self.sizes(31, seconds=1), [16, 8, 4, 3])
+
+  def test_limits_hold(self):
+    self.assertEqual(self.sizes(10, max_batch_size=4), [4, 4, 2])
+    self.assertEqual(self.sizes(100, min_batch_size=40, seconds=1), [40, 40, 20])
+    self.assertEqual(self.sizes(6, max_batch_size=5, element_size_fn=lambda row: row), [3, 1, 1, 1])
 
 
 class RunInferenceTest(unittest.TestCase):

@@ -10,7 +10,16 @@ import { PYTHON_ENV_FOLDER } from '../services/index.ts';
 export const RUN_INFERENCE = 'beambridge_host.inference.run_inference';
 
 /** Modules in the order in which they import one another. */
-const MODULES = ['errors', 'columns', 'predictions', 'examples', 'models', 'packed', 'inference'];
+const MODULES = [
+  'errors',
+  'columns',
+  'misfit',
+  'predictions',
+  'examples',
+  'models',
+  'packed',
+  'inference',
+];
 
 let source: string | undefined;
 

@@ -332,16 +332,14 @@ run_inference = PythonCallableWithSource(open(sys.argv[1]).read())
 transform = run_inference(
     model_handler_provider=SklearnModelHandlerNumpy, schema=schema.SerializeToString(), kwargs={'model_uri': 'x'})
 from beambridge_host import packed
-steps = [packed.Unpack(transform._handler, schema.fields[0].SerializeToString(), b''),
-         packed.PackedHandler(transform._handler, 't'), packed.Pack([schema.fields[1].SerializeToString()], 't')]
+steps = [packed.Gather(), packed.PackedHandler(transform._handler, transform._declared, 't')]
 open(sys.argv[2], 'wb').write(pickler.dumps(steps))
 `);
   const kind = python(`
 import sys
 from apache_beam.internal import pickler
-unpack, handler, pack = pickler.loads(open(sys.argv[2], 'rb').read())
-unpack.setup()
-pack.setup()
+gather, handler = pickler.loads(open(sys.argv[2], 'rb').read())
+list(gather.process(b'\\1'))
 try:
   handler.load_model()
 except Exception as error:

@@ -104,17 +104,17 @@ test('a batch holds rows of one window and one pane', () => {
   );
 });
 
-test('a batch is full at 1,024 rows, or about half a megabyte', () => {
+test('a batch is full at 4,096 rows, or about two megabytes', () => {
   const many = pack(
     TYPES,
-    Array.from({ length: 2500 }, (_, i) => [i, somewhere]),
+    Array.from({ length: 10_000 }, (_, i) => [i, somewhere]),
   );
   assert.deepEqual(
     [...many.full, ...many.rest].map(({ value }) => new ByteReader(value).varint()),
-    [1024, 1024, 452],
+    [4096, 4096, 1808],
   );
   const large: InferenceTypes = { ...TYPES, example: array(float64) };
-  const rows = Array.from({ length: 10 }, () => Array.from({ length: 20_000 }, Math.random));
+  const rows = Array.from({ length: 10 }, () => Array.from({ length: 80_000 }, Math.random));
   const few = pack(
     large,
     rows.map((row) => [row, somewhere]),
