@@ -180,7 +180,8 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
    * The same transform with one more keyword argument for the model loader. A value's type is
    * inferred, or given by `typed`; `pythonCallable` makes a Python function of text.
    *
-   * A relative path of a local model starts from the folder in which the program runs.
+   * A relative path of a local model starts from the folder in which the program runs. A Python
+   * enumeration is given by its member's name: `withKwarg('model_file_type', 'JOBLIB')`.
    */
   withKwarg(name: string, value: unknown): RunInference<InputT, OutputT> {
     return this.withKwargs({ [name]: value });

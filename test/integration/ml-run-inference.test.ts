@@ -260,6 +260,19 @@ test('each row keeps its timestamp and its window', async () => {
   );
 });
 
+test('Beam’s metrics count rows, not packed batches', async () => {
+  const result = await runner.run((root) =>
+    root
+      .apply(create(Array.from({ length: 50 }, (_, i) => i)))
+      .apply(RunInference.of(predicting('row'), { example: int64, inference: int64 })),
+  );
+  const { counters } = (await result.metrics()).query({ name: 'num_inferences' });
+  assert.deepEqual(
+    counters.map(({ value }) => value),
+    [50],
+  );
+});
+
 test('several models in one pipeline, one fed by another', async () => {
   const seen = await collect((root) => {
     const first = root
