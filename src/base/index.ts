@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leaves that every room may import: the error, the logger, byte buffers. Imports nothing of ours.
 
-export { ByteReader, ByteWriter } from './bytes.ts';
+export { ByteReader } from './byte-reader.ts';
+export { ByteWriter } from './byte-writer.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export {
   getLogger,
