@@ -92,6 +92,18 @@ test('what an environment has decides which one it is, and order does not', asyn
   assert.match(await readFile(log, 'utf8'), /-c \S+constraints\.txt -- a b==1/);
 });
 
+test('an environment with more extras will do, one with packages of its own will not', async () => {
+  await ensure({ packages: ['a'] });
+  const extra = await ensure({ extras: ['sklearn'] });
+  assert.equal(await builds(), 2);
+  assert.equal((await ensure()).key, extra.key);
+  assert.equal((await ensure()).key, extra.key, 'also when it is remembered');
+  assert.equal(await builds(), 2);
+  await rm(path.dirname(path.dirname(extra.python)), { recursive: true });
+  assert.notEqual((await ensure()).key, extra.key);
+  assert.equal(await builds(), 3);
+});
+
 test('a local package that changed makes another environment', async () => {
   const wheel = path.join(home, 'local.whl');
   await writeFile(wheel, 'one');

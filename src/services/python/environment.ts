@@ -21,6 +21,7 @@ import { cacheFolder, folderError, makeFolder } from './cache.ts';
 import { useGivenPython } from './given.ts';
 import { findInstaller, type InstallContext, pythonIn } from './install.ts';
 import { findInterpreter, type Interpreter } from './interpreter.ts';
+import { largerEnvironments } from './larger.ts';
 import { acquireLock } from './lock.ts';
 import { collectRequirements, constraintsOf, type Requirements } from './requirements.ts';
 
@@ -66,6 +67,7 @@ export interface EnvironmentOptions {
 
 /**
  * A Python environment with the given extras and packages, built if need be (once, about a minute).
+ * One that has more pinned extras than asked for will do, if it is there.
  * Programs that need the same one at the same time build it once; one that is broken is built anew;
  * a build that fails leaves nothing behind that looks whole.
  *
@@ -89,22 +91,36 @@ export async function ensurePythonEnvironment(
   if (remembered && (await isWhole(remembered, options.verify, signal))) return remembered;
 
   const interpreter = await findInterpreter(signal);
-  const key = createHash('sha256')
-    .update(`${interpreter.version}\0${requirements.digest}`)
-    .digest('hex')
-    .slice(0, 20);
+  const { version } = interpreter;
   const environments = path.join(cacheFolder(), 'envs');
-  const environment: PythonEnvironment = {
+  const keyOf = ({ digest }: Requirements) =>
+    createHash('sha256').update(`${version}\0${digest}`).digest('hex').slice(0, 20);
+  const withKey = (key: string): PythonEnvironment => ({
     python: pythonIn(path.join(environments, key)),
     key,
-    version: interpreter.version,
+    version,
     managed: true,
+  });
+  const larger = async () => {
+    const folder = { folder: environments, marker: MARKER, pins: options.requirementsFolder };
+    return (await largerEnvironments(requirements, folder, keyOf)).map(withKey);
   };
-  if (!(await isWhole(environment, options.verify, signal))) {
-    await buildOnce(environment, interpreter, requirements, options);
+  const exact = withKey(keyOf(requirements));
+  const choice =
+    (await firstWhole([exact], options)) ?? (await firstWhole(await larger(), options));
+  if (!choice) await buildOnce(exact, interpreter, requirements, options);
+  await remember(requirements, choice ?? exact);
+  return choice ?? exact;
+}
+
+async function firstWhole(
+  environments: readonly PythonEnvironment[],
+  { verify, signal }: EnvironmentOptions,
+): Promise<PythonEnvironment | undefined> {
+  for (const environment of environments) {
+    if (await isWhole(environment, verify, signal)) return environment;
   }
-  await remember(requirements, environment);
-  return environment;
+  return undefined;
 }
 
 async function buildOnce(
