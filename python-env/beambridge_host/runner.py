@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Any, Callable, Iterable, Iterator, Optional
 
+from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
 
@@ -71,6 +72,22 @@ class HostRunner(fn_runner.FnApiRunner):
   def __init__(self, provision_info: Any, cancellation: Cancellation) -> None:
     super().__init__(provision_info=provision_info)
     self._cancellation = cancellation
+
+  def create_stages(self, pipeline_proto: Any) -> Any:
+    """As in Beam, but no stage is left for whichever worker comes first.
+
+    A stage of nothing but a flatten in front of a grouping names no environment, and Beam then takes
+    any. Python's worker cannot pass on elements of a coder that it does not know; the SDK that
+    submitted the job can, whatever the coder.
+    """
+    context, stages = super().create_stages(pipeline_proto)
+    foreign = sorted(
+        name for name, environment in context.components.environments.items()
+        if environment.urn != python_urns.EMBEDDED_PYTHON)
+    for stage in stages:
+      if stage.environment is None and foreign:
+        stage.environment = foreign[0]
+    return context, stages
 
   def _get_bundle_manager(self, bundle_context_manager: Any) -> 'StreamingBundleManager':
     return StreamingBundleManager(
