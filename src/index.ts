@@ -45,9 +45,11 @@ export {
 // What pipelines are made of.
 export {
   type AccumulationMode,
+  type ClosingBehavior,
   LookupParam,
   Metric,
   MultiParDo,
+  type OnTimeBehavior,
   P,
   ParDo,
   ParDoParam,

@@ -17,10 +17,13 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
 
+from beambridge_host import panes
 from beambridge_host.fn_server import WorkerLost
 
 _MESSAGE_BYTES = 1 << 20
 _CONNECT_TIMEOUT_S = 60.0
+
+panes.install()
 
 
 class JobCancelled(BaseException):

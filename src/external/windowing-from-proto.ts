@@ -73,6 +73,14 @@ export function windowingFromProto(
         : 'discarding',
     allowedLateness: Number(message.allowedLateness),
     timestampCombiner: TIMESTAMP_COMBINERS.get(message.outputTime) ?? 'endOfWindow',
+    closingBehavior:
+      message.closingBehavior === pb.ClosingBehavior_Enum.EMIT_ALWAYS
+        ? 'emitAlways'
+        : 'emitIfNonEmpty',
+    onTimeBehavior:
+      message.onTimeBehavior === pb.OnTimeBehavior_Enum.FIRE_IF_NONEMPTY
+        ? 'fireIfNonEmpty'
+        : 'fireAlways',
   });
 }
 

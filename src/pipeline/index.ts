@@ -83,6 +83,8 @@ export { ProtoBuilder, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from './to-prot
 export { FUNCTION_URNS } from './urns.ts';
 export {
   type AccumulationMode,
+  type ClosingBehavior,
+  type OnTimeBehavior,
   type TimestampCombiner,
   type WindowFn,
   type WindowingStrategy,

@@ -17,6 +17,16 @@ const TIMESTAMP_COMBINERS = {
   endOfWindow: pb.OutputTime_Enum.END_OF_WINDOW,
 } as const;
 
+const CLOSING = {
+  emitAlways: pb.ClosingBehavior_Enum.EMIT_ALWAYS,
+  emitIfNonEmpty: pb.ClosingBehavior_Enum.EMIT_IF_NONEMPTY,
+} as const;
+
+const ON_TIME = {
+  fireAlways: pb.OnTimeBehavior_Enum.FIRE_ALWAYS,
+  fireIfNonEmpty: pb.OnTimeBehavior_Enum.FIRE_IF_NONEMPTY,
+} as const;
+
 /** Collects coders and windowing strategies under stable ids while a graph is converted. */
 export class ProtoBuilder implements ProtoContext {
   readonly components = create(pb.ComponentsSchema);
@@ -55,8 +65,8 @@ export class ProtoBuilder implements ProtoContext {
           ? pb.AccumulationMode_Enum.ACCUMULATING
           : pb.AccumulationMode_Enum.DISCARDING,
       outputTime: TIMESTAMP_COMBINERS[strategy.timestampCombiner],
-      closingBehavior: pb.ClosingBehavior_Enum.EMIT_IF_NONEMPTY,
-      onTimeBehavior: pb.OnTimeBehavior_Enum.FIRE_ALWAYS,
+      closingBehavior: CLOSING[strategy.closingBehavior],
+      onTimeBehavior: ON_TIME[strategy.onTimeBehavior],
       allowedLateness: BigInt(strategy.allowedLateness),
       assignsToOneWindow: windowFn.assignsToOneWindow(),
       environmentId: windowFn.toProto() ? '' : this.environmentId,

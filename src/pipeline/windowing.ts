@@ -26,6 +26,12 @@ export type TimestampCombiner = 'earliest' | 'latest' | 'endOfWindow';
 /** What happens to a pane's elements once the pane has fired. */
 export type AccumulationMode = 'discarding' | 'accumulating';
 
+/** Whether a window's last pane comes out although it is empty. Python's DirectRunner never emits it. */
+export type ClosingBehavior = 'emitAlways' | 'emitIfNonEmpty';
+
+/** Whether the pane at the end of a window comes out although it is empty. */
+export type OnTimeBehavior = 'fireAlways' | 'fireIfNonEmpty';
+
 /** Everything that decides when and how grouped elements come out. */
 export interface WindowingStrategy {
   readonly windowFn: WindowFn;
@@ -37,6 +43,10 @@ export interface WindowingStrategy {
   readonly allowedLateness: number;
   /** @default `'endOfWindow'` */
   readonly timestampCombiner: TimestampCombiner;
+  /** @default `'emitIfNonEmpty'` */
+  readonly closingBehavior: ClosingBehavior;
+  /** @default `'fireAlways'` */
+  readonly onTimeBehavior: OnTimeBehavior;
 }
 
 /** A strategy with Beam's defaults for what `options` leaves out. */
@@ -50,6 +60,8 @@ export function windowingStrategy(
     accumulationMode: 'discarding',
     allowedLateness: 0,
     timestampCombiner: 'endOfWindow',
+    closingBehavior: 'emitIfNonEmpty',
+    onTimeBehavior: 'fireAlways',
     ...options,
   };
 }

@@ -18,6 +18,7 @@ import {
 } from '../pipeline/index.ts';
 import { urns } from '../proto/index.ts';
 import { transform } from './transform.ts';
+import { continuationTrigger, mayLoseData } from './trigger-rules.ts';
 import { isGlobal } from './windowings.ts';
 import { recode } from './with-coder.ts';
 
@@ -28,7 +29,8 @@ import { recode } from './with-coder.ts';
  * contents, objects and arrays too, with `0` and `-0` the same key.
  *
  * @throws `NON_DETERMINISTIC_KEY` when the key's coder gives equal keys different bytes
- * @throws `INVALID_ARGUMENT` for an unbounded PCollection in the global window without a trigger
+ * @throws `INVALID_ARGUMENT` for an unbounded PCollection in the global window without a trigger,
+ *   and for a trigger after whose last firing elements would be dropped
  *
  * @example
  * ```ts
@@ -52,14 +54,12 @@ export function groupKeyed<K, V>(): PTransformClass<
 > {
   return transform('group', (input, pipeline, node) => {
     const { key, value } = input.coder as unknown as KVCoder<K, V>;
+    const { windowing } = input.node;
     node.spec = { urn: urns.StandardPTransforms_Primitives.GROUP_BY_KEY };
-    return newOutput(
-      pipeline,
-      node,
-      'main',
-      new KVCoder(key, new IterableCoder(value)),
-      input.node,
-    );
+    return newOutput(pipeline, node, 'main', new KVCoder(key, new IterableCoder(value)), {
+      bounded: input.isBounded,
+      windowing: { ...windowing, trigger: continuationTrigger(windowing.trigger) },
+    });
   });
 }
 
@@ -92,11 +92,21 @@ function nonDeterministic(name: string): BeamBridgeError {
 }
 
 /**
- * Refuses a grouping that could never give anything.
+ * Refuses a grouping that could never give anything, or would lose elements.
  * Source: https://beam.apache.org/documentation/programming-guide/#groupbykey-and-unbounded-pcollections
  */
 export function checkGroupable(input: PCollection<unknown>, node: TransformNode): void {
-  const { windowFn, trigger } = input.node.windowing;
+  const { windowFn, trigger, allowedLateness } = input.node.windowing;
+  if (mayLoseData(trigger, allowedLateness)) {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      'the trigger may fire for the last time before all elements came, and would drop the rest',
+      {
+        ...node.errorDetails,
+        hint: 'Wrap it: repeatedly(…). Behind afterWatermark(), say withLateFirings(…).',
+      },
+    );
+  }
   if (input.isBounded || !isGlobal(windowFn) || trigger.trigger?.case !== 'default') return;
   throw new BeamBridgeError(
     'INVALID_ARGUMENT',

@@ -65,6 +65,22 @@ export {
 } from './side-inputs.ts';
 export { partition, type SplitOptions, type SplitOutputs, split } from './split.ts';
 export { doFnStep, flatMapStep, mapStep } from './transform.ts';
+export {
+  AfterWatermark,
+  type Alignment,
+  afterAll,
+  afterAny,
+  afterCount,
+  afterEach,
+  afterProcessingTime,
+  afterSynchronizedProcessingTime,
+  afterWatermark,
+  always,
+  defaultTrigger,
+  never,
+  repeatedly,
+  Trigger,
+} from './triggers.ts';
 export { assignTimestamps, type WindowingOptions, windowInto } from './window-into.ts';
 export {
   fixedWindows,

@@ -20,16 +20,22 @@ import {
 } from '../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import { doFnStep, transform } from './transform.ts';
+import { type Trigger, textOf } from './triggers.ts';
 
 /** What `windowInto` may set besides the window function. */
-export type WindowingOptions = Partial<Omit<WindowingStrategy, 'windowFn'>>;
+export interface WindowingOptions extends Partial<Omit<WindowingStrategy, 'windowFn' | 'trigger'>> {
+  /** When a window's elements come out. @default {@link defaultTrigger} */
+  readonly trigger?: Trigger | undefined;
+}
 
 /**
  * Assigns each element to windows by its timestamp. What comes after groups within them.
  *
- * @param options - trigger, accumulation mode, allowed lateness (milliseconds), timestamp combiner.
- *   @default Beam's: once at the end of the window, discarding, no lateness
- * @throws `INVALID_ARGUMENT` when `windowFn` is no window function
+ * @param options - trigger, accumulation mode, allowed lateness (milliseconds), timestamp combiner,
+ *   closing and on-time behaviour. @default Beam's: once at the end of the window, discarding, no
+ *   lateness
+ * @throws `INVALID_ARGUMENT` when `windowFn` is no window function, or an option has no such value,
+ *   or a trigger that may fire more than once comes without an accumulation mode
  *
  * @example
  * ```ts
@@ -41,12 +47,7 @@ export function windowInto<T, W extends Window = Window>(
   options: WindowingOptions = {},
 ): PTransformClass<PCollection<T>, PCollection<T>> {
   checkWindowFn(windowFn);
-  const { allowedLateness = 0 } = options;
-  if (!Number.isSafeInteger(allowedLateness) || allowedLateness < 0) {
-    throw new BeamBridgeError('INVALID_ARGUMENT', `allowedLateness is ${String(allowedLateness)}`, {
-      hint: 'Give it in whole milliseconds, 0 or more.',
-    });
-  }
+  const strategyOptions = checkOptions(options);
   const fn = windowFn as WindowFn;
   return transform(labelled('windowInto', windowFn), (input, pipeline, node) => {
     const spec = registerWindowFn(fn, pipeline, node);
@@ -59,10 +60,45 @@ export function windowInto<T, W extends Window = Window>(
     };
     node.needsEnvironment = true;
     return newOutput(pipeline, node, 'main', input.coder, {
-      windowing: windowingStrategy(fn, options),
+      windowing: windowingStrategy(fn, strategyOptions),
       bounded: input.isBounded,
     });
   });
+}
+
+const CHOICES = {
+  accumulationMode: ['discarding', 'accumulating'],
+  timestampCombiner: ['earliest', 'latest', 'endOfWindow'],
+  closingBehavior: ['emitAlways', 'emitIfNonEmpty'],
+  onTimeBehavior: ['fireAlways', 'fireIfNonEmpty'],
+} as const;
+
+/** The options with Beam's message for the trigger, and without what was given as undefined. */
+function checkOptions(options: WindowingOptions): Partial<WindowingStrategy> {
+  const { trigger, ...rest } = options;
+  const { allowedLateness = 0 } = rest;
+  if (!Number.isSafeInteger(allowedLateness) || allowedLateness < 0) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `allowedLateness is ${String(allowedLateness)}`, {
+      hint: 'Give it in whole milliseconds, 0 or more.',
+    });
+  }
+  for (const [option, choices] of Object.entries(CHOICES)) {
+    const given = rest[option as keyof typeof CHOICES];
+    if (given === undefined || (choices as readonly string[]).includes(given)) continue;
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${option} is ${String(given)}`, {
+      hint: `Choose one of: ${choices.join(', ')}.`,
+    });
+  }
+  const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  if (trigger === undefined) return known;
+  const text = textOf(trigger, 'windowInto');
+  // Whether a later pane repeats the elements of an earlier one is never a matter of course.
+  if (trigger.toProto().trigger.case !== 'default' && rest.accumulationMode === undefined) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `the trigger ${text} has no accumulationMode`, {
+      hint: "Say accumulationMode: 'discarding' (each pane holds what is new) or 'accumulating' (each pane holds all so far).",
+    });
+  }
+  return { ...known, trigger: trigger.toProto() };
 }
 
 /** The specification of a window function; one of the user's is found by its key at run time. */

@@ -202,7 +202,8 @@ function interval(start: Instant, size: number): IntervalWindow {
   return new IntervalWindow(Math.max(start, MIN_TIMESTAMP), Math.min(start + size, MAX_TIMESTAMP));
 }
 
-function millis(what: string, which: string, given: number): number {
+/** Whole milliseconds from seconds. @throws `INVALID_ARGUMENT` when they are no number */
+export function millis(what: string, which: string, given: number): number {
   const rounded = Math.round(given * 1000);
   if (typeof given === 'number' && Number.isSafeInteger(rounded)) return rounded;
   throw new BeamBridgeError('INVALID_ARGUMENT', `${what}: ${which} is ${String(given)}`, {

@@ -13,6 +13,7 @@ import { lifecycle } from './cases/lifecycle.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
 import { text } from './cases/text.ts';
+import { triggers } from './cases/triggers.ts';
 import { values } from './cases/values.ts';
 import { windowing } from './cases/windowing.ts';
 import { configurations } from './runners.ts';
@@ -25,6 +26,7 @@ const groups: Readonly<Record<string, Cases>> = {
   shaping,
   'side inputs': sideInputs,
   windowing,
+  triggers,
   'life cycle': lifecycle,
   text,
 };

@@ -5,6 +5,8 @@ import type { ByteReader, ByteWriter } from '../../../src/base/index.ts';
 import { type Coder, type CoderSpec, registerCoder } from '../../../src/coders/index.ts';
 import { assertContentsSatisfies, assertDeepEqual } from '../../../src/testing/index.ts';
 import {
+  afterCount,
+  afterWatermark,
   assignTimestamps,
   binaryCombineFn,
   type CombineFn,
@@ -25,7 +27,6 @@ import {
   sumBigInt,
   toList,
   top,
-  type WindowingOptions,
   windowInto,
 } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
@@ -299,16 +300,11 @@ export const combining: Cases = [
   {
     name: 'combining after the grouping, where a trigger forbids it before',
     build: (root) => {
-      const trigger: WindowingOptions['trigger'] = {
-        trigger: {
-          case: 'afterEndOfWindow',
-          value: { lateFirings: { trigger: { case: 'elementCount', value: { elementCount: 2 } } } },
-        },
-      };
+      const trigger = afterWatermark().withLateFirings(afterCount(2));
       root
         .apply(create([1, 2, 11]))
         .apply(assignTimestamps((s) => s * 1000))
-        .apply(windowInto(fixedWindows(10), { trigger }))
+        .apply(windowInto(fixedWindows(10), { trigger, accumulationMode: 'discarding' }))
         .map((value) => ({ key: 'k', value }))
         .apply(combinePerKey(sum))
         .map(({ value }) => value)

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows from a trigger: whether it may end before its window does, and which trigger a
+// grouping hands on. Beam's rules, as in Python's TriggerFn and Java's GroupByKey.
+
+import { create, type MessageInitShape, pb } from '../proto/index.ts';
+
+type Message = MessageInitShape<typeof pb.TriggerSchema>;
+type Case = pb.Trigger['trigger'];
+
+function caseOf(message: Message | undefined): Case {
+  return create(pb.TriggerSchema, message).trigger;
+}
+
+/**
+ * Whether a trigger can fire for the last time before all elements of a window came, so that the
+ * rest of them would be dropped.
+ *
+ * @param allowedLateness - in milliseconds
+ */
+export function mayLoseData(message: Message, allowedLateness: number): boolean {
+  const mayFinish = (one: Message) => mayLoseData(one, allowedLateness);
+  const given = caseOf(message);
+  switch (given.case) {
+    case 'afterProcessingTime':
+    case 'elementCount':
+      return true;
+    case 'afterEndOfWindow':
+      // Late firings are repeated, so they never end.
+      return allowedLateness > 0 && !given.value.lateFirings;
+    case 'afterAny':
+      return given.value.subtriggers.some(mayFinish);
+    case 'afterAll':
+    case 'afterEach':
+      return given.value.subtriggers.every(mayFinish);
+    case 'orFinally':
+      return [given.value.main, given.value.finally].some((one) => one && mayFinish(one));
+    default:
+      return false;
+  }
+}
+
+/** The trigger behind a grouping that fires by `message`: what is early stays early there. */
+export function continuationTrigger(message: Message): Message {
+  const given = caseOf(message);
+  switch (given.case) {
+    case 'afterProcessingTime':
+      return { trigger: { case: 'afterSynchronizedProcessingTime', value: {} } };
+    case 'elementCount':
+      return { trigger: { case: 'elementCount', value: { elementCount: 1 } } };
+    case 'afterEndOfWindow': {
+      const { earlyFirings, lateFirings } = given.value;
+      const value = {
+        ...(earlyFirings ? { earlyFirings: continuationTrigger(earlyFirings) } : {}),
+        ...(lateFirings ? { lateFirings: continuationTrigger(lateFirings) } : {}),
+      };
+      return { trigger: { case: 'afterEndOfWindow', value } };
+    }
+    case 'repeat': {
+      const subtrigger = continuationTrigger(given.value.subtrigger ?? {});
+      return { trigger: { case: 'repeat', value: { subtrigger } } };
+    }
+    case 'afterAny':
+    case 'afterAll': {
+      const subtriggers = given.value.subtriggers.map(continuationTrigger);
+      return { trigger: { case: given.case, value: { subtriggers } } };
+    }
+    case 'afterEach': {
+      const subtriggers = given.value.subtriggers.map(continuationTrigger);
+      const subtrigger: Message = { trigger: { case: 'afterAny', value: { subtriggers } } };
+      return { trigger: { case: 'repeat', value: { subtrigger } } };
+    }
+    case 'orFinally': {
+      const main = continuationTrigger(given.value.main ?? {});
+      const until = continuationTrigger(given.value.finally ?? {});
+      return { trigger: { case: 'orFinally', value: { main, finally: until } } };
+    }
+    default:
+      return { trigger: given };
+  }
+}
