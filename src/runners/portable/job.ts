@@ -81,8 +81,14 @@ export class Job {
         )
         .catch(rethrow(service, 'to prepare the job'));
       await stage(service, submission.pipeline, prepared, signal);
+      signal.throwIfAborted();
+      // Once this is sent the job may run, and only the answer tells what to cancel: so a wish to
+      // end does not stop the call at once.
       const { jobId } = await client
-        .run({ preparationId: prepared.preparationId, retrievalToken: '' }, call)
+        .run(
+          { preparationId: prepared.preparationId, retrievalToken: '' },
+          { ...call, signal: later(signal, QUICK_CALL_MS) },
+        )
         .catch(rethrow(service, 'to run the job'));
       return new Job(service, client, jobId);
     } catch (error) {
@@ -262,4 +268,17 @@ async function stage(
   await stageArtifacts({ address, token }, prepared.stagingSessionToken, artifacts, signal).catch(
     rethrow(service, 'to stage artifacts'),
   );
+}
+
+/** A signal that fires `ms` after another. */
+function later(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController();
+  signal.addEventListener(
+    'abort',
+    () => {
+      setTimeout(() => controller.abort(signal.reason), ms).unref();
+    },
+    { once: true },
+  );
+  return controller.signal;
 }

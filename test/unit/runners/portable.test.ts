@@ -145,6 +145,14 @@ test('an abort signal cancels the job and rejects with its reason as cause', asy
   });
 });
 
+test('a signal that fires while the job is being started still cancels it', async () => {
+  const controller = new AbortController();
+  await withFake({ run: () => controller.abort() }, async (fake, runner) => {
+    await assert.rejects(runner.run(simple, { signal: controller.signal }), withCode('ABORTED'));
+    assert.ok(fake.calls.includes('cancel'));
+  });
+});
+
 test('a signal that fired before the run keeps the job from being submitted', async () => {
   await withFake({}, async (fake, runner) => {
     await assert.rejects(runner.run(simple, { signal: AbortSignal.abort() }), withCode('ABORTED'));
