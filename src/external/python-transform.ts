@@ -16,7 +16,12 @@ const FULLY_QUALIFIED_NAMED = 'beam:transforms:python:fully_qualified_named';
 
 /** What a Python transform needs besides its arguments. */
 export interface PythonTransformOptions extends ExternalOptions {
-  /** Sets of packages that the managed Python is built with, such as `sklearn`. @default none */
+  /**
+   * Sets of packages that the managed Python is built with, such as `sklearn`. Beside
+   * `expansionService`: what the runner `direct` needs to run the stages that come from there.
+   *
+   * @default none
+   */
   extras?: readonly string[] | undefined;
   /** Packages from PyPI (`name` or `name==version`) or paths of local ones. @default none */
   packages?: readonly string[] | undefined;
@@ -100,12 +105,12 @@ function isPositional(given: Arguments): given is readonly unknown[] {
 export function pythonService(options: PythonTransformOptions): ExpansionServiceChoice {
   const { extras = [], packages = [], expansionService } = options;
   if (expansionService === undefined) return { kind: 'python', extras, packages };
-  if (extras.length > 0 || packages.length > 0) {
+  if (packages.length > 0) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
       'packages are given for an expansion service that somebody else runs',
       { hint: 'Install them where that service runs, or leave its address out.' },
     );
   }
-  return serviceChoice(expansionService);
+  return { ...serviceChoice(expansionService), extras };
 }

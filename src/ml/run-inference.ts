@@ -259,7 +259,7 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
     return pythonTransform(managed ? RUN_INFERENCE : '__constructor__', args, undefined, {
       output: bytes,
       packages,
-      extras: managed ? inferExtras(modelLoader, packages) : [],
+      extras: inferExtras(modelLoader, packages),
       expansionService,
     }) as ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>>;
   }

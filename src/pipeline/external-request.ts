@@ -27,4 +27,9 @@ export interface ExternalExpansion {
 /** The managed Python host with these packages, or a service that somebody else runs. */
 export type ExpansionServiceChoice =
   | { kind: 'python'; extras: readonly string[]; packages: readonly string[] }
-  | { kind: 'address'; address: string };
+  | {
+      kind: 'address';
+      address: string;
+      /** What Python's DirectRunner needs to run the expanded stages in the managed host. */
+      extras?: readonly string[];
+    };

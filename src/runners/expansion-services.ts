@@ -18,8 +18,9 @@ export function pythonNeeds(pipeline: Pipeline): PythonNeeds {
   const extras = new Set<string>();
   const packages = new Set<string>();
   for (const { external } of pipeline.transforms) {
-    if (external?.service.kind !== 'python') continue;
-    for (const extra of external.service.extras) extras.add(extra);
+    if (!external) continue;
+    for (const extra of external.service.extras ?? []) extras.add(extra);
+    if (external.service.kind !== 'python') continue;
     for (const name of external.service.packages) packages.add(name);
   }
   return { extras: [...extras].sort(), packages: [...packages].sort() };
@@ -31,7 +32,9 @@ export function hostFor(
   options: PipelineOptions,
   signal?: AbortSignal,
 ): Promise<Host> {
-  const needs = options.expansionService ? { extras: [], packages: [] } : pythonNeeds(pipeline);
+  const needs = pythonNeeds(pipeline);
+  // Packages are for the managed host's own expansions; with another service they are its affair.
+  if (options.expansionService) needs.packages = [];
   return getHost({ ...needs, ...(options.python ? { python: options.python } : {}), signal });
 }
 

@@ -53,7 +53,8 @@ test('settings make a new transform and leave the old one as it was', () => {
 test('another expansion service gets the source of what it lacks, and no packages', () => {
   const elsewhere = RunInference.of(SKLEARN, TYPES).withExpansionService('localhost:8097');
   const { service, kwargs, ...rest } = asked(elsewhere);
-  assert.deepEqual(service, { kind: 'address', address: 'localhost:8097' });
+  // The extras are for the managed host, which runs the stages on the runner `direct`.
+  assert.deepEqual(service, { kind: 'address', address: 'localhost:8097', extras: ['sklearn'] });
   assert.equal(rest.constructor, '__constructor__');
   assert.match(kwargs.source as string, /def run_inference\(\*\*kwargs\):/);
   assert.equal(kwargs.base_dir, undefined);
