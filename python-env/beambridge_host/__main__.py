@@ -29,7 +29,8 @@ def _arguments() -> argparse.Namespace:
   return parser.parse_args()
 
 
-def _preload(modules: list[str]) -> None:
+def preload(modules: list[str]) -> None:
+  """Imports what can be imported."""
   for module in modules:
     try:
       importlib.import_module(module)
@@ -57,7 +58,7 @@ def main() -> None:
 
   staging = tempfile.mkdtemp(prefix='beambridge-staging-')
   try:
-    server = HostServer(token, staging)
+    server = HostServer(token, staging, arguments.preload)
     send_logs(channel, arguments.log_level)
     channel.send({
         'ready': True,
@@ -67,7 +68,7 @@ def main() -> None:
         'beam': apache_beam.__version__,
         'python': '.'.join(map(str, sys.version_info[:3])),
     })
-    threading.Thread(target=_preload, args=(arguments.preload,), name='preload', daemon=True).start()
+    threading.Thread(target=preload, args=(arguments.preload,), name='preload', daemon=True).start()
     while not ending.wait(1.0):
       idle = 0.0 if server.busy else time.monotonic() - server.last_call
       if arguments.idle_timeout and idle > arguments.idle_timeout:

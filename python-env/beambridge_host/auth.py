@@ -29,8 +29,10 @@ def _refusal(details: str) -> Callable[[Optional[grpc.RpcMethodHandler]], grpc.R
 class MetadataInterceptor(grpc.ServerInterceptor):
   """Refuses every call whose metadata does not satisfy `accepts`."""
 
-  def __init__(self, accepts: Callable[[dict[str, str]], bool], details: str) -> None:
+  def __init__(self, accepts: Callable[[dict[str, str]], bool], details: str, exempt: str = '') -> None:
+    """`exempt` begins the names of methods that ask for a credential of their own."""
     self._accepts = accepts
+    self._exempt = exempt
     self._refuse = _refusal(details)
 
   def intercept_service(
@@ -39,17 +41,19 @@ class MetadataInterceptor(grpc.ServerInterceptor):
       handler_call_details: grpc.HandlerCallDetails,
   ) -> Optional[grpc.RpcMethodHandler]:
     handler = continuation(handler_call_details)
+    if self._exempt and handler_call_details.method.startswith(self._exempt):
+      return handler
     if self._accepts(dict(handler_call_details.invocation_metadata)):
       return handler
     return self._refuse(handler)
 
 
-def token_interceptor(token: str) -> grpc.ServerInterceptor:
-  """Demands `authorization: Bearer <token>` of every call."""
+def token_interceptor(token: str, exempt: str = '') -> grpc.ServerInterceptor:
+  """Demands `authorization: Bearer <token>` of every call but those that `exempt` begins."""
   expected = f'Bearer {token}'.encode()
 
   def accepts(metadata: dict[str, str]) -> bool:
     given = metadata.get(METADATA_KEY, '')
     return hmac.compare_digest(given.encode() if isinstance(given, str) else given, expected)
 
-  return MetadataInterceptor(accepts, 'a valid beambridge token is needed to call this host')
+  return MetadataInterceptor(accepts, 'a valid beambridge token is needed to call this host', exempt)

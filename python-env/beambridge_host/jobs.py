@@ -23,6 +23,7 @@ from apache_beam.runners.job import utils as job_utils
 from apache_beam.runners.portability import local_job_service, portable_runner
 
 from beambridge_host.runner import Cancellation, HostRunner
+from beambridge_host.workers import RUN_PREFIX, WorkerPool
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -112,8 +113,9 @@ class HostJob(local_job_service.BeamJob):
 class HostJobServicer(local_job_service.LocalJobServicer):
   """The job service and the artifact staging service on a server of the host's own."""
 
-  def __init__(self, staging_dir: str) -> None:
+  def __init__(self, staging_dir: str, pool: WorkerPool) -> None:
     super().__init__(staging_dir, beam_job_type=HostJob)
+    self._pool = pool
 
   def add_to(self, server: grpc.Server, address: str) -> None:
     beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(self, server)
@@ -130,3 +132,9 @@ class HostJobServicer(local_job_service.LocalJobServicer):
     for job_id in over[:-_JOBS_KEPT]:
       self._jobs.pop(job_id, None)
     return super().Prepare(request, context, timeout)
+
+  def GetMessageStream(self, request: Any, context: Any = None, timeout: Any = None) -> Any:
+    """Of a job, or of the workers that a job elsewhere needs: those live as long as this stream."""
+    if request.job_id.startswith(RUN_PREFIX):
+      return self._pool.open(request.job_id.removeprefix(RUN_PREFIX), context)
+    return super().GetMessageStream(request, context, timeout)

@@ -3,6 +3,7 @@
 // answer becomes part of a pipeline. May import `pipeline`, `services` and what those may import.
 
 // For runners.
+export { chooseEnvironments } from './environments.ts';
 export { type ExpandedPipeline, type ExpandOptions, expandPipeline } from './expand-pipeline.ts';
 export type { ServiceAddress } from './expansion-client.ts';
 // For users.

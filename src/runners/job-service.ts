@@ -4,6 +4,7 @@
 import type { BeamBridgeError } from '../base/index.ts';
 import type { ServiceAddress } from '../external/index.ts';
 import type { ExpansionServiceChoice } from '../pipeline/index.ts';
+import type { pb } from '../proto/index.ts';
 
 /** A job service that is up, held for one run. Disposing of it ends what only this run needed. */
 export interface JobService extends ServiceAddress, AsyncDisposable {
@@ -15,6 +16,8 @@ export interface JobService extends ServiceAddress, AsyncDisposable {
   readonly logs: boolean;
   /** Where a cross-language transform is expanded. */
   resolveService(choice: ExpansionServiceChoice, signal?: AbortSignal): Promise<ServiceAddress>;
+  /** Gives an expanded pipeline environments that this service can use. */
+  prepare(pipeline: pb.Pipeline): Promise<void>;
   /** Ends a job that did not obey its cancellation, if there is a way. */
   abandon(): Promise<void>;
 }

@@ -150,6 +150,8 @@ class Run implements JobControl {
     );
     this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
     const { proto } = expanded;
+    await service.value.prepare(proto);
+    signal.throwIfAborted();
     this.proto = proto;
 
     this.phase = 'submitting';
@@ -177,6 +179,8 @@ class Run implements JobControl {
     } catch (error) {
       // When a host dies, the end of its streams may be seen before the end of its process.
       const gone = await this.deathOfService();
+      // A job service that lost only its Python workers may wait for them for ever.
+      if (gone && !isTerminal(job.state)) await job.cancel().catch(() => {});
       if (!isTerminal(job.state)) job.forget(this.cancelling ? 'CANCELLED' : 'FAILED');
       if (!this.cancelling) failure = gone ?? BeamBridgeError.from(error, 'JOB_FAILED');
     }

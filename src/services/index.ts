@@ -11,7 +11,7 @@ export {
 } from './host/detached.ts';
 // The Python host.
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
-export { getHost, type HostRequest, stopHosts } from './host/manager.ts';
+export { getHost, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
 // Where the Python package of ours lies, for those who send its source elsewhere.
 export { PYTHON_ENV_FOLDER } from './host/paths.ts';
 // Any other service.

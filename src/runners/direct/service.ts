@@ -29,6 +29,8 @@ export async function openService(
     logs: true,
     lost: host.exited.then(() => host.diedError()),
     resolveService: expansionResolver(pipeline, options, host),
+    // Its runner prefers to run what it expanded inside itself.
+    prepare: async () => {},
     abandon: async () => {
       if ((runs.get(host) ?? 0) > 1) {
         log.warn('a cancelled job goes on inside the Python host, which other jobs still use');

@@ -9,6 +9,7 @@ import { expansionResolver } from '../expansion-services.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { callError, isServiceError, QUICK_CALL_MS } from './calls.ts';
+import { PythonWorkers } from './python-workers.ts';
 
 /**
  * The job service at the option `jobEndpoint`.
@@ -23,15 +24,17 @@ export async function openService(
   const address = parseEndpoint(options.jobEndpoint);
   const name = `the job service at ${address}`;
   await check(address, name, signal);
+  const workers = new PythonWorkers();
   return {
     address,
     name,
     token: undefined,
     logs: false,
-    lost: new Promise(() => {}),
+    lost: workers.lost,
     resolveService: expansionResolver(pipeline, options),
+    prepare: (pipeline) => workers.serve(pipeline),
     abandon: async () => {},
-    [Symbol.asyncDispose]: async () => {},
+    [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
   };
 }
 

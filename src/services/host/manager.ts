@@ -118,6 +118,14 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   }
 }
 
+/** The hosts that this program uses, warm ones among them. */
+export async function runningHosts(): Promise<Host[]> {
+  const started = await Promise.allSettled(hosts.values());
+  return started.flatMap((each) =>
+    each.status === 'fulfilled' && each.value.alive ? [each.value] : [],
+  );
+}
+
 /** Stops every host that this program started. Hosts that are kept warm live on. */
 export async function stopHosts(): Promise<void> {
   const running = [...hosts.values()];

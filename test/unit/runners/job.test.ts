@@ -21,6 +21,7 @@ function service(fake: FakeJobService): JobService {
     logs: false,
     lost: new Promise(() => {}),
     resolveService: async () => ({ address: '' }),
+    prepare: async () => {},
     abandon: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

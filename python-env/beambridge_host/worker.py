@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m beambridge_host.worker`: one Python SDK harness, started and fed by the host's worker pool.
+
+It imports what workers need, then waits for a line of JSON on standard input that says whose worker
+it is. So it can be started before anybody asks for it. The end of standard input is the end of the
+host, and of this process. Log records go to standard output as JSON lines.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any, Callable
+
+import grpc
+
+from beambridge_host.channel import claim_stdout, send_logs
+
+# What Beam gives a worker that was told nothing else (WorkerOptions.max_cache_memory_usage_mb).
+_STATE_CACHE_BYTES = 100 << 20
+
+# Of interest to those who look for a fault in a harness; the host's own log says what matters.
+_CHATTY = ('apache_beam.runners.worker.sdk_worker', 'apache_beam.runners.worker.data_plane')
+
+
+def _end_with_host() -> None:
+  while os.read(sys.stdin.fileno(), 4096):
+    pass
+  os._exit(0)
+
+
+def _harness_class() -> Any:
+  from apache_beam.portability.api import beam_fn_api_pb2  # pylint: disable=import-outside-toplevel
+  from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel
+  import traceback  # pylint: disable=import-outside-toplevel
+
+  class Harness(sdk_worker.SdkHarness):
+    """A harness that leaves the telling of a failure to the runner, which gets the whole traceback."""
+
+    def _execute(self, task: Callable[[], Any], request: Any) -> None:
+      with statesampler.instruction_id(request.instruction_id):
+        try:
+          response = task()
+        except BaseException:  # pylint: disable=broad-except
+          response = beam_fn_api_pb2.InstructionResponse(
+              instruction_id=request.instruction_id, error=traceback.format_exc())
+        self._responses.put(response)
+
+  return Harness
+
+
+def _serve(order: dict[str, str]) -> None:
+  try:
+    harness = _harness_class()(
+        order['control'], worker_id=order['worker_id'], state_cache_size=_STATE_CACHE_BYTES)
+  except grpc.FutureTimeoutError:
+    raise RuntimeError(f'the runner does not answer at its control endpoint {order["control"]}') from None
+  try:
+    harness.run()
+  except grpc.RpcError as error:
+    # Runners end a worker by closing its streams, some of them without a word.
+    logging.getLogger('beambridge_host').debug('The control stream broke: %s', error)
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(prog='beambridge_host.worker', description=__doc__)
+  parser.add_argument('--log-level', default='INFO', help='least level of log records')
+  parser.add_argument('--preload', action='append', default=[], help='module to import early')
+  arguments = parser.parse_args()
+  sys.argv = sys.argv[:1]  # Beam parses the arguments of the process wherever it finds none of its own.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  channel = claim_stdout()
+  # Beam warns about optional packages while it is imported; the host has done so already.
+  send_logs(channel, 'ERROR')
+  code = 0
+  try:
+    from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
+    from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
+    from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel,unused-import
+    from beambridge_host.__main__ import preload  # pylint: disable=import-outside-toplevel
+
+    pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
+    preload(arguments.preload)
+    send_logs(channel, arguments.log_level)
+    if arguments.log_level != 'DEBUG':
+      for name in _CHATTY:
+        logging.getLogger(name).setLevel('WARNING')
+    line = sys.stdin.buffer.readline()
+    if line:
+      threading.Thread(target=_end_with_host, name='end-with-host', daemon=True).start()
+      _serve(json.loads(line))
+  except BaseException as error:  # pylint: disable=broad-except
+    channel.send({'failure': f'{type(error).__name__}: {error}'})
+    code = 1
+  # Threads may still run user code whose runner is gone: nothing of it is worth waiting for.
+  os._exit(code)
+
+
+if __name__ == '__main__':
+  main()
