@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from typing import Any, Callable
 
 import grpc
@@ -35,7 +36,6 @@ def _end_with_host() -> None:
 def _harness_class() -> Any:
   from apache_beam.portability.api import beam_fn_api_pb2  # pylint: disable=import-outside-toplevel
   from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel
-  import traceback  # pylint: disable=import-outside-toplevel
 
   class Harness(sdk_worker.SdkHarness):
     """A harness that leaves the telling of a failure to the runner, which gets the whole traceback."""
@@ -79,10 +79,12 @@ def main() -> None:
   try:
     from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
     from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
-    from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel,unused-import
+    from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel
     from beambridge_host.__main__ import preload  # pylint: disable=import-outside-toplevel
 
     pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
+    # Prism keeps one table of the short names of metrics for all workers of a job.
+    sdk_worker.SHORT_ID_CACHE._last_short_id = os.getpid() << 20
     preload(arguments.preload)
     send_logs(channel, arguments.log_level)
     if arguments.log_level != 'DEBUG':

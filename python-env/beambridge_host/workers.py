@@ -46,8 +46,9 @@ class Worker:
   def __init__(self, run: 'WorkerRun', preload: list[str]) -> None:
     self._run = run
     self._stopping = False
+    self._ordered = False
     self._failure = ''
-    self.name = ''
+    self._name = ''
     command = [sys.executable, '-m', 'beambridge_host.worker', '--log-level', _log_level()]
     for module in preload:
       command += ['--preload', module]
@@ -60,7 +61,8 @@ class Worker:
     return self._process.poll() is None
 
   def order(self, worker_id: str, control: str) -> None:
-    self.name = worker_id
+    self._ordered = True
+    self._name = worker_id
     line = json.dumps({'worker_id': worker_id, 'control': control}) + '\n'
     self._process.stdin.write(line.encode())
     self._process.stdin.flush()
@@ -77,10 +79,11 @@ class Worker:
         _LOGGER.debug('A worker said: %r', line)
     code = self._process.wait()
     self._run.ended(self)
-    if self._stopping or code == 0:
+    # One that nobody needed yet is replaced by the next, whose failure is then told.
+    if self._stopping or code == 0 or not self._ordered:
       return
     how = self._failure or (f'ended by signal {-code}' if code < 0 else f'ended with status {code}')
-    self._run.lost(f'the Python worker {self.name} (process {self._process.pid}) is gone: {how}')
+    self._run.lost(f'the Python worker {self._name} (process {self._process.pid}) is gone: {how}')
 
   def stop(self) -> None:
     """Asks the process to end, and makes it; does not wait."""

@@ -18,7 +18,7 @@ import {
   withSchema,
 } from '../../src/index.ts';
 import { RunInference } from '../../src/ml/index.ts';
-import { createClient, fn, jobs } from '../../src/proto/index.ts';
+import { createClient, fn, jobs, LoopbackServer } from '../../src/proto/index.ts';
 import { array, int64, string } from '../../src/schema/index.ts';
 import { getHost, type Service, startService, stopHosts } from '../../src/services/index.ts';
 import { type Digits, linesOf, predictedByPython, trainedDigits } from '../helpers/digits.ts';
@@ -68,6 +68,25 @@ async function noWorkers(hostPid: number): Promise<void> {
     assert.ok(i < 200, 'workers are alive 10 s after their job');
     await delay(50);
   }
+}
+
+/** A runner that only listens for one worker. */
+async function fakeRunner() {
+  const server = new LoopbackServer();
+  let connect!: (worker: { workerId: string; end(): void }) => void;
+  const connected = new Promise<{ workerId: string; end(): void }>((resolve) => {
+    connect = resolve;
+  });
+  server.add(fn.BeamFnControl, {
+    control: (call) => {
+      call.on('error', () => {});
+      call.on('data', () => {});
+      connect({ workerId: String(call.metadata.get('worker_id')[0]), end: () => call.end() });
+    },
+    getProcessBundleDescriptor: async () => ({}),
+  });
+  const address = await server.listen();
+  return { address, connected, close: () => server.close() };
 }
 
 /** A Python transform whose stage says that it runs, and goes on running. */
@@ -216,6 +235,53 @@ test('the pool starts workers for nobody without the token of a running job', as
     }, /UNAUTHENTICATED/);
   } finally {
     stranger.close();
+  }
+});
+
+test('workers of one id but two runners are two, and end with their own control streams', async () => {
+  const host = await getHost();
+  const token = 'a token of a job that is not there';
+  const client = createClient(jobs.JobService, host.address, { token: host.token });
+  const pool = createClient(fn.BeamFnExternalWorkerPool, host.address);
+  const over = new AbortController();
+  const stream = client.getMessageStream(
+    { jobId: `beambridge:workers:${token}` },
+    { signal: over.signal },
+  );
+  const events = (stream as AsyncIterable<jobs.JobMessagesResponse>)[Symbol.asyncIterator]();
+  await events.next();
+  const runners = [await fakeRunner(), await fakeRunner()];
+  try {
+    for (const { address } of runners) {
+      const request = { workerId: 'w', controlEndpoint: { url: address }, params: { token } };
+      assert.equal((await pool.startWorker(request)).error, '');
+      assert.match((await pool.startWorker(request)).error, /runs already/);
+    }
+    const [first, second] = await Promise.all(runners.map((each) => each.connected));
+    assert.deepEqual([first?.workerId, second?.workerId], ['w', 'w']);
+    assert.equal(workersOf(host.pid).length, 2);
+    // Which of them is meant cannot be known.
+    await pool.stopWorker({ workerId: 'w' });
+    first?.end();
+    await delay(500);
+    while (workersOf(host.pid).length > 1) await delay(50);
+    assert.equal(workersOf(host.pid).length, 1);
+
+    const third = await fakeRunner();
+    runners.push(third);
+    const request = { workerId: 'x', controlEndpoint: { url: third.address }, params: { token } };
+    assert.equal((await pool.startWorker(request)).error, '');
+    await third.connected;
+    await pool.stopWorker({ workerId: 'x' });
+    while (workersOf(host.pid).length > 1) await delay(50);
+    over.abort();
+    await noWorkers(host.pid);
+    assert.match((await pool.startWorker(request)).error, /demands the token/);
+  } finally {
+    over.abort();
+    for (const each of runners) each.close();
+    pool.close();
+    client.close();
   }
 });
 
