@@ -8,7 +8,7 @@ import type { Failures } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 
-/** The environment of Python stages that only the process which expanded them can run. */
+/** The environment of Python stages that only a runner in Python can run, inside itself. */
 const EMBEDDED = 'beam:env:embedded_python';
 
 /** What there is to go by. */
@@ -38,9 +38,9 @@ export function jobFailure({ failures, messages, pipeline, proto }: JobFailure):
   if (text.includes(EMBEDDED) && !text.includes('Traceback')) {
     return new BeamBridgeError(
       'UNSUPPORTED',
-      `this job service cannot run Python stages of the managed Python: ${text.trim()}`,
+      `this job service cannot run what the expansion service gave it: ${text.trim()}`,
       {
-        hint: "Use runner: 'direct', or set expansionService to a Beam expansion service started with --serve_loopback_worker, whose stages other runners can execute.",
+        hint: 'Leave expansionService out: other runners can execute what the managed Python expands. A Beam expansion service of your own must be started with --serve_loopback_worker.',
       },
     );
   }

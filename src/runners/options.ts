@@ -14,7 +14,8 @@ export type RunnerName = 'direct' | 'portable' | 'node' | 'prism' | 'flink';
 export interface PipelineOptions {
   /**
    * Which engine executes the pipeline: `direct` is Python's DirectRunner in the managed Python
-   * host, `portable` any Beam job service at `jobEndpoint`.
+   * host, `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
+   * functions of this program run in it, Python stages in workers of the managed Python host.
    *
    * @default `'direct'`
    */
