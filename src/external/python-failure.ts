@@ -137,8 +137,22 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
 const MACHINERY =
   /[/\\](site-packages[/\\]apache_beam|beambridge_host|concurrent[/\\]futures|importlib)[/\\]|^apache_beam[/\\]|^<frozen|[/\\]threading\.py$/;
 
+const CHAINED =
+  /\n\n(?=(?:The above exception was the direct cause of|During handling of the above exception))/;
+
 /** The text without Beam's own frames, and at most its last lines. */
 function shorten(text: string): string | undefined {
+  const own = withoutMachinery(text);
+  if (own === undefined) return undefined;
+  // Beam raises an exception again under its own: tracebacks with no frame left only repeat it.
+  const parts = own.split(CHAINED);
+  const telling = parts.filter((part) => part.split('\n').some((line) => FRAME.test(line)));
+  const lines = (telling.length > 0 ? telling : parts).join('\n\n').trimEnd().split('\n');
+  return (lines.length <= DETAIL_LINES ? lines : ['…', ...lines.slice(-DETAIL_LINES)]).join('\n');
+}
+
+/** Undefined when no frame is left: the message says as much. */
+function withoutMachinery(text: string): string | undefined {
   const kept: string[] = [];
   let skipping = false;
   for (const line of text.trimEnd().split('\n')) {
@@ -147,10 +161,8 @@ function shorten(text: string): string | undefined {
     else if (!/^ {4}/.test(line)) skipping = false;
     if (!skipping) kept.push(line);
   }
-  // What is left of such a traceback is the message alone.
   if (kept.length < text.trimEnd().split('\n').length && !kept.some((line) => FRAME.test(line))) {
     return undefined;
   }
-  const lines = kept.length <= DETAIL_LINES ? kept : ['…', ...kept.slice(-DETAIL_LINES)];
-  return lines.join('\n') || undefined;
+  return kept.join('\n') || undefined;
 }

@@ -3,7 +3,12 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Coder, WindowedValue } from '../../coders/index.ts';
-import { FUNCTION_URNS, type RegisteredParDo, type WindowFn } from '../../pipeline/index.ts';
+import {
+  type AnyFunction,
+  FUNCTION_URNS,
+  type RegisteredParDo,
+  type WindowFn,
+} from '../../pipeline/index.ts';
 import { pb, urns } from '../../proto/index.ts';
 import type { RegisteredCombine } from '../../transforms/index.ts';
 import { BoundContext } from './context.ts';
@@ -187,14 +192,19 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
   };
   switch (fn.user.kind) {
     case 'map':
-      return new MapOperator(parts, fn.user.fn);
+      return new MapOperator(parts, callable(fn.user.fn, fn.user.context));
     case 'flatMap':
-      return new FlatMapOperator(parts, fn.user.fn);
+      return new FlatMapOperator(parts, callable(fn.user.fn, fn.user.context));
     case 'filter':
-      return new FilterOperator(parts, fn.user.fn);
+      return new FilterOperator(parts, callable(fn.user.fn, fn.user.context));
     case 'doFn':
       return new DoFnOperator(parts, DoFnInstance.of(fn.user.doFn));
   }
+}
+
+/** Without a context the element is the only argument: `map(console.log)` prints it and no more. */
+function callable(fn: AnyFunction, context: unknown): AnyFunction {
+  return context === undefined ? (element) => (fn as (element: unknown) => unknown)(element) : fn;
 }
 
 function refuseState(payload: pb.ParDoPayload, info: object): void {

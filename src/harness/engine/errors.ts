@@ -25,6 +25,15 @@ export function userError(thrown: unknown, { transform, appliedAt }: TransformIn
   });
 }
 
+/** A combiner that turned out to be async: its promise would be taken for the value. */
+export function asyncCombiner({ transform, appliedAt }: TransformInfo) {
+  return new BeamBridgeError('UNSUPPORTED', 'a method of the combiner returned a promise', {
+    transform,
+    appliedAt,
+    hint: 'Combiners run in the innermost loop and are synchronous: await in a map before the combine, or after it.',
+  });
+}
+
 const FRAMES_SHOWN = 5;
 
 /** The top of the stack as far as it lies in the user's code. */

@@ -32,6 +32,23 @@ test('the last exception is the message, and Beam’s own frames are left out', 
   assert.doesNotMatch(failure.detail!, /apache_beam/);
 });
 
+test('a traceback that Beam raised again is told once', () => {
+  const text = [
+    traceback([['/mine/model.py', 'predict']], 'ValueError: no'),
+    'The above exception was the direct cause of the following exception:',
+    traceback(
+      [['/x/beambridge_host/inference.py', 'run']],
+      'beambridge_host.errors.BridgeError: no',
+    ),
+    'During handling of the above exception, another exception occurred:',
+    traceback([[`${BEAM}/runner.py`, 'go']], "ValueError: no [while running 'T']"),
+  ].join('\n\n');
+  assert.equal(
+    parsePythonFailure(text).detail,
+    traceback([['/mine/model.py', 'predict']], 'ValueError: no'),
+  );
+});
+
 test('a marker line says it in our terms, whatever is around it', () => {
   const marker = {
     code: 'MODEL_NOT_FOUND',

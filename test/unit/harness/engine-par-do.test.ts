@@ -58,6 +58,26 @@ test('map, filter and flatMap run fused, in order', async () => {
   assert.deepEqual(closed, ['out']);
 });
 
+test('a function without a context is given the element and nothing else', async () => {
+  const given: unknown[][] = [];
+  const note = (...all: unknown[]) => {
+    given.push(all);
+    return true;
+  };
+  const stage = stageOf(
+    (input: Numbers) => ({
+      out: input
+        .map(note)
+        .filter(note)
+        .flatMap((...all: unknown[]) => [note(...all)])
+        .map((_, context) => note(context), { extra: 1 }),
+    }),
+    NUMBERS,
+  );
+  await run(stage, [7]);
+  assert.deepEqual(given, [[7], [true], [true], [{ extra: 1 }]]);
+});
+
 test('promises, generators and async generators may be mixed and keep the order', async () => {
   const stage = stageOf(
     (input: Numbers) => ({

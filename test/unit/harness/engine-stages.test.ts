@@ -173,6 +173,21 @@ test('a combiner that throws names its transform', async () => {
   });
 });
 
+test('an async combiner is refused with what to do instead', async () => {
+  const bad = {
+    ...REGISTERED_SUM,
+    combineFn: { ...mean, extractOutput: async () => 1 as never },
+  };
+  const coder = new KVCoder(new StrUtf8Coder(), new VarIntCoder()) as never;
+  const stage = componentStage(C.COMBINE_PER_KEY_EXTRACT_OUTPUTS, bad, coder, coder);
+  const { bundle } = io(inputOf(stage.encode([{ key: 'a', value: 1 }])));
+  await assert.rejects(engineFor(stage).start(stage.descriptor, bundle).done, {
+    code: 'UNSUPPORTED',
+    transform: 'total',
+    hint: /await in a map/,
+  });
+});
+
 test('combinePerKey without lifting combines grouped values', () => {
   const stage = stageOf((input: Words) => ({ out: input.apply(combinePerKey(sum)) }), WORDS);
   const urnsSeen = Object.values(stage.descriptor.transforms).map(({ spec }) => spec?.urn);

@@ -3,9 +3,9 @@
 
 import { type KV, StateBackedIterable, type WindowedValue } from '../../../coders/index.ts';
 import type { CombineFn } from '../../../transforms/index.ts';
-import { type TransformInfo, userError } from '../errors.ts';
+import { asyncCombiner, type TransformInfo, userError } from '../errors.ts';
 import { type Operator, type Receiver, withValue } from '../operator.ts';
-import type { MaybePromise } from '../types.ts';
+import { isThenable, type MaybePromise } from '../types.ts';
 
 type AnyCombineFn = CombineFn<unknown, unknown, unknown>;
 type Step = (combineFn: AnyCombineFn, value: unknown) => unknown;
@@ -57,6 +57,7 @@ export class CombineStep implements Operator {
     } catch (error) {
       throw userError(error, this.info);
     }
+    if (isThenable(output)) throw asyncCombiner(this.info);
     return this.out.receive(withValue(element, { key, value: output }));
   }
 }

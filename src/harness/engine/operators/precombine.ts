@@ -13,9 +13,9 @@ import {
   type WindowedValue,
 } from '../../../coders/index.ts';
 import type { CombineFn } from '../../../transforms/index.ts';
-import { type TransformInfo, userError } from '../errors.ts';
+import { asyncCombiner, type TransformInfo, userError } from '../errors.ts';
 import type { Operator, Receiver } from '../operator.ts';
-import type { MaybePromise } from '../types.ts';
+import { isThenable, type MaybePromise } from '../types.ts';
 
 /** Keys held at once; when there are more, the older half goes out. */
 const MOST_KEYS = 32_768;
@@ -138,6 +138,7 @@ export class Precombine implements Operator {
   }
 
   private send({ key, accumulator, window, timestamp, pane }: Entry): MaybePromise<void> {
+    if (isThenable(accumulator)) throw asyncCombiner(this.info);
     return this.out.receive({
       value: { key, value: accumulator },
       timestamp,
