@@ -24,6 +24,7 @@ export {
   MAX_TIMESTAMP,
   MIN_TIMESTAMP,
   MicrosInstant,
+  NO_FIRING,
   type PaneInfo,
   Timing,
   type Window,
