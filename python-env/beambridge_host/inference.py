@@ -19,6 +19,7 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host import examples
+from beambridge_host.dead_letters import DeadLetterHandler
 from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.models import FILE_FAMILIES, check_model_files, is_local, python_error
 from beambridge_host.packed import Declared, Gather, PackedHandler, row_count
@@ -30,7 +31,8 @@ def run_inference(
     key_schema: bytes = b'',
     kwargs: Any = None,
     transform: str = '',
-    base_dir: str = '') -> beam.PTransform:
+    base_dir: str = '',
+    dead_letters: bool = False) -> beam.PTransform:
   """The transform that src/ml expands.
 
   Args:
@@ -40,6 +42,7 @@ def run_inference(
     kwargs: a row of arguments for the provider.
     transform: the transform's name in the pipeline, for errors.
     base_dir: folder that relative paths of models start from, when this machine runs the pipeline.
+    dead_letters: whether answers say which rows failed, instead of the run failing.
   """
   fields = {field.name: field for field in schema_pb2.Schema.FromString(schema).fields}
   keys = schema_pb2.Schema.FromString(key_schema).fields
@@ -47,7 +50,8 @@ def run_inference(
   if base_dir:
     check_model_files(handler, transform)
   inference = PackedInference(
-      _keyed_as_declared(handler, bool(keys), transform), fields, keys[0] if keys else None, transform)
+      _keyed_as_declared(handler, bool(keys), transform), fields, keys[0] if keys else None, transform,
+      DeadLetterHandler if dead_letters else PackedHandler)
   # Hints for all steps together, because steps with different ones are not run together.
   return inference.with_resource_hints(**handler.get_resource_hints())
 
@@ -129,13 +133,19 @@ class PackedInference(beam.PTransform):
   """Packed batches in, answers out."""
 
   def __init__(
-      self, handler: Any, fields: dict[str, schema_pb2.Field], key: Optional[schema_pb2.Field], transform: str) -> None:
+      self,
+      handler: Any,
+      fields: dict[str, schema_pb2.Field],
+      key: Optional[schema_pb2.Field],
+      transform: str,
+      packed_handler: type[PackedHandler] = PackedHandler) -> None:
     super().__init__()
     predicted = tuple(fields[name].SerializeToString() for name in ('inference', 'model_id') if name in fields)
     self._declared = Declared(
         fields['example'].SerializeToString(), key.SerializeToString() if key is not None else b'', predicted)
     self._handler = handler
     self._transform = transform
+    self._packed_handler = packed_handler
 
   def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
     batching = self._handler.batch_elements_kwargs()
@@ -144,7 +154,7 @@ class PackedInference(beam.PTransform):
       # Only then: it moves elements to the end of their window, and batches arrive large already.
       wanted = {k: v for k, v in batching.items() if k in ('min_batch_size', 'max_batch_size', 'max_batch_duration_secs')}
       batches = pcoll | beam.BatchElements(**wanted, element_size_fn=row_count).with_output_types(list[bytes])
-    inference = base.RunInference(PackedHandler(self._handler, self._declared, self._transform))
+    inference = base.RunInference(self._packed_handler(self._handler, self._declared, self._transform))
     return (
         batches
         | 'Gather' >> beam.ParDo(Gather())

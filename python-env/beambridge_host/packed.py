@@ -87,32 +87,61 @@ class Columns:
     self._adapt = examples.example_adapter(handler)
     self._transform = transform
 
-  def read(self, batch: bytes) -> Sequence[Any]:
-    """The rows of a packed batch as a handler takes them."""
+  def parse(self, batch: bytes) -> tuple[Optional[Sequence[Any]], Sequence[Any]]:
+    """The keys, if there are any, and the examples of a packed batch."""
     stream = coder_impl.create_InputStream(batch)
     count = stream.read_var_int64()
     stream.read_all(True)  # The timestamps.
     keys, column = stream.read_all(True), stream.read_all(True)
-    values = self._adapt(self._examples.read(column, count))
+    values = self._examples.read(column, count)
     if self._keys is None:
-      return values
+      return None, values
     keyed = self._keys.read(keys, count)
-    return list(zip(keyed.tolist() if hasattr(keyed, 'tolist') else keyed, values))
+    return keyed.tolist() if hasattr(keyed, 'tolist') else keyed, values
+
+  def adapt(self, values: Sequence[Any]) -> Sequence[Any]:
+    """Examples as the handler takes them."""
+    return self._adapt(values)
+
+  def read(self, batch: bytes) -> Sequence[Any]:
+    """The rows of a packed batch as a handler takes them."""
+    keys, values = self.parse(batch)
+    adapted = self.adapt(values)
+    return adapted if keys is None else list(zip(keys, adapted))
 
   def answer(self, batch: bytes, predictions: Sequence[Any]) -> bytes:
     """The batch and its predictions in the declared types."""
-    results = [_result(prediction) for prediction in predictions]
-    out = [prefixed(batch)]
+    results = [result_of(prediction) for prediction in predictions]
+    try:
+      return prefixed(batch) + self.pack(results)
+    except Misfit as misfit:
+      raise self._mismatch(misfit) from None
+
+  def pack(self, results: Sequence[base.PredictionResult]) -> bytes:
+    """The columns of predictions. Raises Misfit, whose path starts with the field, for the first that does not fit."""
+    out = []
     for name, column in self._predicted:
       try:
         out.append(prefixed(column.pack([getattr(result, name) for result in results])))
       except Misfit as misfit:
-        raise bridge_error(
-            'INFERENCE_MISMATCH',
-            misfit.describe(name),
-            hint='Declare the type that the model gives, or convert in the model handler.',
-            transform=self._transform) from None
+        misfit.path = name + misfit.path
+        raise
     return b''.join(out)
+
+  def checked(self, result: base.PredictionResult) -> base.PredictionResult:
+    """The result, if every declared field of it fits."""
+    try:
+      self.pack([result])
+    except Misfit as misfit:
+      raise self._mismatch(misfit) from None
+    return result
+
+  def _mismatch(self, misfit: Misfit) -> BridgeError:
+    return bridge_error(
+        'INFERENCE_MISMATCH',
+        misfit.describe(''),
+        hint='Declare the type that the model gives, or convert in the model handler.',
+        transform=self._transform)
 
 
 class BatchSizes:
@@ -190,20 +219,23 @@ class PackedHandler(base.ModelHandler):
 
   def run_inference(
       self, batch: PackedRows, model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[bytes]:
-    self._columns = columns = self._columns or Columns(self._inner, self._declared, self._transform)
+    self._columns = self._columns or Columns(self._inner, self._declared, self._transform)
     batches = batch.batches if isinstance(batch, PackedRows) else batch
     model = model.model if isinstance(model, Held) else model
     try:
-      parts = [columns.read(each) for each in batches]
-      predictions = self._predict(list(itertools.chain(*parts)), model, inference_args)
+      return self._answers(batches, model, inference_args)
     except BridgeError:
       raise
     except Exception as error:
-      # Models of a KeyedModelHandler that has several are loaded here.
-      frames = traceback.walk_tb(error.__traceback__)
-      if any(frame.f_code.co_name == 'load_model' for frame, _ in frames):
+      if loads_model(error):
         raise load_error(error, self._transform) from error
       raise python_error(error, 'the model handler failed', self._transform) from error
+
+  def _answers(
+      self, batches: Sequence[bytes], model: Any, inference_args: Optional[dict[str, Any]]) -> list[bytes]:
+    columns = self._columns
+    parts = [columns.read(each) for each in batches]
+    predictions = self._predict(list(itertools.chain(*parts)), model, inference_args)
     ends = itertools.accumulate(map(len, parts))
     return [columns.answer(each, predictions[end - len(part):end]) for each, part, end in zip(batches, parts, ends)]
 
@@ -266,7 +298,13 @@ class PackedHandler(base.ModelHandler):
     return self._inner.should_garbage_collect_on_timeout()
 
 
-def _result(prediction: Any) -> base.PredictionResult:
+def loads_model(error: BaseException) -> bool:
+  """Whether an exception came out of loading a model: a KeyedModelHandler of several does so while it predicts."""
+  return any(frame.f_code.co_name == 'load_model' for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def result_of(prediction: Any) -> base.PredictionResult:
+  """A prediction without its key."""
   if type(prediction) is tuple and len(prediction) == 2:
     prediction = prediction[1]  # A key and its prediction.
   # A handler or a postprocessing function may give its result bare.

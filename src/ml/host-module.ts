@@ -18,6 +18,7 @@ const MODULES = [
   'examples',
   'models',
   'packed',
+  'dead_letters',
   'inference',
 ];
 

@@ -2,4 +2,6 @@
 // Machine-learning models in pipelines. May import `external`, `transforms` and what those may
 // import.
 
-export { type InferenceFields, RunInference } from './run-inference.ts';
+export type { DeadLettered, FailedInference, Failure } from './dead-letters.ts';
+export type { InferenceFields } from './declared.ts';
+export { RunInference } from './run-inference.ts';

@@ -17,38 +17,36 @@ import {
   typed,
 } from '../external/index.ts';
 import {
+  MultiParDo,
+  P,
   ParDo,
   type PCollection,
   type Pipeline,
   PTransformClass,
+  type PValue,
   type TransformNode,
+  type UserFunction,
 } from '../pipeline/index.ts';
-import { pb, toBinary } from '../proto/index.ts';
 import {
   bytes,
   coderOf,
   type Infer,
   type InferFields,
   isSchemaType,
-  type RowFields,
   type RowType,
   row,
   type SchemaType,
-  schemaToProto,
 } from '../schema/index.ts';
+import { flatten } from '../transforms/index.ts';
+import { type DeadLettered, type FailedInference, REJECTED } from './dead-letters.ts';
+import { asRow, type InferenceFields, inferenceTypes, schemaBytes } from './declared.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
 import { inferExtras } from './packages.ts';
 import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
 
-/** Declared types of a {@link RunInference}: what goes in and what the model gives. */
-export interface InferenceFields extends RowFields {
-  /** Type of the input's elements; comes out again beside the inference. */
-  readonly example: SchemaType;
-  /** What the model handler's prediction is converted to. */
-  readonly inference: SchemaType;
-}
-
 type AnyRow = { example: unknown; inference: unknown };
+
+type Packed = ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>>;
 
 interface Settings {
   modelLoader: string;
@@ -57,9 +55,8 @@ interface Settings {
   kwargs: Readonly<Record<string, unknown>>;
   packages: readonly string[];
   expansionService: string | undefined;
+  deadLetters: boolean;
 }
-
-const FIELDS: ReadonlySet<string> = new Set(['example', 'inference', 'model_id']);
 
 /**
  * Applies a machine-learning model with a model handler of Python's Beam SDK.
@@ -94,10 +91,11 @@ const FIELDS: ReadonlySet<string> = new Set(['example', 'inference', 'model_id']
  * predictions.map(({ example, inference }) => …);
  * ```
  */
-export class RunInference<InputT, OutputT> extends PTransformClass<
-  PCollection<InputT>,
-  PCollection<OutputT>
-> {
+export class RunInference<
+  InputT,
+  OutputT,
+  ResultT extends PValue = PCollection<OutputT>,
+> extends PTransformClass<PCollection<InputT>, ResultT> {
   private constructor(private readonly settings: Settings) {
     super('RunInference');
   }
@@ -173,6 +171,7 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
       kwargs: {},
       packages: [],
       expansionService: undefined,
+      deadLetters: false,
     });
   }
 
@@ -183,12 +182,12 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
    * A relative path of a local model starts from the folder in which the program runs. A Python
    * enumeration is given by its member's name: `withKwarg('model_file_type', 'JOBLIB')`.
    */
-  withKwarg(name: string, value: unknown): RunInference<InputT, OutputT> {
+  withKwarg(name: string, value: unknown): RunInference<InputT, OutputT, ResultT> {
     return this.withKwargs({ [name]: value });
   }
 
   /** The same transform with more keyword arguments for the model loader. */
-  withKwargs(kwargs: Readonly<Record<string, unknown>>): RunInference<InputT, OutputT> {
+  withKwargs(kwargs: Readonly<Record<string, unknown>>): RunInference<InputT, OutputT, ResultT> {
     return this.changed({ kwargs: { ...this.settings.kwargs, ...kwargs } });
   }
 
@@ -196,7 +195,7 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
    * The same transform with more Python packages: names on PyPI with or without a version, or paths
    * of local packages. What Beam's own handlers need is known and need not be named.
    */
-  withExtraPackages(packages: readonly string[]): RunInference<InputT, OutputT> {
+  withExtraPackages(packages: readonly string[]): RunInference<InputT, OutputT, ResultT> {
     return this.changed({ packages: [...this.settings.packages, ...packages] });
   }
 
@@ -206,45 +205,72 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
    *
    * @param address - `HOST:PORT`
    */
-  withExpansionService(address: string): RunInference<InputT, OutputT> {
+  withExpansionService(address: string): RunInference<InputT, OutputT, ResultT> {
     return this.changed({ expansionService: address });
   }
 
-  private changed(settings: Partial<Settings>): RunInference<InputT, OutputT> {
-    return new RunInference({ ...this.settings, ...settings });
+  /**
+   * The same transform with two outputs: `predictions`, and under `failed` each example that could
+   * not be scored, with the reason. Without this, one such example fails the run.
+   *
+   * Exactly the bad rows fail: a batch on which the handler raises is tried again in halves, down to
+   * single rows, so a handler may see a row more than once. Failed are rows on which the handler or
+   * its pre- or post-processing raises, whose prediction does not fit the declared type
+   * (`INFERENCE_MISMATCH`), and elements that do not fit the declared example or key
+   * (`ROW_MISMATCH`, `INT64_OUT_OF_RANGE`); the last never leave TypeScript. A model that cannot be
+   * loaded is still an error of the run. Beam's own `with_exception_handling` fails whole batches.
+   *
+   * @example
+   * ```ts
+   * const { predictions, failed } = pixels.apply(scoring.withDeadLetters());
+   * failed.map(({ element, errorType, message }) => `${element}: ${errorType}: ${message}`);
+   * ```
+   */
+  withDeadLetters(): RunInference<InputT, OutputT, DeadLettered<InputT, OutputT>> {
+    return new RunInference<InputT, OutputT, DeadLettered<InputT, OutputT>>({
+      ...this.settings,
+      deadLetters: true,
+    });
+  }
+
+  private changed(settings: Partial<Settings>): RunInference<InputT, OutputT, ResultT> {
+    return new RunInference<InputT, OutputT, ResultT>({ ...this.settings, ...settings });
   }
 
   override expandInternal(
     input: PCollection<InputT>,
     _pipeline: Pipeline,
     node: TransformNode,
-  ): PCollection<OutputT> {
-    const { types, output } = this.settings;
+  ): ResultT {
+    const { types, output, deadLetters } = this.settings;
     const { windowFn } = input.node.windowing;
-    const pack = new PackExamples(types, windowFn.windowCoder() as Coder<Window>);
-    const unpack = new UnpackPredictions(
-      types,
-      output.fields.map((field) => field.name),
-    );
+    const windowCoder = windowFn.windowCoder() as Coder<Window>;
+    const fields = output.fields.map((field) => field.name);
+    const pack: UserFunction = {
+      kind: 'doFn',
+      doFn: new PackExamples(types, windowCoder, deadLetters) as never,
+      context: packingContext(),
+    };
+    const unpack: UserFunction = {
+      kind: 'doFn',
+      doFn: new UnpackPredictions(types, fields, deadLetters) as never,
+    };
     const rows = new RowCoder(output) as Coder<unknown>;
-    const coder = types.key ? new KVCoder(coderOf(types.key), rows) : rows;
-    const packed = new ParDo<InputT, Uint8Array>(
-      { kind: 'doFn', doFn: pack as never, context: packingContext() },
-      new BytesCoder(),
-    );
-    const unpacked = new ParDo<Uint8Array, OutputT>(
-      { kind: 'doFn', doFn: unpack },
-      coder as Coder<OutputT>,
-    );
-    packed.beamName = 'Pack';
-    unpacked.beamName = 'Unpack';
-    return input.apply(packed).apply(this.external(node.name)).apply(unpacked);
+    const coder = (types.key ? new KVCoder(coderOf(types.key), rows) : rows) as Coder<OutputT>;
+    const external = this.external(node.name);
+    // Without dead letters there is one output, and so the plain steps.
+    const result = deadLetters
+      ? withFailed<InputT, OutputT>(input, pack, external, unpack, coder)
+      : input
+          .apply(step(new ParDo<InputT, Uint8Array>(pack, new BytesCoder()), 'Pack'))
+          .apply(external)
+          .apply(step(new ParDo<Uint8Array, OutputT>(unpack, coder), 'Unpack'));
+    return result as PValue as ResultT;
   }
 
-  private external(
-    transform: string,
-  ): ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>> {
-    const { modelLoader, types, output, kwargs, packages, expansionService } = this.settings;
+  private external(transform: string): Packed {
+    const { modelLoader, types, output, kwargs, packages, expansionService, deadLetters } =
+      this.settings;
     const managed = expansionService === undefined;
     const args: Record<string, unknown> = {
       model_handler_provider: pythonCallable(modelLoader),
@@ -253,6 +279,7 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
     };
     if (types.key) args.key_schema = typed(bytes, schemaBytes(row({ key: types.key })));
     if (Object.keys(kwargs).length > 0) args.kwargs = kwargs;
+    if (deadLetters) args.dead_letters = true;
     // Only the managed host runs on this machine for sure.
     if (managed) args.base_dir = process.cwd();
     else args.source = runInferenceSource();
@@ -261,52 +288,43 @@ export class RunInference<InputT, OutputT> extends PTransformClass<
       packages,
       extras: inferExtras(modelLoader, packages),
       expansionService,
-    }) as ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>>;
+    }) as Packed;
   }
 }
 
-function asRow(type: SchemaType): RowType<unknown> {
-  if (type.kind === 'row') return type;
-  throw new BeamBridgeError('INVALID_SCHEMA', 'the schema of a RunInference is not a row', {
-    hint: 'Give { example: type, inference: type }, or row({ … }) of these.',
-  });
+function step<T extends { beamName: string | (() => string) }>(transform: T, name: string): T {
+  transform.beamName = name;
+  return transform;
 }
 
-function inferenceTypes(output: RowType<unknown>): InferenceTypes {
-  const fields = new Map(output.fields.map(({ name, type }) => [name, type]));
-  const [example, inference] = [fields.get('example'), fields.get('inference')];
-  const unknown = [...fields.keys()].find((name) => !FIELDS.has(name));
-  if (!example || !inference || unknown !== undefined) {
-    throw new BeamBridgeError(
-      'INVALID_SCHEMA',
-      unknown === undefined
-        ? `a prediction has no field ${example ? 'inference' : 'example'}`
-        : `a prediction has no field ${unknown} to declare`,
-      { hint: 'Declare example and inference, and if wanted model_id: nullable(string).' },
+function withFailed<InputT, OutputT>(
+  input: PCollection<InputT>,
+  pack: UserFunction,
+  external: Packed,
+  unpack: UserFunction,
+  coder: Coder<OutputT>,
+): DeadLettered<InputT, OutputT> {
+  type Failed = FailedInference<InputT>;
+  const { packed, rejected } = input.apply(
+    step(
+      new MultiParDo<InputT, { packed: Uint8Array; rejected: Failed }>(pack, 'packed', [REJECTED], {
+        packed: new BytesCoder(),
+      }),
+      'Pack',
+    ),
+  );
+  const { predictions, failed } = packed
+    .apply(external)
+    .apply(
+      step(
+        new MultiParDo<Uint8Array, { predictions: OutputT; failed: Failed }>(
+          unpack,
+          'predictions',
+          ['failed'],
+          { predictions: coder },
+        ),
+        'Unpack',
+      ),
     );
-  }
-  for (const [name, type] of fields) refuseInnerBytes(name, type);
-  return { example, inference, modelId: fields.get('model_id') };
-}
-
-/** Python's row coder reads a byte without its sign. Packed columns of numbers do not use it. */
-function refuseInnerBytes(name: string, type: SchemaType, isPacked = true): void {
-  if (type.kind === 'byte' && !isPacked) {
-    throw new BeamBridgeError('INVALID_SCHEMA', `field ${name} has bytes inside another type`, {
-      hint: 'Declare int16: Python would take -1 for 255 there.',
-    });
-  }
-  const isList = type.kind === 'array' || type.kind === 'iterable';
-  if (isList) refuseInnerBytes(name, type.element, isPacked && type.element.kind === 'byte');
-  if (type.kind === 'nullable') refuseInnerBytes(name, type.value, false);
-  if (type.kind === 'row')
-    for (const field of type.fields) refuseInnerBytes(name, field.type, false);
-  if (type.kind === 'map') {
-    refuseInnerBytes(name, type.key, false);
-    refuseInnerBytes(name, type.value, false);
-  }
-}
-
-function schemaBytes(type: RowType<unknown>): Uint8Array {
-  return toBinary(pb.SchemaSchema, schemaToProto(type));
+  return { predictions, failed: P([rejected, failed]).apply(flatten<Failed>()) };
 }

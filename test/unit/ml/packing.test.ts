@@ -40,7 +40,9 @@ function context(at: At) {
 function pack(types: InferenceTypes, elements: [unknown, At][]) {
   const doFn = new PackExamples(types, windowCoder);
   doFn.startBundle();
-  const full = elements.flatMap(([element, at]) => doFn.process(element, context(at)) ?? []);
+  const full = elements.flatMap(
+    ([element, at]) => (doFn.process(element, context(at)) ?? []) as TimestampedValue<Uint8Array>[],
+  );
   return { full, rest: doFn.finishBundle() };
 }
 
@@ -56,7 +58,8 @@ function answer(batch: Uint8Array, inference: string): Uint8Array {
 }
 
 function unpack(types: InferenceTypes, bytes: Uint8Array): TimestampedValue<unknown>[] {
-  return new UnpackPredictions(types, ['example', 'inference']).process(bytes);
+  const doFn = new UnpackPredictions(types, ['example', 'inference']);
+  return doFn.process(bytes) as TimestampedValue<unknown>[];
 }
 
 test('rows come back with their own timestamps', () => {

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dead letters: exactly the bad rows fail, and every other row has its prediction."""
+
+import unittest
+from typing import Any, Iterable, Optional, Sequence
+
+import apache_beam as beam
+from apache_beam.coders import coder_impl
+from apache_beam.ml.inference import base
+from apache_beam.portability.api import schema_pb2
+from apache_beam.testing.util import assert_that, equal_to
+
+from beambridge_host.columns import ColumnReader
+from beambridge_host.dead_letters import Failure, in_halves
+from beambridge_host.inference import run_inference
+from tests.test_columns import atomic, field
+from tests.test_inference import INT64, KEYS, batch, models_per_key, schema
+
+DOUBLE = atomic(schema_pb2.DOUBLE)
+
+
+class Picky(base.ModelHandler[int, Any, Any]):
+  """Doubles whole numbers; raises for a batch with a negative one, and gives text for 13."""
+
+  def load_model(self) -> Any:
+    return None
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    for row in batch:
+      if row < 0:
+        raise ValueError(f'{row} is below zero')
+    return ['unlucky' if row == 13 else 2 * row for row in batch]
+
+
+class Forgetful(Picky):
+  """Gives no prediction for a zero."""
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [row for row in batch if row != 0]
+
+
+class NoModel(Picky):
+
+  def load_model(self) -> Any:
+    raise ValueError('no model')
+
+
+def outcomes(inference: bytes, answer: bytes) -> list[Any]:
+  """The predictions of an answer, and under their row what failed."""
+  stream = coder_impl.create_InputStream(answer)
+  count = coder_impl.create_InputStream(stream.read_all(True)).read_var_int64()
+  failures = coder_impl.create_InputStream(stream.read_all(True))
+  failed = {}
+  for _ in range(failures.read_var_int64()):
+    row = failures.read_var_int64()
+    failed[row] = Failure(*(failures.read_all(True).decode() for _ in range(3)))
+  reader = ColumnReader(field(schema_pb2.FieldType.FromString(inference), 'inference'))
+  predictions = iter(list(reader.read(stream.read_all(True), count - len(failed))))
+  return [
+      (failed[row].type, failed[row].message) if row in failed else float(next(predictions)) for row in range(count)
+  ]
+
+
+class DeadLettersTest(unittest.TestCase):
+
+  def score(self, provider: Any, rows: list[Any], expected: list[Any], *, example: Any = INT64,
+            inference: Any = INT64, keys: Optional[list[str]] = None) -> None:
+    transform = run_inference(
+        provider, schema(example, inference), KEYS if keys else b'', transform='Here', dead_letters=True)
+    serialized = inference.SerializeToString()
+    with beam.Pipeline('BundleBasedDirectRunner') as p:
+      answers = p | beam.Create([batch(example, rows, keys)], reshuffle=False) | transform
+      assert_that(answers | beam.Map(lambda answer: outcomes(serialized, answer)), equal_to([expected]))
+
+  def test_one_row_in_a_hundred(self):
+    rows = [-i if i % 100 == 50 else i + 100 for i in range(1000)]
+    self.score(Picky, rows, [2.0 * row if row >= 0 else ('ValueError', f'{row} is below zero') for row in rows])
+
+  def test_no_row_and_every_row(self):
+    self.score(Picky, [1, 2], [2.0, 4.0])
+    self.score(Picky, [-1, -2], [('ValueError', '-1 is below zero'), ('ValueError', '-2 is below zero')])
+
+  def test_predictions_of_another_type(self):
+    message = "inference: str 'unlucky' does not fit the declared type int64"
+    self.score(Picky, [1, 13, -1, 2], [2.0, ('INFERENCE_MISMATCH', message), ('ValueError', '-1 is below zero'), 4.0])
+
+  def test_a_missing_prediction(self):
+    message = 'the model handler gave 0 predictions for 1 examples'
+    self.score(Forgetful, [1, 0, 2], [1.0, ('INFERENCE_MISMATCH', message), 2.0])
+
+  def test_pre_and_postprocessing(self):
+    def handler() -> base.ModelHandler:
+      return Picky().with_preprocess_fn(lambda x: 6 // x).with_postprocess_fn(lambda p: 10 // (p - 4))
+
+    error = ('ZeroDivisionError', 'integer division or modulo by zero')
+    self.score(handler, [1, 0, 3], [1.0, error, error])
+
+  def test_a_key_without_a_model(self):
+    self.score(models_per_key, [1.0, 2.0, 3.0], [10.0, ('KeyError', "'z'"), 300.0], keys=['a', 'z', 'b'],
+               example=DOUBLE, inference=DOUBLE)
+
+  def test_a_model_that_cannot_be_loaded_fails_the_run(self):
+    with self.assertRaisesRegex(Exception, 'MODEL_INVALID'):
+      self.score(NoModel, [1], [])
+
+  def test_each_row_is_tried_alone_at_most_once(self):
+    tried = []
+
+    def act(rows: Sequence[int]) -> Sequence[int]:
+      tried.append(list(rows))
+      if 3 in rows:
+        raise TypeError('three')
+      return rows
+
+    self.assertEqual([getattr(out, 'type', out) for out in in_halves([1, 2, 3, 4], act)], [1, 2, 'TypeError', 4])
+    self.assertEqual(tried, [[1, 2, 3, 4], [1, 2], [3, 4], [3], [4]])
+    self.assertEqual(in_halves([], act), [])
+
+  def test_the_traceback_leads_to_the_handler(self):
+    (failed,) = in_halves([-1], lambda rows: Picky().run_inference(rows, None))
+    self.assertIn('in run_inference', failed.traceback)
+    self.assertTrue(failed.traceback.endswith('ValueError: -1 is below zero\n'))
+
+
+if __name__ == '__main__':
+  unittest.main()
