@@ -15,6 +15,14 @@ export {
   TransformNode,
   type TransformSpec,
 } from './graph.ts';
+export {
+  MapState,
+  MultimapState,
+  mapState,
+  multimapState,
+  SetState,
+  setState,
+} from './keyed-state.ts';
 export { callSite, explicitName, extractName, labelled, withName } from './names.ts';
 export {
   type AnyFunction,
@@ -79,6 +87,27 @@ export {
   pipelineOf,
   Root,
 } from './pvalue.ts';
+export {
+  BagState,
+  bagState,
+  CombiningState,
+  combiningState,
+  type StateCell,
+  type StateCombineFn,
+  StateParam,
+  type StateType,
+  ValueState,
+  valueState,
+} from './state.ts';
+export {
+  eventTimeTimer,
+  processingTimeTimer,
+  type SetTimerOptions,
+  type TimeDomain,
+  type TimerFiring,
+  TimerParam,
+  type TimerRequest,
+} from './timers.ts';
 export { ProtoBuilder, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from './to-proto.ts';
 export { FUNCTION_URNS } from './urns.ts';
 export {

@@ -3,13 +3,22 @@
 // src/transforms because PCollection.map and flatMap are made of it.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { type Coder, type Instant, JsCoder, type WindowedValue } from '../coders/index.ts';
+import {
+  type Coder,
+  type Instant,
+  JsCoder,
+  type Timer,
+  type WindowedValue,
+} from '../coders/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { labelled } from './names.ts';
 import { BundleFinalizerParam, nameSideInputs, paramsOf, type SideInputParam } from './params.ts';
 import { PTransformClass } from './ptransform.ts';
 import { newOutput, type PCollection } from './pvalue.ts';
+import type { StateParam } from './state.ts';
+import { keyedForm, nameStateAndTimers, needsKeys } from './stateful.ts';
+import type { TimerFiring, TimerParam } from './timers.ts';
 import { FUNCTION_URNS } from './urns.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -21,6 +30,9 @@ type WithContext<T, C, R> = (element: T, context: C) => R;
 export type MapFn<T, O, C = undefined> = WithContext<T, C, Awaitable<O>>;
 export type FlatMapFn<T, O, C = undefined> = WithContext<T, C, Awaitable<Outputs<O>>>;
 export type PredicateFn<T, C = undefined> = WithContext<T, C, Awaitable<boolean>>;
+
+/** The key of key-values. */
+export type KeyOf<T> = T extends { key: infer K; value: unknown } ? K : unknown;
 
 /**
  * A function on elements with a life of its own. All methods may be async; `process` and
@@ -38,6 +50,12 @@ export interface DoFn<InputT, OutputT, ContextT = undefined> {
     element: InputT,
     context: ContextT,
     // biome-ignore lint/suspicious/noConfusingVoidType: a method that outputs nothing returns nothing
+  ): Awaitable<Outputs<OutputT | DoFnOutput<OutputT>> | void>;
+  /** Called when a timer of the context fires. Its outputs get the timer's output timestamp. */
+  onTimer?(
+    timer: TimerFiring<KeyOf<InputT>>,
+    context: ContextT,
+    // biome-ignore lint/suspicious/noConfusingVoidType: as above
   ): Awaitable<Outputs<OutputT | DoFnOutput<OutputT>> | void>;
   // biome-ignore lint/suspicious/noConfusingVoidType: as above
   finishBundle?(context: ContextT): Awaitable<Outputs<WindowedValue<OutputT>> | void>;
@@ -110,6 +128,9 @@ export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>>
     pipeline: Pipeline,
     node: TransformNode,
   ): PCollection<O> {
+    if (needsKeys(this.user, input, node)) {
+      return withKeys(input).apply(named(new ParDo<T, O>(this.user, this.outputCoder)));
+    }
     applyParDo(this.user, input, pipeline, node, MAIN_OUTPUT);
     const coder =
       this.outputCoder === 'of the input' ? input.coder : (this.outputCoder ?? new JsCoder());
@@ -131,7 +152,15 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     super(labelled('parDo', user.kind === 'doFn' ? user.doFn : user.fn));
   }
 
-  override expandInternal(input: PCollection<T>, pipeline: Pipeline, node: TransformNode) {
+  override expandInternal(
+    input: PCollection<T>,
+    pipeline: Pipeline,
+    node: TransformNode,
+  ): { [K in keyof Tags]: PCollection<Tags[K]> } {
+    if (needsKeys(this.user, input, node)) {
+      const { user, main, tags, coders } = this;
+      return withKeys(input).apply(named(new MultiParDo<T, Tags>(user, main, tags, coders)));
+    }
     applyParDo(this.user, input, pipeline, node, this.main);
     const outputs: Record<string, PCollection<unknown>> = {};
     for (const tag of new Set([this.main, ...this.tags])) {
@@ -140,6 +169,20 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     }
     return outputs as { [K in keyof Tags]: PCollection<Tags[K]> };
   }
+}
+
+/** The part of a ParDo with state that has the state, behind the one that encodes the keys. */
+function named<P extends { beamName: unknown }>(part: P): P {
+  part.beamName = 'process';
+  return part;
+}
+
+/** Plain JavaScript key-values with a coder of key-values. */
+function withKeys<T>(input: PCollection<T>): PCollection<T> {
+  const coder = keyedForm(input.coder as Coder<unknown>) as Coder<T>;
+  const identity = new ParDo<T, T>({ kind: 'map', fn: (element) => element }, coder);
+  identity.beamName = 'withKeyCoder';
+  return input.apply(identity);
 }
 
 /** Registers the function, connects its side inputs, and sets the node's spec. */
@@ -151,7 +194,13 @@ function applyParDo(
   mainTag: string,
 ): void {
   checkFunction(user, node);
-  const { context, sideInputs } = nameSideInputs(user.context);
+  const { context: withSides, sideInputs } = nameSideInputs(user.context);
+  const { context, states, timers, timerCoder, specs } = nameStateAndTimers(
+    withSides,
+    user,
+    input,
+    node,
+  );
   for (const [id, { pcoll }] of sideInputs) {
     if (pcoll.pipeline !== input.pipeline) {
       throw new BeamBridgeError('INVALID_ARGUMENT', 'a side input belongs to another pipeline');
@@ -168,6 +217,9 @@ function applyParDo(
     user: { ...user, context },
     mainTag,
     sideInputs,
+    states,
+    timers,
+    timerCoder,
     transform: node.name,
     appliedAt: node.appliedAt,
   };
@@ -175,12 +227,13 @@ function applyParDo(
   node.needsEnvironment = true;
   node.spec = {
     urn: urns.StandardPTransforms_Primitives.PAR_DO,
-    payload: () =>
+    payload: (proto) =>
       toBinary(
         pb.ParDoPayloadSchema,
         create(pb.ParDoPayloadSchema, {
           doFn: { urn: FUNCTION_URNS.doFn, payload: key },
           requestsFinalization,
+          ...specs(proto),
           sideInputs: Object.fromEntries(
             [...sideInputs.keys()].map((id) => [
               id,
@@ -201,6 +254,10 @@ export interface RegisteredParDo {
   readonly user: UserFunction;
   readonly mainTag: string;
   readonly sideInputs: ReadonlyMap<string, SideInputParam<unknown, unknown>>;
+  readonly states: ReadonlyMap<string, StateParam>;
+  readonly timers: ReadonlyMap<string, TimerParam>;
+  /** Of all its timers; undefined without any. */
+  readonly timerCoder: Coder<Timer<unknown>> | undefined;
   readonly transform: string;
   readonly appliedAt: string | undefined;
 }

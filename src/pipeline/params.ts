@@ -3,6 +3,7 @@
 // (its window, its timestamp), on another PCollection (a side input), or leads out (a metric).
 // A program holds a template; the bundle engine binds a copy of it to each bundle's provider.
 
+import { BeamBridgeError } from '../base/index.ts';
 import type { Instant, PaneInfo, Window } from '../coders/index.ts';
 import type { PCollection } from './pvalue.ts';
 
@@ -16,6 +17,13 @@ const NOT_BOUND: ParamProvider = {
   lookup: () => undefined,
   update: () => undefined,
 };
+
+/** The error of a parameter that is used outside the context in which it was declared. */
+export function undeclared(what: string): BeamBridgeError {
+  return new BeamBridgeError('INVALID_ARGUMENT', `${what} is used that was not declared`, {
+    hint: 'Put it into the context, as in parDo(doFn, { name: … }), and use it from the context that process is given.',
+  });
+}
 
 /** A context value that the bundle engine fills in. */
 export abstract class ParDoParam {
@@ -77,6 +85,15 @@ function namedSideInput<E, V>(param: SideInputParam<E, V>, id: string): SideInpu
   const copy = param.bind(NOT_BOUND);
   copy.sideInputId = id;
   return copy;
+}
+
+/** The context with each parameter as a copy of its own that `name` may change. */
+export function ownParams<C>(context: C, name: (copy: ParDoParam, id: string) => void): C {
+  return replaceParams(context, (param, id) => {
+    const copy = param.bind(NOT_BOUND);
+    name(copy, id || 'context');
+    return copy;
+  });
 }
 
 /** A ParDo's context with side inputs of its own, and these by their ids. */

@@ -12,6 +12,7 @@ import { grouping } from './cases/grouping.ts';
 import { lifecycle } from './cases/lifecycle.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
+import { state } from './cases/state.ts';
 import { text } from './cases/text.ts';
 import { triggers } from './cases/triggers.ts';
 import { values } from './cases/values.ts';
@@ -27,6 +28,7 @@ const groups: Readonly<Record<string, Cases>> = {
   'side inputs': sideInputs,
   windowing,
   triggers,
+  'state and timers': state,
   'life cycle': lifecycle,
   text,
 };

@@ -40,10 +40,13 @@ import { Flatten } from './operators/flatten.ts';
 import { MapOperator } from './operators/map.ts';
 import type { ParDoParts } from './operators/par-do.ts';
 import { Precombine } from './operators/precombine.ts';
+import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
 import { mapWindow, mergeWindows, WindowQuestion } from './operators/windows.ts';
 import type { BundleScope } from './scope.ts';
 import type { SideInputCache } from './side-input-cache.ts';
 import { SideInputs } from './side-inputs.ts';
+import { UserStates } from './user-state.ts';
+import { UserTimers } from './user-timers.ts';
 import { windowFnFromProto } from './window-fns.ts';
 
 /** What operators are built from. */
@@ -172,7 +175,7 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
   const payload = payloadOf(pb.ParDoPayloadSchema, transform);
   const fn = registered<RegisteredParDo>(payload.doFn, FUNCTION_URNS.doFn, id, context);
   const info = { transform: fn.transform, appliedAt: fn.appliedAt };
-  refuseState(payload, info);
+  refuseRestriction(payload, info);
   const outputs = new Map(
     Object.entries(transform.outputs).map(([tag, pc]) => [tag, context.receiver(pc)]),
   );
@@ -180,6 +183,7 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
     fn.sideInputs.size > 0
       ? new SideInputs(id, transform, fn, view, scope, cache, info)
       : undefined;
+  const stateful = stateAndTimers(id, transform, fn, context);
   const metrics = new UserMetrics(id, fn.transform);
   const parts: ParDoParts = {
     transformId: id,
@@ -187,7 +191,15 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
     info,
     sideInputs,
     metrics,
-    context: new BoundContext(fn.user.context, sideInputs, metrics, scope, info),
+    context: new BoundContext(
+      fn.user.context,
+      sideInputs,
+      metrics,
+      scope,
+      info,
+      stateful?.states,
+      stateful?.timers,
+    ),
     emitter: new Emitter(outputs, fn.mainTag, info),
   };
   switch (fn.user.kind) {
@@ -198,7 +210,14 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
     case 'filter':
       return new FilterOperator(parts, callable(fn.user.fn, fn.user.context));
     case 'doFn':
-      return new DoFnOperator(parts, DoFnInstance.of(fn.user.doFn));
+      return stateful
+        ? new StatefulDoFnOperator(
+            parts,
+            DoFnInstance.of(fn.user.doFn),
+            stateful.states,
+            stateful.timers,
+          )
+        : new DoFnOperator(parts, DoFnInstance.of(fn.user.doFn));
   }
 }
 
@@ -207,13 +226,28 @@ function callable(fn: AnyFunction, context: unknown): AnyFunction {
   return context === undefined ? (element) => (fn as (element: unknown) => unknown)(element) : fn;
 }
 
-function refuseState(payload: pb.ParDoPayload, info: object): void {
-  const what =
-    (Object.keys(payload.stateSpecs).length > 0 && 'state') ||
-    (Object.keys(payload.timerFamilySpecs).length > 0 && 'timers') ||
-    (payload.restrictionCoderId && 'a restriction');
-  if (!what) return;
-  throw new BeamBridgeError('UNSUPPORTED', `a DoFn with ${what} cannot run in TypeScript`, info);
+function refuseRestriction(payload: pb.ParDoPayload, info: object): void {
+  if (!payload.restrictionCoderId) return;
+  throw new BeamBridgeError(
+    'UNSUPPORTED',
+    'a DoFn with a restriction cannot run in TypeScript',
+    info,
+  );
+}
+
+/** The states and timers of a ParDo that has some. */
+function stateAndTimers(
+  id: string,
+  transform: pb.PTransform,
+  fn: RegisteredParDo,
+  { view, scope }: BuildContext,
+) {
+  if (fn.states.size + fn.timers.size === 0) return undefined;
+  const input = mainInputs(transform)[0] ?? '';
+  return {
+    states: new UserStates(id, view.kvCoder(input).key, view.windowCoder(input), scope),
+    timers: new UserTimers(id, [...fn.timers.keys()], fn.timerCoder, scope),
+  };
 }
 
 function combineOf(id: string, transform: pb.PTransform, context: BuildContext) {

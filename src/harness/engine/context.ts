@@ -12,6 +12,9 @@ import {
   type ParDoParam,
   paramsOf,
   SideInputParam,
+  StateParam,
+  TimerParam,
+  type TimerRequest,
   TimestampParam,
   WindowParam,
 } from '../../pipeline/index.ts';
@@ -19,6 +22,8 @@ import type { TransformInfo } from './errors.ts';
 import type { UserMetrics } from './metrics.ts';
 import type { BundleFinalizer, BundleScope } from './scope.ts';
 import type { SideInputs } from './side-inputs.ts';
+import type { UserStates } from './user-state.ts';
+import type { UserTimers } from './user-timers.ts';
 
 /** Answers the parameters in one operator's context. */
 export class BoundContext implements ParamProvider {
@@ -35,14 +40,22 @@ export class BoundContext implements ParamProvider {
     private readonly metrics: UserMetrics,
     private readonly scope: BundleScope,
     private readonly info: TransformInfo,
+    private readonly states?: UserStates,
+    private readonly timers?: UserTimers,
   ) {
     this.value = bindContext(template, this);
     this.observesWindows =
       sideInputs !== undefined ||
-      paramsOf(template).some(([, param]) => param instanceof WindowParam);
+      paramsOf(template).some(
+        ([, param]) =>
+          param instanceof WindowParam ||
+          param instanceof StateParam ||
+          param instanceof TimerParam,
+      );
   }
 
-  lookup(param: ParDoParam): unknown {
+  /** @throws `UNSUPPORTED` when no element is being processed */
+  private current(): WindowedValue<unknown> {
     const { element } = this;
     if (!element) {
       throw new BeamBridgeError(
@@ -50,13 +63,19 @@ export class BoundContext implements ParamProvider {
         'a parameter was looked up while no element is being processed',
         {
           ...this.info,
-          hint: 'Windows, timestamps and side inputs belong to an element: look them up in process().',
+          hint: 'Windows, timestamps, side inputs, state and timers belong to an element: use them in process().',
         },
       );
     }
+    return element;
+  }
+
+  lookup(param: ParDoParam): unknown {
+    const element = this.current();
     if (param instanceof TimestampParam) return element.timestamp;
     if (param instanceof WindowParam) return element.windows[0];
     if (param instanceof PaneInfoParam) return element.pane;
+    if (param instanceof StateParam && this.states) return this.states.cell(param, element);
     if (param instanceof SideInputParam && this.sideInputs) return this.sideInputs.value(param);
     throw this.unknown(param);
   }
@@ -65,6 +84,8 @@ export class BoundContext implements ParamProvider {
     if (param instanceof Metric) this.metrics.update(param, value);
     else if (param instanceof BundleFinalizerParam) {
       this.scope.finalizers.push(value as BundleFinalizer);
+    } else if (param instanceof TimerParam && this.timers) {
+      this.timers.request(param, value as TimerRequest, this.current());
     } else throw this.unknown(param);
   }
 

@@ -135,6 +135,21 @@ export function remotePort(transform: pb.PTransform) {
   return { url: port.apiServiceDescriptor?.url ?? '', coderId: port.coderId };
 }
 
+/** One family of timers of a transform. */
+export interface TimerPort {
+  readonly transformId: string;
+  readonly timerFamilyId: string;
+}
+
+/** All families of timers in a descriptor. */
+export function timerPorts(descriptor: fn.ProcessBundleDescriptor): TimerPort[] {
+  return Object.entries(descriptor.transforms).flatMap(([transformId, transform]) => {
+    if (transform.spec?.urn !== urns.StandardPTransforms_Primitives.PAR_DO) return [];
+    const { timerFamilySpecs } = payloadOf(pb.ParDoPayloadSchema, transform);
+    return Object.keys(timerFamilySpecs).map((timerFamilyId) => ({ transformId, timerFamilyId }));
+  });
+}
+
 /** One data source or sink: the transform's id and the address that it names, empty for none. */
 export interface DataPort {
   readonly transformId: string;

@@ -2,7 +2,7 @@
 // The bundle engine: a stage's descriptor and encoded elements in, encoded results out. It knows no
 // gRPC; the worker beside it and the node runner both call it.
 
-export { type DataPort, dataPorts } from './descriptor.ts';
+export { type DataPort, dataPorts, type TimerPort, timerPorts } from './descriptor.ts';
 export {
   BundleEngine,
   type BundleEngineOptions,
@@ -22,4 +22,6 @@ export type {
   InputChunk,
   MaybePromise,
   SideInputKey,
+  UserState,
+  UserStateKey,
 } from './types.ts';

@@ -12,6 +12,7 @@ import { type Operator, Receiver } from './operator.ts';
 import { DataSource } from './operators/data-source.ts';
 import { DoFnOperator } from './operators/do-fn.ts';
 import { ParDoOperator } from './operators/par-do.ts';
+import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
 import { type BundleFinalizer, BundleScope } from './scope.ts';
 import type { SideInputCache } from './side-input-cache.ts';
 import type { BundleIO, ChannelSplit, DesiredSplit, FunctionLookup } from './types.ts';
@@ -95,7 +96,10 @@ export class BundlePlan {
       const chunk = next instanceof Promise ? await next : next;
       this.checkGoingOn();
       if (!chunk) return;
-      const pending = this.source(chunk.transformId).consume(chunk.data);
+      const pending =
+        chunk.timerFamilyId === undefined
+          ? this.source(chunk.transformId).consume(chunk.data)
+          : this.timersOf(chunk.transformId).fire(chunk.timerFamilyId, chunk.data);
       if (pending) await pending;
     }
   }
@@ -110,6 +114,15 @@ export class BundlePlan {
     throw new BeamBridgeError(
       'HARNESS_PROTOCOL',
       `data came for ${JSON.stringify(transformId)}, which is no data source of this stage`,
+    );
+  }
+
+  private timersOf(transformId: string): StatefulDoFnOperator {
+    const found = this.operators.find((operator) => operator.transformId === transformId);
+    if (found instanceof StatefulDoFnOperator) return found;
+    throw new BeamBridgeError(
+      'HARNESS_PROTOCOL',
+      `timers came for ${JSON.stringify(transformId)}, which has none in this stage`,
     );
   }
 

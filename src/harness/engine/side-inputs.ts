@@ -3,12 +3,13 @@
 // needs them, kept for the bundle, and across bundles where the runner allows it.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { type Coder, encodeValue, StateBackedIterable, type Window } from '../../coders/index.ts';
+import { type Coder, encodeValue, type Window } from '../../coders/index.ts';
 import type { RegisteredParDo, SideInputParam, WindowFn } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
 import type { DescriptorView } from './descriptor.ts';
 import type { TransformInfo } from './errors.ts';
 import { userError } from './errors.ts';
+import { readAll } from './read-all.ts';
 import type { BundleScope } from './scope.ts';
 import type { CachedSideInput, SideInputCache } from './side-input-cache.ts';
 import type { MaybePromise } from './types.ts';
@@ -140,21 +141,4 @@ export class SideInputs {
       throw userError(error, this.info);
     }
   }
-}
-
-/** All values of a coder in chunks that may be cut anywhere. */
-async function readAll(
-  coder: Coder<unknown>,
-  chunks: AsyncIterable<Uint8Array>,
-  onBytes: (size: number) => void,
-): Promise<unknown[]> {
-  const token = new Uint8Array(1);
-  const values = new StateBackedIterable<unknown>([], coder, token, async function* () {
-    for await (const chunk of chunks) {
-      onBytes(chunk.length);
-      yield chunk;
-    }
-  });
-  await values.load();
-  return [...values];
 }

@@ -13,6 +13,8 @@ export interface FunctionLookup {
 /** Whole encoded elements for one data source. */
 export interface InputChunk {
   readonly transformId: string;
+  /** Set when the bytes are timers of this family that fired. */
+  readonly timerFamilyId?: string | undefined;
   readonly data: Uint8Array;
 }
 
@@ -28,6 +30,8 @@ export interface BundleOutput {
   write(transformId: string, data: Uint8Array): MaybePromise<void>;
   /** Says that nothing more follows for this sink; `data` is what it still held. */
   close(transformId: string, data: Uint8Array): MaybePromise<void>;
+  /** Takes all timers of a family that a bundle set or cleared; none may be. */
+  closeTimers?(transformId: string, timerFamilyId: string, data: Uint8Array): MaybePromise<void>;
 }
 
 /** Names one window of one side input. */
@@ -36,6 +40,22 @@ export interface SideInputKey {
   readonly sideInputId: string;
   /** The side input's window, encoded. */
   readonly window: Uint8Array;
+}
+
+/** Names the state of one DoFn for one key and window, both encoded. */
+export interface UserStateKey {
+  readonly transformId: string;
+  readonly userStateId: string;
+  readonly window: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+/** The bags that DoFns keep. */
+export interface UserState {
+  /** Encoded values, in chunks that may be cut anywhere. */
+  read(key: UserStateKey): AsyncIterable<Uint8Array>;
+  append(key: UserStateKey, data: Uint8Array): Promise<void>;
+  clear(key: UserStateKey): Promise<void>;
 }
 
 /** What a bundle may read from the runner. */
@@ -49,6 +69,8 @@ export interface BundleState {
    * later ones; undefined when they may be kept for this bundle only.
    */
   cacheToken?(key: SideInputKey): string | undefined;
+  /** State that DoFns keep; undefined where there is none. */
+  readonly user?: UserState | undefined;
 }
 
 /** Everything that one bundle is run with. */

@@ -3,8 +3,8 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import type { fn } from '../../proto/index.ts';
-import type { BundleState, SideInputKey } from '../engine/index.ts';
-import type { StateChannel } from './state-channel.ts';
+import type { BundleState, SideInputKey, UserState, UserStateKey } from '../engine/index.ts';
+import type { StateChannel, StateKeyInit } from './state-channel.ts';
 
 export class GrpcBundleState implements BundleState {
   private readonly tokens = new Map<string, string>();
@@ -38,6 +38,16 @@ export class GrpcBundleState implements BundleState {
     });
   }
 
+  readonly user: UserState = {
+    read: (key) => this.open().read(this.instructionId, bag(key)),
+    append: async (key, data) => {
+      await this.open().request(this.instructionId, bag(key), { case: 'append', value: { data } });
+    },
+    clear: async (key) => {
+      await this.open().request(this.instructionId, bag(key), { case: 'clear', value: {} });
+    },
+  };
+
   private open(): StateChannel {
     const channel = this.channel();
     if (channel) return channel;
@@ -46,6 +56,10 @@ export class GrpcBundleState implements BundleState {
       'the runner did not say where it keeps state, yet this stage must read some',
     );
   }
+}
+
+function bag(value: UserStateKey): StateKeyInit {
+  return { type: { case: 'bagUserState', value } };
 }
 
 function pair(transformId: string, sideInputId: string): string {

@@ -11,10 +11,12 @@ import {
   type DesiredSplit,
   dataPorts,
   type RunningBundle,
+  timerPorts,
 } from '../engine/index.ts';
 import { GrpcBundleState } from './bundle-state.ts';
 import type { Channels } from './channels.ts';
 import type { Descriptors } from './descriptors.ts';
+import { sourceName } from './inbound.ts';
 import { RecentSet } from './recent-set.ts';
 import type { ShortIds } from './short-ids.ts';
 
@@ -79,13 +81,14 @@ export class Bundles {
     const { channels } = this.options;
     const sources = dataPorts(descriptor, 'DATA_SOURCE');
     for (const { url } of sources) channels.data(url);
+    const timers = timerPorts(descriptor);
+    // Timers come by the stream of data unless the runner names another.
+    const timerUrl = descriptor.timerApiServiceDescriptor?.url ?? sources[0]?.url;
+    if (timers.length > 0 && timerUrl !== undefined) channels.data(timerUrl);
     const stateUrl = descriptor.stateApiServiceDescriptor?.url;
     return {
-      input: channels.inbound.open(
-        instructionId,
-        sources.map(({ transformId }) => transformId),
-      ),
-      output: this.output(instructionId, descriptor),
+      input: channels.inbound.open(instructionId, [...sources, ...timers].map(sourceName)),
+      output: this.output(instructionId, descriptor, timerUrl ?? ''),
       state: new GrpcBundleState(
         instructionId,
         () => (stateUrl ? channels.state(stateUrl) : undefined),
@@ -94,7 +97,11 @@ export class Bundles {
     };
   }
 
-  private output(instructionId: string, descriptor: fn.ProcessBundleDescriptor): BundleOutput {
+  private output(
+    instructionId: string,
+    descriptor: fn.ProcessBundleDescriptor,
+    timerUrl: string,
+  ): BundleOutput {
     const { channels } = this.options;
     const sinks = new Map(
       dataPorts(descriptor, 'DATA_SINK').map(({ transformId, url }) => [
@@ -110,6 +117,12 @@ export class Bundles {
         const last = { instructionId, transformId, isLast: true };
         const rest = data.length > 0 ? [{ instructionId, transformId, data }] : [];
         return sinks.get(transformId)!.send({ data: [...rest, last] });
+      },
+      closeTimers: (transformId, timerFamilyId, timers) => {
+        const last = { instructionId, transformId, timerFamilyId, isLast: true };
+        const rest =
+          timers.length > 0 ? [{ instructionId, transformId, timerFamilyId, timers }] : [];
+        return channels.data(timerUrl).send({ timers: [...rest, last] });
       },
     };
   }

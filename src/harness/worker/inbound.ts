@@ -21,6 +21,14 @@ export interface InboundOptions {
   readonly onPause: (paused: boolean) => void;
 }
 
+/** Names what one stream of a bundle's input is for: a data source, or a family of timers. */
+export function sourceName({
+  transformId,
+  timerFamilyId,
+}: Pick<InputChunk, 'transformId' | 'timerFamilyId'>): string {
+  return timerFamilyId === undefined ? transformId : JSON.stringify([transformId, timerFamilyId]);
+}
+
 /** Sorts data by instruction and hands it to the bundle that reads it. */
 export class InboundData {
   private readonly queues = new Map<string, InstructionQueue>();
@@ -36,17 +44,24 @@ export class InboundData {
   }
 
   /** Takes a message; what belongs to an instruction that is over is dropped. */
-  accept(elements: Pick<fn.Elements, 'data'>): void {
+  accept(elements: Pick<fn.Elements, 'data' | 'timers'>): void {
     for (const { instructionId, transformId, data, isLast } of elements.data) {
-      if (this.over.has(instructionId)) continue;
-      const queue = this.queueOf(instructionId);
-      if (data.length > 0) {
-        this.queued += data.length;
-        queue.push({ transformId, data });
-      }
-      if (isLast) queue.end(transformId);
+      this.take(instructionId, { transformId, data }, isLast);
+    }
+    for (const { instructionId, transformId, timerFamilyId, timers, isLast } of elements.timers) {
+      this.take(instructionId, { transformId, timerFamilyId, data: timers }, isLast);
     }
     this.judge();
+  }
+
+  private take(instructionId: string, chunk: InputChunk, isLast: boolean): void {
+    if (this.over.has(instructionId)) return;
+    const queue = this.queueOf(instructionId);
+    if (chunk.data.length > 0) {
+      this.queued += chunk.data.length;
+      queue.push(chunk);
+    }
+    if (isLast) queue.end(sourceName(chunk));
   }
 
   /** The data of an instruction: all that came already, and all that comes until every source had its last. */

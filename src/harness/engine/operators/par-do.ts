@@ -64,6 +64,23 @@ export abstract class ParDoOperator implements Operator {
   /** Calls the user's function on one element and sends on what it gives. */
   protected abstract call(element: WindowedValue<unknown>): MaybePromise<void>;
 
+  /** Calls other user code than the one for elements, in the context of `element`. */
+  protected async processWith(
+    element: WindowedValue<unknown>,
+    call: (context: unknown) => unknown,
+  ): Promise<void> {
+    await this.sideInputs?.prepare(element.windows[0]!);
+    this.context.element = element;
+    let outputs: unknown;
+    try {
+      outputs = await call(this.context.value);
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (outputs === undefined) return;
+    await this.emitter.many(outputs, (output) => this.emitter.one(output, element));
+  }
+
   /** What the user's code threw, as the error of this transform. */
   protected failed(thrown: unknown): Error {
     return userError(thrown, this.info);

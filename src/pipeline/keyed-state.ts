@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sets, maps and multimaps that a DoFn keeps for each key and window: logs of entries in a bag.
+
+import { ByteWriter } from '../base/index.ts';
+import { type Coder, IterableCoder, JsCoder, KVCoder } from '../coders/index.ts';
+import { coderFor, keyCoderFor, type StateCell, StateParam, type StateType } from './state.ts';
+
+interface Entry {
+  readonly key: unknown;
+  values: unknown[];
+}
+
+/** Entries by key: what the cell holds, and what this bundle did. */
+class Entries {
+  private readonly scratch = new ByteWriter();
+  private entries: Map<string, Entry> | undefined;
+  private log: { removes: boolean; entry: Entry }[] = [];
+  private mustRewrite = false;
+
+  constructor(
+    private readonly cell: StateCell,
+    private readonly keyCoder: Coder<unknown>,
+    private readonly keepsAll: boolean,
+  ) {}
+
+  idOf(key: unknown): string {
+    this.scratch.reset();
+    this.keyCoder.encode(key, this.scratch, true);
+    return Buffer.from(this.scratch.view()).toString('latin1');
+  }
+
+  put(key: unknown, values: unknown[]): void {
+    this.record(false, { key, values });
+  }
+
+  remove(key: unknown): void {
+    this.mustRewrite = true;
+    this.record(true, { key, values: [] });
+  }
+
+  private record(removes: boolean, entry: Entry): void {
+    // Encoding now says at once when a key does not fit its type.
+    this.idOf(entry.key);
+    this.log.push({ removes, entry });
+  }
+
+  async load(): Promise<Map<string, Entry>> {
+    if (!this.entries) {
+      const stored = await this.cell.read();
+      const entries = new Map<string, Entry>();
+      for (const one of stored) {
+        const { key, value } = one as { key: unknown; value: Iterable<unknown> };
+        this.apply(entries, { key, values: [...value] });
+      }
+      if (stored.length > 2 * entries.size) this.mustRewrite = true;
+      this.entries ??= entries;
+    }
+    const { entries, log } = this;
+    for (const { removes, entry } of log) {
+      if (removes) entries.delete(this.idOf(entry.key));
+      else this.apply(entries, entry);
+      if (!removes && !this.mustRewrite) this.append(entry);
+    }
+    this.log = [];
+    return entries;
+  }
+
+  private apply(entries: Map<string, Entry>, { key, values }: Entry): void {
+    const id = this.idOf(key);
+    const known = entries.get(id);
+    if (known && this.keepsAll) known.values = [...known.values, ...values];
+    else entries.set(id, { key, values });
+  }
+
+  private append({ key, values }: Entry): void {
+    this.cell.append({ key, value: values });
+  }
+
+  async settle(): Promise<void> {
+    if (!this.mustRewrite) {
+      for (const { entry } of this.log) this.append(entry);
+      this.log = [];
+      return;
+    }
+    const entries = await this.load();
+    this.cell.clear();
+    for (const entry of entries.values()) this.append(entry);
+    this.mustRewrite = false;
+  }
+}
+
+abstract class KeyedState<K, V> extends StateParam {
+  private readonly keys: Coder<unknown>;
+
+  constructor(
+    keyCoder: Coder<K>,
+    valueCoder: Coder<V>,
+    private readonly keepsAll: boolean,
+  ) {
+    super(new KVCoder(keyCoder, new IterableCoder(valueCoder)) as Coder<unknown>);
+    this.keys = keyCoder as Coder<unknown>;
+  }
+
+  protected get entries(): Entries {
+    const { cell } = this;
+    cell.overlay ??= new Entries(cell, this.keys, this.keepsAll);
+    return cell.overlay as Entries;
+  }
+
+  protected async valuesOf(key: K): Promise<V[]> {
+    const { entries } = this;
+    return ((await entries.load()).get(entries.idOf(key))?.values ?? []) as V[];
+  }
+
+  protected async hasKey(key: K): Promise<boolean> {
+    const { entries } = this;
+    return (await entries.load()).has(entries.idOf(key));
+  }
+
+  protected async all(): Promise<[K, V[]][]> {
+    const found = [...(await this.entries.load()).values()];
+    return found.map(({ key, values }) => [key as K, [...values] as V[]]);
+  }
+}
+
+/** Different values. */
+export class SetState<T> extends KeyedState<T, never> {
+  add(value: T): void {
+    this.entries.put(value, []);
+  }
+
+  remove(value: T): void {
+    this.entries.remove(value);
+  }
+
+  has(value: T): Promise<boolean> {
+    return this.hasKey(value);
+  }
+
+  async read(): Promise<T[]> {
+    return (await this.all()).map(([value]) => value);
+  }
+}
+
+/** One value for each key of its own. */
+export class MapState<K, V> extends KeyedState<K, V> {
+  set(key: K, value: V): void {
+    this.entries.put(key, [value]);
+  }
+
+  remove(key: K): void {
+    this.entries.remove(key);
+  }
+
+  async get(key: K): Promise<V | undefined> {
+    return (await this.valuesOf(key))[0];
+  }
+
+  has(key: K): Promise<boolean> {
+    return this.hasKey(key);
+  }
+
+  async read(): Promise<[K, V][]> {
+    return (await this.all()).map(([key, [value]]) => [key, value as V]);
+  }
+}
+
+/** Any number of values for each key of its own. */
+export class MultimapState<K, V> extends KeyedState<K, V> {
+  add(key: K, value: V): void {
+    this.entries.put(key, [value]);
+  }
+
+  remove(key: K): void {
+    this.entries.remove(key);
+  }
+
+  async get(key: K): Promise<V[]> {
+    return [...(await this.valuesOf(key))];
+  }
+
+  has(key: K): Promise<boolean> {
+    return this.hasKey(key);
+  }
+
+  read(): Promise<[K, V[]][]> {
+    return this.all();
+  }
+}
+
+/** A set of values for each key and window. */
+export function setState<T>(type?: StateType<T>): SetState<T> {
+  return new SetState<T>(
+    keyCoderFor(type, 'a member of a set state'),
+    new JsCoder() as Coder<unknown> as Coder<never>,
+    false,
+  );
+}
+
+/** A map for each key and window. */
+export function mapState<K, V>(keyType?: StateType<K>, valueType?: StateType<V>): MapState<K, V> {
+  return new MapState<K, V>(
+    keyCoderFor(keyType, 'a key of a map state'),
+    coderFor(valueType),
+    false,
+  );
+}
+
+/** A map with several values to a key, for each key and window. */
+export function multimapState<K, V>(
+  keyType?: StateType<K>,
+  valueType?: StateType<V>,
+): MultimapState<K, V> {
+  return new MultimapState<K, V>(
+    keyCoderFor(keyType, 'a key of a multimap state'),
+    coderFor(valueType),
+    true,
+  );
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// State that a DoFn keeps for each key and window, as parameters of its context. All kinds are kept
+// in Beam's bags, which every runner with state has: sets and maps are logs of entries in one.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { type Coder, deterministicForm, JsCoder } from '../coders/index.ts';
+import { coderOf, isSchemaType, type SchemaType } from '../schema/index.ts';
+import { ParDoParam, undeclared } from './params.ts';
+
+/** The contents of one state for one key and window, as the bundle engine offers them. */
+export interface StateCell {
+  read(): Promise<readonly unknown[]>;
+  append(value: unknown): void;
+  clear(): void;
+  /** What a kind of state keeps beside the cell; `settle` writes it there before the bundle ends. */
+  overlay: { settle(): Promise<void> | void } | undefined;
+}
+
+/** A type or a coder of stored values. */
+export type StateType<T> = SchemaType<T> | Coder<T>;
+
+/** The coder of stored values. @internal */
+export function coderFor<T>(type: StateType<T> | undefined): Coder<T> {
+  if (type === undefined) return new JsCoder() as Coder<unknown> as Coder<T>;
+  return isSchemaType(type) ? coderOf(type as SchemaType<T>) : (type as Coder<T>);
+}
+
+/** The coder of values that are looked up by their bytes. @internal */
+export function keyCoderFor<K>(type: StateType<K> | undefined, what: string): Coder<K> {
+  const coder = deterministicForm(coderFor(type));
+  if (coder) return coder;
+  throw new BeamBridgeError('NON_DETERMINISTIC_KEY', `${what} may be encoded in several ways`, {
+    hint: 'Use text, numbers, or rows of such fields.',
+  });
+}
+
+/** A state of the key and window being processed. Writes are sent when the bundle ends. */
+export abstract class StateParam extends ParDoParam {
+  /** The parameter's name in the context; set when the ParDo is applied. @internal */
+  stateId = '';
+
+  constructor(
+    /** Of what the runner stores. @internal */
+    readonly storedCoder: Coder<unknown>,
+  ) {
+    super();
+  }
+
+  protected get cell(): StateCell {
+    if (this.stateId === '') throw undeclared('a state');
+    return this.provider.lookup(this) as StateCell;
+  }
+
+  /** Forgets everything under the key. */
+  clear(): void {
+    const { cell } = this;
+    cell.overlay = undefined;
+    cell.clear();
+  }
+}
+
+/** One value, or none. */
+export class ValueState<T> extends StateParam {
+  constructor(coder: Coder<T>) {
+    super(coder as Coder<unknown>);
+  }
+
+  /** @returns undefined when nothing was written */
+  async read(): Promise<T | undefined> {
+    return (await this.cell.read())[0] as T | undefined;
+  }
+
+  write(value: T): void {
+    const { cell } = this;
+    cell.clear();
+    cell.append(value);
+  }
+}
+
+/** Values in no order. */
+export class BagState<T> extends StateParam {
+  constructor(coder: Coder<T>) {
+    super(coder as Coder<unknown>);
+  }
+
+  async read(): Promise<T[]> {
+    return [...(await this.cell.read())] as T[];
+  }
+
+  add(value: T): void {
+    this.cell.append(value);
+  }
+
+  async isEmpty(): Promise<boolean> {
+    return (await this.cell.read()).length === 0;
+  }
+}
+
+/** What {@link CombiningState} needs of a combiner. */
+export interface StateCombineFn<I, A, O> {
+  createAccumulator(): A;
+  addInput(accumulator: A, input: I): A;
+  mergeAccumulators(accumulators: Iterable<A>): A;
+  extractOutput(accumulator: A): O;
+  accumulatorCoder?(inputCoder: Coder<I>): Coder<A>;
+}
+
+/** Values reduced to one by a combiner as they are added. */
+export class CombiningState<I, O> extends StateParam {
+  constructor(
+    private readonly combineFn: StateCombineFn<I, unknown, O>,
+    inputCoder: Coder<I>,
+  ) {
+    super(combineFn.accumulatorCoder?.(inputCoder) ?? new JsCoder());
+  }
+
+  /** The combiner's output; for no values, its output of none. */
+  async read(): Promise<O> {
+    const { cell, combineFn } = this;
+    pendingOf(cell).settle();
+    const stored = await cell.read();
+    const merged = combineFn.mergeAccumulators(
+      stored.length > 0 ? stored : [combineFn.createAccumulator()],
+    );
+    // A merge may change what it is given, so what it was given counts no more.
+    if (stored.length > 0) {
+      cell.clear();
+      cell.append(merged);
+    }
+    return combineFn.extractOutput(merged);
+  }
+
+  add(value: I): void {
+    const { combineFn } = this;
+    const pending = pendingOf(this.cell);
+    pending.accumulator = combineFn.addInput(
+      pending.isEmpty ? combineFn.createAccumulator() : pending.accumulator,
+      value,
+    );
+    pending.isEmpty = false;
+  }
+}
+
+/** Inputs of this bundle that are not in the cell yet. */
+class Pending {
+  accumulator: unknown;
+  isEmpty = true;
+
+  constructor(private readonly cell: StateCell) {}
+
+  settle(): void {
+    if (this.isEmpty) return;
+    this.cell.append(this.accumulator);
+    this.accumulator = undefined;
+    this.isEmpty = true;
+  }
+}
+
+function pendingOf(cell: StateCell): Pending {
+  cell.overlay ??= new Pending(cell);
+  return cell.overlay as Pending;
+}
+
+/**
+ * One value for each key and window, to put into a DoFn's context.
+ *
+ * @param type - a type such as `int64`, or a coder. @default any plain JavaScript value
+ */
+export function valueState<T>(type?: StateType<T>): ValueState<T> {
+  return new ValueState(coderFor(type));
+}
+
+/** A bag of values for each key and window. */
+export function bagState<T>(type?: StateType<T>): BagState<T> {
+  return new BagState(coderFor(type));
+}
+
+/** A combined value for each key and window: `combiningState(sum)`. */
+export function combiningState<I, A, O>(
+  combineFn: StateCombineFn<I, A, O>,
+  inputType?: StateType<I>,
+): CombiningState<I, O> {
+  return new CombiningState(combineFn as StateCombineFn<I, unknown, O>, coderFor(inputType));
+}

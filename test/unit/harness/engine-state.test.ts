@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ByteReader, ByteWriter } from '../../../src/base/index.ts';
+import {
+  GlobalWindow,
+  type KV,
+  KVCoder,
+  NO_FIRING,
+  StrUtf8Coder,
+  type Timer,
+  VarIntCoder,
+} from '../../../src/coders/index.ts';
+import {
+  BundleEngine,
+  type BundleState,
+  type InputChunk,
+  type UserStateKey,
+} from '../../../src/harness/engine/index.ts';
+import type { PCollection, RegisteredParDo } from '../../../src/pipeline/index.ts';
+import { int64, string } from '../../../src/schema/index.ts';
+import {
+  bagState,
+  type CombiningState,
+  combiningState,
+  type DoFn,
+  eventTimeTimer,
+  type MapState,
+  type MultimapState,
+  mapState,
+  multimapState,
+  parDo,
+  processingTimeTimer,
+  type SetState,
+  setState,
+  sum,
+  type TimerParam,
+  type ValueState,
+  valueState,
+} from '../../../src/transforms/index.ts';
+import { inputOf, io, NO_STATE, SOURCE, type Stage, stageOf, valuesOf } from './support.ts';
+
+type Word = KV<string, number>;
+const WORDS = { input: new KVCoder(new StrUtf8Coder(), new VarIntCoder()) as never };
+
+/** A runner's bags, with what was asked of them. */
+function bags() {
+  const stored = new Map<string, Uint8Array>();
+  const asked: string[] = [];
+  const name = ({ userStateId, key }: UserStateKey) =>
+    `${userStateId} of ${new StrUtf8Coder().decode(new ByteReader(key), true)}`;
+  const state: BundleState = {
+    ...NO_STATE,
+    user: {
+      async *read(key) {
+        asked.push(`read ${name(key)}`);
+        const bytes = stored.get(name(key)) ?? new Uint8Array();
+        // Cut in the middle of values, as a runner may.
+        for (let i = 0; i < bytes.length; i += 3) yield bytes.subarray(i, i + 3);
+      },
+      async append(key, data) {
+        asked.push(`append ${name(key)}`);
+        stored.set(name(key), Buffer.concat([stored.get(name(key)) ?? new Uint8Array(), data]));
+      },
+      async clear(key) {
+        asked.push(`clear ${name(key)}`);
+        stored.delete(name(key));
+      },
+    },
+  };
+  return { state, asked, stored };
+}
+
+type Bags = ReturnType<typeof bags>;
+
+function harness<C>(doFn: DoFn<Word, string, C>, context: C) {
+  const stage = stageOf(
+    (input: PCollection<Word>) => ({ out: input.apply(parDo(doFn, context)) }),
+    WORDS,
+  );
+  const engine = new BundleEngine({ functions: stage.pipeline.functions });
+  const run = async (words: Word[], runner: Bags = bags(), timers: InputChunk[] = []) => {
+    const { bundle, written } = io(inputOf(stage.encode(words), ...timers), runner.state);
+    const sent = new Map<string, Uint8Array>();
+    const output = {
+      ...bundle.output,
+      closeTimers: (_: string, family: string, data: Uint8Array) => void sent.set(family, data),
+    };
+    await engine.start(stage.descriptor, { ...bundle, output }).done;
+    return { out: valuesOf(stage, 'out', written), sent };
+  };
+  return { stage, run };
+}
+
+const keyed = (key: string, ...values: number[]): Word[] => values.map((value) => ({ key, value }));
+
+test('a state is read once in a bundle, and written back at its end', async () => {
+  const runner = bags();
+  const { run } = harness(
+    {
+      async process({ value }: Word, { seen }: { seen: ValueState<number> }) {
+        const before = await seen.read();
+        seen.write(value);
+        return [String(before)];
+      },
+    },
+    { seen: valueState(int64) },
+  );
+  assert.deepEqual((await run(keyed('a', 1, 2, 3), runner)).out, ['undefined', '1', '2']);
+  assert.deepEqual(runner.asked, ['read seen of a', 'clear seen of a', 'append seen of a']);
+  assert.deepEqual((await run(keyed('a', 4), runner)).out, ['3']);
+});
+
+test('what is only added is never read', async () => {
+  const runner = bags();
+  const context = { all: bagState<number>(), total: combiningState(sum) } as unknown as {
+    all: ReturnType<typeof bagState<number>>;
+    total: CombiningState<number, number>;
+  };
+  const { run } = harness(
+    {
+      process({ value }: Word, { all, total }: typeof context) {
+        all.add(value);
+        total.add(value);
+      },
+    },
+    context,
+  );
+  await run([...keyed('a', 1, 2), ...keyed('b', 3)], runner);
+  assert.deepEqual(runner.asked.sort(), [
+    'append all of a',
+    'append all of b',
+    'append total of a',
+    'append total of b',
+  ]);
+});
+
+test('sets, maps and multimaps remember across bundles, and what was removed is gone', async () => {
+  type C = {
+    set: SetState<string>;
+    map: MapState<string, number>;
+    multi: MultimapState<string, number>;
+  };
+  const runner = bags();
+  const { run } = harness<C>(
+    {
+      async process({ value }, { set, map, multi }) {
+        if (value === 0) {
+          set.remove('x');
+          map.remove('x');
+          multi.remove('x');
+        } else if (value > 0) {
+          set.add('x');
+          map.set('x', value);
+          multi.add('x', value);
+        }
+        if (value > 5) return [];
+        return [`${await set.has('x')} ${await map.get('x')} ${(await multi.get('x')).join('+')}`];
+      },
+    },
+    { set: setState(string), map: mapState(string, int64), multi: multimapState(string, int64) },
+  );
+  assert.deepEqual((await run(keyed('k', 1, 2), runner)).out, ['true 1 1', 'true 2 1+2']);
+  assert.deepEqual((await run(keyed('k', 9), runner)).out, []);
+  assert.deepEqual((await run(keyed('k', -1), runner)).out, ['true 9 1+2+9']);
+  assert.deepEqual((await run(keyed('k', 0), runner)).out, ['false undefined ']);
+  assert.deepEqual((await run(keyed('k', -1, 3), runner)).out, ['false undefined ', 'true 3 3']);
+});
+
+const coderOf = (stage: Stage) =>
+  [...stage.pipeline.functions.values()]
+    .map((one) => (one as RegisteredParDo).timerCoder)
+    .find(Boolean)!;
+
+function decodeTimers(stage: Stage, data: Uint8Array): Timer<unknown>[] {
+  const input = new ByteReader(data);
+  const timers: Timer<unknown>[] = [];
+  while (!input.done) timers.push(coderOf(stage).decode(input, true));
+  return timers;
+}
+
+describe('timers', () => {
+  const context = { due: eventTimeTimer(), poll: processingTimeTimer() };
+  const doFn: DoFn<Word, string, typeof context> = {
+    process({ value }, { due }) {
+      if (value > 0) due.set(value, { tag: 't', outputTimestamp: value - 1 });
+      else due.clear('t');
+    },
+    onTimer: ({ key, tag, timer, fireTimestamp }, { due }) => {
+      due.set(fireTimestamp + 1);
+      return [`${timer} ${tag} ${key} ${fireTimestamp}`];
+    },
+  };
+
+  test('those set and cleared go out when the bundle ends, and families without any too', async () => {
+    const { run, stage } = harness(doFn, context);
+    const { sent } = await run(keyed('a', 5, 0));
+    const [set, cleared] = decodeTimers(stage, sent.get('due')!);
+    const common = { userKey: 'a', dynamicTimerTag: 't', windows: [GlobalWindow.INSTANCE] };
+    assert.deepEqual(set, {
+      ...common,
+      clearBit: false,
+      fireTimestamp: 5,
+      holdTimestamp: 4,
+      pane: NO_FIRING,
+    });
+    assert.deepEqual(cleared, { ...common, clearBit: true });
+    assert.equal(sent.get('poll')!.length, 0);
+  });
+
+  test('one that fires calls onTimer with its key, and may be set again', async () => {
+    const { run, stage } = harness(doFn, context);
+    const out = new ByteWriter();
+    const fired: Timer<unknown> = {
+      userKey: 'k',
+      dynamicTimerTag: 'tag',
+      windows: [GlobalWindow.INSTANCE],
+      clearBit: false,
+      fireTimestamp: 7,
+      holdTimestamp: 7,
+      pane: NO_FIRING,
+    };
+    coderOf(stage).encode(fired, out, true);
+    const transformId = Object.entries(stage.descriptor.transforms).find(
+      ([id, { outputs }]) => id !== SOURCE && Object.keys(outputs).length > 0,
+    )![0];
+    const chunk = { transformId, timerFamilyId: 'poll', data: out.take() };
+    const { out: values, sent } = await run([], bags(), [chunk]);
+    assert.deepEqual(values, ['poll tag k 7']);
+    assert.equal(decodeTimers(stage, sent.get('due')!).length, 1);
+    await assert.rejects(run([], bags(), [{ ...chunk, timerFamilyId: 'other' }]), {
+      code: 'HARNESS_PROTOCOL',
+    });
+  });
+
+  test('a time that is no number is refused', async () => {
+    const { run } = harness(
+      {
+        process: (_: Word, { due }: { due: TimerParam }) => due.set(Number.NaN),
+        onTimer: () => {},
+      },
+      { due: eventTimeTimer() },
+    );
+    await assert.rejects(run(keyed('a', 1)), { code: 'INVALID_ARGUMENT', message: /set to NaN/ });
+  });
+});
