@@ -10,15 +10,8 @@ import {
   RowCoder,
   type Window,
 } from '../coders/index.ts';
+import { pythonCallable, pythonTransform, typed } from '../external/index.ts';
 import {
-  type ExternalTransform,
-  pythonCallable,
-  pythonTransform,
-  typed,
-} from '../external/index.ts';
-import {
-  MultiParDo,
-  P,
   ParDo,
   type PCollection,
   type Pipeline,
@@ -37,16 +30,14 @@ import {
   row,
   type SchemaType,
 } from '../schema/index.ts';
-import { flatten } from '../transforms/index.ts';
-import { type DeadLettered, type FailedInference, REJECTED } from './dead-letters.ts';
+import type { DeadLettered } from './dead-letters.ts';
 import { asRow, type InferenceFields, inferenceTypes, schemaBytes } from './declared.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
 import { inferExtras } from './packages.ts';
 import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
+import { type Packed, step, withFailed } from './steps.ts';
 
 type AnyRow = { example: unknown; inference: unknown };
-
-type Packed = ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>>;
 
 interface Settings {
   modelLoader: string;
@@ -290,41 +281,4 @@ export class RunInference<
       expansionService,
     }) as Packed;
   }
-}
-
-function step<T extends { beamName: string | (() => string) }>(transform: T, name: string): T {
-  transform.beamName = name;
-  return transform;
-}
-
-function withFailed<InputT, OutputT>(
-  input: PCollection<InputT>,
-  pack: UserFunction,
-  external: Packed,
-  unpack: UserFunction,
-  coder: Coder<OutputT>,
-): DeadLettered<InputT, OutputT> {
-  type Failed = FailedInference<InputT>;
-  const { packed, rejected } = input.apply(
-    step(
-      new MultiParDo<InputT, { packed: Uint8Array; rejected: Failed }>(pack, 'packed', [REJECTED], {
-        packed: new BytesCoder(),
-      }),
-      'Pack',
-    ),
-  );
-  const { predictions, failed } = packed
-    .apply(external)
-    .apply(
-      step(
-        new MultiParDo<Uint8Array, { predictions: OutputT; failed: Failed }>(
-          unpack,
-          'predictions',
-          ['failed'],
-          { predictions: coder },
-        ),
-        'Unpack',
-      ),
-    );
-  return { predictions, failed: P([rejected, failed]).apply(flatten<Failed>()) };
 }

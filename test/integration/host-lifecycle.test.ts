@@ -18,6 +18,7 @@ import {
   startHost,
   stopHosts,
 } from '../../src/services/index.ts';
+import { gone, isAlive } from '../helpers/alive.ts';
 
 const program = fileURLToPath(new URL('../fixtures/programs/start-host.ts', import.meta.url));
 const tools = fileURLToPath(new URL('../fixtures/python-tools/', import.meta.url));
@@ -32,22 +33,6 @@ after(async () => {
   await stopHosts();
   await rm(folder, { recursive: true, force: true });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-async function gone(pid: number): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (isAlive(pid)) {
-    assert.ok(Date.now() < deadline, `process ${pid} is still there after 10 s`);
-    await delay(50);
-  }
-}
 
 test('a program shares one host, and replaces it when it died', async () => {
   const [first, second] = await Promise.all([

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BeamBridgeError, type ErrorCode } from '../../src/base/index.ts';
 import { type Service, type ServiceOptions, startService } from '../../src/services/index.ts';
+import { gone, isAlive } from '../helpers/alive.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/processes/${name}`, import.meta.url));
@@ -24,22 +24,6 @@ function start(
     ready: (line) => (line.startsWith('ready') ? line : undefined),
     ...options,
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-async function gone(pid: number): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (isAlive(pid)) {
-    assert.ok(Date.now() < deadline, `process ${pid} is still there after 10 s`);
-    await delay(50);
-  }
 }
 
 const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
