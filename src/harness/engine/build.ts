@@ -34,6 +34,7 @@ import {
 import { DataSink } from './operators/data-sink.ts';
 import { DataSource } from './operators/data-source.ts';
 import { DoFnOperator } from './operators/do-fn.ts';
+import { ElementSink } from './operators/element-sink.ts';
 import { FilterOperator } from './operators/filter.ts';
 import { FlatMapOperator } from './operators/flat-map.ts';
 import { Flatten } from './operators/flatten.ts';
@@ -113,9 +114,13 @@ function onlyOutput(transform: pb.PTransform, context: BuildContext): Receiver {
   return context.receiver(only(transform.outputs, 'output'));
 }
 
-/** The coder of elements together with their windows, as they travel to and from the runner. */
+/**
+ * The coder of elements together with their windows, as they travel to and from the runner; none
+ * where they stay in this process.
+ */
 function wireCoder(transform: pb.PTransform, { view }: BuildContext) {
-  return view.coder(remotePort(transform).coderId) as Coder<WindowedValue<unknown>>;
+  const { coderId } = remotePort(transform);
+  return coderId ? (view.coder(coderId) as Coder<WindowedValue<unknown>>) : undefined;
 }
 
 function dataSource(id: string, transform: pb.PTransform, context: BuildContext): Operator {
@@ -127,6 +132,7 @@ function dataSource(id: string, transform: pb.PTransform, context: BuildContext)
 function dataSink(id: string, transform: pb.PTransform, context: BuildContext): Operator {
   const coder = wireCoder(transform, context);
   const input = only(transform.inputs, 'input');
+  if (!coder) return new ElementSink(id, [input], context.scope);
   const producer = context.view.producerInfo(input);
   return new DataSink(id, [input], coder, context.scope, producer);
 }

@@ -15,13 +15,24 @@ import { ParDoOperator } from './operators/par-do.ts';
 import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
 import { type BundleFinalizer, BundleScope } from './scope.ts';
 import type { SideInputCache } from './side-input-cache.ts';
-import type { BundleIO, ChannelSplit, DesiredSplit, FunctionLookup } from './types.ts';
+import type {
+  BundleIO,
+  ChannelSplit,
+  DesiredSplit,
+  ElementChunk,
+  FunctionLookup,
+  InputChunk,
+  MaybePromise,
+  Residual,
+} from './types.ts';
 
 /** What a bundle leaves besides its output. */
 export interface BundleResult {
   readonly monitoringInfos: MonitoringInfo[];
   /** To be called once the runner has stored the results. */
   readonly finalizers: readonly BundleFinalizer[];
+  /** What it left of elements that can be split. */
+  readonly residuals: readonly Residual[];
 }
 
 export class BundlePlan {
@@ -78,7 +89,11 @@ export class BundlePlan {
         this.checkGoingOn();
         await operator.finishBundle?.();
       }
-      return { monitoringInfos: this.monitoringInfos(), finalizers: [...scope.finalizers] };
+      return {
+        monitoringInfos: this.monitoringInfos(),
+        finalizers: [...scope.finalizers],
+        residuals: [],
+      };
     } catch (error) {
       for (const doFn of this.doFns) doFn.markBroken();
       throw error;
@@ -96,12 +111,16 @@ export class BundlePlan {
       const chunk = next instanceof Promise ? await next : next;
       this.checkGoingOn();
       if (!chunk) return;
-      const pending =
-        chunk.timerFamilyId === undefined
-          ? this.source(chunk.transformId).consume(chunk.data)
-          : this.timersOf(chunk.transformId).fire(chunk.timerFamilyId, chunk.data);
+      const pending = this.take(chunk);
       if (pending) await pending;
     }
+  }
+
+  private take(chunk: InputChunk | ElementChunk): MaybePromise<void> {
+    if ('elements' in chunk) return this.source(chunk.transformId).consumeElements(chunk.elements);
+    const { transformId, timerFamilyId, data } = chunk;
+    if (timerFamilyId === undefined) return this.source(transformId).consume(data);
+    return this.timersOf(transformId).fire(timerFamilyId, data);
   }
 
   private checkGoingOn(): void {

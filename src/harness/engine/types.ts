@@ -2,8 +2,23 @@
 // What the bundle engine needs from whoever runs it: where encoded elements come from and go to,
 // state, and the user's functions. gRPC implements these interfaces, and so does the node runner.
 
+import type { Instant, WindowedValue } from '../../coders/index.ts';
+
 /** A value now, or later: the engine waits only where it is given a promise. */
 export type MaybePromise<T> = T | Promise<T>;
+
+/** The rest of an element that a bundle did not finish: to be processed later, by any bundle. */
+export interface Residual {
+  /** The transform that goes on with it, and the tag of its input. */
+  readonly transformId: string;
+  readonly inputId: string;
+  /** The element with its restriction and its window, encoded as that input is. */
+  readonly element: Uint8Array;
+  /** How long to wait first. Milliseconds. */
+  readonly delayMillis: number;
+  /** Below which timestamp nothing more comes out of it, by the tag of the output. */
+  readonly watermarks: ReadonlyMap<string, Instant>;
+}
 
 /** The user's functions by the keys that payloads carry; `Pipeline.functions` is one. */
 export interface FunctionLookup {
@@ -18,10 +33,17 @@ export interface InputChunk {
   readonly data: Uint8Array;
 }
 
+/** Elements for one data source that were never encoded: they come from this process. */
+export interface ElementChunk {
+  readonly transformId: string;
+  readonly timerFamilyId?: undefined;
+  readonly elements: readonly WindowedValue<unknown>[];
+}
+
 /** The elements of a bundle, in the order in which they came, for all its data sources. */
 export interface BundleInput {
   /** The next chunk; undefined once every source has had its last one. */
-  next(): MaybePromise<InputChunk | undefined>;
+  next(): MaybePromise<InputChunk | ElementChunk | undefined>;
 }
 
 /** Where a bundle's data sinks write. */
@@ -30,6 +52,8 @@ export interface BundleOutput {
   write(transformId: string, data: Uint8Array): MaybePromise<void>;
   /** Says that nothing more follows for this sink; `data` is what it still held. */
   close(transformId: string, data: Uint8Array): MaybePromise<void>;
+  /** Takes elements that stay in this process, from a sink without a coder. */
+  writeElements?(transformId: string, elements: WindowedValue<unknown>[]): MaybePromise<void>;
   /** Takes all timers of a family that a bundle set or cleared; none may be. */
   closeTimers?(transformId: string, timerFamilyId: string, data: Uint8Array): MaybePromise<void>;
 }
@@ -64,6 +88,8 @@ export interface BundleState {
   sideInput(key: SideInputKey): AsyncIterable<Uint8Array>;
   /** What an iterable that began in an element's bytes goes on with. */
   iterable(token: Uint8Array): AsyncIterable<Uint8Array>;
+  /** The values of one key of a side input that is a multimap; all its keys when none is given. */
+  multimap?(key: SideInputKey, mapKey?: Uint8Array): AsyncIterable<Uint8Array>;
   /**
    * Says that contents read under the same token are the same contents, in this bundle and in
    * later ones; undefined when they may be kept for this bundle only.

@@ -7,7 +7,7 @@ import type { TransformInfo } from '../errors.ts';
 import { type MonitoringInfo, readIndex } from '../metrics.ts';
 import type { Operator, Receiver } from '../operator.ts';
 import { splitIndex } from '../split.ts';
-import type { ChannelSplit, DesiredSplit } from '../types.ts';
+import type { ChannelSplit, DesiredSplit, MaybePromise } from '../types.ts';
 
 /** Elements between looks at the clock. */
 const ELEMENTS_PER_LOOK = 128;
@@ -28,7 +28,8 @@ export class DataSource implements Operator {
 
   constructor(
     readonly transformId: string,
-    private readonly coder: Coder<WindowedValue<unknown>>,
+    /** Undefined when elements come as they are. */
+    private readonly coder: Coder<WindowedValue<unknown>> | undefined,
     private readonly out: Receiver,
     private readonly info: TransformInfo,
   ) {}
@@ -70,9 +71,33 @@ export class DataSource implements Operator {
     }
   }
 
+  /** As {@link consume}, of elements that were never encoded. */
+  consumeElements(elements: readonly WindowedValue<unknown>[]): MaybePromise<void> {
+    for (let i = 0; i < elements.length && this.index < this.stop - 1; i++) {
+      const pending = this.send(elements[i]!);
+      if (pending) return this.restOfElements(pending, elements, i + 1);
+    }
+  }
+
+  private async restOfElements(
+    pending: Promise<void>,
+    elements: readonly WindowedValue<unknown>[],
+    from: number,
+  ): Promise<void> {
+    await pending;
+    for (let i = from; i < elements.length && this.index < this.stop - 1; i++) {
+      const later = this.send(elements[i]!);
+      if (later) await later;
+    }
+  }
+
   private next(input: ByteReader): void | Promise<void> {
+    return this.send(this.decode(input));
+  }
+
+  private send(element: WindowedValue<unknown>): void | Promise<void> {
     this.index += 1;
-    const pending = this.out.receive(this.decode(input));
+    const pending = this.out.receive(element);
     if (pending || this.index % ELEMENTS_PER_LOOK !== 0) return pending;
     const now = performance.now();
     if (now - this.turnBegan < TURN_MILLIS) return;
@@ -82,12 +107,16 @@ export class DataSource implements Operator {
   }
 
   private decode(input: ByteReader): WindowedValue<unknown> {
+    const { coder } = this;
+    if (!coder) {
+      throw new BeamBridgeError('HARNESS_PROTOCOL', 'bytes came for a source without a coder');
+    }
     try {
-      return this.coder.decode(input, true);
+      return coder.decode(input, true);
     } catch (error) {
       throw BeamBridgeError.from(error, 'MALFORMED_DATA').with({
         ...this.info,
-        hint: `The input of this stage is read as ${this.coder.name}: an earlier step wrote something else.`,
+        hint: `The input of this stage is read as ${coder.name}: an earlier step wrote something else.`,
       });
     }
   }

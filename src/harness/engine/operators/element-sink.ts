@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of a stage whose elements stay in this process: they are handed on as they are.
+
+import type { WindowedValue } from '../../../coders/index.ts';
+import type { Operator } from '../operator.ts';
+import type { BundleScope } from '../scope.ts';
+import type { MaybePromise } from '../types.ts';
+
+/** Enough for the cost of handing on to vanish, few enough to stay in the processor's cache. */
+const BLOCK_ELEMENTS = 1024;
+
+export class ElementSink implements Operator {
+  private block: WindowedValue<unknown>[] = [];
+
+  constructor(
+    readonly transformId: string,
+    readonly inputs: readonly string[],
+    private readonly scope: BundleScope,
+  ) {}
+
+  startBundle(): void {
+    // A bundle that failed may have left something.
+    this.block = [];
+  }
+
+  process(element: WindowedValue<unknown>): MaybePromise<void> {
+    if (this.block.push(element) >= BLOCK_ELEMENTS) return this.flush();
+  }
+
+  finishBundle(): MaybePromise<void> {
+    if (this.block.length > 0) return this.flush();
+  }
+
+  private flush(): MaybePromise<void> {
+    const { block } = this;
+    this.block = [];
+    return this.scope.io.output.writeElements?.(this.transformId, block);
+  }
+}
