@@ -15,7 +15,7 @@ const rooms = {
   io: ['transforms', 'external'],
   harness: ['coders', 'transforms'],
   runners: ['harness', 'external', 'services'],
-  testing: ['runners'],
+  testing: ['runners', 'ml'],
   cli: ['testing', 'io', 'ml'],
 };
 

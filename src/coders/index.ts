@@ -12,7 +12,7 @@ export {
   ShardedKeyCoder,
 } from './composite-coders.ts';
 export { describeValue } from './describe.ts';
-export { readInstant, writeInstant } from './instant.ts';
+export { exactMillis, readInstant, writeInstant } from './instant.ts';
 export {
   IterableCoder,
   type IterableOptions,

@@ -2,7 +2,7 @@
 // Examples that could not be scored: what is told about each, and how Python tells it. The bytes are
 // described in python-env/beambridge_host/dead_letters.py.
 
-import { BeamBridgeError, ByteReader, type ErrorCode } from '../base/index.ts';
+import { BeamBridgeError, ByteReader, type ByteWriter, type ErrorCode } from '../base/index.ts';
 import type { PCollection } from '../pipeline/index.ts';
 
 /** Why a row has no prediction. */
@@ -66,4 +66,13 @@ export function readFailures(bytes: Uint8Array): Map<number, Failure> {
     });
   }
   return failures;
+}
+
+/** The other way, where a function of this program stands in for Python. */
+export function writeFailures(failures: ReadonlyMap<number, Failure>, out: ByteWriter): void {
+  out.varint(failures.size);
+  for (const [row, { errorType, message, traceback }] of failures) {
+    out.varint(row);
+    for (const text of [errorType, message, traceback]) out.prefixedUtf8(text);
+  }
 }

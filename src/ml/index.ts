@@ -5,3 +5,9 @@
 export type { DeadLettered, FailedInference, Failure } from './dead-letters.ts';
 export type { InferenceFields } from './declared.ts';
 export { RunInference } from './run-inference.ts';
+export {
+  type TestModel,
+  type TestModelRequest,
+  type TestModels,
+  withTestModel,
+} from './test-model.ts';

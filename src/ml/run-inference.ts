@@ -36,6 +36,7 @@ import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
 import { inferExtras } from './packages.ts';
 import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
 import { type Packed, step, withFailed } from './steps.ts';
+import { testModelStep } from './test-model.ts';
 
 type AnyRow = { example: unknown; inference: unknown };
 
@@ -248,13 +249,15 @@ export class RunInference<
     };
     const rows = new RowCoder(output) as Coder<unknown>;
     const coder = (types.key ? new KVCoder(coderOf(types.key), rows) : rows) as Coder<OutputT>;
-    const external = this.external(node.name);
+    const { modelLoader, kwargs } = this.settings;
+    const request = { transform: node.name, modelLoader, kwargs };
+    const model = testModelStep(types, deadLetters, request) ?? this.external(node.name);
     // Without dead letters there is one output, and so the plain steps.
     const result = deadLetters
-      ? withFailed<InputT, OutputT>(input, pack, external, unpack, coder)
+      ? withFailed<InputT, OutputT>(input, pack, model, unpack, coder)
       : input
           .apply(step(new ParDo<InputT, Uint8Array>(pack, new BytesCoder()), 'Pack'))
-          .apply(external)
+          .apply(model)
           .apply(step(new ParDo<Uint8Array, OutputT>(unpack, coder), 'Unpack'));
     return result as PValue as ResultT;
   }

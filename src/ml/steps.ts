@@ -2,13 +2,18 @@
 // The steps of a RunInference: pack, Python's transform on packed batches, unpack.
 
 import { BytesCoder, type Coder } from '../coders/index.ts';
-import type { ExternalTransform } from '../external/index.ts';
-import { MultiParDo, P, type PCollection, type UserFunction } from '../pipeline/index.ts';
+import {
+  MultiParDo,
+  P,
+  type PCollection,
+  type PTransformClass,
+  type UserFunction,
+} from '../pipeline/index.ts';
 import { flatten } from '../transforms/index.ts';
 import { type DeadLettered, type FailedInference, REJECTED } from './dead-letters.ts';
 
-/** Python's transform, which takes and gives packed batches. */
-export type Packed = ExternalTransform<PCollection<Uint8Array>, PCollection<Uint8Array>>;
+/** Python's transform, which takes and gives packed batches, or what stands in for it. */
+export type Packed = PTransformClass<PCollection<Uint8Array>, PCollection<Uint8Array>>;
 
 /** The same transform under a name of its own. */
 export function step<T extends { beamName: string | (() => string) }>(

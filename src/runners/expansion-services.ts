@@ -6,6 +6,7 @@ import type { ServiceAddress } from '../external/index.ts';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { getHost, type Host } from '../services/index.ts';
 import type { PipelineOptions } from './options.ts';
+import { whyPython } from './python-missing.ts';
 
 /** What the managed Python must hold for a pipeline. */
 export interface PythonNeeds {
@@ -27,7 +28,7 @@ export function pythonNeeds(pipeline: Pipeline): PythonNeeds {
 }
 
 /** The managed host that has what the pipeline needs. */
-export function hostFor(
+export async function hostFor(
   pipeline: Pipeline,
   options: PipelineOptions,
   signal?: AbortSignal,
@@ -35,7 +36,12 @@ export function hostFor(
   const needs = pythonNeeds(pipeline);
   // Packages are for the managed host's own expansions; with another service they are its affair.
   if (options.expansionService) needs.packages = [];
-  return getHost({ ...needs, ...(options.python ? { python: options.python } : {}), signal });
+  const python = options.python ? { python: options.python } : {};
+  try {
+    return await getHost({ ...needs, ...python, signal });
+  } catch (error) {
+    throw whyPython(error, pipeline);
+  }
 }
 
 type Resolver = (choice: ExpansionServiceChoice, signal?: AbortSignal) => Promise<ServiceAddress>;

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What users import in tests of their own pipelines: assertions about PCollections. May import
-// runners and what those may import.
+// What users import in tests of their own pipelines: assertions about PCollections, a source
+// that plays a script, models without Python. May import runners, ml and what those may import.
 
+export {
+  type TestModel,
+  type TestModelRequest,
+  type TestModels,
+  withTestModel,
+} from '../ml/index.ts';
 export { assertContentsSatisfies, assertDeepEqual } from './assert.ts';
+export { TestStream, testStream } from './test-stream.ts';

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The runner that executes on Python's DirectRunner, inside the managed Python host.
 
+import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
+import { urns } from '../../proto/index.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
@@ -11,6 +13,19 @@ import { openService } from './service.ts';
 /** Runs pipelines on this machine: Python stages in the host, TypeScript stages in this process. */
 export class DirectRunner extends Runner {
   protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+    refuseTestStream(pipeline);
     return startRun(pipeline, options, openService);
   }
+}
+
+/** Beam's runner would fail on it with a bare KeyError. */
+function refuseTestStream(pipeline: Pipeline): void {
+  const node = pipeline.transforms.find(
+    ({ spec }) => spec?.urn === urns.StandardPTransforms_Primitives.TEST_STREAM,
+  );
+  if (!node) return;
+  throw new BeamBridgeError('UNSUPPORTED', "the runner 'direct' plays no test streams", {
+    ...node.errorDetails,
+    hint: "It has no clock and no watermark: use runner: 'node'.",
+  });
 }
