@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tells groups apart: a key's bytes, as Beam says. Keys whose bytes differ exactly when they
+// differ in a Map stand for themselves, which saves encoding them.
+
+import { ByteWriter } from '../../../../base/index.ts';
+import {
+  type Coder,
+  DoubleCoder,
+  GlobalWindow,
+  IntervalWindow,
+  JsCoder,
+  StrUtf8Coder,
+  VarIntCoder,
+  type Window,
+} from '../../../../coders/index.ts';
+
+/** Whether a key may stand for itself. All keys of one group must, or none. */
+type StandsForItself = (key: unknown) => boolean;
+
+function standsForItself(coder: Coder<unknown>): StandsForItself {
+  // A Map takes 0 and -0 for one key and all NaN for one, so do varints and deterministic JS keys.
+  if (coder instanceof JsCoder) {
+    const { deterministic } = coder;
+    return (key) =>
+      typeof key === 'string' || (typeof key === 'number' && (key !== 0 || deterministic));
+  }
+  if (coder instanceof StrUtf8Coder) return (key) => typeof key === 'string';
+  // For a double 0 and -0 are two keys.
+  if (coder instanceof DoubleCoder) return (key) => typeof key === 'number' && key !== 0;
+  // One that makes bigints takes numbers as well: 1 and 1n are one key.
+  if (coder instanceof VarIntCoder && !coder.bigint) return (key) => Number.isSafeInteger(key);
+  return () => false;
+}
+
+/** Turns values into strings that are equal when the values' bytes are. */
+export class BytesOf {
+  private readonly scratch = new ByteWriter();
+
+  constructor(private readonly coder: Coder<unknown>) {}
+
+  of(value: unknown): string {
+    const { scratch } = this;
+    scratch.reset();
+    this.coder.encode(value, scratch, true);
+    return Buffer.from(scratch.view()).toString('latin1');
+  }
+
+  /** Refuses a value that the coder refuses. */
+  check(value: unknown): void {
+    this.scratch.reset();
+    this.coder.encode(value, this.scratch, true);
+  }
+}
+
+/** Something for each key. */
+export class KeyIndex<T> {
+  private readonly plain = new Map<unknown, T>();
+  private readonly encoded = new Map<string, T>();
+  private readonly standsForItself: StandsForItself;
+  private readonly bytes: BytesOf;
+  /** Bytes of the key looked for last; undefined when it stands for itself. */
+  private lastBytes: string | undefined;
+
+  constructor(keyCoder: Coder<unknown>) {
+    this.standsForItself = standsForItself(keyCoder);
+    this.bytes = new BytesOf(keyCoder);
+  }
+
+  get size(): number {
+    return this.plain.size + this.encoded.size;
+  }
+
+  find(key: unknown): T | undefined {
+    if (this.standsForItself(key)) {
+      this.lastBytes = undefined;
+      return this.plain.get(key);
+    }
+    this.lastBytes = this.bytes.of(key);
+    return this.encoded.get(this.lastBytes);
+  }
+
+  /** Adds for the key that {@link find} was asked for just now. */
+  addFound(key: unknown, entry: T): void {
+    if (this.lastBytes !== undefined) {
+      this.encoded.set(this.lastBytes, entry);
+      return;
+    }
+    this.bytes.check(key);
+    this.plain.set(key, entry);
+  }
+
+  delete(key: unknown): void {
+    if (this.standsForItself(key)) this.plain.delete(key);
+    else this.encoded.delete(this.bytes.of(key));
+  }
+
+  *values(): Generator<T, void, undefined> {
+    yield* this.plain.values();
+    yield* this.encoded.values();
+  }
+
+  clear(): void {
+    this.plain.clear();
+    this.encoded.clear();
+  }
+}
+
+/** Tells windows apart. */
+export class WindowNames {
+  private readonly bytes: BytesOf;
+  private last: Window | undefined;
+  private lastName = '';
+
+  constructor(windowCoder: Coder<unknown>) {
+    this.bytes = new BytesOf(windowCoder);
+  }
+
+  of(window: Window): string {
+    if (window === this.last) return this.lastName;
+    this.last = window;
+    this.lastName =
+      window === GlobalWindow.INSTANCE
+        ? ''
+        : window instanceof IntervalWindow
+          ? `${window.start},${window.end}`
+          : this.bytes.of(window);
+    return this.lastName;
+  }
+}

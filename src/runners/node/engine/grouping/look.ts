@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a trigger sees of the window that is looked at; one object serves all windows in turn.
+
+import type { Instant } from '../../../../coders/index.ts';
+import type { Timers } from './times.ts';
+import type { MergeContext, TriggerState } from './trigger-machine.ts';
+import type { WindowState } from './window-state.ts';
+
+export class Look implements MergeContext {
+  state!: TriggerState;
+  endReached = false;
+  now: Instant | undefined;
+  merged: readonly TriggerState[] = [];
+  private window!: WindowState;
+
+  /** @param clock - takes the processing times that triggers ask for */
+  constructor(private readonly clock: Timers<WindowState>) {}
+
+  at(
+    window: WindowState,
+    watermark: Instant,
+    now: Instant | undefined,
+    merged: readonly TriggerState[] = [],
+  ): this {
+    this.window = window;
+    this.state = window.trigger;
+    this.endReached = watermark > window.end;
+    this.now = now;
+    this.merged = merged;
+    return this;
+  }
+
+  wakeAt(time: Instant): void {
+    this.clock.push(time, this.window);
+  }
+}
