@@ -24,6 +24,7 @@ export {
   setState,
 } from './keyed-state.ts';
 export { callSite, explicitName, extractName, labelled, withName } from './names.ts';
+export { OrderedListState, orderedListState } from './ordered-list-state.ts';
 export {
   type AnyFunction,
   type DoFn,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // State that a DoFn keeps for each key and window, as parameters of its context. All kinds are kept
-// in Beam's bags, which every runner with state has: sets and maps are logs of entries in one.
+// in Beam's bags, which every runner with state has: sets, maps and ordered lists are kept in one.
 
 import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, deterministicForm, JsCoder } from '../coders/index.ts';

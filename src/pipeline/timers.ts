@@ -73,12 +73,32 @@ export class TimerParam extends ParDoParam {
   }
 }
 
-/** A timer that fires when the watermark reaches its time, to put into a DoFn's context. */
+/**
+ * A timer that fires when the watermark reaches its time, to put into a DoFn's context.
+ *
+ * It is a family: timers set with different tags are different timers, as many as the data asks for.
+ * `onTimer` is told the name in the context and the tag.
+ *
+ * @example
+ * ```ts
+ * const doFn: DoFn<KV<string, Order>, string, { due: TimerParam }> = {
+ *   process({ value: order }, { due }) {
+ *     due.set(order.dueAt, { tag: order.id });
+ *     if (order.paid) due.clear(order.id);
+ *   },
+ *   onTimer: ({ key, tag }) => [`${key} has not paid ${tag}`],
+ * };
+ * orders.apply(parDo(doFn, { due: eventTimeTimer() }));
+ * ```
+ */
 export function eventTimeTimer(): TimerParam {
   return new TimerParam('eventTime');
 }
 
-/** A timer that fires when the clock reaches its time, to put into a DoFn's context. */
+/**
+ * A timer that fires when the clock reaches its time, to put into a DoFn's context; a family of timers
+ * by tag, as {@link eventTimeTimer} is.
+ */
 export function processingTimeTimer(): TimerParam {
   return new TimerParam('processingTime');
 }

@@ -3,6 +3,7 @@
 
 import { deepStrictEqual } from 'node:assert';
 import { inspect } from 'node:util';
+import { BeamBridgeError } from '../base/index.ts';
 
 const WHOLE = {
   depth: Number.POSITIVE_INFINITY,
@@ -28,4 +29,21 @@ export function difference<T>(actual: readonly T[], expected: readonly T[]): str
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/**
+ * Checks that both hold the same elements.
+ *
+ * @param where - which elements these are, such as `the late panes`. @default all of a PCollection
+ * @throws BeamBridgeError `ASSERTION_FAILED` with what differs
+ */
+export function checkContents<T>(actual: readonly T[], expected: readonly T[], where = ''): void {
+  const detail = difference(actual, expected);
+  if (detail === undefined) return;
+  const what = where === '' ? 'the PCollection does' : `${where} of the PCollection do`;
+  throw new BeamBridgeError(
+    'ASSERTION_FAILED',
+    `${what} not hold the expected elements (${actual.length} found, ${expected.length} expected)`,
+    { detail },
+  );
 }

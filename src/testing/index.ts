@@ -9,4 +9,7 @@ export {
   withTestModel,
 } from '../ml/index.ts';
 export { assertContentsSatisfies, assertDeepEqual } from './assert.ts';
+export { assertThat, type PCollectionAssert } from './assert-that.ts';
+export type { Check } from './assertion.ts';
+export { TestPipeline, type TestPipelineOptions } from './test-pipeline.ts';
 export { TestStream, testStream } from './test-stream.ts';

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { BeamBridgeError } from '../../src/base/index.ts';
 import type { Runner } from '../../src/runners/index.ts';
 import type { Case, Cases } from './case.ts';
+import { assertions } from './cases/assertions.ts';
 import { combining } from './cases/combining.ts';
 import { elementwise } from './cases/elementwise.ts';
 import { grouping } from './cases/grouping.ts';
@@ -31,6 +32,7 @@ const groups: Readonly<Record<string, Cases>> = {
   'state and timers': state,
   'life cycle': lifecycle,
   text,
+  assertions,
 };
 
 async function runCase(runner: Runner, { build, after, afterwards, fails }: Case): Promise<void> {

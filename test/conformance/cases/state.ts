@@ -21,6 +21,8 @@ import {
   mapState,
   mean,
   multimapState,
+  type OrderedListState,
+  orderedListState,
   parDo,
   processingTimeTimer,
   reshuffle,
@@ -29,6 +31,7 @@ import {
   sum,
   type TimerFiring,
   type TimerParam,
+  type TimestampedValue,
   timestampParam,
   type ValueState,
   valueState,
@@ -188,6 +191,31 @@ export const state: Cases = [
             'a: false,true; true; 0,7,1,7; undefined true; 1,3,5; false undefined ',
             'b: false; false; 0,7; undefined false; ; false undefined ',
           ]),
+        );
+    },
+  },
+  {
+    name: 'an ordered list, read and cleared by ranges of time',
+    build: (root) => {
+      type C = { list: OrderedListState<string>; end: TimerParam };
+      const doFn: DoFn<Word, string, C> = {
+        process({ value }, { list, end }) {
+          list.add(100 - value, `v${value}`);
+          end.set(60_000);
+        },
+        async onTimer({ key }, { list }) {
+          const told = (values: TimestampedValue<string>[]) =>
+            values.map((one) => `${one.timestamp} ${one.value}`).join();
+          const before = told(await list.read());
+          const range = told(await list.readRange(98, 99));
+          list.clearRange(98, 99);
+          return [`${key}: ${before}; ${range}; ${told(await list.read())}`];
+        },
+      };
+      words(root)
+        .apply(parDo(doFn, { list: orderedListState(string), end: eventTimeTimer() }))
+        .apply(
+          assertDeepEqual(['a: 97 v3,98 v2,99 v1; 98 v2; 97 v3,99 v1', 'b: 90 v10; ; 90 v10']),
         );
     },
   },

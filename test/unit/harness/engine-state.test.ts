@@ -30,12 +30,15 @@ import {
   type MultimapState,
   mapState,
   multimapState,
+  type OrderedListState,
+  orderedListState,
   parDo,
   processingTimeTimer,
   type SetState,
   setState,
   sum,
   type TimerParam,
+  type TimestampedValue,
   type ValueState,
   valueState,
 } from '../../../src/transforms/index.ts';
@@ -166,6 +169,51 @@ test('sets, maps and multimaps remember across bundles, and what was removed is 
   assert.deepEqual((await run(keyed('k', -1), runner)).out, ['true 9 1+2+9']);
   assert.deepEqual((await run(keyed('k', 0), runner)).out, ['false undefined ']);
   assert.deepEqual((await run(keyed('k', -1, 3), runner)).out, ['false undefined ', 'true 3 3']);
+});
+
+test('an ordered list is read and cleared by ranges, in this bundle and later', async () => {
+  const runner = bags();
+  type Context = { list: OrderedListState<string> };
+  const { run } = harness<Context>(
+    {
+      async process({ value }, { list }) {
+        if (value >= 0) list.add(value, `v${value}`);
+        else list.clearRange(-value, -value + 3);
+        if (value === 8) return [];
+        const told = (values: TimestampedValue<string>[]) =>
+          values.map((one) => `${one.timestamp}:${one.value}`).join(' ');
+        return [`${told(await list.read())} | ${told(await list.readRange(2, 5))}`];
+      },
+    },
+    { list: orderedListState(string) },
+  );
+  assert.deepEqual((await run(keyed('k', 5, 2), runner)).out, ['5:v5 | ', '2:v2 5:v5 | 2:v2']);
+  runner.asked.length = 0;
+  assert.deepEqual((await run(keyed('k', 8), runner)).out, []);
+  assert.deepEqual(runner.asked, ['append list of k'], 'what is only added to is never read');
+  assert.deepEqual((await run(keyed('k', 3), runner)).out, ['2:v2 3:v3 5:v5 8:v8 | 2:v2 3:v3']);
+  assert.deepEqual((await run(keyed('k', -3, 4), runner)).out, [
+    '2:v2 8:v8 | 2:v2',
+    '2:v2 4:v4 8:v8 | 2:v2 4:v4',
+  ]);
+  assert.deepEqual((await run(keyed('k', 9), runner)).out, ['2:v2 4:v4 8:v8 9:v9 | 2:v2 4:v4']);
+});
+
+test('reads of an ordered list at once see the same, and it refuses what is no time', async () => {
+  type Context = { list: OrderedListState<number> };
+  const { run } = harness<Context>(
+    {
+      async process({ value }, { list }) {
+        if (value < 0) list.add(new Date() as unknown as number, 1);
+        list.add(value, value);
+        const [all, some] = await Promise.all([list.read(), list.readRange(0, 9)]);
+        return [`${all.length} ${some.length} ${(await list.read()).length}`];
+      },
+    },
+    { list: orderedListState() },
+  );
+  assert.deepEqual((await run(keyed('k', 1, 2, 2))).out, ['1 1 1', '2 2 2', '3 3 3']);
+  await assert.rejects(run(keyed('k', -1)), { code: 'INVALID_ARGUMENT', message: /getTime/ });
 });
 
 const coderOf = (stage: Stage) =>

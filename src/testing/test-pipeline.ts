@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pipeline of a test's: run where no set-up is needed, and failed by assertions that were skipped.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { type TestModel, type TestModels, withTestModel } from '../ml/index.ts';
+import type { Pipeline } from '../pipeline/index.ts';
+import {
+  type Construct,
+  createRunner,
+  type PipelineDefinition,
+  type PipelineOptions,
+  type PipelineResult,
+} from '../runners/index.ts';
+import { uncheckedAssertions } from './assertion.ts';
+
+/** Options of a {@link TestPipeline}. */
+export interface TestPipelineOptions extends PipelineOptions {
+  /** In place of the Python models, see {@link withTestModel}. */
+  model?: TestModel | TestModels | undefined;
+}
+
+/**
+ * Runs pipelines in tests, on the runner `node` unless the options name another one.
+ *
+ * A run fails when an assertion in it fails (`assertThat`, `assertDeepEqual`, …), and also when one
+ * was never reached, which a runner alone would pass over in silence.
+ *
+ * @example
+ * ```ts
+ * test('long words are kept', async () => {
+ *   await new TestPipeline().run((root) => {
+ *     const words = root.apply(create(['a', 'bee']));
+ *     assertThat(words.filter((word) => word.length > 1)).containsInAnyOrder('bee');
+ *   });
+ * });
+ * ```
+ */
+export class TestPipeline {
+  /** Options of every run. */
+  readonly options: TestPipelineOptions;
+
+  constructor(options: TestPipelineOptions = {}) {
+    this.options = options;
+  }
+
+  /**
+   * Runs a pipeline and resolves when every assertion held.
+   *
+   * @throws BeamBridgeError `ASSERTION_FAILED`, and whatever the run throws
+   */
+  async run(
+    pipeline: Construct | PipelineDefinition,
+    options: TestPipelineOptions = {},
+  ): Promise<PipelineResult> {
+    const { model, ...rest } = { ...this.options, ...options };
+    const runner = createRunner({ runner: 'node', progress: false, ...rest });
+    const construct = typeof pipeline === 'function' ? pipeline : pipeline.construct;
+    let built: Pipeline | undefined;
+    const watched: Construct = (root, merged) => {
+      built = root.pipeline;
+      return construct(root, merged);
+    };
+    const start = () => runner.run(watched);
+    const result = await (model === undefined ? start() : withTestModel(model, start));
+    const [skipped] = built ? uncheckedAssertions(built) : [];
+    if (!skipped) return result;
+    throw new BeamBridgeError('ASSERTION_FAILED', 'an assertion was never checked', {
+      ...skipped.errorDetails,
+      hint: 'The run ended before all elements of its input were there. An endless source needs an end in a test: use testStream().',
+    });
+  }
+}
