@@ -83,7 +83,7 @@ class Worker:
     if self._stopping or code == 0 or not self._ordered:
       return
     how = self._failure or (f'ended by signal {-code}' if code < 0 else f'ended with status {code}')
-    self._run.lost(f'the Python worker {self._name} (process {self._process.pid}) is gone: {how}')
+    self._run.lost(self._name, f'the Python worker {self._name} (process {self._process.pid}) is gone: {how}')
 
   def stop(self) -> None:
     """Asks the process to end, and makes it; does not wait."""
@@ -151,14 +151,13 @@ class WorkerRun:
       text += '\n' + record['traceback'].rstrip()
     self._send(_IMPORTANCE[record['log']], text)
 
-  def lost(self, why: str) -> None:
-    self._send(_Importance.JOB_MESSAGE_ERROR, why)
+  def lost(self, worker_id: str, why: str) -> None:
+    self._send(_Importance.JOB_MESSAGE_ERROR, why, worker_id)
     self._events.put(state(beam_job_api_pb2.JobState.FAILED))
 
-  def _send(self, importance: int, text: str) -> None:
-    self._events.put(
-        beam_job_api_pb2.JobMessagesResponse(
-            message_response=beam_job_api_pb2.JobMessage(importance=importance, message_text=text)))
+  def _send(self, importance: int, text: str, message_id: str = '') -> None:
+    message = beam_job_api_pb2.JobMessage(message_id=message_id, importance=importance, message_text=text)
+    self._events.put(beam_job_api_pb2.JobMessagesResponse(message_response=message))
 
   def events(self) -> Iterator[Any]:
     while (event := self._events.get()) is not None:

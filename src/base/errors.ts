@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'PACKAGE_NOT_INSTALLABLE'
   | 'HOST_START_FAILED'
   | 'HOST_DIED'
+  | 'WORKER_DIED'
   // Files.
   | 'FILE_NOT_FOUND'
   | 'OUTPUT_NOT_WRITABLE'

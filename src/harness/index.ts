@@ -16,12 +16,19 @@ export {
   type DataPort,
   type DesiredSplit,
   dataPorts,
+  type ElementChunk,
   type FunctionLookup,
   type InputChunk,
+  isThenable,
   type MaybePromise,
   type MonitoringInfo,
+  type Residual,
   type RunningBundle,
   type SideInputKey,
+  type TimerPort,
+  timerPorts,
+  type UserState,
+  type UserStateKey,
 } from './engine/index.ts';
 // The worker, for runners elsewhere.
 export { CAPABILITIES } from './worker/environment.ts';

@@ -11,19 +11,20 @@ export {
 export type { MonitoringInfo } from './metrics.ts';
 export type { BundleResult } from './plan.ts';
 export type { BundleFinalizer } from './scope.ts';
-export type {
-  BundleInput,
-  BundleIO,
-  BundleOutput,
-  BundleState,
-  ChannelSplit,
-  DesiredSplit,
-  ElementChunk,
-  FunctionLookup,
-  InputChunk,
-  MaybePromise,
-  Residual,
-  SideInputKey,
-  UserState,
-  UserStateKey,
+export {
+  type BundleInput,
+  type BundleIO,
+  type BundleOutput,
+  type BundleState,
+  type ChannelSplit,
+  type DesiredSplit,
+  type ElementChunk,
+  type FunctionLookup,
+  type InputChunk,
+  isThenable,
+  type MaybePromise,
+  type Residual,
+  type SideInputKey,
+  type UserState,
+  type UserStateKey,
 } from './types.ts';

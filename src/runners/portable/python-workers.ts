@@ -3,19 +3,11 @@
 // starts them when the runner asks. They are there for one job, and end with it.
 
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError } from '../../base/index.ts';
 import { chooseEnvironments } from '../../external/index.ts';
-import { createClient, fromBinary, jobs, pb, toBinary, urns } from '../../proto/index.ts';
+import { fromBinary, pb, toBinary, urns } from '../../proto/index.ts';
 import { type Host, runningHosts } from '../../services/index.ts';
-
-const log = getLogger('python');
-const State = jobs.JobState_Enum;
-
-/** Job id of the message stream that opens a host's worker pool for one job, before its token. */
-const RUN_PREFIX = 'beambridge:workers:';
-/** How long the end of a host may be seen after the end of its streams. Milliseconds. */
-const DEATH_MS = 2000;
+import { openPythonPool } from '../python-pool.ts';
 
 /** The workers of one job, in as many hosts as expanded parts of its pipeline. */
 export class PythonWorkers implements AsyncDisposable {
@@ -55,52 +47,21 @@ export class PythonWorkers implements AsyncDisposable {
   }
 
   /** Resolves once the host's pool knows this job. */
-  private async open(host: Host): Promise<void> {
-    const client = createClient(jobs.JobService, host.address, { token: host.token });
-    const { signal } = this.over;
-    let ready!: () => void;
-    const isOpen = new Promise<void>((resolve) => {
-      ready = resolve;
+  private open(host: Host): Promise<void> {
+    const pool = openPythonPool(host, {
+      token: this.token,
+      signal: this.over.signal,
+      // The job service does not start another.
+      onWorkerLost: (_, reason) => this.lose(workerLost(reason)),
     });
-    const watch = async (): Promise<BeamBridgeError> => {
-      let last = '';
-      try {
-        const stream = client.getMessageStream({ jobId: RUN_PREFIX + this.token }, { signal });
-        for await (const { response } of stream as AsyncIterable<jobs.JobMessagesResponse>) {
-          if (response.case === 'messageResponse') {
-            last = response.value.messageText;
-            say(response.value);
-          } else if (response.value?.state === State.RUNNING) ready();
-          else if (response.value?.state === State.FAILED) return workerLost(last);
-        }
-      } catch (error) {
-        if (!signal.aborted) log.debug(`the workers' stream broke: ${String(error)}`);
-      }
-      await Promise.race([host.exited, delay(DEATH_MS)]);
-      return host.diedError();
-    };
-    const ended = watch().then((reason) => {
-      client.close();
-      this.lose(reason);
-      return reason;
-    });
-    const failed = await Promise.race([isOpen, ended]);
-    if (failed) throw failed;
+    void pool.ended.then(this.lose);
+    return pool.opened;
   }
 
   /** Ends the workers that did not end with the job. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.over.abort();
   }
-}
-
-/** What a worker logs, as if it came from the host. */
-function say({ importance, messageText }: jobs.JobMessage): void {
-  const Importance = jobs.JobMessage_MessageImportance;
-  if (importance >= Importance.JOB_MESSAGE_ERROR) log.error(messageText);
-  else if (importance === Importance.JOB_MESSAGE_WARNING) log.warn(messageText);
-  else if (importance === Importance.JOB_MESSAGE_BASIC) log.info(messageText);
-  else log.debug(messageText);
 }
 
 function workerLost(why: string): BeamBridgeError {

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bundle in one Python worker: the instruction, its input and output, and what its answer means.
+
+import { BeamBridgeError } from '../../../base/index.ts';
+import {
+  type BundleFinalizer,
+  type BundleIO,
+  type BundleResult,
+  isThenable,
+  type MaybePromise,
+  type MonitoringInfo,
+  type Residual,
+} from '../../../harness/index.ts';
+import type { fn } from '../../../proto/index.ts';
+import type { Registered } from './descriptors.ts';
+import { sendInput } from './input.ts';
+import { StateAnswers } from './state.ts';
+import type { BundleListener, Worker } from './worker.ts';
+
+/** What a bundle is run with. */
+export interface BundleRun {
+  readonly worker: Worker;
+  readonly stage: Registered;
+  readonly io: BundleIO;
+  /** Ends the bundle with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** The error for what Python says of its failure. */
+  readonly failure: (text: string) => BeamBridgeError;
+}
+
+/** How a bundle ended, and whether its worker is done with it. */
+export type Outcome =
+  | { readonly result: BundleResult }
+  | { readonly error: unknown; readonly isSettled: boolean };
+
+/** Runs a bundle; never rejects. */
+export async function runBundle({
+  worker,
+  stage,
+  io,
+  signal,
+  failure,
+}: BundleRun): Promise<Outcome> {
+  const over = new AbortController();
+  const output = new Output(stage, io);
+  const instructionId = worker.listen(output);
+  let isSettled = false;
+  try {
+    const broken = new Promise<never>((_, reject) => {
+      const abort = () => reject(signal.reason);
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true, signal: over.signal });
+      output.failed.catch(reject);
+    });
+    broken.catch(() => {});
+    const { descriptor } = stage;
+    // Before its data: a worker that gets data of a bundle which it does not know may come to a halt.
+    const answered = worker.instruct(
+      { case: 'processBundle', value: { processBundleDescriptorId: descriptor.id } },
+      instructionId,
+    );
+    const sent = sendInput(io.input, { worker, instructionId, stage, signal: over.signal });
+    const unsent = new Promise<never>((_, reject) => sent.catch(reject));
+    unsent.catch(() => {});
+    const answer = await Promise.race([answered, broken, unsent]);
+    if (answer.error) {
+      isSettled = true;
+      throw output.stateError ?? failure(answer.error);
+    }
+    await Promise.race([output.closed, broken]);
+    const response = answer.response.case === 'processBundle' ? answer.response.value : undefined;
+    return {
+      result: {
+        monitoringInfos: await monitoringInfos(worker, response),
+        finalizers: response?.requiresFinalization ? [finalizer(worker, instructionId)] : [],
+        residuals: (response?.residualRoots ?? []).map(residual),
+      },
+    };
+  } catch (error) {
+    return { error, isSettled };
+  } finally {
+    over.abort();
+    worker.forget(instructionId);
+  }
+}
+
+/** What a worker sends for a bundle, on its way to the bundle's sinks. */
+class Output implements BundleListener {
+  /** Resolves when every sink and every family of timers had its last piece. */
+  readonly closed: Promise<void>;
+  /** Rejects when a sink did, or the worker is gone. */
+  readonly failed: Promise<never>;
+  /** What a request for state failed with; Python only passes its text on. */
+  stateError: unknown;
+  private readonly open: Set<string>;
+  private readonly timers = new Map<string, Uint8Array[]>();
+  private readonly answers: StateAnswers;
+  private close!: () => void;
+  private fail!: (error: unknown) => void;
+
+  constructor(
+    { sinks, timers }: Registered,
+    private readonly io: BundleIO,
+  ) {
+    this.answers = new StateAnswers(io.state);
+    this.open = new Set([
+      ...sinks.map((transformId) => portName(transformId)),
+      ...timers.map(({ transformId, timerFamilyId }) => portName(transformId, timerFamilyId)),
+    ]);
+    this.closed = new Promise((resolve) => {
+      this.close = resolve;
+    });
+    this.failed = new Promise((_, reject) => {
+      this.fail = reject;
+    });
+    this.failed.catch(() => {});
+    if (this.open.size === 0) this.close();
+  }
+
+  lost(reason: BeamBridgeError): void {
+    this.fail(reason);
+  }
+
+  output(piece: fn.Elements_Data | fn.Elements_Timers): MaybePromise<void> {
+    try {
+      const pending = this.take(piece);
+      if (isThenable(pending)) return pending.then(undefined, this.fail);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private take(piece: fn.Elements_Data | fn.Elements_Timers): MaybePromise<void> {
+    const { output } = this.io;
+    const { transformId, isLast } = piece;
+    if ('timers' in piece) {
+      const { timerFamilyId, timers } = piece;
+      const name = portName(transformId, timerFamilyId);
+      const parts = [...(this.timers.get(name) ?? []), timers];
+      this.timers.set(name, parts);
+      if (!isLast) return;
+      const all = Buffer.concat(parts);
+      return this.last(name, output.closeTimers?.(transformId, timerFamilyId, all));
+    }
+    if (isLast) return this.last(portName(transformId), output.close(transformId, piece.data));
+    if (piece.data.length > 0) return output.write(transformId, piece.data);
+  }
+
+  private async last(name: string, pending: MaybePromise<void>): Promise<void> {
+    await pending;
+    this.open.delete(name);
+    if (this.open.size === 0) this.close();
+  }
+
+  async state(request: fn.StateRequest) {
+    try {
+      return await this.answers.answer(request);
+    } catch (error) {
+      this.stateError ??= error;
+      return { error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+function portName(transformId: string, timerFamilyId?: string): string {
+  return JSON.stringify([transformId, timerFamilyId]);
+}
+
+async function monitoringInfos(
+  worker: Worker,
+  response: fn.ProcessBundleResponse | undefined,
+): Promise<MonitoringInfo[]> {
+  const { monitoringInfos: long = [], monitoringData: short = {} } = response ?? {};
+  const ids = Object.keys(short);
+  if (long.length > 0 || ids.length === 0) return long;
+  const { response: names } = await worker.instruct({
+    case: 'monitoringInfos',
+    value: { monitoringInfoId: ids },
+  });
+  const infos = names.case === 'monitoringInfos' ? names.value.monitoringInfo : {};
+  return ids.flatMap((id) => {
+    const info = infos[id];
+    return info ? [{ ...info, payload: short[id] ?? new Uint8Array() }] : [];
+  });
+}
+
+function finalizer(worker: Worker, instructionId: string): BundleFinalizer {
+  return async () => {
+    const { error } = await worker.instruct({ case: 'finalizeBundle', value: { instructionId } });
+    if (error) {
+      throw new BeamBridgeError('PYTHON_EXCEPTION', 'finalizing a bundle failed in Python', {
+        detail: error,
+      });
+    }
+  };
+}
+
+function residual({ application, requestedTimeDelay }: fn.DelayedBundleApplication): Residual {
+  const { transformId = '', inputId = '', element = new Uint8Array() } = application ?? {};
+  const watermarks = Object.entries(application?.outputWatermarks ?? {});
+  return {
+    transformId,
+    inputId,
+    element,
+    delayMillis: Math.max(0, millis(requestedTimeDelay)),
+    watermarks: new Map(watermarks.map(([tag, time]) => [tag, millis(time)])),
+  };
+}
+
+function millis(time: { seconds: bigint; nanos: number } | undefined): number {
+  return time ? Number(time.seconds) * 1000 + Math.floor(time.nanos / 1_000_000) : 0;
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executes stages of Python functions: serves Beam's Fn API on one port, where worker processes of
+// the managed host connect. Its shape is that of the bundle engine, which executes ours.
+
+import { randomBytes } from 'node:crypto';
+import { BeamBridgeError } from '../../../base/index.ts';
+import { parsePythonFailure, pythonError } from '../../../external/index.ts';
+import type { BundleIO, BundleResult, RunningBundle } from '../../../harness/index.ts';
+import { type fn, fromBinary, pb, urns } from '../../../proto/index.ts';
+import { runningHosts } from '../../../services/index.ts';
+import { openPythonPool } from '../../python-pool.ts';
+import { runBundle } from './bundle.ts';
+import { Descriptors } from './descriptors.ts';
+import { FnServer } from './fn-server.ts';
+import { WorkerSet } from './worker-set.ts';
+
+/** Options of a {@link PythonExecutor}. */
+export interface PythonExecutorOptions {
+  /** How many worker processes there may be for each environment. @default 1 */
+  workers?: number | undefined;
+  /** Ends everything, as disposing does. */
+  signal?: AbortSignal | undefined;
+  /**
+   * The error that a bundle rejects with for what Python says of its failure, a traceback.
+   * @default the one that the text itself tells, with the transform's name in the expansion
+   */
+  describeFailure?: ((text: string) => BeamBridgeError) | undefined;
+}
+
+/**
+ * Runs bundles of Python stages, one at a time in each worker process.
+ *
+ * @example
+ * ```ts
+ * await using python = await PythonExecutor.start({ workers: 2 });
+ * python.warmUp(environment);
+ * const { done } = python.start(environment, descriptor, { input, output, state });
+ * const { monitoringInfos } = await done;
+ * ```
+ */
+export class PythonExecutor implements AsyncDisposable {
+  /** Resolves with the reason once a host that workers are processes of is gone. */
+  readonly lost: Promise<BeamBridgeError>;
+  private lose!: (reason: BeamBridgeError) => void;
+  private readonly descriptors = new Descriptors();
+  private readonly sets = new Map<string, Promise<WorkerSet>>();
+  /** Ends the pools, and with them their workers. */
+  private readonly over = new AbortController();
+  private readonly bundles = new Set<AbortController>();
+  private closed: BeamBridgeError | undefined;
+  private server!: FnServer;
+
+  private constructor(private readonly options: PythonExecutorOptions) {
+    this.lost = new Promise((resolve) => {
+      this.lose = resolve;
+    });
+  }
+
+  /**
+   * Begins to serve; starts no worker yet.
+   *
+   * @throws BeamBridgeError `INVALID_ARGUMENT`, `ABORTED`
+   */
+  static async start(options: PythonExecutorOptions = {}): Promise<PythonExecutor> {
+    const { workers = 1, signal } = options;
+    if (!Number.isSafeInteger(workers) || workers < 1) {
+      throw new BeamBridgeError('INVALID_ARGUMENT', `there cannot be ${workers} Python workers`, {
+        hint: 'Give a whole number of at least 1.',
+      });
+    }
+    const executor = new PythonExecutor(options);
+    executor.server = await FnServer.start((id) => executor.descriptors.find(id));
+    signal?.addEventListener('abort', executor.abort, { once: true });
+    if (signal?.aborted) {
+      executor.abort();
+      throw new BeamBridgeError('ABORTED', CLOSED, { cause: signal.reason });
+    }
+    return executor;
+  }
+
+  private readonly abort = () => void this[Symbol.asyncDispose]();
+
+  /**
+   * Makes the workers of an environment start, so that their imports happen while other work runs.
+   *
+   * @param environment - an external one, as `chooseEnvironments` leaves it
+   */
+  warmUp(environment: pb.Environment): void {
+    // What fails here fails again where a bundle waits for it.
+    this.setOf(environment).then(
+      (set) => set.warmUp(),
+      () => {},
+    );
+  }
+
+  /**
+   * Starts a bundle of a stage, in an idle worker or the next that becomes idle. Pass the same
+   * descriptor object each time: workers keep what they make of it. Its data ports need no address.
+   * Chunks that `io.input` and `io.state` give must hold whole elements.
+   *
+   * `done` rejects with `PYTHON_EXCEPTION` (or what the exception means), `WORKER_DIED` when the
+   * worker ended, in which case another worker can be given the bundle, `HOST_DIED`,
+   * `HOST_START_FAILED`, `UNSUPPORTED`, `ABORTED`. An aborted bundle takes its worker process along,
+   * since Python cannot interrupt one; the next bundle gets a new process. Parts of the input are
+   * not given back: `split` returns nothing, and metrics come with the result only.
+   */
+  start(
+    environment: pb.Environment,
+    descriptor: fn.ProcessBundleDescriptor,
+    io: BundleIO,
+  ): RunningBundle {
+    const aborted = new AbortController();
+    this.bundles.add(aborted);
+    const done = this.run(environment, descriptor, io, aborted.signal).finally(() =>
+      this.bundles.delete(aborted),
+    );
+    // Whoever holds the bundle awaits `done`; that may be after this turn.
+    done.catch(() => {});
+    return {
+      done,
+      monitoringInfos: () => [],
+      split: () => [],
+      abort: (error) => aborted.abort(error),
+    };
+  }
+
+  private async run(
+    environment: pb.Environment,
+    descriptor: fn.ProcessBundleDescriptor,
+    io: BundleIO,
+    signal: AbortSignal,
+  ): Promise<BundleResult> {
+    const set = await this.setOf(environment);
+    const stage = this.descriptors.register(descriptor, this.server.address);
+    const worker = await set.acquire(signal);
+    const failure = this.options.describeFailure ?? describeFailure;
+    const outcome = await runBundle({ worker, stage, io, signal, failure });
+    set.release(worker, 'result' in outcome || outcome.isSettled);
+    if ('result' in outcome) return outcome.result;
+    throw outcome.error;
+  }
+
+  private setOf(environment: pb.Environment): Promise<WorkerSet> {
+    if (this.closed) return Promise.reject(this.closed);
+    if (environment.urn !== urns.StandardEnvironments_Environments.EXTERNAL) {
+      return Promise.reject(
+        new BeamBridgeError('UNSUPPORTED', `no worker can be had for ${environment.urn}`, {
+          hint: "Expand with the managed Python, or with a service that serves workers: Beam's does with --serve_loopback_worker.",
+        }),
+      );
+    }
+    const { endpoint, params } = fromBinary(pb.ExternalPayloadSchema, environment.payload);
+    const address = endpoint?.url ?? '';
+    const key = JSON.stringify([address, Object.entries(params).sort()]);
+    const known = this.sets.get(key);
+    if (known) return known;
+    const opened = this.open(address, params);
+    this.sets.set(key, opened);
+    return opened;
+  }
+
+  private async open(endpoint: string, given: Record<string, string>): Promise<WorkerSet> {
+    const host = (await runningHosts()).find(({ address }) => address === endpoint);
+    const { workers: limit = 1 } = this.options;
+    const { server } = this;
+    // Of this set alone: whoever shows it may start workers.
+    const token = randomBytes(24).toString('base64url');
+    const params = host ? { ...given, token } : given;
+    const pool =
+      host &&
+      openPythonPool(host, {
+        token,
+        signal: this.over.signal,
+        onWorkerLost: (workerId, reason) => set.lost(workerId, reason),
+      });
+    const set = new WorkerSet({ endpoint, params, limit, server, pool });
+    void pool?.ended.then(this.lose);
+    if (this.closed) set.close(this.closed);
+    return set;
+  }
+
+  /** Ends all bundles with `ABORTED`, and all workers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.closed) return;
+    this.options.signal?.removeEventListener('abort', this.abort);
+    const reason = new BeamBridgeError('ABORTED', CLOSED);
+    this.closed = reason;
+    for (const bundle of this.bundles) bundle.abort(reason);
+    const sets = await Promise.allSettled(this.sets.values());
+    for (const set of sets) if (set.status === 'fulfilled') set.value.close(reason);
+    this.over.abort();
+    this.server.close();
+  }
+}
+
+const CLOSED = 'the executor of Python stages is closed';
+
+function describeFailure(text: string): BeamBridgeError {
+  return pythonError(parsePythonFailure(text));
+}
+
+/** Whether a bundle failed only because its worker ended: another worker can be given it. */
+export function isWorkerLost(error: unknown): boolean {
+  return error instanceof BeamBridgeError && error.code === 'WORKER_DIED';
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workers of one environment: so many at most, one bundle at a time in each, and a new one for
+// each that was lost.
+
+import { BeamBridgeError, getLogger } from '../../../base/index.ts';
+import { createClient, fn } from '../../../proto/index.ts';
+import type { PythonPool } from '../../python-pool.ts';
+import type { FnServer } from './fn-server.ts';
+import { Worker } from './worker.ts';
+
+const log = getLogger('python');
+
+/** So many workers in a row may end before they are ready. */
+const STARTS = 3;
+/** How long a worker may take until it is ready. Milliseconds. */
+const START_MS = 180_000;
+
+/** Options of a {@link WorkerSet}. */
+export interface WorkerSetOptions {
+  /** Where workers are asked for: a pool's `host:port`. */
+  readonly endpoint: string;
+  /** What the pool wants to be shown. */
+  readonly params: Record<string, string>;
+  /** How many workers there may be. */
+  readonly limit: number;
+  readonly server: FnServer;
+  /** The managed host's side of the pool; undefined for a pool of somebody else. */
+  readonly pool: PythonPool | undefined;
+}
+
+interface Waiter {
+  resolve(worker: Worker): void;
+  reject(error: unknown): void;
+}
+
+export class WorkerSet {
+  private readonly client;
+  private readonly all = new Map<string, Worker>();
+  private readonly idle: Worker[] = [];
+  private readonly waiters = new Set<Waiter>();
+  private starting = 0;
+  private failures = 0;
+  /** Why there will be no more workers. */
+  private broken: BeamBridgeError | undefined;
+
+  constructor(private readonly options: WorkerSetOptions) {
+    this.client = createClient(fn.BeamFnExternalWorkerPool, options.endpoint);
+    void options.pool?.ended.then((reason) => this.close(reason));
+  }
+
+  /** Starts as many workers as there may be. */
+  warmUp(): void {
+    while (!this.broken && this.all.size < this.options.limit) this.start();
+  }
+
+  /** A worker for one bundle; waits until there is one. */
+  acquire(signal: AbortSignal): Promise<Worker> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.broken) return Promise.reject(this.broken);
+    for (let worker = this.idle.pop(); worker; worker = this.idle.pop()) {
+      if (worker.isReady) return Promise.resolve(worker);
+    }
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.waiters.delete(waiter);
+        reject(signal.reason);
+      };
+      const settled = () => {
+        this.waiters.delete(waiter);
+        signal.removeEventListener('abort', abort);
+      };
+      const waiter: Waiter = {
+        resolve: (worker) => {
+          settled();
+          resolve(worker);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      };
+      signal.addEventListener('abort', abort);
+      this.waiters.add(waiter);
+      this.startForWaiters();
+    });
+  }
+
+  /** Takes a worker back after a bundle; one that may still be at work on it is ended. */
+  release(worker: Worker, isSettled: boolean): void {
+    if (isSettled) this.offer(worker);
+    else this.stop(worker, new BeamBridgeError('ABORTED', 'the bundle was given up'));
+  }
+
+  /** Hears from the host that a worker ended. */
+  lost(workerId: string, reason: string): void {
+    this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason, { hint: MEMORY }));
+  }
+
+  private offer(worker: Worker): void {
+    if (!worker.isReady) return;
+    const [waiter] = this.waiters;
+    if (waiter) waiter.resolve(worker);
+    else this.idle.push(worker);
+  }
+
+  private startForWaiters(): void {
+    const { limit } = this.options;
+    while (!this.broken && this.starting < this.waiters.size && this.all.size < limit) this.start();
+  }
+
+  private start(): void {
+    const { pool, server } = this.options;
+    const worker = new Worker({
+      hostDied: () => pool?.ended ?? new Promise(() => {}),
+      hostIsDying: () => pool?.isBroken ?? false,
+    });
+    this.all.set(worker.id, worker);
+    this.starting += 1;
+    server.expect(worker);
+    void worker.gone.then(() => {
+      this.all.delete(worker.id);
+      const index = this.idle.indexOf(worker);
+      if (index >= 0) this.idle.splice(index, 1);
+    });
+    this.launch(worker).then(
+      () => {
+        this.starting -= 1;
+        this.failures = 0;
+        void worker.gone.then((reason) => {
+          if (!this.broken) log.debug(`a worker is to be replaced: ${reason.shortMessage}`);
+          this.startForWaiters();
+        });
+        this.offer(worker);
+      },
+      (error: unknown) => {
+        this.starting -= 1;
+        this.failed(BeamBridgeError.from(error));
+      },
+    );
+  }
+
+  /** Resolves when the worker is ready. */
+  private async launch(worker: Worker): Promise<void> {
+    const { params, pool, server } = this.options;
+    const here = { url: server.address };
+    try {
+      await pool?.opened;
+      const { error } = await this.client.startWorker({
+        workerId: worker.id,
+        controlEndpoint: here,
+        loggingEndpoint: here,
+        params,
+      });
+      if (error) throw new BeamBridgeError('WORKER_DIED', error);
+    } catch (error) {
+      worker.lose(BeamBridgeError.from(error, 'WORKER_DIED'));
+    }
+    const timer = setTimeout(() => {
+      this.stop(worker, new BeamBridgeError('TIMEOUT', 'a Python worker did not become ready'));
+    }, START_MS);
+    try {
+      await worker.connected;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private failed(error: BeamBridgeError): void {
+    this.failures += 1;
+    log.debug(`a Python worker did not start: ${error.shortMessage}`);
+    if (this.failures >= STARTS) {
+      this.close(
+        new BeamBridgeError(
+          'HOST_START_FAILED',
+          `${STARTS} Python workers in a row ended before they were ready: ${error.shortMessage}`,
+          { hint: MEMORY, detail: this.options.pool?.tail() || undefined, cause: error },
+        ),
+      );
+    } else this.startForWaiters();
+  }
+
+  private stop(worker: Worker, reason: BeamBridgeError): void {
+    worker.hangUp();
+    worker.lose(reason);
+    // What it is doing may never end by itself. A pool that does not hear this is gone with it.
+    this.client.stopWorker({ workerId: worker.id }).catch(() => {});
+  }
+
+  /** Ends all workers in good order, and fails all who wait for one. */
+  close(reason: BeamBridgeError): void {
+    if (this.broken) return;
+    this.broken = reason;
+    for (const waiter of this.waiters) waiter.reject(reason);
+    for (const worker of this.all.values()) {
+      worker.hangUp();
+      worker.lose(reason);
+    }
+    this.client.close();
+  }
+}
+
+const MEMORY = 'Signal 9 often means that the machine ran out of memory.';
