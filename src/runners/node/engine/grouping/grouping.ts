@@ -3,6 +3,7 @@
 
 import type { Instant, WindowedValue } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
+import { BatchGroups, givesOnePane } from './batch-groups.ts';
 import { type GroupingOptions, type Panes, rulesOf } from './options.ts';
 import { TriggeredGroups } from './triggered-groups.ts';
 
@@ -16,10 +17,14 @@ import { TriggeredGroups } from './triggered-groups.ts';
  *   merging windows without a function that merges them
  */
 export class Grouping {
-  private readonly groups: TriggeredGroups;
+  private readonly groups: TriggeredGroups | BatchGroups;
 
   constructor(options: GroupingOptions) {
-    this.groups = new TriggeredGroups(options, rulesOf(options));
+    const rules = rulesOf(options);
+    this.groups =
+      options.bounded && givesOnePane(rules)
+        ? new BatchGroups(options, rules)
+        : new TriggeredGroups(options, rules);
   }
 
   /** Takes elements, each in one or more windows. A promise while it writes to files. */
@@ -59,6 +64,8 @@ export class Grouping {
     return this.groups.dropped;
   }
 
-  /** Removes files. */
-  async close(): Promise<void> {}
+  /** Removes files, and forgets what is held. */
+  close(): Promise<void> {
+    return this.groups.close();
+  }
 }

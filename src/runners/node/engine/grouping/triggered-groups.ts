@@ -96,6 +96,10 @@ export class TriggeredGroups {
     this.touched.length = 0;
   }
 
+  async close(): Promise<void> {
+    this.groups.clear();
+  }
+
   *fire(watermark: Instant, now: Instant): Generator<WindowedValue<unknown>[], void, undefined> {
     const { bounded } = this.options;
     if (!bounded) yield* this.fireDue({ watermark, now });
