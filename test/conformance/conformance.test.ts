@@ -15,6 +15,7 @@ import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
 import { splittable } from './cases/splittable.ts';
 import { state } from './cases/state.ts';
+import { testStreams } from './cases/test-streams.ts';
 import { text } from './cases/text.ts';
 import { triggers } from './cases/triggers.ts';
 import { values } from './cases/values.ts';
@@ -35,6 +36,7 @@ const groups: Readonly<Record<string, Cases>> = {
   'life cycle': lifecycle,
   text,
   assertions,
+  'test streams': testStreams,
 };
 
 async function runCase(runner: Runner, { build, after, afterwards, fails }: Case): Promise<void> {
