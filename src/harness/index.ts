@@ -25,10 +25,12 @@ export {
   type Residual,
   type RunningBundle,
   type SideInputKey,
+  sideInputWindow,
   type TimerPort,
   timerPorts,
   type UserState,
   type UserStateKey,
+  windowFnFromProto,
 } from './engine/index.ts';
 // The worker, for runners elsewhere.
 export { CAPABILITIES } from './worker/environment.ts';

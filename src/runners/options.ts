@@ -39,6 +39,13 @@ export interface PipelineOptions {
    * @default true when standard error is a terminal
    */
   progress?: boolean | undefined;
+  /**
+   * Runner `node`: whether values are encoded and decoded between steps even where they stay in
+   * this process. Slower, and finds coders that lose something. @default false
+   */
+  forceEncoding?: boolean | undefined;
+  /** Runner `node`: processes that execute Python stages at the same time. @default 1 */
+  pythonWorkers?: number | undefined;
   [name: string]: unknown;
 }
 
@@ -61,7 +68,14 @@ export type JsonValue =
   | { [name: string]: JsonValue };
 
 // These steer this program and mean nothing to anybody else.
-const OURS: ReadonlySet<string> = new Set(['runner', 'signal', 'progress', 'python']);
+const OURS: ReadonlySet<string> = new Set([
+  'runner',
+  'signal',
+  'progress',
+  'python',
+  'forceEncoding',
+  'pythonWorkers',
+]);
 
 /**
  * The options as a job service takes them: `{ 'beam:option:<snake_case_name>:v1': value }`.

@@ -3,6 +3,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { DirectRunner } from './direct/runner.ts';
+import { NodeRunner } from './node/runner.ts';
 import type { PipelineOptions } from './options.ts';
 import { PortableRunner } from './portable/runner.ts';
 import type { Runner } from './runner-base.ts';
@@ -12,11 +13,11 @@ type RunnerClass = new (options: PipelineOptions) => Runner;
 const RUNNERS = new Map<unknown, RunnerClass>([
   ['direct', DirectRunner],
   ['portable', PortableRunner],
+  ['node', NodeRunner],
 ]);
 
 /** Runners that are known by name and come with a later version, with what to use until then. */
 const LATER = new Map<unknown, string>([
-  ['node', "Use runner: 'direct', which needs no setup either."],
   ['prism', "Start Prism yourself and use runner: 'portable' with jobEndpoint: 'localhost:8073'."],
   ['flink', "Start Flink's job server and use runner: 'portable' with its jobEndpoint."],
 ]);

@@ -40,10 +40,10 @@ export function difference<T>(actual: readonly T[], expected: readonly T[]): str
 export function checkContents<T>(actual: readonly T[], expected: readonly T[], where = ''): void {
   const detail = difference(actual, expected);
   if (detail === undefined) return;
-  const place = where === '' ? '' : ` in ${where}`;
+  const what = where === '' ? 'the PCollection does' : `${where} of the PCollection do`;
   throw new BeamBridgeError(
     'ASSERTION_FAILED',
-    `the PCollection does not hold the expected elements${place} (${actual.length} found, ${expected.length} expected)`,
+    `${what} not hold the expected elements (${actual.length} found, ${expected.length} expected)`,
     { detail },
   );
 }

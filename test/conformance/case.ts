@@ -13,6 +13,8 @@ export interface Case {
   after?(result: PipelineResult): Promise<void> | void;
   /** Looks at what any run left, one that failed too. */
   afterwards?(): void;
+  /** Whether the case is about values being encoded, which not every configuration does. */
+  readonly encodes?: boolean;
   /** The error that the run must reject with. */
   readonly fails?: { code: ErrorCode; message: RegExp };
 }

@@ -2,22 +2,35 @@
 // Every runner configuration that the conformance suite runs on. A new runner adds a line here.
 
 import { createRunner, type Runner } from '../../src/runners/index.ts';
-import { testStreams } from './cases/test-streams.ts';
 
 /** A configuration under its name. */
 export interface RunnerConfiguration {
   readonly name: string;
   createPipelineRunner(): Runner;
+  /** Whether values that stay in this process are encoded all the same. */
+  readonly encodes: boolean;
   /** Names of cases that must fail there because a feature is missing, with the reason. */
   readonly unsupported: Readonly<Record<string, string>>;
 }
 
-const NO_TEST_STREAM = 'it has no clock and no watermark to play a script with';
-
 export const configurations: readonly RunnerConfiguration[] = [
+  {
+    name: 'node',
+    createPipelineRunner: () => createRunner({ runner: 'node', progress: false }),
+    encodes: false,
+    unsupported: {},
+  },
+  {
+    name: 'node, every value encoded',
+    createPipelineRunner: () =>
+      createRunner({ runner: 'node', progress: false, forceEncoding: true }),
+    encodes: true,
+    unsupported: {},
+  },
   {
     name: 'direct',
     createPipelineRunner: () => createRunner({ runner: 'direct', progress: false }),
-    unsupported: Object.fromEntries(testStreams.map(({ name }) => [name, NO_TEST_STREAM])),
+    encodes: true,
+    unsupported: {},
   },
 ];

@@ -12,7 +12,6 @@ export type { MonitoringInfo } from './metrics.ts';
 export type { BundleResult } from './plan.ts';
 export type { BundleFinalizer } from './scope.ts';
 export {
-  type Application,
   type BundleInput,
   type BundleIO,
   type BundleOutput,
@@ -29,3 +28,4 @@ export {
   type UserState,
   type UserStateKey,
 } from './types.ts';
+export { sideInputWindow, windowFnFromProto } from './window-fns.ts';

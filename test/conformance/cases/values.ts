@@ -156,6 +156,7 @@ export const values: Cases = [
   },
   {
     name: 'a row that does not fit fails the run, naming the field',
+    encodes: true,
     build: (root) => {
       root
         .apply(create([{ name: 'a', age: 'three' as unknown as number }]))
@@ -166,6 +167,7 @@ export const values: Cases = [
   },
   {
     name: 'an element that cannot travel fails the run',
+    encodes: true,
     build: (root) => {
       root
         .apply(create([1]))

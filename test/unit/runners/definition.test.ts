@@ -47,7 +47,7 @@ test('what is no pipeline is refused', async () => {
   );
 });
 
-for (const runner of ['node', 'prism', 'flink'] as const) {
+for (const runner of ['prism', 'flink'] as const) {
   test(`the runner ${runner} is refused with what to use now`, () => {
     assert.throws(() => createRunner({ runner }), withCode('UNSUPPORTED'));
   });

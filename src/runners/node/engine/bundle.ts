@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bundle of a stage: its input, what it gave so far, and how it becomes part of the run. Where a
+// worker may be lost, nothing of a bundle is shown before it has succeeded, so that it can run again.
+
+import { ByteReader, ByteWriter } from '../../../base/index.ts';
+import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
+import type {
+  BundleInput,
+  BundleOutput,
+  BundleResult,
+  BundleState,
+  MaybePromise,
+  RunningBundle,
+} from '../../../harness/index.ts';
+import type { Block } from './block.ts';
+import type { StageDescriptor } from './descriptor.ts';
+import type { StageExecutor } from './executor.ts';
+import type { Surroundings } from './node.ts';
+import type { Stage } from './plan.ts';
+import type { SideInputView } from './side-input-view.ts';
+import type { Residue } from './stage-node.ts';
+import type { StateLayer, UserStateStore } from './user-state.ts';
+import type { Firing, UserTimerStore } from './user-timers.ts';
+import type { WireCoders } from './wire.ts';
+
+/** What all bundles of a stage share. */
+export interface BundleOwner {
+  readonly stage: Stage;
+  readonly descriptor: StageDescriptor;
+  readonly executor: StageExecutor;
+  readonly wire: WireCoders;
+  readonly around: Surroundings;
+  /** In the order of the root's side inputs. */
+  readonly views: readonly SideInputView[];
+  readonly viewOf: ReadonlyMap<string, SideInputView>;
+  readonly state: UserStateStore | undefined;
+  readonly timers: UserTimerStore | undefined;
+  readonly allowedLateness: number;
+  /** Bundles at once. */
+  readonly mostBundles: number;
+  /** Whether a bundle waits for more input as long as there is some. */
+  readonly staysOpen: boolean;
+  readonly isSplittable: boolean;
+  readonly inputByReference: boolean;
+  finished(result: BundleResult): Promise<void>;
+  retrying(error: unknown, attempt: number): void;
+}
+
+/** What a bundle is made of. */
+export type BundleContents =
+  | { first: Block; more: () => MaybePromise<Block | undefined> }
+  | { firings: readonly Firing[] }
+  | { residues: readonly Residue[] };
+
+/** Elements in one bundle: more go into the next one, so that a failure costs little. */
+const MOST_ELEMENTS = 1_000_000;
+/** The same in bytes, for bundles that are kept until they have succeeded. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+export class Bundle {
+  /** Nothing below it can come out of this bundle. */
+  hold: Instant;
+  residues: Residue[] = [];
+  private readonly taken: Block[] = [];
+  private elements = 0;
+  private bytes = 0;
+  private running: RunningBundle | undefined;
+
+  constructor(
+    private readonly owner: BundleOwner,
+    private readonly contents: BundleContents,
+  ) {
+    if ('first' in contents) {
+      this.hold = contents.first.minTimestamp;
+      this.taken.push(contents.first);
+    } else {
+      const parts = 'firings' in contents ? contents.firings : contents.residues;
+      this.hold = Math.min(MAX_TIMESTAMP, ...parts.map(({ hold }) => hold));
+    }
+  }
+
+  async run(started: (running: RunningBundle) => void): Promise<BundleResult> {
+    const { owner } = this;
+    const layer = owner.state?.layer();
+    const output = new Output(owner);
+    this.residues = [];
+    const running = owner.executor.start(owner.descriptor.proto, {
+      input: this.input(),
+      output,
+      state: stateOf(owner, layer),
+    });
+    this.running = running;
+    started(running);
+    try {
+      if (owner.around.signal.aborted) running.abort(owner.around.signal.reason as Error);
+      const result = await running.done;
+      this.keep(result.residuals);
+      layer?.commit();
+      await output.commit();
+      owner.around.count(result.monitoringInfos);
+      return result;
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private input(): BundleInput {
+    const { contents, owner } = this;
+    if ('firings' in contents) {
+      const left = [...contents.firings];
+      return { next: () => left.shift() };
+    }
+    if ('residues' in contents) {
+      let block: Pick<Block, 'elements'> | undefined = {
+        elements: contents.residues.map(({ element }) => element),
+      };
+      return {
+        next: () => {
+          const chunk = block && this.chunk(block);
+          block = undefined;
+          return chunk;
+        },
+      };
+    }
+    // What was taken before is there again when the bundle runs anew.
+    let index = 0;
+    return {
+      next: () => {
+        const known = this.taken[index];
+        if (known) {
+          index += 1;
+          if (index === 1 && this.elements === 0) this.measure(known);
+          return this.chunk(known);
+        }
+        if (this.elements >= MOST_ELEMENTS) return undefined;
+        if (!owner.inputByReference && this.bytes >= MOST_BYTES) return undefined;
+        const more = contents.more();
+        return more instanceof Promise ? more.then((block) => this.add(block)) : this.add(more);
+      },
+    };
+  }
+
+  private measure({ elements, bytes }: Block): void {
+    this.elements += elements.length;
+    this.bytes += bytes;
+  }
+
+  private add(block: Block | undefined) {
+    if (!block) return undefined;
+    this.measure(block);
+    this.hold = Math.min(this.hold, block.minTimestamp);
+    if (this.owner.executor.canRetry) this.taken.push(block);
+    else this.taken.length = 1;
+    return this.chunk(block);
+  }
+
+  private chunk({ elements }: Pick<Block, 'elements'>) {
+    const { descriptor, wire, stage, inputByReference } = this.owner;
+    const transformId = descriptor.source;
+    if (inputByReference) return { transformId, elements };
+    const coder = wire.windowedCoder(stage.input);
+    const out = new ByteWriter();
+    for (const element of elements) coder.encode(element, out, true);
+    return { transformId, data: out.take() };
+  }
+
+  private keep(residuals: BundleResult['residuals']): void {
+    const { owner } = this;
+    for (const { element, delayMillis, watermarks } of residuals) {
+      const decoded = this.decoded(element);
+      const marks = [...watermarks.values()];
+      this.residues.push({
+        element: decoded,
+        dueAt: owner.around.now() + delayMillis,
+        hold: marks.length > 0 ? Math.min(...marks) : decoded.timestamp,
+      });
+    }
+  }
+
+  private decoded(element: Uint8Array | WindowedValue<unknown>): WindowedValue<unknown> {
+    if (!(element instanceof Uint8Array)) return element;
+    const { wire, stage } = this.owner;
+    return wire.windowedCoder(stage.input).decode(new ByteReader(element), true);
+  }
+
+  /** Asks for the rest of the element that is being processed. */
+  checkpoint(running: RunningBundle): void {
+    const wish = {
+      fractionOfRemainder: 0,
+      estimatedInputElements: this.elements,
+      allowedSplitPoints: [],
+    };
+    for (const split of running.split(new Map([[this.owner.descriptor.source, wish]]))) {
+      void split;
+    }
+  }
+
+  abort(error: Error): void {
+    this.running?.abort(error);
+  }
+}
+
+function stateOf({ viewOf }: BundleOwner, layer: StateLayer | undefined): BundleState {
+  const view = (transformId: string, sideInputId: string) =>
+    viewOf.get(`${transformId}\u{10ffff}${sideInputId}`);
+  return {
+    async *sideInput({ transformId, sideInputId, window }) {
+      yield* view(transformId, sideInputId)?.read(window) ?? [];
+    },
+    async *multimap({ transformId, sideInputId, window }, key) {
+      yield* view(transformId, sideInputId)?.readMultimap(window, key) ?? [];
+    },
+    // Groups are handed over whole: none goes on in the runner.
+    async *iterable() {},
+    cacheToken: ({ transformId, sideInputId, window }) =>
+      view(transformId, sideInputId)?.token(window),
+    user: layer?.state,
+  };
+}
+
+/** Where a bundle writes. */
+class Output implements BundleOutput {
+  private readonly kept: [string, Uint8Array][] = [];
+  private readonly timers: [string, string, Uint8Array][] = [];
+
+  constructor(private readonly owner: BundleOwner) {}
+
+  write(transformId: string, data: Uint8Array): MaybePromise<void> {
+    if (data.length === 0) return;
+    if (this.owner.executor.canRetry) this.kept.push([transformId, data]);
+    else return this.hand(transformId, data);
+  }
+
+  close(transformId: string, data: Uint8Array): MaybePromise<void> {
+    return this.write(transformId, data);
+  }
+
+  writeElements(transformId: string, elements: WindowedValue<unknown>[]): MaybePromise<void> {
+    const { descriptor, around } = this.owner;
+    return around.deliver(descriptor.sinks.get(transformId)!, elements);
+  }
+
+  closeTimers(transformId: string, timerFamilyId: string, data: Uint8Array): void {
+    if (data.length > 0) this.timers.push([transformId, timerFamilyId, data]);
+  }
+
+  private hand(transformId: string, data: Uint8Array): MaybePromise<void> {
+    const { descriptor, around, wire } = this.owner;
+    const pcollection = descriptor.sinks.get(transformId)!;
+    const coder = wire.windowedCoder(pcollection);
+    const input = new ByteReader(data);
+    const elements: WindowedValue<unknown>[] = [];
+    while (!input.done) elements.push(coder.decode(input, true));
+    return around.deliver(pcollection, elements);
+  }
+
+  /** Makes everything count. */
+  async commit(): Promise<void> {
+    for (const timer of this.timers) this.owner.timers?.apply(...timer);
+    for (const [transformId, data] of this.kept) await this.hand(transformId, data);
+  }
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transforms of a pipeline that are executed, after composites have been taken apart: those that
+// the runner does itself, and those that an SDK does in a stage.
+
+import { BeamBridgeError } from '../../../base/index.ts';
+import { create, fromBinary, pb, toBinary, urns } from '../../../proto/index.ts';
+
+const P = urns.StandardPTransforms_Primitives;
+const COMPOSITES = urns.StandardPTransforms_Composites;
+const PARTS = urns.StandardPTransforms_CombineComponents;
+const SPLITTABLE = urns.StandardPTransforms_SplittableParDoComponents;
+
+/** One executed transform. */
+export interface Leaf {
+  readonly id: string;
+  readonly proto: pb.PTransform;
+  /** The PCollection that flows through it; undefined for a source. */
+  readonly input: string | undefined;
+  /** PCollections that it reads beside that, by tag. */
+  readonly sideInputs: ReadonlyMap<string, string>;
+  readonly outputs: readonly string[];
+  /** Who executes it: the runner, or the SDK of an environment. */
+  readonly environment: string | undefined;
+  /** The payload of a ParDo. */
+  readonly parDo: pb.ParDoPayload | undefined;
+}
+
+/** What the runner does by itself. */
+const RUNNER_URNS: ReadonlySet<string> = new Set([
+  P.IMPULSE,
+  P.GROUP_BY_KEY,
+  P.FLATTEN,
+  COMPOSITES.RESHUFFLE,
+  'beam:transform:teststream:v1',
+]);
+
+/** What an SDK can be asked to do in a stage. */
+const STAGE_URNS: ReadonlySet<string> = new Set([
+  P.PAR_DO,
+  P.ASSIGN_WINDOWS,
+  ...Object.values(PARTS),
+]);
+
+/** Transforms whose payload is a ParDo's. */
+const PAR_DO_URNS: ReadonlySet<string> = new Set([P.PAR_DO, ...Object.values(SPLITTABLE)]);
+
+/** The executed transforms, each after those that it needs. Adds what it makes to the components. */
+export function leavesOf(pipeline: pb.Pipeline, fallbackEnvironment: string): Leaf[] {
+  const components = pipeline.components ?? create(pb.ComponentsSchema);
+  const found: Leaf[] = [];
+  const visit = (id: string) => {
+    const proto = components.transforms[id];
+    if (!proto) {
+      throw new BeamBridgeError('INTERNAL', `the pipeline has no transform ${JSON.stringify(id)}`);
+    }
+    const urn = proto.spec?.urn ?? '';
+    if (RUNNER_URNS.has(urn)) {
+      found.push(leaf(id, proto, undefined));
+    } else if (urn === COMPOSITES.COMBINE_PER_KEY && mayLift(proto, components)) {
+      for (const [part, made] of lifted(id, proto, components)) {
+        const environment =
+          made.spec?.urn === P.GROUP_BY_KEY
+            ? undefined
+            : proto.environmentId || fallbackEnvironment;
+        found.push(leaf(part, made, environment));
+      }
+    } else if (isSplittable(proto)) {
+      const environment = proto.environmentId || fallbackEnvironment;
+      for (const [part, made] of splittableSteps(id, proto, components)) {
+        found.push(leaf(part, made, environment));
+      }
+    } else if (proto.subtransforms.length > 0) {
+      for (const child of proto.subtransforms) visit(child);
+    } else if (STAGE_URNS.has(urn)) {
+      found.push(leaf(id, proto, proto.environmentId || fallbackEnvironment));
+    } else if (Object.keys(proto.outputs).length > 0 && !passesOn(proto)) {
+      throw new BeamBridgeError('UNSUPPORTED', `the node runner cannot run ${urn || '(no URN)'}`, {
+        transform: proto.uniqueName,
+        hint: "Run the pipeline with runner: 'direct', or use a transform made of ParDo and GroupByKey.",
+      });
+    }
+  };
+  for (const id of pipeline.rootTransformIds) visit(id);
+  return inOrder(found);
+}
+
+function passesOn({ inputs, outputs }: pb.PTransform): boolean {
+  const given = new Set(Object.values(inputs));
+  return Object.values(outputs).every((id) => given.has(id));
+}
+
+function leaf(id: string, proto: pb.PTransform, environment: string | undefined): Leaf {
+  const parDo = PAR_DO_URNS.has(proto.spec?.urn ?? '')
+    ? fromBinary(pb.ParDoPayloadSchema, proto.spec!.payload)
+    : undefined;
+  const sides = new Set(Object.keys(parDo?.sideInputs ?? {}));
+  const inputs = Object.entries(proto.inputs);
+  return {
+    id,
+    proto,
+    input: inputs.find(([tag]) => !sides.has(tag))?.[1],
+    sideInputs: new Map(inputs.filter(([tag]) => sides.has(tag))),
+    outputs: Object.values(proto.outputs),
+    environment,
+    parDo,
+  };
+}
+
+/** All inputs of a leaf, a flatten's many included. */
+export function inputsOf({ proto }: Leaf): string[] {
+  return Object.values(proto.inputs);
+}
+
+function inOrder(leaves: readonly Leaf[]): Leaf[] {
+  const producers = new Map(leaves.flatMap((one) => one.outputs.map((id) => [id, one] as const)));
+  const sorted = new Set<Leaf>();
+  const visit = (one: Leaf) => {
+    if (sorted.has(one)) return;
+    for (const input of inputsOf(one)) {
+      const producer = producers.get(input);
+      if (producer) visit(producer);
+    }
+    sorted.add(one);
+  };
+  for (const one of leaves) visit(one);
+  return [...sorted];
+}
+
+function isSplittable({ spec }: pb.PTransform): boolean {
+  if (spec?.urn !== P.PAR_DO) return false;
+  return fromBinary(pb.ParDoPayloadSchema, spec.payload).restrictionCoderId !== '';
+}
+
+/**
+ * A splittable ParDo in three steps: elements get restrictions, which are split, and each part is
+ * processed where it lands.
+ * Source: https://s.apache.org/splittable-do-fn-python-sdk, "pair", "split" and "process".
+ */
+function splittableSteps(
+  id: string,
+  proto: pb.PTransform,
+  components: pb.Components,
+): [string, pb.PTransform][] {
+  const payload = fromBinary(pb.ParDoPayloadSchema, proto.spec!.payload);
+  const [mainTag, mainId] = Object.entries(proto.inputs).find(
+    ([tag]) => !(tag in payload.sideInputs),
+  ) as [string, string];
+  const input = components.pcollections[mainId]!;
+  const Coders = urns.StandardCoders_Enum;
+  const coder = (suffix: string, urn: string, componentCoderIds: string[]) => {
+    const coderId = `${id}:${suffix}`;
+    components.coders[coderId] = create(pb.CoderSchema, { spec: { urn }, componentCoderIds });
+    return coderId;
+  };
+  const paired = coder('paired', Coders.KV, [input.coderId, payload.restrictionCoderId]);
+  const size = coder('size', Coders.DOUBLE, []);
+  const sized = coder('sized', Coders.KV, [paired, size]);
+  const pcollection = (suffix: string, coderId: string) => {
+    const made = `${id}:${suffix}`;
+    components.pcollections[made] = create(pb.PCollectionSchema, {
+      ...input,
+      uniqueName: `${proto.uniqueName}.${suffix}`,
+      coderId,
+    });
+    return made;
+  };
+  const step = (
+    name: string,
+    urn: string,
+    from: string,
+    outputs: Record<string, string>,
+  ): [string, pb.PTransform] => {
+    const stepId = `${id}/${name}`;
+    const made = create(pb.PTransformSchema, {
+      ...proto,
+      uniqueName: `${proto.uniqueName}/${name}`,
+      spec: create(pb.FunctionSpecSchema, { urn, payload: proto.spec!.payload }),
+      inputs: { ...proto.inputs, [mainTag]: from },
+      outputs,
+      subtransforms: [],
+    });
+    components.transforms[stepId] = made;
+    return [stepId, made];
+  };
+  const withRestriction = pcollection('restricted', paired);
+  const split = pcollection('split', sized);
+  return [
+    step('pair', SPLITTABLE.PAIR_WITH_RESTRICTION, mainId, { out: withRestriction }),
+    step('split', SPLITTABLE.SPLIT_AND_SIZE_RESTRICTIONS, withRestriction, { out: split }),
+    step('process', SPLITTABLE.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS, split, proto.outputs),
+  ];
+}
+
+/**
+ * Whether values may be combined before they are grouped. Not where a trigger counts elements, for
+ * it would count accumulators.
+ */
+function mayLift(proto: pb.PTransform, components: pb.Components): boolean {
+  const input = components.pcollections[Object.values(proto.inputs)[0] ?? ''];
+  const windowing = components.windowingStrategies[input?.windowingStrategyId ?? ''];
+  return windowing?.trigger?.trigger.case === 'default';
+}
+
+/** A combine in three steps, with the grouping of accumulators between the first two. */
+function lifted(
+  id: string,
+  proto: pb.PTransform,
+  components: pb.Components,
+): [string, pb.PTransform][] {
+  const payload = fromBinary(pb.CombinePayloadSchema, proto.spec!.payload);
+  const input = components.pcollections[Object.values(proto.inputs)[0]!]!;
+  const output = Object.values(proto.outputs)[0]!;
+  const keyCoder = keyCoderId(input.coderId, components);
+  const coder = (suffix: string, urn: string, componentCoderIds: string[]) => {
+    const coderId = `${id}:${suffix}`;
+    components.coders[coderId] = create(pb.CoderSchema, { spec: { urn }, componentCoderIds });
+    return coderId;
+  };
+  const Coders = urns.StandardCoders_Enum;
+  const { accumulatorCoderId } = payload;
+  const iterable = coder('accumulators', Coders.ITERABLE, [accumulatorCoderId]);
+  const single = coder('keyed_accumulator', Coders.KV, [keyCoder, accumulatorCoderId]);
+  const grouped = coder('keyed_accumulators', Coders.KV, [keyCoder, iterable]);
+  const pcollection = (suffix: string, coderId: string, windowingStrategyId: string) => {
+    const made = `${id}:${suffix}`;
+    components.pcollections[made] = create(pb.PCollectionSchema, {
+      uniqueName: `${proto.uniqueName}.${suffix}`,
+      coderId,
+      windowingStrategyId,
+      isBounded: input.isBounded,
+    });
+    return made;
+  };
+  const after = components.pcollections[output]!.windowingStrategyId;
+  const precombined = pcollection('precombined', single, input.windowingStrategyId);
+  const accumulators = pcollection('grouped', grouped, after);
+  const merged = pcollection('merged', single, after);
+  const step = (name: string, urn: string, from: string, to: string): [string, pb.PTransform] => {
+    const made = create(pb.PTransformSchema, {
+      uniqueName: `${proto.uniqueName}/${name}`,
+      spec: { urn, payload: toBinary(pb.CombinePayloadSchema, payload) },
+      inputs: { in: from },
+      outputs: { out: to },
+      environmentId: proto.environmentId,
+    });
+    const stepId = `${id}/${name}`;
+    components.transforms[stepId] = made;
+    return [stepId, made];
+  };
+  const from = Object.values(proto.inputs)[0]!;
+  return [
+    step('precombine', PARTS.COMBINE_PER_KEY_PRECOMBINE, from, precombined),
+    step('group', P.GROUP_BY_KEY, precombined, accumulators),
+    step('merge', PARTS.COMBINE_PER_KEY_MERGE_ACCUMULATORS, accumulators, merged),
+    step('extract', PARTS.COMBINE_PER_KEY_EXTRACT_OUTPUTS, merged, output),
+  ];
+}
+
+/** The coder of keys in a coder of key-values. */
+export function keyCoderId(coderId: string, { coders }: pb.Components): string {
+  let coder = coders[coderId];
+  while (coder?.spec?.urn === urns.StandardCoders_Enum.LENGTH_PREFIX) {
+    coder = coders[coder.componentCoderIds[0] ?? ''];
+  }
+  const [key] = coder?.componentCoderIds ?? [];
+  if (coder?.spec?.urn === urns.StandardCoders_Enum.KV && key) return key;
+  throw new BeamBridgeError('INTERNAL', `the coder ${coderId} is none of key-values`);
+}

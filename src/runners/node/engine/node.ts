@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine's nodes have in common: they take blocks, know their watermarks, and do a step of
+// work when they are asked to.
+
+import type { Instant, WindowedValue } from '../../../coders/index.ts';
+import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
+import type { Block } from './block.ts';
+
+/** Something that the engine runs: a stage, a grouping, a source, the contents of a side input. */
+export interface EngineNode {
+  /** The PCollections that it takes. */
+  readonly inputs: readonly string[];
+  /** The PCollections that it gives. */
+  readonly outputs: readonly string[];
+  /** Nothing below this timestamp comes out any more. */
+  readonly outputWatermark: Instant;
+  /** Takes elements of an input. A promise asks the producer to wait, for a while. */
+  take?(block: Block): MaybePromise<void>;
+  /** Updates watermarks and starts what can be started; tells whether anything changed. */
+  step(): boolean;
+  /** When it has something to do although nothing comes in; processing time. */
+  readonly wakeAt?: Instant | undefined;
+  /** Whether it is waiting for nothing, and holds nothing that could be worked on now. */
+  readonly isQuiet: boolean;
+  close?(): Promise<void>;
+}
+
+/** What nodes need of the engine. */
+export interface Surroundings {
+  /** Hands elements of a PCollection to all who want them. */
+  deliver(pcollection: string, elements: readonly WindowedValue<unknown>[]): MaybePromise<void>;
+  /** Below which nothing of a PCollection comes any more. */
+  watermark(pcollection: string): Instant;
+  /** Processing time. */
+  now(): Instant;
+  /** Work under way: the engine waits for it, and fails with it. */
+  track(work: Promise<void>): void;
+  /** Asks for another round of steps. */
+  wake(): void;
+  count(infos: readonly MonitoringInfo[]): void;
+  /** Aborts when the run ends early. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contents of a PCollection as a side input: for each window what the latest pane held. The
+// PCollection's own trigger says when a pane is complete.
+// Source: https://beam.apache.org/documentation/programming-guide/#side-inputs-windowing
+
+import { BeamBridgeError, ByteWriter } from '../../../base/index.ts';
+import {
+  type Coder,
+  encodeValue,
+  type Instant,
+  type KV,
+  KVCoder,
+  LengthPrefixCoder,
+  MAX_TIMESTAMP,
+  MIN_TIMESTAMP,
+  StrUtf8Coder,
+  type Window,
+  type WindowedValue,
+} from '../../../coders/index.ts';
+import { sideInputWindow } from '../../../harness/index.ts';
+import type { WindowFn } from '../../../pipeline/index.ts';
+import type { pb } from '../../../proto/index.ts';
+import type { Block } from './block.ts';
+import { GroupNode } from './group-node.ts';
+import { Grouping } from './grouping/index.ts';
+import type { EngineNode, Surroundings } from './node.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+interface Contents {
+  readonly version: number;
+  readonly values: readonly unknown[];
+  readonly maxTimestamp: Instant;
+  chunks?: readonly Uint8Array[];
+  byKey?: Map<string, KV<unknown, unknown[]>>;
+}
+
+export interface ViewOptions {
+  pcollection: string;
+  windowing: pb.WindowingStrategy;
+  windowFn: WindowFn;
+  element: Coder<unknown>;
+  window: Coder<Window>;
+  bounded: boolean;
+  around: Surroundings;
+}
+
+export class SideInputView implements EngineNode {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[] = [];
+  private readonly group: GroupNode;
+  private readonly windows = new Map<string, Contents>();
+  private readonly readers: { readonly inputWatermark: Instant }[] = [];
+  private forgotten: Instant = MIN_TIMESTAMP;
+  private version = 0;
+
+  constructor(private readonly options: ViewOptions) {
+    const { pcollection, windowing, windowFn, element, window, bounded, around } = options;
+    this.inputs = [pcollection];
+    if (windowFn.isMerging()) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        'a side input in windows that merge matches no window',
+        { hint: 'Put the side input into global or fixed windows with windowInto.' },
+      );
+    }
+    const grouping = new Grouping({
+      windowing,
+      windowFn,
+      keyCoder: new StrUtf8Coder() as Coder<unknown>,
+      valueCoder: element,
+      windowCoder: window as Coder<unknown>,
+      bounded,
+    });
+    this.group = new GroupNode(pcollection, `${pcollection}:view`, grouping, around, (panes) => {
+      for (const pane of panes) this.store(pane);
+    });
+  }
+
+  get outputWatermark(): Instant {
+    return this.group.outputWatermark;
+  }
+
+  get wakeAt(): Instant | undefined {
+    return this.group.wakeAt;
+  }
+
+  get isQuiet(): boolean {
+    return this.group.isQuiet;
+  }
+
+  take(block: Block) {
+    const elements = block.elements.map((element) => ({
+      ...element,
+      value: { key: '', value: element.value },
+    }));
+    return this.group.take({ ...block, elements });
+  }
+
+  /** Keeps contents as long as `stage` may still ask for them. */
+  readBy(stage: { readonly inputWatermark: Instant }): void {
+    this.readers.push(stage);
+  }
+
+  step(): boolean {
+    this.forget(Math.min(...this.readers.map(({ inputWatermark }) => inputWatermark)));
+    return this.group.step();
+  }
+
+  private store(pane: WindowedValue<unknown>): void {
+    const { value } = pane.value as KV<string, Iterable<unknown>>;
+    this.version += 1;
+    for (const window of pane.windows) {
+      this.windows.set(this.keyOf(window), {
+        version: this.version,
+        values: [...value],
+        maxTimestamp: window.maxTimestamp(),
+      });
+    }
+    this.options.around.wake();
+  }
+
+  private keyOf(window: Window): string {
+    return latin1(encodeValue(this.options.window, window, true));
+  }
+
+  /** Whether an element in this window of the main input may be processed. */
+  isReady(main: Window): boolean {
+    const window = sideInputWindow(this.options.windowFn, main);
+    if (this.windows.has(this.keyOf(window))) return true;
+    const { outputWatermark } = this;
+    return outputWatermark > window.maxTimestamp() || outputWatermark >= MAX_TIMESTAMP;
+  }
+
+  /** Forgets windows in which no element of the main input can be any more. */
+  private forget(mainWatermark: Instant): void {
+    if (mainWatermark === this.forgotten) return;
+    this.forgotten = mainWatermark;
+    for (const [key, { maxTimestamp }] of this.windows) {
+      if (maxTimestamp < mainWatermark) this.windows.delete(key);
+    }
+  }
+
+  /** Changes when the contents of a window do. */
+  token(window: Uint8Array): string {
+    return String(this.windows.get(latin1(window))?.version ?? 0);
+  }
+
+  /** All elements of an encoded window, encoded. */
+  *read(window: Uint8Array): Iterable<Uint8Array> {
+    const contents = this.windows.get(latin1(window));
+    if (!contents) return;
+    contents.chunks ??= encodeAll(this.options.element, contents.values);
+    yield* contents.chunks;
+  }
+
+  /** The values of one key, or all keys, of elements that are key-values. */
+  *readMultimap(window: Uint8Array, key?: Uint8Array): Iterable<Uint8Array> {
+    const contents = this.windows.get(latin1(window));
+    if (!contents) return;
+    const coder = keyValueCoder(this.options.element);
+    contents.byKey ??= byKey(coder, contents.values as readonly KV<unknown, unknown>[]);
+    if (key) {
+      const values = contents.byKey.get(latin1(key))?.value ?? [];
+      yield* encodeAll(coder.value as Coder<unknown>, values);
+    } else {
+      const keys = [...contents.byKey.values()].map((entry) => entry.key);
+      yield* encodeAll(coder.key as Coder<unknown>, keys);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.group.close();
+  }
+}
+
+function keyValueCoder(coder: Coder<unknown>): KVCoder<unknown, unknown> {
+  const inner = coder instanceof LengthPrefixCoder ? coder.value : coder;
+  if (inner instanceof KVCoder) return inner as KVCoder<unknown, unknown>;
+  throw new BeamBridgeError('INTERNAL', `a multimap of ${coder.name} was asked for`);
+}
+
+function byKey(coder: KVCoder<unknown, unknown>, values: readonly KV<unknown, unknown>[]) {
+  const found = new Map<string, KV<unknown, unknown[]>>();
+  for (const { key, value } of values) {
+    const id = latin1(encodeValue(coder.key as Coder<unknown>, key, true));
+    const entry = found.get(id);
+    if (entry) entry.value.push(value);
+    else found.set(id, { key, value: [value] });
+  }
+  return found;
+}
+
+function encodeAll(coder: Coder<unknown>, values: readonly unknown[]): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  const out = new ByteWriter();
+  for (const value of values) {
+    coder.encode(value, out, true);
+    if (out.length >= CHUNK_BYTES) chunks.push(out.detach());
+  }
+  if (out.length > 0) chunks.push(out.take());
+  return chunks;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stage in the graph: elements wait in its queue, bundles of them run in an SDK, and what comes
+// out counts once it is safe.
+
+import {
+  type Instant,
+  MAX_TIMESTAMP,
+  MIN_TIMESTAMP,
+  type WindowedValue,
+} from '../../../coders/index.ts';
+import type { MaybePromise, RunningBundle } from '../../../harness/index.ts';
+import { type Block, BlockQueue, blockOf } from './block.ts';
+import { Bundle, type BundleOwner } from './bundle.ts';
+import type { EngineNode } from './node.ts';
+
+/** A producer waits while so much is queued, but not for ever: the consumer may wait for it. */
+const QUEUE_BYTES = 24 * 1024 * 1024;
+const LONGEST_PAUSE_MS = 50;
+/** How often a bundle may run anew whose worker was lost. */
+const MOST_ATTEMPTS = 4;
+/** How long a bundle of elements that never end may run before its results are wanted. */
+const CHECKPOINT_MS = 500;
+
+export interface Residue {
+  readonly element: WindowedValue<unknown>;
+  readonly dueAt: Instant;
+  readonly hold: Instant;
+}
+
+export class StageNode implements EngineNode {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  outputWatermark: Instant = MIN_TIMESTAMP;
+  inputWatermark: Instant = MIN_TIMESTAMP;
+  private readonly queue = new BlockQueue();
+  /** Elements whose side inputs are not there yet. */
+  private blocked: Block[] = [];
+  private residues: Residue[] = [];
+  private readonly running = new Set<Bundle>();
+  private waiters: (() => void)[] = [];
+  private hungry: (() => void) | undefined;
+  private expired: Instant = MIN_TIMESTAMP;
+
+  constructor(private readonly owner: BundleOwner) {
+    const { stage } = owner;
+    this.inputs = [stage.input];
+    for (const view of owner.views) view.readBy(this);
+    this.outputs = stage.outputs;
+  }
+
+  take(block: Block): MaybePromise<void> {
+    this.queue.push(block);
+    if (this.hungry) this.feed();
+    else if (this.running.size < this.owner.mostBundles) this.owner.around.wake();
+    if (this.queue.bytes < QUEUE_BYTES) return;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LONGEST_PAUSE_MS);
+      this.waiters.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  private feed(): void {
+    const { hungry } = this;
+    this.hungry = undefined;
+    hungry?.();
+  }
+
+  step(): boolean {
+    const { owner } = this;
+    const { around, timers } = owner;
+    const before = this.outputWatermark;
+    const upstream = around.watermark(owner.stage.input);
+    if (upstream >= MAX_TIMESTAMP) this.feed();
+    const waiting = Math.min(this.queue.minTimestamp, ...this.blocked.map((b) => b.minTimestamp));
+    let inWork = MAX_TIMESTAMP;
+    for (const bundle of this.running) inWork = Math.min(inWork, bundle.hold);
+    let held = MAX_TIMESTAMP;
+    for (const { hold } of this.residues) held = Math.min(held, hold);
+    this.inputWatermark = Math.max(this.inputWatermark, Math.min(upstream, waiting, inWork));
+    const started = this.startBundles();
+    if (started) return true;
+    const bound = Math.min(this.inputWatermark, timers?.hold ?? MAX_TIMESTAMP, inWork, held);
+    this.outputWatermark = Math.max(before, bound);
+    this.expire();
+    return this.outputWatermark > before;
+  }
+
+  private startBundles(): boolean {
+    const { owner } = this;
+    let started = false;
+    while (this.running.size < owner.mostBundles) {
+      const bundle = this.nextBundle();
+      if (!bundle) break;
+      started = true;
+      this.running.add(bundle);
+      owner.around.track(this.run(bundle));
+    }
+    return started;
+  }
+
+  private nextBundle(): Bundle | undefined {
+    const { owner } = this;
+    const now = owner.around.now();
+    const due = this.residues.filter(({ dueAt }) => dueAt <= now);
+    if (due.length > 0) {
+      this.residues = this.residues.filter(({ dueAt }) => dueAt > now);
+      return new Bundle(owner, { residues: due });
+    }
+    this.unblock();
+    const block = this.nextBlock();
+    if (block) {
+      // A bundle of what is there; where all of the input comes anyway, of what comes too.
+      const more = owner.staysOpen ? () => this.moreBlocks() : () => this.nextBlock();
+      return new Bundle(owner, { first: block, more });
+    }
+    // Timers come after the elements that the watermark has passed.
+    if (this.running.size === 0 && owner.timers?.isDue(this.inputWatermark, now)) {
+      return new Bundle(owner, { firings: owner.timers.takeDue(this.inputWatermark, now) });
+    }
+    return undefined;
+  }
+
+  /** The next block whose side inputs are there. */
+  private nextBlock(): Block | undefined {
+    for (;;) {
+      const block = this.queue.shift();
+      if (!block) return undefined;
+      if (this.queue.bytes < QUEUE_BYTES) for (const go of this.waiters.splice(0)) go();
+      const ready = this.readyPart(block);
+      if (ready) return ready;
+    }
+  }
+
+  private moreBlocks(): MaybePromise<Block | undefined> {
+    const block = this.nextBlock();
+    if (block) return block;
+    const { around, stage } = this.owner;
+    if (around.watermark(stage.input) >= MAX_TIMESTAMP || around.signal.aborted) return undefined;
+    return new Promise<void>((resolve) => {
+      this.hungry = resolve;
+    }).then(() => this.moreBlocks());
+  }
+
+  private readyPart(block: Block): Block | undefined {
+    const { views } = this.owner;
+    if (views.length === 0) return block;
+    const isReady = (element: WindowedValue<unknown>) =>
+      element.windows.every((window) => views.every((view) => view.isReady(window)));
+    const ready = block.elements.filter(isReady);
+    if (ready.length === block.elements.length) return block;
+    this.blocked.push(blockOf(block.elements.filter((element) => !isReady(element))));
+    return ready.length === 0 ? undefined : blockOf(ready);
+  }
+
+  private unblock(): void {
+    if (this.blocked.length === 0) return;
+    const blocks = this.blocked;
+    this.blocked = [];
+    const ready: Block[] = [];
+    for (const block of blocks) {
+      const part = this.readyPart(block);
+      if (part) ready.push(part);
+    }
+    if (ready.length > 0) this.queue.unshift(ready);
+  }
+
+  private async run(bundle: Bundle): Promise<void> {
+    const { owner } = this;
+    let checkpoints: NodeJS.Timeout | undefined;
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const result = await bundle.run((running) => {
+            clearInterval(checkpoints);
+            checkpoints = this.checkpointing(bundle, running);
+          });
+          clearInterval(checkpoints);
+          this.residues.push(...bundle.residues);
+          await owner.finished(result);
+          return;
+        } catch (error) {
+          if (!owner.executor.mayRetry(error) || attempt === MOST_ATTEMPTS) throw error;
+          owner.retrying(error, attempt);
+        }
+      }
+    } finally {
+      clearInterval(checkpoints);
+      this.running.delete(bundle);
+      owner.around.wake();
+    }
+  }
+
+  /** Asks a bundle whose elements may never end to give back what is left, now and then. */
+  private checkpointing(bundle: Bundle, running: RunningBundle): NodeJS.Timeout | undefined {
+    if (!this.owner.isSplittable) return undefined;
+    return setInterval(() => bundle.checkpoint(running), CHECKPOINT_MS);
+  }
+
+  private expire(): void {
+    const { owner, inputWatermark } = this;
+    if (inputWatermark === this.expired || this.running.size > 0) return;
+    this.expired = inputWatermark;
+    owner.state?.expire(inputWatermark, owner.allowedLateness);
+    owner.timers?.expire(inputWatermark, owner.allowedLateness);
+  }
+
+  get wakeAt(): Instant | undefined {
+    if (this.running.size > 0) return undefined;
+    const times = this.residues.map(({ dueAt }) => dueAt);
+    const next = this.owner.timers?.nextProcessingTime;
+    if (next !== undefined) times.push(next);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  get isQuiet(): boolean {
+    return this.running.size === 0 && this.queue.isEmpty && this.residues.length === 0;
+  }
+
+  /** Ends the bundles under way. */
+  abort(error: Error): void {
+    for (const bundle of this.running) bundle.abort(error);
+    this.feed();
+    for (const go of this.waiters.splice(0)) go();
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the node runner needs of Python for one run: a host that expands transforms, and workers that
+// execute what came of them.
+
+import type { BeamBridgeError } from '../../base/index.ts';
+import { chooseEnvironments } from '../../external/index.ts';
+import type { Pipeline } from '../../pipeline/index.ts';
+import { type pb, urns } from '../../proto/index.ts';
+import type { Host } from '../../services/index.ts';
+import { hostFor } from '../expansion-services.ts';
+import { jobFailure } from '../failure.ts';
+import type { PipelineOptions } from '../options.ts';
+import type { StageExecutor } from './engine/executor.ts';
+import { isWorkerLost, PythonExecutor } from './python/index.ts';
+
+/** Python, for one run. Disposing of it ends its workers; the host outlives it. */
+export interface PythonSide extends AsyncDisposable {
+  /** The managed host; undefined where somebody else's service expands everything. */
+  readonly host: Host | undefined;
+  /** Resolves with the reason once the host is gone. */
+  readonly lost: Promise<BeamBridgeError>;
+  /** Gives an expanded pipeline environments that can be used here, and starts their workers. */
+  serve(message: pb.Pipeline): void;
+  executor(environment: pb.Environment): StageExecutor;
+}
+
+/** @throws BeamBridgeError `PYTHON_NOT_FOUND`, `HOST_START_FAILED`, … */
+export async function openPython(
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<PythonSide> {
+  const isOurs = pipeline.transforms.some(
+    ({ external }) => external && external.service.kind !== 'address' && !options.expansionService,
+  );
+  const workers = options.pythonWorkers ?? 1;
+  let message: pb.Pipeline | undefined;
+  const python = await PythonExecutor.start({
+    workers,
+    signal,
+    describeFailure: (text) =>
+      jobFailure({
+        failures: { find: () => undefined, list: () => [] },
+        messages: [text],
+        pipeline,
+        proto: message!,
+      }),
+  });
+  const host = isOurs
+    ? await hostFor(pipeline, options, signal).catch(async (error: unknown) => {
+        await python[Symbol.asyncDispose]();
+        throw error;
+      })
+    : undefined;
+  return {
+    host,
+    lost: python.lost,
+    serve: (expanded) => {
+      message = expanded;
+      chooseEnvironments(expanded);
+      for (const environment of Object.values(expanded.components?.environments ?? {})) {
+        if (environment.urn === EXTERNAL) python.warmUp(environment);
+      }
+    },
+    executor: (environment) => ({
+      inProcess: false,
+      canRetry: true,
+      workers,
+      start: (descriptor, io) => python.start(environment, descriptor, io),
+      mayRetry: isWorkerLost,
+    }),
+    [Symbol.asyncDispose]: () => python[Symbol.asyncDispose](),
+  };
+}
+
+const { EXTERNAL } = urns.StandardEnvironments_Environments;
