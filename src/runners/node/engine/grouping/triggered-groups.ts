@@ -64,7 +64,8 @@ export class TriggeredGroups {
   }
 
   get hold(): Instant {
-    return this.holds.least;
+    // The end of a window may give a pane although the window holds no element.
+    return Math.min(this.holds.least, this.ends.next ?? Number.POSITIVE_INFINITY);
   }
 
   get nextProcessingTime(): Instant | undefined {
@@ -84,7 +85,7 @@ export class TriggeredGroups {
 
   add(block: readonly WindowedValue<unknown>[], watermark: Instant, now: Instant): void {
     const moment = this.options.bounded ? BEFORE : { watermark, now };
-    this.holds.advance(moment.watermark);
+    this.holds.advance(Math.min(moment.watermark, this.hold));
     const merges = this.rules.mergeWindows && this.mergesFor(block, moment);
     for (const element of block) {
       for (const window of element.windows) this.addTo(window, element, moment, merges);
@@ -105,7 +106,7 @@ export class TriggeredGroups {
     if (!bounded) yield* this.fireDue({ watermark, now });
     else if (watermark > END_OF_GLOBAL_WINDOW) yield* this.fireBatch(watermark);
     if (!this.blocks.isEmpty) yield this.blocks.take();
-    this.holds.advance(bounded ? MIN_TIMESTAMP : watermark);
+    this.holds.advance(Math.min(bounded ? MIN_TIMESTAMP : watermark, this.hold));
   }
 
   private *fireDue(moment: Moment) {

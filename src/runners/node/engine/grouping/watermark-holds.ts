@@ -19,9 +19,9 @@ export class WatermarkHolds {
     return this.holds.least;
   }
 
-  /** Takes notice of the input's watermark: the output's follows as far as nothing holds it. */
+  /** Takes notice of how far the output's watermark may have come. */
   advance(watermark: Instant): void {
-    this.outputWatermark = Math.max(this.outputWatermark, Math.min(watermark, this.least));
+    if (watermark > this.outputWatermark) this.outputWatermark = watermark;
   }
 
   /** Holds for an element. */
