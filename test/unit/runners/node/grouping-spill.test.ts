@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../src/coders/index.ts';
 import type { TimestampCombiner, WindowFn } from '../../../../src/pipeline/index.ts';
 import type { GroupingOptions } from '../../../../src/runners/node/engine/grouping/index.ts';
+import { fileError } from '../../../../src/runners/node/engine/grouping/spill-folder.ts';
 import { globalWindows, slidingWindows } from '../../../../src/transforms/index.ts';
 import { element, fired, fixed, groupingOf, type Pane } from './grouping-helpers.ts';
 
@@ -135,6 +136,13 @@ describe('a grouping larger than memory', () => {
       { code: 'IO_FAILED', message: /larger than memory[\s\S]*TMPDIR/ },
     );
     await grouping.close();
+  });
+
+  it('names a full disk', () => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    const error = fileError(full, '/somewhere');
+    assert.equal(error.code, 'IO_FAILED');
+    assert.match(error.message, /somewhere[\s\S]*disk is full/);
   });
 
   it('makes one accumulator of many where it can', async () => {
