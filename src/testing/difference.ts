@@ -40,10 +40,10 @@ export function difference<T>(actual: readonly T[], expected: readonly T[]): str
 export function checkContents<T>(actual: readonly T[], expected: readonly T[], where = ''): void {
   const detail = difference(actual, expected);
   if (detail === undefined) return;
-  const what = where === '' ? 'the PCollection does' : `${where} of the PCollection do`;
+  const place = where === '' ? '' : ` in ${where}`;
   throw new BeamBridgeError(
     'ASSERTION_FAILED',
-    `${what} not hold the expected elements (${actual.length} found, ${expected.length} expected)`,
+    `the PCollection does not hold the expected elements${place} (${actual.length} found, ${expected.length} expected)`,
     { detail },
   );
 }

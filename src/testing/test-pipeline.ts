@@ -19,8 +19,12 @@ export interface TestPipelineOptions extends PipelineOptions {
   model?: TestModel | TestModels | undefined;
 }
 
+/** Encoding everything finds elements that would not survive the way to another worker. */
+const DEFAULTS: PipelineOptions = { runner: 'node', progress: false, forceEncoding: true };
+
 /**
- * Runs pipelines in tests, on the runner `node` unless the options name another one.
+ * Runs pipelines in tests, on the runner `node` unless the options name another one. Values are
+ * encoded and decoded between all steps, as they would be among several machines.
  *
  * A run fails when an assertion in it fails (`assertThat`, `assertDeepEqual`, …), and also when one
  * was never reached, which a runner alone would pass over in silence.
@@ -53,7 +57,7 @@ export class TestPipeline {
     options: TestPipelineOptions = {},
   ): Promise<PipelineResult> {
     const { model, ...rest } = { ...this.options, ...options };
-    const runner = createRunner({ runner: 'node', progress: false, ...rest });
+    const runner = createRunner({ ...DEFAULTS, ...rest });
     const construct = typeof pipeline === 'function' ? pipeline : pipeline.construct;
     let built: Pipeline | undefined;
     const watched: Construct = (root, merged) => {

@@ -14,6 +14,7 @@ import { lifecycle } from './cases/lifecycle.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
 import { state } from './cases/state.ts';
+import { testStreams } from './cases/test-streams.ts';
 import { text } from './cases/text.ts';
 import { triggers } from './cases/triggers.ts';
 import { values } from './cases/values.ts';
@@ -33,6 +34,7 @@ const groups: Readonly<Record<string, Cases>> = {
   'life cycle': lifecycle,
   text,
   assertions,
+  'test streams': testStreams,
 };
 
 async function runCase(runner: Runner, { build, after, afterwards, fails }: Case): Promise<void> {

@@ -2,6 +2,7 @@
 // Every runner configuration that the conformance suite runs on. A new runner adds a line here.
 
 import { createRunner, type Runner } from '../../src/runners/index.ts';
+import { testStreams } from './cases/test-streams.ts';
 
 /** A configuration under its name. */
 export interface RunnerConfiguration {
@@ -12,6 +13,8 @@ export interface RunnerConfiguration {
   /** Names of cases that must fail there because a feature is missing, with the reason. */
   readonly unsupported: Readonly<Record<string, string>>;
 }
+
+const NO_TEST_STREAM = 'it has no clock and no watermark to play a script with';
 
 export const configurations: readonly RunnerConfiguration[] = [
   {
@@ -31,6 +34,6 @@ export const configurations: readonly RunnerConfiguration[] = [
     name: 'direct',
     createPipelineRunner: () => createRunner({ runner: 'direct', progress: false }),
     encodes: true,
-    unsupported: {},
+    unsupported: Object.fromEntries(testStreams.map(({ name }) => [name, NO_TEST_STREAM])),
   },
 ];

@@ -6,7 +6,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { execa } from 'execa';
 import { BeamBridgeError } from '../../base/index.ts';
 import { KILL_AFTER_MS, signalGroup } from '../process/guard.ts';
 import { onLines } from '../process/lines.ts';
@@ -77,6 +76,7 @@ async function launch(
   const logFile = `${stateFile(environment)}.log`;
   await emptyLog(logFile);
   const args = hostArguments(preloadFor(extras), idleTimeout);
+  const { execa } = await import('execa');
   const child = execa('/bin/sh', ['-c', TO_LOG, 'beambridge', logFile, python, ...args], {
     detached: true,
     cleanup: false,

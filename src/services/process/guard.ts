@@ -3,7 +3,7 @@
 // is sure to act when a program is killed: it closes the pipe that the shell reads, and the shell
 // then ends the child's whole process group. Handlers for exit and signals cannot promise that.
 
-import { execa } from 'execa';
+import type { execa } from 'execa';
 
 /** How long a process may take to end itself after SIGTERM before SIGKILL. Milliseconds. */
 export const KILL_AFTER_MS = 5000;
@@ -54,8 +54,13 @@ export interface GuardedOptions {
 /** A process under guard, with its output as streams. */
 export type GuardedProcess = ReturnType<typeof launch>;
 
-function launch(args: readonly string[], cwd: string, env: Record<string, string | undefined>) {
-  return execa('/bin/sh', args, {
+function launch(
+  start: typeof execa,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string | undefined>,
+) {
+  return start('/bin/sh', args, {
     stdin: 'pipe',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -68,19 +73,27 @@ function launch(args: readonly string[], cwd: string, env: Record<string, string
   });
 }
 
-/**
- * Starts `command` so that it cannot outlive this program. Its process group has the number of the
- * returned process; {@link signalGroup} reaches everything in it.
- */
-export function spawnGuarded(
+/** Starts processes under guard. */
+export type SpawnGuarded = (
   command: string,
   args: readonly string[],
-  { env = {}, cwd = process.cwd() }: GuardedOptions = {},
-): GuardedProcess {
-  const child = launch(['-c', GUARD, 'beambridge-guard', command, ...args], cwd, { ...env });
-  // What it leaves behind would keep its outputs open, and us waiting for them.
-  child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
-  return child;
+  options?: GuardedOptions,
+) => GuardedProcess;
+
+/**
+ * A function that starts `command` so that it cannot outlive this program. Its process group has the
+ * number of the returned process; {@link signalGroup} reaches everything in it.
+ */
+export async function loadSpawnGuarded(): Promise<SpawnGuarded> {
+  // Late, since loading it takes a tenth of a second and most runs in tests start nothing.
+  const { execa } = await import('execa');
+  return (command, args, { env = {}, cwd = process.cwd() } = {}) => {
+    const guarded = ['-c', GUARD, 'beambridge-guard', command, ...args];
+    const child = launch(execa, guarded, cwd, { ...env });
+    // What it leaves behind would keep its outputs open, and us waiting for them.
+    child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
+    return child;
+  };
 }
 
 interface Handle {

@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../../base/index.ts';
-import { type GuardedOptions, KILL_AFTER_MS, signalGroup, spawnGuarded } from './guard.ts';
+import { type GuardedOptions, KILL_AFTER_MS, loadSpawnGuarded, signalGroup } from './guard.ts';
 import { onLines } from './lines.ts';
 import { Tail } from './tail.ts';
 
@@ -45,6 +45,7 @@ export async function runTool(
   args: readonly string[],
   { timeout, onLine, signal, ...guarded }: RunToolOptions = {},
 ): Promise<ToolResult> {
+  const spawnGuarded = await loadSpawnGuarded();
   if (signal?.aborted) throw new BeamBridgeError('ABORTED', `${command} was cancelled`);
   const child = spawnGuarded(command, args, guarded);
   const stdout = new Tail();

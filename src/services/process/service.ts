@@ -7,8 +7,9 @@ import {
   type GuardedProcess,
   KILL_AFTER_MS,
   keepAlive,
+  loadSpawnGuarded,
+  type SpawnGuarded,
   signalGroup,
-  spawnGuarded,
 } from './guard.ts';
 import { onLines } from './lines.ts';
 import { Tail } from './tail.ts';
@@ -76,8 +77,9 @@ export interface Service<Ready> extends AsyncDisposable {
  * or cannot be started; `ABORTED` when `signal` fires first
  */
 export async function startService<Ready>(options: ServiceOptions<Ready>): Promise<Service<Ready>> {
+  const spawnGuarded = await loadSpawnGuarded();
   if (options.signal?.aborted) throw aborted(options.name);
-  const running = new RunningService(options);
+  const running = new RunningService(options, spawnGuarded);
   await running.start();
   return running;
 }
@@ -93,7 +95,7 @@ class RunningService<Ready> implements Service<Ready> {
   private readonly options: ServiceOptions<Ready>;
   private onReady: (() => void) | undefined;
 
-  constructor(options: ServiceOptions<Ready>) {
+  constructor(options: ServiceOptions<Ready>, spawnGuarded: SpawnGuarded) {
     this.options = options;
     this.log = getLogger(options.name);
     this.child = spawnGuarded(options.command, options.args ?? [], {

@@ -76,7 +76,7 @@ export const assertions: Cases = [
     fails: {
       code: 'ASSERTION_FAILED',
       message:
-        /window \[0, 3000\) of the PCollection do not hold.*\(2 found, 2 expected\).*applied at .*cases\/assertions\.ts:\d+.*\+ +2.*- +3/s,
+        /does not hold the expected elements in window \[0, 3000\) \(2 found, 2 expected\).*applied at .*cases\/assertions\.ts:\d+.*\+ +2.*- +3/s,
     },
   },
   {
