@@ -24,7 +24,7 @@ const DEFAULTS: PipelineOptions = { runner: 'node', progress: false, forceEncodi
 
 /**
  * Runs pipelines in tests, on the runner `node` unless the options name another one. Values are
- * encoded and decoded between all steps, as they would be among several machines.
+ * encoded and decoded between stages, as they would be among several machines.
  *
  * A run fails when an assertion in it fails (`assertThat`, `assertDeepEqual`, …), and also when one
  * was never reached, which a runner alone would pass over in silence.

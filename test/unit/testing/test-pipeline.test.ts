@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pipelines of tests on the runner `node`, in this process.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RunInference } from '../../../src/ml/index.ts';
+import { pipeline } from '../../../src/runners/index.ts';
+import { float64, string } from '../../../src/schema/index.ts';
+import { assertDeepEqual, assertThat, TestPipeline } from '../../../src/testing/index.ts';
+import { create, reshuffle } from '../../../src/transforms/index.ts';
+
+test('a pipeline with a model runs with a function in its place', async () => {
+  const lengths = (texts: string[]) => texts.map((text) => text.length);
+  const result = await new TestPipeline({ model: lengths }).run((root) => {
+    const scores = root
+      .apply(create(['a', 'bee']))
+      .apply(RunInference.of('my.Handler', { example: string, inference: float64 }));
+    assertThat(scores).containsInAnyOrder(
+      { example: 'a', inference: 1 },
+      { example: 'bee', inference: 3 },
+    );
+  });
+  assert.equal(result.state, 'DONE');
+});
+
+test('an assertion that does not hold names both sides and its line', async () => {
+  const run = new TestPipeline().run((root) => {
+    assertThat(root.apply(create(['ada']))).containsInAnyOrder('alan');
+  });
+  await assert.rejects(run, {
+    code: 'ASSERTION_FAILED',
+    message:
+      /1 found, 1 expected.*assertThat\.containsInAnyOrder \(applied at .*test-pipeline\.test\.ts:\d+.*ada.*alan/s,
+  });
+});
+
+test('what a check throws is the cause, and a check that is async is awaited', async () => {
+  const cause = new RangeError('too few');
+  const run = new TestPipeline().run((root) => {
+    assertThat(root.apply(create([1]))).satisfies(async () => {
+      throw cause;
+    });
+  });
+  await assert.rejects(run, { code: 'ASSERTION_FAILED', shortMessage: 'too few', cause });
+});
+
+test('assertions are checked of nothing too', async () => {
+  const nothing = create<number>([]);
+  await new TestPipeline().run((root) => {
+    assertThat(root.apply(nothing)).empty();
+  });
+  const wrong = new TestPipeline().run((root) => {
+    root.apply(nothing).apply(assertDeepEqual([1]));
+  });
+  await assert.rejects(wrong, { code: 'ASSERTION_FAILED' });
+});
+
+test('an exported pipeline runs too, and elements that do not survive encoding are found', async () => {
+  const exported = pipeline(import.meta.url, (root) => {
+    assertThat(root.apply(create([1])).map((n) => n + 1)).containsInAnyOrder(2);
+  });
+  await new TestPipeline().run(exported);
+  const run = new TestPipeline().run((root) =>
+    root
+      .apply(create([1]))
+      .map((n) => () => n)
+      .apply(reshuffle())
+      .map((fn) => fn()),
+  );
+  await assert.rejects(run, { code: 'CODER_MISMATCH' });
+});
