@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where elements come from without any input: the impulse, and the stream that a test writes down.
 
-import { ByteReader } from '../../../base/index.ts';
 import {
   type Coder,
+  decodeValue,
   GlobalWindow,
   type Instant,
   MAX_TIMESTAMP,
@@ -106,7 +106,7 @@ export class TestStreamNode implements EngineNode {
     } else if (event.case === 'elementEvent') {
       const { elements, tag } = event.value;
       const values = elements.map(({ encodedElement, timestamp }) =>
-        element(this.coder.decode(new ByteReader(encodedElement), true), Number(timestamp)),
+        element(decodeValue(this.coder, encodedElement), Number(timestamp)),
       );
       void this.around.deliver(this.outputOf(tag), values);
     }
