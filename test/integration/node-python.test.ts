@@ -5,8 +5,10 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../../src/base/index.ts';
+import { GlobalWindow, NO_FIRING } from '../../src/coders/index.ts';
 import {
   create,
+  globalWindows,
   P,
   pythonCallable,
   pythonTransform,
@@ -14,11 +16,12 @@ import {
   withSchema,
 } from '../../src/index.ts';
 import { RunInference } from '../../src/ml/index.ts';
+import { PackExamples, UnpackPredictions } from '../../src/ml/packing.ts';
 import { isWorkerLost, PythonExecutor } from '../../src/runners/node/python/index.ts';
 import { array, int64, type string } from '../../src/schema/index.ts';
 import { stopHosts } from '../../src/services/index.ts';
 import { gone, isAlive } from '../helpers/alive.ts';
-import { trainedDigits } from '../helpers/digits.ts';
+import { linesOf, predictedByPython, trainedDigits } from '../helpers/digits.ts';
 import { bundleIO, type PythonStage, pythonStage } from '../helpers/python-stage.ts';
 
 after(() => stopHosts());
@@ -80,21 +83,37 @@ test('bundles of several stages, one after another and in many chunks, in one wo
   assert.equal(first, second);
 });
 
-test('inference on packed batches in a stage', async () => {
-  const { model } = await trainedDigits();
+test('inference on packed batches gives what scikit-learn gives', async () => {
+  const digits = await trainedDigits();
+  const types = { example: array(int64), inference: int64 };
   const stage = await pythonStage((root) =>
-    root.apply(create([[0]])).apply(
-      RunInference.of('apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy', {
-        example: array(int64),
-        inference: int64,
-      }).withKwarg('model_uri', model),
-    ),
+    root
+      .apply(create([[0]]))
+      .apply(
+        RunInference.of(
+          'apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy',
+          types,
+        ).withKwarg('model_uri', digits.model),
+      ),
   );
+  const pack = new PackExamples(types, globalWindows().windowCoder());
+  const at = {
+    window: { lookup: () => GlobalWindow.INSTANCE },
+    timestamp: { lookup: () => 0 },
+    pane: { lookup: () => NO_FIRING },
+  };
+  pack.startBundle();
+  const rows = linesOf(digits.all).map((line) => line.split(',').map(Number));
+  for (const [, ...pixels] of rows) pack.process(pixels, at as never);
+  const batches = pack.finishBundle().map(({ value }) => value);
   await using python = await PythonExecutor.start();
-  // What is between the packing steps is bytes: an empty batch is no batch, and refused by name.
-  const error = await rejection(run(python, stage, [Uint8Array.of(255)]));
-  assert.notEqual(error.code, 'HARNESS_PROTOCOL');
-  assert.match(error.transform ?? error.message, /RunInference/);
+  const { values } = await run(python, stage, batches);
+  const unpack = new UnpackPredictions(types, ['example', 'inference']);
+  const answers = values.flatMap((answer) => unpack.process(answer as Uint8Array));
+  assert.deepEqual(
+    answers.map(({ value }, i) => `${rows[i]![0]},${(value as { inference: number }).inference}`),
+    predictedByPython(digits, digits.all),
+  );
 });
 
 test('a side input is read in pieces', async () => {

@@ -110,10 +110,7 @@ export class WorkerSet {
 
   private start(): void {
     const { pool, server } = this.options;
-    const worker = new Worker({
-      hostDied: () => pool?.ended ?? new Promise(() => {}),
-      hostIsDying: () => pool?.isBroken ?? false,
-    });
+    const worker = new Worker(pool);
     this.all.set(worker.id, worker);
     this.starting += 1;
     server.expect(worker);

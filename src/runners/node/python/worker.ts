@@ -11,6 +11,7 @@ import {
   type MessageInitShape,
   type ServiceImplementation,
 } from '../../../proto/index.ts';
+import type { PythonPool } from '../../python-pool.ts';
 
 type ControlCall = Parameters<ServiceImplementation<typeof fn.BeamFnControl>['control']>[0];
 type DataCall = Parameters<ServiceImplementation<typeof fn.BeamFnData>['data']>[0];
@@ -29,14 +30,6 @@ export interface BundleListener {
   output(piece: fn.Elements_Data | fn.Elements_Timers): MaybePromise<void>;
   /** Answers; must not reject. */
   state(request: fn.StateRequest): Promise<MessageInitShape<typeof fn.StateResponseSchema>>;
-}
-
-/** Options of a {@link Worker}. */
-export interface WorkerOptions {
-  /** Resolves with the reason when the host that the worker is a process of is gone. */
-  hostDied(): Promise<BeamBridgeError>;
-  /** Whether the host is known to be on its way out. */
-  hostIsDying(): boolean;
 }
 
 export class Worker {
@@ -61,7 +54,8 @@ export class Worker {
   private draining: ReturnType<typeof withResolvers<void>> | undefined;
   private instructions = 0;
 
-  constructor(private readonly options: WorkerOptions) {
+  /** @param pool - the pool of the host that it is a process of; undefined when that is not ours */
+  constructor(private readonly pool: PythonPool | undefined) {
     const connected = withResolvers<void>();
     this.connected = connected.promise;
     this.connect = connected;
@@ -117,12 +111,13 @@ export class Worker {
       'WORKER_DIED',
       `the Python worker ${this.id} ended its control stream`,
     );
+    const { pool } = this;
+    if (!pool) return this.lose(unknown);
     const over = new AbortController();
     const timer = delay(NOTICE_MS, undefined, { signal: over.signal }).catch(() => {});
-    const dead = this.options.hostDied();
-    const reason = await Promise.race([this.gone, dead, timer.then(() => undefined)]);
+    const reason = await Promise.race([this.gone, pool.ended, timer.then(() => undefined)]);
     over.abort();
-    this.lose(reason ?? (this.options.hostIsDying() ? await dead : unknown));
+    this.lose(reason ?? (pool.isBroken ? await pool.ended : unknown));
   }
 
   takeData(call: DataCall): void {
