@@ -89,6 +89,26 @@ export {
   Root,
 } from './pvalue.ts';
 export {
+  GrowableOffsetRangeTracker,
+  type OffsetRange,
+  OffsetRangeTracker,
+  offsetRange,
+  type RestrictionProgress,
+  type RestrictionSplit,
+  type RestrictionTracker,
+  splitOffsetRange,
+} from './restriction-trackers.ts';
+export {
+  type AnySplittableDoFn,
+  ProcessContinuation,
+  resume,
+  type SplittableCall,
+  type SplittableDoFn,
+  type SplittableOutputs,
+  splittableDoFn,
+  stop,
+} from './splittable.ts';
+export {
   BagState,
   bagState,
   CombiningState,
@@ -111,6 +131,12 @@ export {
 } from './timers.ts';
 export { ProtoBuilder, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from './to-proto.ts';
 export { FUNCTION_URNS } from './urns.ts';
+export {
+  ManualWatermarkEstimator,
+  MonotonicWatermarkEstimator,
+  WallTimeWatermarkEstimator,
+  type WatermarkEstimator,
+} from './watermark-estimators.ts';
 export {
   type AccumulationMode,
   type ClosingBehavior,

@@ -16,10 +16,17 @@ import { labelled } from './names.ts';
 import { BundleFinalizerParam, nameSideInputs, paramsOf, type SideInputParam } from './params.ts';
 import { PTransformClass } from './ptransform.ts';
 import { newOutput, type PCollection } from './pvalue.ts';
+import {
+  type AnySplittableDoFn,
+  isSplittable,
+  restrictionSpec,
+  type SplittableDoFn,
+} from './splittable.ts';
 import type { StateParam } from './state.ts';
 import { keyedForm, nameStateAndTimers, needsKeys } from './stateful.ts';
 import type { TimerFiring, TimerParam } from './timers.ts';
 import { FUNCTION_URNS } from './urns.ts';
+import type { WatermarkEstimator } from './watermark-estimators.ts';
 
 type Awaitable<T> = T | Promise<T>;
 /** Several outputs of one call: iterables and async iterables, generators included. */
@@ -97,7 +104,8 @@ export type AnyFunction = (element: unknown, context: unknown) => unknown;
 /** The user's part of a ParDo. Contexts are templates, not yet bound to a bundle. */
 export type UserFunction =
   | { kind: 'map' | 'flatMap' | 'filter'; fn: AnyFunction; context?: unknown }
-  | { kind: 'doFn'; doFn: DoFn<unknown, unknown, unknown>; context?: unknown };
+  | { kind: 'doFn'; doFn: DoFn<unknown, unknown, unknown>; context?: unknown }
+  | { kind: 'splittable'; doFn: AnySplittableDoFn; context?: unknown };
 
 /** Tag of the main output of a ParDo that names no outputs. */
 export const MAIN_OUTPUT = 'main';
@@ -109,7 +117,7 @@ export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>>
     /** Coder of the output. @default the coder for plain JavaScript values */
     readonly outputCoder?: Coder<O> | 'of the input',
   ) {
-    super(user.kind === 'doFn' ? labelled('parDo', user.doFn) : labelled(user.kind, user.fn));
+    super('doFn' in user ? labelled('parDo', user.doFn) : labelled(user.kind, user.fn));
   }
 
   /** The same transform with several outputs, to which {@link tagged} values go by their tag. */
@@ -134,7 +142,7 @@ export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>>
     applyParDo(this.user, input, pipeline, node, MAIN_OUTPUT);
     const coder =
       this.outputCoder === 'of the input' ? input.coder : (this.outputCoder ?? new JsCoder());
-    return newOutput(pipeline, node, MAIN_OUTPUT, coder as Coder<O>, input.node);
+    return newOutput(pipeline, node, MAIN_OUTPUT, coder as Coder<O>, likeOutput(this.user, input));
   }
 }
 
@@ -149,7 +157,7 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     readonly tags: readonly (keyof Tags & string)[],
     readonly coders: { [K in keyof Tags]?: Coder<Tags[K]> },
   ) {
-    super(labelled('parDo', user.kind === 'doFn' ? user.doFn : user.fn));
+    super(labelled('parDo', 'doFn' in user ? user.doFn : user.fn));
   }
 
   override expandInternal(
@@ -165,10 +173,17 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     const outputs: Record<string, PCollection<unknown>> = {};
     for (const tag of new Set([this.main, ...this.tags])) {
       const coder = this.coders[tag] ?? new JsCoder();
-      outputs[tag] = newOutput(pipeline, node, tag, coder as Coder<unknown>, input.node);
+      const like = likeOutput(this.user, input);
+      outputs[tag] = newOutput(pipeline, node, tag, coder as Coder<unknown>, like);
     }
     return outputs as { [K in keyof Tags]: PCollection<Tags[K]> };
   }
+}
+
+/** Windowing and boundedness of a ParDo's outputs. */
+function likeOutput(user: UserFunction, { node }: PCollection<unknown>) {
+  const endless = user.kind === 'splittable' && user.doFn.bounded === false;
+  return { windowing: node.windowing, bounded: node.bounded && !endless };
 }
 
 /** The part of a ParDo with state that has the state, behind the one that encodes the keys. */
@@ -194,6 +209,8 @@ function applyParDo(
   mainTag: string,
 ): void {
   checkFunction(user, node);
+  const restriction =
+    user.kind === 'splittable' ? restrictionSpec(user.doFn, user.context, node) : undefined;
   const { context: withSides, sideInputs } = nameSideInputs(user.context);
   const { context, states, timers, timerCoder, specs } = nameStateAndTimers(
     withSides,
@@ -234,6 +251,7 @@ function applyParDo(
           doFn: { urn: FUNCTION_URNS.doFn, payload: key },
           requestsFinalization,
           ...specs(proto),
+          ...restriction?.(proto),
           sideInputs: Object.fromEntries(
             [...sideInputs.keys()].map((id) => [
               id,
@@ -264,11 +282,11 @@ export interface RegisteredParDo {
 
 function checkFunction(user: UserFunction, node: TransformNode): void {
   const given =
-    user.kind === 'doFn' ? (user.doFn as { process?: unknown } | undefined)?.process : user.fn;
+    'doFn' in user ? (user.doFn as { process?: unknown } | undefined)?.process : user.fn;
   if (typeof given === 'function') return;
   throw new BeamBridgeError(
     'INVALID_ARGUMENT',
-    user.kind === 'doFn' ? 'the DoFn has no process method' : `${user.kind} was given no function`,
+    'doFn' in user ? 'the DoFn has no process method' : `${user.kind} was given no function`,
     {
       ...node.errorDetails,
       hint: 'Pass a function, or for parDo an object with a process(element) method.',
@@ -276,16 +294,29 @@ function checkFunction(user: UserFunction, node: TransformNode): void {
   );
 }
 
-/** Applies a {@link DoFn} to each element. */
+/** Applies a {@link DoFn}, or a {@link SplittableDoFn}, to each element. */
+export function parDo<
+  InputT,
+  OutputT,
+  RestrictionT,
+  PositionT,
+  ContextT = undefined,
+  WatermarkT extends WatermarkEstimator | undefined = undefined,
+  StateT = unknown,
+>(
+  doFn: SplittableDoFn<InputT, OutputT, RestrictionT, PositionT, ContextT, WatermarkT, StateT>,
+  context?: ContextT,
+): ParDo<InputT, OutputT>;
 export function parDo<InputT, OutputT, ContextT = undefined>(
   doFn: DoFn<InputT, OutputT, ContextT>,
   context?: ContextT,
-): ParDo<InputT, OutputT> {
-  return new ParDo<InputT, OutputT>({
-    kind: 'doFn',
-    doFn: doFn as DoFn<unknown, unknown, unknown>,
-    context,
-  });
+): ParDo<InputT, OutputT>;
+export function parDo<InputT, OutputT>(doFn: unknown, context?: unknown): ParDo<InputT, OutputT> {
+  return new ParDo<InputT, OutputT>(
+    isSplittable(doFn)
+      ? { kind: 'splittable', doFn, context }
+      : { kind: 'doFn', doFn: doFn as DoFn<unknown, unknown, unknown>, context },
+  );
 }
 
 /** As {@link PCollection.map}, to be applied. */

@@ -22,7 +22,7 @@ import { TimerParam } from './timers.ts';
 /** As much of a ParDo's function as matters here. */
 export interface StatefulUser {
   readonly kind: string;
-  readonly doFn?: { onTimer?: unknown };
+  readonly doFn?: unknown;
   readonly context?: unknown;
 }
 
@@ -44,7 +44,8 @@ export function needsKeys(
   const isStateful = paramsOf(context).some(
     ([, param]) => param instanceof StateParam || param instanceof TimerParam,
   );
-  if (!isStateful) return false;
+  // A splittable DoFn with state is refused a step later, with the reason.
+  if (!isStateful || kind === 'splittable') return false;
   if (kind !== 'doFn') {
     throw new BeamBridgeError('INVALID_ARGUMENT', `${kind} was given a state or a timer`, {
       ...node.errorDetails,
@@ -99,7 +100,8 @@ export function nameStateAndTimers<C>(
       timers.set(id, copy);
     }
   });
-  const hasOnTimer = typeof user.doFn?.onTimer === 'function';
+  const hasOnTimer =
+    typeof (user.doFn as { onTimer?: unknown } | undefined)?.onTimer === 'function';
   if (hasOnTimer !== timers.size > 0) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',

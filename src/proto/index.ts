@@ -13,6 +13,7 @@ export {
   toJson,
   toJsonString,
 } from '@bufbuild/protobuf';
+export { TimestampSchema } from '@bufbuild/protobuf/wkt';
 export { type ServiceError, status as GrpcStatus } from '@grpc/grpc-js';
 export * from './gen/expansion_pb.ts';
 export * as fn from './gen/fn_execution_pb.ts';

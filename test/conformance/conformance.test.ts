@@ -13,6 +13,7 @@ import { grouping } from './cases/grouping.ts';
 import { lifecycle } from './cases/lifecycle.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
+import { splittable } from './cases/splittable.ts';
 import { state } from './cases/state.ts';
 import { testStreams } from './cases/test-streams.ts';
 import { text } from './cases/text.ts';
@@ -31,6 +32,7 @@ const groups: Readonly<Record<string, Cases>> = {
   windowing,
   triggers,
   'state and timers': state,
+  'splittable DoFns': splittable,
   'life cycle': lifecycle,
   text,
   assertions,

@@ -11,6 +11,7 @@ import {
 } from '../../pipeline/index.ts';
 import { pb, urns } from '../../proto/index.ts';
 import type { RegisteredCombine } from '../../transforms/index.ts';
+import { isSplittableStep, SPLITTABLE_URNS, splittable } from './build-splittable.ts';
 import { BoundContext } from './context.ts';
 import {
   type DescriptorView,
@@ -67,6 +68,7 @@ const factories = new Map<string, Factory>([
   [urns.FnApiTransforms_Runner.DATA_SOURCE, dataSource],
   [urns.FnApiTransforms_Runner.DATA_SINK, dataSink],
   [P.PAR_DO, parDo],
+  ...SPLITTABLE_URNS.map((urn): [string, Factory] => [urn, parDo]),
   [
     P.FLATTEN,
     (id, transform, c) => new Flatten(id, mainInputs(transform), onlyOutput(transform, c)),
@@ -181,12 +183,13 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
   const payload = payloadOf(pb.ParDoPayloadSchema, transform);
   const fn = registered<RegisteredParDo>(payload.doFn, FUNCTION_URNS.doFn, id, context);
   const info = { transform: fn.transform, appliedAt: fn.appliedAt };
-  refuseRestriction(payload, info);
   const outputs = new Map(
     Object.entries(transform.outputs).map(([tag, pc]) => [tag, context.receiver(pc)]),
   );
+  const urn = transform.spec?.urn ?? '';
+  const isStep = isSplittableStep(urn);
   const sideInputs =
-    fn.sideInputs.size > 0
+    fn.sideInputs.size > 0 && !isStep
       ? new SideInputs(id, transform, fn, view, scope, cache, info)
       : undefined;
   const stateful = stateAndTimers(id, transform, fn, context);
@@ -198,7 +201,7 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
     sideInputs,
     metrics,
     context: new BoundContext(
-      fn.user.context,
+      isStep ? undefined : fn.user.context,
       sideInputs,
       metrics,
       scope,
@@ -206,7 +209,8 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
       stateful?.states,
       stateful?.timers,
     ),
-    emitter: new Emitter(outputs, fn.mainTag, info),
+    // The steps before a splittable DoFn's process have one output, which the runner names.
+    emitter: new Emitter(outputs, isStep ? ([...outputs.keys()][0] ?? '') : fn.mainTag, info),
   };
   switch (fn.user.kind) {
     case 'map':
@@ -224,21 +228,14 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
             stateful.timers,
           )
         : new DoFnOperator(parts, DoFnInstance.of(fn.user.doFn));
+    case 'splittable':
+      return splittable(urn, transform, fn.user.doFn, parts, view, scope);
   }
 }
 
 /** Without a context the element is the only argument: `map(console.log)` prints it and no more. */
 function callable(fn: AnyFunction, context: unknown): AnyFunction {
   return context === undefined ? (element) => (fn as (element: unknown) => unknown)(element) : fn;
-}
-
-function refuseRestriction(payload: pb.ParDoPayload, info: object): void {
-  if (!payload.restrictionCoderId) return;
-  throw new BeamBridgeError(
-    'UNSUPPORTED',
-    'a DoFn with a restriction cannot run in TypeScript',
-    info,
-  );
 }
 
 /** The states and timers of a ParDo that has some. */

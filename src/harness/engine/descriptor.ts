@@ -123,9 +123,15 @@ export function payloadOf<S extends PayloadSchema>(
   return fromBinary(schema, transform.spec?.payload ?? new Uint8Array());
 }
 
+/** The URNs whose payload is that of a ParDo. */
+const PAR_DO_URNS: ReadonlySet<string> = new Set([
+  urns.StandardPTransforms_Primitives.PAR_DO,
+  ...Object.values(urns.StandardPTransforms_SplittableParDoComponents),
+]);
+
 /** Tags of the inputs that are side inputs: they do not flow through the operator. */
 export function sideInputTags(transform: pb.PTransform): Set<string> {
-  if (transform.spec?.urn !== urns.StandardPTransforms_Primitives.PAR_DO) return new Set();
+  if (!PAR_DO_URNS.has(transform.spec?.urn ?? '')) return new Set();
   return new Set(Object.keys(payloadOf(pb.ParDoPayloadSchema, transform).sideInputs));
 }
 

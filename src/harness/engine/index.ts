@@ -12,6 +12,7 @@ export type { MonitoringInfo } from './metrics.ts';
 export type { BundleResult } from './plan.ts';
 export type { BundleFinalizer } from './scope.ts';
 export {
+  type Application,
   type BundleInput,
   type BundleIO,
   type BundleOutput,

@@ -3,6 +3,7 @@
 // Source: Beam's metrics.proto, MonitoringInfoSpecs.
 
 import { BeamBridgeError, ByteWriter } from '../../base/index.ts';
+import { DoubleCoder, IterableCoder } from '../../coders/index.ts';
 import type { Metric, MetricKind } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
 
@@ -15,6 +16,7 @@ export interface MonitoringInfo {
 }
 
 const SPECS = urns.MonitoringInfoSpecs_Enum;
+const PROGRESS_CODER = new IterableCoder(new DoubleCoder());
 const TYPES = urns.MonitoringInfoTypeUrns_Enum;
 
 /** A metric's value so far in one bundle. */
@@ -160,6 +162,20 @@ export function readIndex(transformId: string, index: number): MonitoringInfo {
     payload: encoded((out) => writeInt64(index, out)),
     labels: { PTRANSFORM: transformId },
   };
+}
+
+/** How much of the element being processed is done, and how much is left. */
+export function workProgress(
+  transformId: string,
+  { completed, remaining }: { completed: number; remaining: number },
+): MonitoringInfo[] {
+  const info = (urn: string, work: number) => ({
+    urn,
+    type: TYPES.PROGRESS_TYPE,
+    payload: encoded((out) => PROGRESS_CODER.encode([work], out)),
+    labels: { PTRANSFORM: transformId },
+  });
+  return [info(SPECS.WORK_COMPLETED, completed), info(SPECS.WORK_REMAINING, remaining)];
 }
 
 function encoded(write: (out: ByteWriter) => void): Uint8Array {

@@ -4,7 +4,13 @@
 // downstream has to wait, and then everything upstream waits with it.
 
 import type { WindowedValue } from '../../coders/index.ts';
-import type { MaybePromise } from './types.ts';
+import type { Application, MaybePromise, Residual } from './types.ts';
+
+/** The parts in which the element being processed was cut. */
+export interface ElementSplit {
+  readonly primaryRoots: readonly Application[];
+  readonly residualRoots: readonly Residual[];
+}
 
 /** One transform in one plan. It sees one bundle at a time, and in it one element at a time. */
 export interface Operator {
@@ -16,6 +22,12 @@ export interface Operator {
   process(element: WindowedValue<unknown>): MaybePromise<void>;
   /** After the last element of a bundle; producers finish before their consumers. */
   finishBundle?(): MaybePromise<void>;
+  /** Which share of the element being processed is done, from 0 to 1; undefined when nobody knows. */
+  fractionCompleted?(): number | undefined;
+  /** Gives back all but a fraction of what is left of the element being processed, where it can. */
+  trySplit?(fractionOfRemainder: number): ElementSplit | undefined;
+  /** The bundle is to end: what waits inside the operator should not. */
+  abort?(): void;
 }
 
 /** Hands the elements of one PCollection to the operators that consume it, and counts them. */
@@ -30,6 +42,16 @@ export class Receiver {
   add(consumer: Operator): void {
     this.consumers.push(consumer);
     this.only = this.consumers.length === 1 ? consumer : undefined;
+  }
+
+  /** As {@link Operator.fractionCompleted}, of the one consumer. */
+  fractionCompleted(): number | undefined {
+    return this.only?.fractionCompleted?.();
+  }
+
+  /** As {@link Operator.trySplit}: an element that goes to several cannot be cut. */
+  trySplit(fractionOfRemainder: number): ElementSplit | undefined {
+    return this.only?.trySplit?.(fractionOfRemainder);
   }
 
   receive(element: WindowedValue<unknown>): MaybePromise<void> {

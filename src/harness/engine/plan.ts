@@ -12,6 +12,7 @@ import { type Operator, Receiver } from './operator.ts';
 import { DataSource } from './operators/data-source.ts';
 import { DoFnOperator } from './operators/do-fn.ts';
 import { ParDoOperator } from './operators/par-do.ts';
+import { SplittableStep } from './operators/splittable-steps.ts';
 import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
 import { type BundleFinalizer, BundleScope } from './scope.ts';
 import type { SideInputCache } from './side-input-cache.ts';
@@ -92,7 +93,7 @@ export class BundlePlan {
       return {
         monitoringInfos: this.monitoringInfos(),
         finalizers: [...scope.finalizers],
-        residuals: [],
+        residuals: [...scope.residuals],
       };
     } catch (error) {
       for (const doFn of this.doFns) doFn.markBroken();
@@ -149,6 +150,7 @@ export class BundlePlan {
   abort(error: Error): void {
     this.scope.aborted = error;
     for (const source of this.sources.values()) source.abort();
+    for (const operator of this.operators) operator.abort?.();
   }
 
   monitoringInfos(): MonitoringInfo[] {
@@ -201,10 +203,12 @@ function inOrder(operators: readonly Operator[], view: DescriptorView): Operator
 
 function doFnsOf(operators: readonly Operator[], view: DescriptorView): DoFnInstance[] {
   const found = new Set<DoFnInstance>();
+  const using = new Set<DoFnInstance>();
   for (const operator of operators) {
+    if (operator instanceof SplittableStep) found.add(operator.instance);
     if (!(operator instanceof DoFnOperator)) continue;
     const { instance } = operator;
-    if (found.has(instance) && instance.isExclusive) {
+    if (using.has(instance) && instance.isExclusive) {
       throw new BeamBridgeError(
         'UNSUPPORTED',
         'one DoFn object with startBundle or finishBundle is applied twice, and both applications run in one stage',
@@ -214,6 +218,7 @@ function doFnsOf(operators: readonly Operator[], view: DescriptorView): DoFnInst
         },
       );
     }
+    using.add(instance);
     found.add(instance);
   }
   return [...found].sort((a, b) => a.order - b.order);

@@ -2,7 +2,7 @@
 // What the operators of one plan share while a bundle runs through them.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import type { BundleIO, BundleState, MaybePromise } from './types.ts';
+import type { BundleIO, BundleState, MaybePromise, Residual } from './types.ts';
 
 /** Called once the runner has stored a bundle's results for good. */
 export type BundleFinalizer = () => MaybePromise<void>;
@@ -11,6 +11,8 @@ export type BundleFinalizer = () => MaybePromise<void>;
 export class BundleScope {
   private current: BundleIO | undefined;
   readonly finalizers: BundleFinalizer[] = [];
+  /** What operators left for later. */
+  readonly residuals: Residual[] = [];
   /** Why the bundle must not go on; undefined while it may. */
   aborted: Error | undefined;
 
@@ -18,6 +20,7 @@ export class BundleScope {
     this.current = io;
     this.aborted = undefined;
     this.finalizers.length = 0;
+    this.residuals.length = 0;
   }
 
   end(): void {

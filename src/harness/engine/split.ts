@@ -11,6 +11,28 @@ export interface SourcePosition {
   readonly index: number;
   /** Index at which the source stops already; infinite when it was never split. */
   readonly stop: number;
+  /** Which share of the element being processed is done. @default half */
+  readonly progress?: number | undefined;
+}
+
+/** What of the bundle's rest is wanted, in elements, and how much of the current one is done. */
+function wantedShare({ index, stop, progress }: SourcePosition, desired: DesiredSplit) {
+  const done = index < 0 ? 1 : (progress ?? 0.5);
+  const total = Math.min(Math.max(desired.estimatedInputElements, index + 1), stop);
+  return { done, keep: (total - index - done) * desired.fractionOfRemainder };
+}
+
+/**
+ * The fraction to keep of what is left of the current element, where the cut falls inside it.
+ */
+export function elementFraction(at: SourcePosition, desired: DesiredSplit): number | undefined {
+  const { done, keep } = wantedShare(at, desired);
+  if (done >= 1) return undefined;
+  const allowed = desired.allowedSplitPoints;
+  const isAllowed = (index: number) => allowed.length === 0 || allowed.includes(index);
+  if (!isAllowed(at.index) || !isAllowed(at.index + 1)) return undefined;
+  const fraction = keep / (1 - done);
+  return fraction < 1 ? fraction : undefined;
 }
 
 /**
@@ -18,10 +40,8 @@ export interface SourcePosition {
  */
 export function splitIndex(at: SourcePosition, desired: DesiredSplit): number | undefined {
   const { index, stop } = at;
-  const progress = index < 0 ? 1 : 0.5;
-  const total = Math.min(Math.max(desired.estimatedInputElements, index + 1), stop);
-  const keep = (total - index - progress) * desired.fractionOfRemainder;
-  const wanted = index + Math.max(1, Math.round(progress + keep));
+  const { done, keep } = wantedShare(at, desired);
+  const wanted = index + Math.max(1, Math.round(done + keep));
   const first = nearestAllowed(wanted, index, desired.allowedSplitPoints);
   return first > index && first < stop ? first : undefined;
 }

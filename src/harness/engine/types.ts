@@ -7,17 +7,29 @@ import type { Instant, WindowedValue } from '../../coders/index.ts';
 /** A value now, or later: the engine waits only where it is given a promise. */
 export type MaybePromise<T> = T | Promise<T>;
 
-/** The rest of an element that a bundle did not finish: to be processed later, by any bundle. */
-export interface Residual {
-  /** The transform that goes on with it, and the tag of its input. */
+/** A part of an element's work, in the form in which a transform takes it. */
+export interface Application {
+  /** The transform that it is for, and the tag of its input. */
   readonly transformId: string;
   readonly inputId: string;
-  /** The element with its restriction and its window, encoded as that input is. */
-  readonly element: Uint8Array;
+  /**
+   * The element with its restriction and its windows, encoded as the data source in front of the
+   * transform reads it; as it is where that source's elements never leave this process.
+   */
+  readonly element: Uint8Array | WindowedValue<unknown>;
+}
+
+/** The rest of an element that a bundle did not finish: to be processed later, by any bundle. */
+export interface Residual extends Application {
   /** How long to wait first. Milliseconds. */
   readonly delayMillis: number;
-  /** Below which timestamp nothing more comes out of it, by the tag of the output. */
+  /**
+   * Below which timestamp nothing more comes out of it, by the tag of the output; empty where the
+   * element's own timestamp must be taken for that.
+   */
   readonly watermarks: ReadonlyMap<string, Instant>;
+  /** Whether it comes to an end by itself. */
+  readonly isBounded: boolean;
 }
 
 /** The user's functions by the keys that payloads carry; `Pipeline.functions` is one. */
@@ -116,11 +128,16 @@ export interface DesiredSplit {
   readonly allowedSplitPoints: readonly number[];
 }
 
-/** Where a data source was split: what lies between the two belongs to nobody. */
+/**
+ * Where a data source was split. An element that lies between the two was itself cut in parts: what
+ * the bundle keeps of it, and what it gives back.
+ */
 export interface ChannelSplit {
   readonly transformId: string;
   readonly lastPrimaryElement: number;
   readonly firstResidualElement: number;
+  readonly primaryRoots: readonly Application[];
+  readonly residualRoots: readonly Residual[];
 }
 
 /** Whether something must be awaited. Cheaper than awaiting everything by a factor of fifty. */

@@ -13,6 +13,7 @@ import {
   type RunningBundle,
   timerPorts,
 } from '../engine/index.ts';
+import { application, delayedApplication } from './applications.ts';
 import { GrpcBundleState } from './bundle-state.ts';
 import type { Channels } from './channels.ts';
 import type { Descriptors } from './descriptors.ts';
@@ -56,7 +57,7 @@ export class Bundles {
       if (request.elements) channels.inbound.accept(request.elements);
       const bundle = engine.start(descriptor, this.io(instructionId, descriptor, request));
       this.running.set(instructionId, bundle);
-      const { monitoringInfos, finalizers } = await bundle.done;
+      const { monitoringInfos, finalizers, residuals } = await bundle.done;
       this.keep(instructionId, finalizers);
       return {
         case: 'processBundle',
@@ -65,6 +66,7 @@ export class Bundles {
           monitoringInfos,
           monitoringData: shortIds.data(monitoringInfos),
           requiresFinalization: finalizers.length > 0,
+          residualRoots: residuals.map(delayedApplication),
         },
       };
     } finally {
@@ -165,6 +167,8 @@ export class Bundles {
           lastPrimaryElement: BigInt(split.lastPrimaryElement),
           firstResidualElement: BigInt(split.firstResidualElement),
         })),
+        primaryRoots: splits.flatMap(({ primaryRoots }) => primaryRoots.map(application)),
+        residualRoots: splits.flatMap(({ residualRoots }) => residualRoots.map(delayedApplication)),
       },
     };
   }

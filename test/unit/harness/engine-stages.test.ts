@@ -450,7 +450,13 @@ test('a split gives back the elements after the split point', async () => {
   const wish = { fractionOfRemainder: 0.5, estimatedInputElements: 10, allowedSplitPoints: [] };
   // At index 1 and half done: 8.5 elements remain, 4.25 of them are kept.
   assert.deepEqual(running.split(new Map([[SOURCE, wish]])), [
-    { transformId: SOURCE, lastPrimaryElement: 5, firstResidualElement: 6 },
+    {
+      transformId: SOURCE,
+      lastPrimaryElement: 5,
+      firstResidualElement: 6,
+      primaryRoots: [],
+      residualRoots: [],
+    },
   ]);
   assert.deepEqual(running.split(new Map([['no such source', wish]])), []);
   goOn();

@@ -54,6 +54,8 @@ export interface Stage {
   encodeWindowed(elements: readonly WindowedValue<unknown>[]): Uint8Array;
   /** Decodes what a sink wrote. */
   decode(sink: string, chunks: readonly Uint8Array[]): WindowedValue<unknown>[];
+  /** Decodes elements of the PCollection that the source reads. */
+  decodeInput(data: Uint8Array): WindowedValue<unknown>[];
   /** Ids of the transforms by their unique names. */
   idOf(name: string): string;
 }
@@ -134,17 +136,19 @@ export function stageOf(
     for (const one of elements) coder(input.node.id).encode(one, out, true);
     return out.take();
   };
+  const decodeAs = (pcollectionId: string, chunks: readonly Uint8Array[]) => {
+    const reader = new ByteReader(Buffer.concat(chunks));
+    const found: WindowedValue<unknown>[] = [];
+    while (!reader.done) found.push(coder(pcollectionId).decode(reader, true));
+    return found;
+  };
   return {
     pipeline,
     descriptor,
     encodeWindowed,
     encode: (values) => encodeWindowed(values.map((value) => element(value))),
-    decode: (sink, chunks) => {
-      const reader = new ByteReader(Buffer.concat(chunks));
-      const found: WindowedValue<unknown>[] = [];
-      while (!reader.done) found.push(coder(outputs[sink]!.node.id).decode(reader, true));
-      return found;
-    },
+    decode: (sink, chunks) => decodeAs(outputs[sink]!.node.id, chunks),
+    decodeInput: (data) => decodeAs(input.node.id, [data]),
     idOf: (name) =>
       Object.entries(transforms).find(([, { uniqueName }]) => uniqueName === name)?.[0] ?? '',
   };

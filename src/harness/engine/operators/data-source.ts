@@ -6,16 +6,16 @@ import type { Coder, WindowedValue } from '../../../coders/index.ts';
 import type { TransformInfo } from '../errors.ts';
 import { type MonitoringInfo, readIndex } from '../metrics.ts';
 import type { Operator, Receiver } from '../operator.ts';
-import { splitIndex } from '../split.ts';
+import { elementFraction, splitIndex } from '../split.ts';
 import type { ChannelSplit, DesiredSplit, MaybePromise } from '../types.ts';
 
 /** Elements between looks at the clock. */
 const ELEMENTS_PER_LOOK = 128;
 /** For how long a bundle may keep the event loop: progress and split requests wait meanwhile. */
-const TURN_MILLIS = 20;
+export const TURN_MILLIS = 20;
 
 /** Lets everything else that is waiting run first. */
-function yieldTurn(): Promise<void> {
+export function yieldTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -124,13 +124,29 @@ export class DataSource implements Operator {
   /** Gives back the elements from some index on. */
   split(desired: DesiredSplit): ChannelSplit | undefined {
     if (!this.running) return undefined;
-    const first = splitIndex({ index: this.index, stop: this.stop }, desired);
+    const { index, stop, transformId, out } = this;
+    const progress = index < 0 ? undefined : out.fractionCompleted();
+    const at = { index, stop, progress };
+    const fraction = elementFraction(at, desired);
+    const cut = fraction === undefined ? undefined : out.trySplit(fraction);
+    if (cut) {
+      this.stop = index + 1;
+      return {
+        transformId,
+        lastPrimaryElement: index - 1,
+        firstResidualElement: index + 1,
+        ...cut,
+      };
+    }
+    const first = splitIndex(at, desired);
     if (first === undefined) return undefined;
     this.stop = first;
     return {
-      transformId: this.transformId,
+      transformId,
       lastPrimaryElement: first - 1,
       firstResidualElement: first,
+      primaryRoots: [],
+      residualRoots: [],
     };
   }
 

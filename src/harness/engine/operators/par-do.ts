@@ -99,7 +99,8 @@ export abstract class ParDoOperator implements Operator {
     }
   }
 
-  private processOne(element: WindowedValue<unknown>): MaybePromise<void> {
+  /** Calls the user's function on an element that is in one window, side inputs loaded. */
+  protected processOne(element: WindowedValue<unknown>): MaybePromise<void> {
     const loading = this.sideInputs?.prepare(element.windows[0]!);
     if (loading) return this.processLoaded(loading, element);
     this.context.element = element;

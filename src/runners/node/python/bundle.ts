@@ -11,7 +11,7 @@ import {
   type MonitoringInfo,
   type Residual,
 } from '../../../harness/index.ts';
-import type { fn } from '../../../proto/index.ts';
+import { type fn, pb } from '../../../proto/index.ts';
 import type { Registered } from './descriptors.ts';
 import { sendInput } from './input.ts';
 import { StateAnswers } from './state.ts';
@@ -204,6 +204,7 @@ function residual({ application, requestedTimeDelay }: fn.DelayedBundleApplicati
     element,
     delayMillis: Math.max(0, millis(requestedTimeDelay)),
     watermarks: new Map(watermarks.map(([tag, time]) => [tag, millis(time)])),
+    isBounded: application?.isBounded !== pb.IsBounded_Enum.UNBOUNDED,
   };
 }
 

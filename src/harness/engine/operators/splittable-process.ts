@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// A splittable DoFn's `process`, on one element and restriction at a time. What it leaves, because
+// it asked to be called again or because the runner took the rest, becomes a residual.
+
+import { BeamBridgeError } from '../../../base/index.ts';
+import type { Window, WindowedValue } from '../../../coders/index.ts';
+import {
+  type AnySplittableDoFn,
+  ProcessContinuation,
+  TaggedOutput,
+  TimestampedValue,
+} from '../../../pipeline/index.ts';
+import type { DoFnInstance } from '../do-fn-instances.ts';
+import { type MonitoringInfo, workProgress } from '../metrics.ts';
+import type { ElementSplit } from '../operator.ts';
+import type { BundleScope } from '../scope.ts';
+import { isThenable } from '../types.ts';
+import { TURN_MILLIS, yieldTurn } from './data-source.ts';
+import { DoFnOperator } from './do-fn.ts';
+import type { ParDoParts } from './par-do.ts';
+import { type ElementParts, RestrictionRun } from './restriction-run.ts';
+import type { Sized } from './splittable-steps.ts';
+
+/** Outputs between looks at the clock. */
+const OUTPUTS_PER_LOOK = 64;
+
+/** Where what is left of an element goes. */
+export interface SplittableWiring {
+  readonly doFn: AnySplittableDoFn;
+  readonly scope: BundleScope;
+  readonly parts: ElementParts;
+}
+
+export class SplittableProcess extends DoFnOperator {
+  private run: RestrictionRun | undefined;
+  /** Windows of the current element that `process` was not called for yet. */
+  private waiting: (readonly Window[])[] = [];
+  private done: Window[] = [];
+  private given: WindowedValue<unknown> | undefined;
+
+  constructor(
+    parts: ParDoParts,
+    instance: DoFnInstance,
+    private readonly wiring: SplittableWiring,
+  ) {
+    super(parts, instance);
+  }
+
+  override async startBundle(): Promise<void> {
+    this.forget();
+    await super.startBundle();
+  }
+
+  override async process(element: WindowedValue<unknown>): Promise<void> {
+    const { windows } = element;
+    this.given = element;
+    this.done = [];
+    this.waiting = this.context.observesWindows ? windows.map((window) => [window]) : [windows];
+    for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
+      await this.processOne({ ...element, windows: next });
+      this.done.push(...next);
+    }
+    this.forget();
+  }
+
+  private forget(): void {
+    this.run = undefined;
+    this.given = undefined;
+    this.waiting = [];
+  }
+
+  protected override async call(element: WindowedValue<unknown>): Promise<void> {
+    const { scope, doFn, parts } = this.wiring;
+    const run = this.guarded(() => new RestrictionRun(doFn, element, parts));
+    this.run = run;
+    try {
+      const ended = await this.drive(run);
+      // What is left of an aborted bundle is nobody's business.
+      if (scope.aborted) throw scope.aborted;
+      const residual = this.guarded(() => run.finish(ended));
+      if (residual) scope.residuals.push(residual);
+    } finally {
+      this.run = undefined;
+    }
+  }
+
+  /** Calls `process` and sends what it outputs. */
+  private async drive(run: RestrictionRun): Promise<ProcessContinuation | undefined> {
+    const { key: value } = (run.element.value as Sized).key;
+    let given: unknown;
+    try {
+      given = this.wiring.doFn.process(value, run.tracker, this.context.value, run.call);
+      if (isThenable(given)) given = await given;
+    } catch (error) {
+      throw this.failed(error);
+    }
+    if (given === undefined || given instanceof ProcessContinuation) return given;
+    const outputs = given as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null;
+    const iterator =
+      typeof outputs?.[Symbol.iterator] === 'function'
+        ? (outputs as Iterable<unknown>)[Symbol.iterator]()
+        : outputs?.[Symbol.asyncIterator]?.();
+    if (iterator) return this.sendAll(iterator, run);
+    throw this.failed(
+      new BeamBridgeError(
+        'USER_CODE_FAILED',
+        `process gave ${given === null ? 'null' : typeof given}, where outputs were expected`,
+        { hint: 'Be a generator, or return an array, resume(…), stop() or nothing.' },
+      ),
+    );
+  }
+
+  private async sendAll(
+    iterator: Iterator<unknown> | AsyncIterator<unknown>,
+    run: RestrictionRun,
+  ): Promise<ProcessContinuation | undefined> {
+    let began = performance.now();
+    for (let count = 1; ; count++) {
+      let next: IteratorResult<unknown>;
+      try {
+        const step = iterator.next();
+        next = isThenable(step) ? await step : (step as IteratorResult<unknown>);
+      } catch (error) {
+        throw this.failed(error);
+      }
+      if (next.done) return this.continuation(next.value);
+      try {
+        this.observe(next.value, run);
+        const pending = this.emitter.one(next.value, run.element);
+        if (pending) await pending;
+        if (count % OUTPUTS_PER_LOOK === 0 && performance.now() - began >= TURN_MILLIS) {
+          await yieldTurn();
+          began = performance.now();
+        }
+        if (this.wiring.scope.aborted) throw this.wiring.scope.aborted;
+      } catch (error) {
+        await iterator.return?.();
+        throw error;
+      }
+    }
+  }
+
+  /** What a generator returned; other iterators may end with anything. */
+  private continuation(ended: unknown): ProcessContinuation | undefined {
+    return ended instanceof ProcessContinuation ? ended : undefined;
+  }
+
+  private observe(output: unknown, run: RestrictionRun): void {
+    const { watermark } = run.call;
+    if (!watermark?.observeTimestamp) return;
+    const value = output instanceof TaggedOutput ? output.value : output;
+    const at = value instanceof TimestampedValue ? value.timestamp : run.element.timestamp;
+    this.guarded(() => watermark.observeTimestamp?.(at));
+  }
+
+  private guarded<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw this.failed(error);
+    }
+  }
+
+  fractionCompleted(): number | undefined {
+    const progress = this.guarded(() => this.run?.progress());
+    if (!progress) return undefined;
+    const { completed, remaining } = progress;
+    if (remaining === Infinity) return 0;
+    return completed + remaining > 0 ? completed / (completed + remaining) : undefined;
+  }
+
+  /**
+   * Cuts the restriction under way. Windows that `process` was not called for go away with the rest;
+   * those that are done stay.
+   */
+  trySplit(fractionOfRemainder: number): ElementSplit | undefined {
+    const { run, given, waiting, done } = this;
+    if (!run || !given) return undefined;
+    const cut = this.guarded(() => run.trySplit(fractionOfRemainder));
+    if (!cut && waiting.length === 0) return undefined;
+    const { parts } = this.wiring;
+    const primaryRoots = [cut?.primary ?? run.whole()];
+    if (done.length > 0) primaryRoots.push(parts.application({ ...given, windows: done }));
+    const residualRoots = cut ? [cut.residual] : [];
+    if (waiting.length > 0)
+      residualRoots.push(run.untouched({ ...given, windows: waiting.flat() }));
+    this.waiting = [];
+    return { primaryRoots, residualRoots };
+  }
+
+  abort(): void {
+    this.run?.interrupt();
+  }
+
+  override monitoringInfos(): MonitoringInfo[] {
+    const progress = this.run?.progress();
+    const infos = super.monitoringInfos();
+    return progress ? [...infos, ...workProgress(this.transformId, progress)] : infos;
+  }
+}
