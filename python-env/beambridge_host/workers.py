@@ -81,6 +81,7 @@ class Worker:
     self._run.ended(self)
     # One that nobody needed yet is replaced by the next, whose failure is then told.
     if self._stopping or code == 0 or not self._ordered:
+      self._run.left(self._name)
       return
     how = self._failure or (f'ended by signal {-code}' if code < 0 else f'ended with status {code}')
     self._run.lost(self._name, f'the Python worker {self._name} (process {self._process.pid}) is gone: {how}')
@@ -150,6 +151,10 @@ class WorkerRun:
     if record.get('traceback'):
       text += '\n' + record['traceback'].rstrip()
     self._send(_IMPORTANCE[record['log']], text)
+
+  def left(self, worker_id: str) -> None:
+    if worker_id:
+      self._send(_Importance.JOB_MESSAGE_DEBUG, f'the Python worker {worker_id} has ended', worker_id)
 
   def lost(self, worker_id: str, why: str) -> None:
     self._send(_Importance.JOB_MESSAGE_ERROR, why, worker_id)

@@ -9,6 +9,7 @@ import type { Host } from '../services/index.ts';
 
 const log = getLogger('python');
 const State = jobs.JobState_Enum;
+const Importance = jobs.JobMessage_MessageImportance;
 
 /** Job id of the message stream that opens a host's worker pool for one job, before its token. */
 const RUN_PREFIX = 'beambridge:workers:';
@@ -24,6 +25,8 @@ export interface PythonPoolOptions {
   signal: AbortSignal;
   /** Called for each worker that ended before its time. */
   onWorkerLost(workerId: string, reason: string): void;
+  /** Called for each worker that ended in good order. */
+  onWorkerEnded?(workerId: string): void;
 }
 
 /** A pool that is open, or about to be. */
@@ -40,7 +43,7 @@ export interface PythonPool {
 
 /** Opens the worker pool of `host` for one job. */
 export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPool {
-  const { token, signal, onWorkerLost } = options;
+  const { token, signal } = options;
   const client = createClient(jobs.JobService, host.address, { token: host.token });
   const lines: string[] = [];
   let isBroken = false;
@@ -56,11 +59,18 @@ export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPo
         if (response.case === 'messageResponse') {
           last = response.value;
           say(last);
+          const { importance, messageId } = last;
+          if (messageId && importance === Importance.JOB_MESSAGE_DEBUG) {
+            options.onWorkerEnded?.(messageId);
+          }
           lines.push(...last.messageText.split('\n'));
           lines.splice(0, lines.length - TAIL_LINES);
         } else if (response.value?.state === State.RUNNING) ready();
         else if (response.value?.state === State.FAILED) {
-          onWorkerLost(last?.messageId ?? '', last?.messageText ?? 'a Python worker is gone');
+          options.onWorkerLost(
+            last?.messageId ?? '',
+            last?.messageText ?? 'a Python worker is gone',
+          );
         }
       }
     } catch (error) {
@@ -93,7 +103,6 @@ export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPo
 
 /** What a worker logs, as if it came from the host. */
 function say({ importance, messageText }: jobs.JobMessage): void {
-  const Importance = jobs.JobMessage_MessageImportance;
   if (importance >= Importance.JOB_MESSAGE_ERROR) log.error(messageText);
   else if (importance === Importance.JOB_MESSAGE_WARNING) log.warn(messageText);
   else if (importance === Importance.JOB_MESSAGE_BASIC) log.info(messageText);

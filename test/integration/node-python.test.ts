@@ -2,6 +2,9 @@
 // The node runner's executor of Python stages, with workers of the managed Python host.
 
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../../src/base/index.ts';
@@ -294,6 +297,32 @@ test('disposing ends bundles and leaves no worker', async () => {
   assert.equal((await failing).code, 'ABORTED');
   await gone(pid);
   assert.equal((await rejection(run(python, stage, [0]))).code, 'ABORTED');
+});
+
+test('disposing lets idle workers tear their functions down', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-node-'));
+  const source = `
+class Careful(beam.DoFn):
+  def process(self, x):
+    yield x
+  def teardown(self):
+    open(${JSON.stringify(join(folder, 'torn'))}, 'w').close()
+def careful(pcoll):
+  return pcoll | beam.ParDo(Careful()).with_output_types(int)`;
+  const stage = await pythonStage((root) =>
+    root
+      .apply(create([1]))
+      .apply(withSchema(int64))
+      .apply(pythonTransform('__callable__', { source }, undefined, { output: int64 })),
+  );
+  try {
+    const python = await PythonExecutor.start();
+    assert.deepEqual((await run(python, stage, [5])).values, [5]);
+    await python[Symbol.asyncDispose]();
+    assert.ok(existsSync(join(folder, 'torn')));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a host that dies is told, and no worker outlives it', async () => {

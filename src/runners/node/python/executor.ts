@@ -48,6 +48,7 @@ export class PythonExecutor implements AsyncDisposable {
   private readonly over = new AbortController();
   private readonly bundles = new Set<AbortController>();
   private closed: BeamBridgeError | undefined;
+  private disposing: Promise<void> | undefined;
   private server!: FnServer;
 
   private constructor(private readonly options: PythonExecutorOptions) {
@@ -172,6 +173,7 @@ export class PythonExecutor implements AsyncDisposable {
         token,
         signal: this.over.signal,
         onWorkerLost: (workerId, reason) => set.lost(workerId, reason),
+        onWorkerEnded: (workerId) => set.ended(workerId),
       });
     const set = new WorkerSet({ endpoint, params, limit, server, pool });
     void pool?.ended.then(this.lose);
@@ -179,15 +181,21 @@ export class PythonExecutor implements AsyncDisposable {
     return set;
   }
 
-  /** Ends all bundles with `ABORTED`, and all workers. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.closed) return;
+  /** Ends all bundles with `ABORTED`, and all workers; idle ones tear their functions down first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.disposing ??= this.dispose();
+    return this.disposing;
+  }
+
+  private async dispose(): Promise<void> {
     this.options.signal?.removeEventListener('abort', this.abort);
     const reason = new BeamBridgeError('ABORTED', CLOSED);
     this.closed = reason;
     for (const bundle of this.bundles) bundle.abort(reason);
     const sets = await Promise.allSettled(this.sets.values());
-    for (const set of sets) if (set.status === 'fulfilled') set.value.close(reason);
+    await Promise.all(
+      sets.map((set) => (set.status === 'fulfilled' ? set.value.finish(reason) : undefined)),
+    );
     this.over.abort();
     this.server.close();
   }

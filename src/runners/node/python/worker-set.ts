@@ -2,6 +2,7 @@
 // The workers of one environment: so many at most, one bundle at a time in each, and a new one for
 // each that was lost.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger } from '../../../base/index.ts';
 import { createClient, fn } from '../../../proto/index.ts';
 import type { PythonPool } from '../../python-pool.ts';
@@ -14,6 +15,8 @@ const log = getLogger('python');
 const STARTS = 3;
 /** How long a worker may take until it is ready. Milliseconds. */
 const START_MS = 180_000;
+/** How long idle workers may take to tear their functions down. Milliseconds. */
+const TEARDOWN_MS = 2000;
 
 /** Options of a {@link WorkerSet}. */
 export interface WorkerSetOptions {
@@ -38,6 +41,8 @@ export class WorkerSet {
   private readonly all = new Map<string, Worker>();
   private readonly idle: Worker[] = [];
   private readonly waiters = new Set<Waiter>();
+  /** Who waits for the end of a worker's process. */
+  private readonly exits = new Map<string, () => void>();
   private starting = 0;
   private failures = 0;
   /** Why there will be no more workers. */
@@ -94,6 +99,13 @@ export class WorkerSet {
   /** Hears from the host that a worker ended. */
   lost(workerId: string, reason: string): void {
     this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason, { hint: MEMORY }));
+  }
+
+  /** Hears from the host that a worker's process ended in good order. */
+  ended(workerId: string): void {
+    this.exits.get(workerId)?.();
+    const reason = `the Python worker ${workerId} ended by itself`;
+    this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason));
   }
 
   private offer(worker: Worker): void {
@@ -183,6 +195,21 @@ export class WorkerSet {
     this.client.stopWorker({ workerId: worker.id }).catch(() => {});
   }
 
+  /** Closes, and resolves when the processes of idle workers of our host have ended. */
+  async finish(reason: BeamBridgeError): Promise<void> {
+    const idle = this.options.pool ? this.idle.filter((worker) => worker.isReady) : [];
+    const over = new AbortController();
+    const ended = Promise.all(
+      idle.map(({ id }) => new Promise<void>((resolve) => this.exits.set(id, resolve))),
+    );
+    this.close(reason);
+    await Promise.race([
+      ended,
+      delay(TEARDOWN_MS, undefined, { signal: over.signal }).catch(ignore),
+    ]);
+    over.abort();
+  }
+
   /** Ends all workers in good order, and fails all who wait for one. */
   close(reason: BeamBridgeError): void {
     if (this.broken) return;
@@ -195,5 +222,7 @@ export class WorkerSet {
     this.client.close();
   }
 }
+
+function ignore(): void {}
 
 const MEMORY = 'Signal 9 often means that the machine ran out of memory.';
