@@ -13,3 +13,4 @@ export {
   setLogLevel,
   setLogSink,
 } from './log.ts';
+export { nap } from './nap.ts';

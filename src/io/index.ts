@@ -3,4 +3,5 @@
 
 export { type ReadTextOptions, readAllFromText, readFromText } from './read-from-text.ts';
 export type { Compression } from './text/compression.ts';
+export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
 export { type WriteTextOptions, writeToText } from './write-to-text.ts';

@@ -83,6 +83,11 @@ export { type Combiner, combinePerKey } from './combine-per-key.ts';
 export { count, max, mean, min, sample, sum, sumBigInt, toList, top } from './combiners.ts';
 export { type CreateOptions, create } from './create.ts';
 export { flatten } from './flatten.ts';
+export {
+  type AsyncIterableOptions,
+  type AsyncSource,
+  fromAsyncIterable,
+} from './from-async-iterable.ts';
 export { groupBy, groupGlobally } from './group-by.ts';
 export { groupByKey } from './group-by-key.ts';
 export type {
@@ -95,6 +100,7 @@ export type {
   GroupByFields,
 } from './grouping-types.ts';
 export { impulse } from './impulse.ts';
+export { type PeriodicImpulseOptions, periodicImpulse } from './periodic-impulse.ts';
 export { reshuffle } from './reshuffle.ts';
 export {
   iterableSideInput,

@@ -13,6 +13,7 @@ import { grouping } from './cases/grouping.ts';
 import { lifecycle } from './cases/lifecycle.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
+import { sources } from './cases/sources.ts';
 import { splittable } from './cases/splittable.ts';
 import { state } from './cases/state.ts';
 import { testStreams } from './cases/test-streams.ts';
@@ -33,6 +34,7 @@ const groups: Readonly<Record<string, Cases>> = {
   triggers,
   'state and timers': state,
   'splittable DoFns': splittable,
+  'sources over time': sources,
   'life cycle': lifecycle,
   text,
   assertions,

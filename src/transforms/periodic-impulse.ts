@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// A clock as a source: elements that come at regular times.
+
+import { BeamBridgeError, nap } from '../base/index.ts';
+import { type Coder, type Instant, JsCoder, VarIntCoder } from '../coders/index.ts';
+import {
+  GrowableOffsetRangeTracker,
+  ManualWatermarkEstimator,
+  type OffsetRange,
+  offsetRange,
+  ParDo,
+  type PCollection,
+  type PTransformClass,
+  type Root,
+  resume,
+  type SplittableDoFn,
+  splittableDoFn,
+  timestamped,
+} from '../pipeline/index.ts';
+import { impulse } from './impulse.ts';
+import { mapStep, transform } from './transform.ts';
+
+/** Options of {@link periodicImpulse}. */
+export interface PeriodicImpulseOptions {
+  /** Time of the first element, in milliseconds since 1970. @default when the transform is applied */
+  start?: Instant;
+  /** No element at this time or later, in milliseconds since 1970. @default it never ends */
+  stop?: Instant;
+  /** Time between two elements, in milliseconds. */
+  interval: number;
+}
+
+interface Sequence {
+  start: Instant;
+  stop: Instant;
+  interval: number;
+}
+
+/** A runner that does not keep to delays is not asked again more often than this. */
+const SHORT_NAP_MILLIS = 100;
+/** One bundle's share of a sequence that lies in the past. */
+const MOST_AT_ONCE = 10_000;
+
+/**
+ * An element for each `interval` from `start` on, when its time has come: its value and its timestamp
+ * are that time. Times that have passed already come at once. Slow steps behind it delay elements and
+ * lose none.
+ *
+ * The output is unbounded, except where `stop` is given. It is in the global window: apply
+ * {@link windowInto} behind it.
+ *
+ * @throws `INVALID_ARGUMENT` for an interval that is not above 0, or times that are not whole
+ *
+ * @example
+ * ```ts
+ * root.apply(periodicImpulse({ interval: 60_000 })).map((time) => fetchPrices(time));
+ * ```
+ */
+export function periodicImpulse(
+  options: PeriodicImpulseOptions,
+): PTransformClass<Root, PCollection<Instant>> {
+  const { start, stop = Infinity, interval } = options;
+  const times = [start ?? 0, stop === Infinity ? 0 : stop, interval];
+  if (!times.every(Number.isSafeInteger) || interval <= 0) {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `periodicImpulse was given start ${start}, stop ${stop}, interval ${interval}`,
+      { hint: 'Give whole milliseconds: times since 1970, and an interval above 0.' },
+    );
+  }
+  return transform('periodicImpulse', (root) => {
+    const sequence: Sequence = { start: start ?? Date.now(), stop, interval };
+    return root
+      .apply(impulse())
+      .apply(
+        mapStep('sequence', () => sequence, new JsCoder() as Coder<unknown> as Coder<Sequence>),
+      )
+      .apply(sequenceStep(stop !== Infinity));
+  });
+}
+
+function sequenceStep(bounded: boolean): ParDo<Sequence, Instant> {
+  const doFn = splittableDoFn({
+    beamName: 'ticks',
+    bounded,
+    initialRestriction: ({ start, stop, interval }: Sequence) =>
+      offsetRange(0, Math.max(0, Math.ceil((stop - start) / interval))),
+    newTracker: (range: OffsetRange) => new GrowableOffsetRangeTracker(range),
+    initialWatermarkState: ({ start, interval }: Sequence, range: OffsetRange) =>
+      start + range.start * interval,
+    newWatermarkEstimator: (state: Instant) => new ManualWatermarkEstimator(state),
+    async *process({ start, interval }: Sequence, tracker, _: undefined, { watermark, signal }) {
+      const { start: first, stop: end } = tracker.currentRestriction();
+      for (let i = first; i < end; i++) {
+        const at = start + i * interval;
+        if (at > Date.now()) {
+          if (i === first) await nap(Math.min(at - Date.now(), SHORT_NAP_MILLIS), signal);
+          if (at > Date.now()) return resume(at - Date.now());
+        }
+        if (!tracker.tryClaim(i)) return undefined;
+        yield timestamped(at, at);
+        watermark.setWatermark(at + interval);
+        if (i - first >= MOST_AT_ONCE) return resume();
+      }
+      return undefined;
+    },
+  });
+  return splittableStep(doFn, new VarIntCoder() as Coder<unknown> as Coder<Instant>);
+}
+
+/** A step of a composite: a splittable DoFn. */
+export function splittableStep<T, O, R, P, W extends ManualWatermarkEstimator, S>(
+  doFn: SplittableDoFn<T, O, R, P, undefined, W, S>,
+  coder: Coder<O>,
+): ParDo<T, O> {
+  return new ParDo<T, O>({ kind: 'splittable', doFn: doFn as never }, coder);
+}
