@@ -10,6 +10,7 @@ import type {
   BundleResult,
   BundleState,
   MaybePromise,
+  Residual,
   RunningBundle,
 } from '../../../harness/index.ts';
 import type { Block } from './block.ts';
@@ -62,6 +63,9 @@ export class Bundle {
   hold: Instant;
   residues: Residue[] = [];
   private readonly taken: Block[] = [];
+  /** What went in, in order, where it may be asked back. */
+  private given: WindowedValue<unknown>[] = [];
+  private isCut = false;
   private elements = 0;
   private bytes = 0;
   private running: RunningBundle | undefined;
@@ -84,6 +88,8 @@ export class Bundle {
     const layer = owner.state?.layer();
     const output = new Output(owner);
     this.residues = [];
+    this.given = [];
+    this.isCut = false;
     const running = owner.executor.start(owner.descriptor.proto, {
       input: this.input(),
       output,
@@ -132,7 +138,8 @@ export class Bundle {
           if (index === 1 && this.elements === 0) this.measure(known);
           return this.chunk(known);
         }
-        if (this.elements >= MOST_ELEMENTS) return undefined;
+        // What was cut off is done by another bundle.
+        if (this.isCut || this.elements >= MOST_ELEMENTS) return undefined;
         if (!owner.inputByReference && this.bytes >= MOST_BYTES) return undefined;
         const more = contents.more();
         return more instanceof Promise ? more.then((block) => this.add(block)) : this.add(more);
@@ -155,7 +162,8 @@ export class Bundle {
   }
 
   private chunk({ elements }: Pick<Block, 'elements'>) {
-    const { descriptor, wire, stage, inputByReference } = this.owner;
+    const { descriptor, wire, stage, inputByReference, isSplittable } = this.owner;
+    if (isSplittable) for (const element of elements) this.given.push(element);
     const transformId = descriptor.source;
     if (inputByReference) return { transformId, elements };
     const coder = wire.windowedCoder(stage.input);
@@ -164,7 +172,7 @@ export class Bundle {
     return { transformId, data: out.take() };
   }
 
-  private keep(residuals: BundleResult['residuals']): void {
+  private keep(residuals: readonly Residual[]): void {
     const { owner } = this;
     for (const { element, delayMillis, watermarks } of residuals) {
       const decoded = this.decoded(element);
@@ -183,15 +191,18 @@ export class Bundle {
     return wire.windowedCoder(stage.input).decode(new ByteReader(element), true);
   }
 
-  /** Asks for the rest of the element that is being processed. */
+  /** Takes the rest of what is being processed out of the bundle, as far as that can be done. */
   checkpoint(running: RunningBundle): void {
-    const wish = {
-      fractionOfRemainder: 0,
-      estimatedInputElements: this.elements,
-      allowedSplitPoints: [],
-    };
-    for (const split of running.split(new Map([[this.owner.descriptor.source, wish]]))) {
-      void split;
+    const { source } = this.owner.descriptor;
+    const estimatedInputElements = this.given.length;
+    const wish = { fractionOfRemainder: 0, estimatedInputElements, allowedSplitPoints: [] };
+    for (const split of running.split(new Map([[source, wish]]))) {
+      this.isCut = true;
+      this.keep(split.residualRoots);
+      const now = this.owner.around.now();
+      for (const element of this.given.splice(split.firstResidualElement)) {
+        this.residues.push({ element, dueAt: now, hold: element.timestamp });
+      }
     }
   }
 

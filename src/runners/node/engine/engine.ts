@@ -61,7 +61,6 @@ export class Engine implements Surroundings {
   /** Inputs of flattens and reshuffles, by their output. */
   private readonly aliases = new Map<string, readonly string[]>();
   private readonly forwards = new Map<string, string[]>();
-  private readonly windowFns = new Map<string, WindowFn>();
   private readonly wire: WireCoders;
   private readonly over = new AbortController();
   private readonly work = new Set<Promise<void>>();
@@ -170,6 +169,7 @@ export class Engine implements Surroundings {
       ([tag, id]) => [tag, this.view(stage, id)] as const,
     );
     const window = this.wire.window(stage.input);
+    const isSplittable = stage.root.proto.spec?.urn === SDF_PROCESS;
     const owner: BundleOwner = {
       stage,
       descriptor,
@@ -184,8 +184,8 @@ export class Engine implements Surroundings {
       timers: descriptor.timers.length > 0 ? new UserTimerStore(descriptor.timers) : undefined,
       allowedLateness: Number(this.wire.windowing(stage.input).allowedLateness),
       mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
-      staysOpen: executor.inProcess && this.isBounded(stage.input),
-      isSplittable: stage.root.proto.spec?.urn === SDF_PROCESS,
+      staysOpen: executor.inProcess && !isSplittable && this.isBounded(stage.input),
+      isSplittable,
       inputByReference,
       finished: async ({ finalizers }) => {
         for (const finalize of finalizers) await finalize();
