@@ -5,7 +5,7 @@
 import type { BeamBridgeError } from '../../base/index.ts';
 import { chooseEnvironments } from '../../external/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
-import { type pb, urns } from '../../proto/index.ts';
+import { create, pb, toBinary, urns } from '../../proto/index.ts';
 import type { Host } from '../../services/index.ts';
 import { hostFor } from '../expansion-services.ts';
 import { jobFailure } from '../failure.ts';
@@ -52,6 +52,8 @@ export async function openPython(
         throw error;
       })
     : undefined;
+  // A worker's imports take a second, in which the host expands.
+  if (host) python.warmUp(poolOf(host));
   return {
     host,
     lost: python.lost,
@@ -71,6 +73,15 @@ export async function openPython(
     }),
     [Symbol.asyncDispose]: () => python[Symbol.asyncDispose](),
   };
+}
+
+/** The environment of whatever a host expands. */
+function poolOf({ address }: Host): pb.Environment {
+  const payload = create(pb.ExternalPayloadSchema, { endpoint: { url: address } });
+  return create(pb.EnvironmentSchema, {
+    urn: EXTERNAL,
+    payload: toBinary(pb.ExternalPayloadSchema, payload),
+  });
 }
 
 const { EXTERNAL } = urns.StandardEnvironments_Environments;
