@@ -8,9 +8,12 @@ import type { MaybePromise } from '../types.ts';
 
 /** Enough for the cost of handing on to vanish, few enough to stay in the processor's cache. */
 const BLOCK_ELEMENTS = 1024;
+/** Large elements go on earlier, so that whoever takes them can begin. */
+const BLOCK_BYTES = 256 * 1024;
 
 export class ElementSink implements Operator {
   private block: WindowedValue<unknown>[] = [];
+  private bytes = 0;
 
   constructor(
     readonly transformId: string,
@@ -21,10 +24,14 @@ export class ElementSink implements Operator {
   startBundle(): void {
     // A bundle that failed may have left something.
     this.block = [];
+    this.bytes = 0;
   }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
-    if (this.block.push(element) >= BLOCK_ELEMENTS) return this.flush();
+    const { value } = element;
+    if (value instanceof Uint8Array) this.bytes += value.byteLength;
+    const count = this.block.push(element);
+    if (count >= BLOCK_ELEMENTS || this.bytes >= BLOCK_BYTES) return this.flush();
   }
 
   finishBundle(): MaybePromise<void> {
@@ -34,6 +41,7 @@ export class ElementSink implements Operator {
   private flush(): MaybePromise<void> {
     const { block } = this;
     this.block = [];
+    this.bytes = 0;
     return this.scope.io.output.writeElements?.(this.transformId, block);
   }
 }

@@ -130,6 +130,10 @@ export class Bundle {
     }
     // What was taken before is there again when the bundle runs anew.
     let index = 0;
+    const add = (block: Block | undefined) => {
+      if (block) index += 1;
+      return this.add(block);
+    };
     return {
       next: () => {
         const known = this.taken[index];
@@ -142,7 +146,7 @@ export class Bundle {
         if (this.isCut || this.elements >= MOST_ELEMENTS) return undefined;
         if (!owner.inputByReference && this.bytes >= MOST_BYTES) return undefined;
         const more = contents.more();
-        return more instanceof Promise ? more.then((block) => this.add(block)) : this.add(more);
+        return more instanceof Promise ? more.then(add) : add(more);
       },
     };
   }
@@ -157,7 +161,6 @@ export class Bundle {
     this.measure(block);
     this.hold = Math.min(this.hold, block.minTimestamp);
     if (this.owner.executor.canRetry) this.taken.push(block);
-    else this.taken.length = 1;
     return this.chunk(block);
   }
 
