@@ -283,6 +283,7 @@ test('residuals, short metrics and finalization come out of the answer', async (
       inputId: 'in',
       element: Buffer.from([1, 2]),
       delayMillis: 1500,
+      isBounded: true,
       watermarks: new Map([['out', 3004]]),
     },
   ]);
