@@ -17,6 +17,7 @@ import { Job } from './portable/job.ts';
 import { Progress } from './progress.ts';
 import { type JobControl, PipelineResult } from './result.ts';
 import { isTerminal, type JobState } from './state.ts';
+import { tidyUp } from './tidy-up.ts';
 
 const log = getLogger('runner');
 
@@ -263,20 +264,13 @@ class Run implements JobControl {
   }
 
   private async close(): Promise<void> {
-    const steps = [
+    await tidyUp([
       ...this.cleanUps.splice(0),
       () => this.job?.close(),
       () => this.pool?.[Symbol.asyncDispose](),
       () => this.service?.[Symbol.asyncDispose](),
       ...this.pipeline.cleanUps.splice(0),
-    ];
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        log.warn('tidying up after the run failed', error);
-      }
-    }
+    ]);
     this.markClosed();
   }
 }

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError } from '../../base/index.ts';
 import { type ExpandedPipeline, expandPipeline } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
@@ -17,12 +17,11 @@ import type { PipelineOptions } from '../options.ts';
 import { Progress } from '../progress.ts';
 import { type JobControl, PipelineResult } from '../result.ts';
 import { isTerminal, type JobState } from '../state.ts';
+import { tidyUp } from '../tidy-up.ts';
 import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { type Plan, planOf } from './engine/plan.ts';
 import { openPython, type PythonSide } from './python-side.ts';
-
-const log = getLogger('node');
 
 /** Tells apart the runs of one program. */
 let runs = 0;
@@ -202,13 +201,7 @@ class NodeRun implements JobControl {
   }
 
   private async close(): Promise<void> {
-    for (const step of [...this.cleanUps.splice(0), ...this.pipeline.cleanUps.splice(0)]) {
-      try {
-        await step();
-      } catch (error) {
-        log.warn('tidying up after the run failed', error);
-      }
-    }
+    await tidyUp([...this.cleanUps.splice(0), ...this.pipeline.cleanUps.splice(0)]);
     this.markClosed();
   }
 }

@@ -395,9 +395,7 @@ export class Engine implements Surroundings {
 
   /** Ends everything that is under way. */
   private async stop(reason: unknown): Promise<void> {
-    const error = BeamBridgeError.from(reason, 'JOB_FAILED');
-    this.over.abort(error);
-    for (const stage of this.stages) stage.abort(error);
+    this.abort(BeamBridgeError.from(reason, 'JOB_FAILED'));
     await Promise.all(this.work);
   }
 

@@ -35,10 +35,6 @@ export class GroupNode implements EngineNode {
     this.outputs = [output];
   }
 
-  get dropped(): number {
-    return this.grouping.dropped;
-  }
-
   take(block: Block): MaybePromise<void> {
     if (this.busy) {
       this.waiting.push(block);

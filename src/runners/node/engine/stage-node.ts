@@ -216,7 +216,8 @@ export class StageNode implements EngineNode {
   }
 
   get isQuiet(): boolean {
-    return this.running.size === 0 && this.queue.isEmpty && this.residues.length === 0;
+    const waits = !this.queue.isEmpty || this.blocked.length > 0 || this.residues.length > 0;
+    return this.running.size === 0 && !waits;
   }
 
   /** Ends the bundles under way. */

@@ -60,10 +60,6 @@ export class UserStateStore {
       if (maxTimestamp + allowedLateness < watermark) this.bags.delete(id);
     }
   }
-
-  get size(): number {
-    return this.bags.size;
-  }
 }
 
 /** Many small chunks as one: reading them is then as cheap as their bytes. */

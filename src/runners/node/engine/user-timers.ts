@@ -66,10 +66,6 @@ export class UserTimerStore {
     return least;
   }
 
-  get isEmpty(): boolean {
-    return this.pending.size === 0;
-  }
-
   get nextProcessingTime(): Instant | undefined {
     let least: Instant | undefined;
     for (const { family, timer } of this.pending.values()) {
