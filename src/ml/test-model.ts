@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A function of a test's in place of Python's model: it takes and gives the same packed batches, so
-// that all around it stays what production runs.
+// A function of a test's in place of Python's model; all around it stays what production runs.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
+import { BeamBridgeError } from '../base/index.ts';
 import { BytesCoder } from '../coders/index.ts';
 import { ParDo, type UserFunction } from '../pipeline/index.ts';
-import { ColumnCodec } from './columns.ts';
-import { type Failure, isMisfit, writeFailures } from './dead-letters.ts';
-import { type InferenceTypes, predictedFields } from './packing.ts';
+import { PackedAnswers } from './packed-answers.ts';
+import type { InferenceTypes } from './packing.ts';
 import { type Packed, step } from './steps.ts';
 
 /** Which `RunInference` a {@link TestModel} stands for. */
@@ -84,8 +82,16 @@ export function testModelStep(
   const given = models.getStore();
   if (!given) return undefined;
   const model = typeof given === 'function' ? given : choose(given, request);
-  const predict = new TestPredictions(types, model as TestModel<unknown>, request, hasFailures);
-  const user: UserFunction = { kind: 'map', fn: (batch) => predict.answer(batch as Uint8Array) };
+  const answers = new PackedAnswers(
+    types,
+    {
+      what: 'the test model',
+      modelId: 'test model',
+      predict: (examples, keys) => (model as TestModel<unknown>)(examples, { ...request, keys }),
+    },
+    hasFailures,
+  );
+  const user: UserFunction = { kind: 'map', fn: (batch) => answers.answer(batch as Uint8Array) };
   return step(new ParDo<Uint8Array, Uint8Array>(user, new BytesCoder()), 'TestModel');
 }
 
@@ -102,124 +108,4 @@ function choose(
     transform,
     hint: `Those given are for ${names.join(', ')}. Name the transform with withName('…', RunInference.of(…)), or give one function for all.`,
   });
-}
-
-/** A row's prediction, or why it has none. */
-type Outcome = { prediction: unknown } | { failure: Failure };
-
-/** Answers packed batches as Python does, see packing.ts. */
-class TestPredictions {
-  private readonly examples: ColumnCodec;
-  private readonly keys: ColumnCodec | undefined;
-  private readonly predicted: readonly (readonly [string, ColumnCodec])[];
-
-  constructor(
-    types: InferenceTypes,
-    private readonly model: TestModel<unknown>,
-    private readonly request: Omit<TestModelRequest, 'keys'>,
-    private readonly hasFailures: boolean,
-  ) {
-    this.examples = new ColumnCodec('example', types.example);
-    this.keys = types.key && new ColumnCodec('key', types.key);
-    this.predicted = predictedFields(types).map(([name, type]) => [
-      name,
-      new ColumnCodec(name, type),
-    ]);
-  }
-
-  async answer(batch: Uint8Array): Promise<Uint8Array> {
-    const input = new ByteReader(batch);
-    const count = input.varint();
-    input.prefixedBytes();
-    const keyColumn = input.prefixedBytes();
-    const keys = this.keys?.read(keyColumn, count);
-    const examples = this.examples.read(input.prefixedBytes(), count);
-    const outcomes = this.hasFailures
-      ? await this.inHalves(examples, keys)
-      : (await this.predict(examples, keys)).map((prediction) => ({ prediction }));
-    const failures = new Map<number, Failure>();
-    const predictions: unknown[] = [];
-    outcomes.forEach((outcome, row) => {
-      if ('failure' in outcome) failures.set(row, outcome.failure);
-      else predictions.push(outcome.prediction);
-    });
-    const out = new ByteWriter();
-    out.prefixedBytes(batch);
-    if (this.hasFailures) out.prefixed((part) => writeFailures(failures, part));
-    for (const [name, codec] of this.predicted) {
-      const values = name === 'inference' ? predictions : predictions.map(() => 'test model');
-      out.prefixed((column) => writeColumn(name, codec, values, column));
-    }
-    return out.detach();
-  }
-
-  private async predict(
-    examples: unknown[],
-    keys: unknown[] | undefined,
-  ): Promise<readonly unknown[]> {
-    const predictions = await this.model([...examples], { ...this.request, keys });
-    if (Array.isArray(predictions) && predictions.length === examples.length) return predictions;
-    const found = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
-    throw new BeamBridgeError(
-      'INFERENCE_MISMATCH',
-      `the test model gave ${found} for ${examples.length} examples`,
-      { hint: 'A model gives an array with one prediction for each example, in order.' },
-    );
-  }
-
-  /** What the model gives, with exactly the bad rows failed: a batch that fails is tried in halves. */
-  private async inHalves(examples: unknown[], keys: unknown[] | undefined): Promise<Outcome[]> {
-    let predictions: readonly unknown[];
-    try {
-      predictions = await this.predict(examples, keys);
-    } catch (error) {
-      if (examples.length === 1) return [{ failure: failureOf(error) }];
-      const half = examples.length >> 1;
-      return [
-        ...(await this.inHalves(examples.slice(0, half), keys?.slice(0, half))),
-        ...(await this.inHalves(examples.slice(half), keys?.slice(half))),
-      ];
-    }
-    return predictions.map((prediction) => this.checked(prediction));
-  }
-
-  private checked(prediction: unknown): Outcome {
-    try {
-      writeColumn('inference', this.predicted[0]![1], [prediction], new ByteWriter());
-      return { prediction };
-    } catch (error) {
-      return { failure: failureOf(error) };
-    }
-  }
-}
-
-function writeColumn(
-  name: string,
-  codec: ColumnCodec,
-  values: readonly unknown[],
-  out: ByteWriter,
-): void {
-  try {
-    codec.write(values, out);
-  } catch (error) {
-    if (!isMisfit(error)) throw error;
-    const hint =
-      name === 'inference'
-        ? 'Declare the type that the model gives, or convert in the test model.'
-        : 'Declare model_id: nullable(string).';
-    throw new BeamBridgeError('INFERENCE_MISMATCH', error.shortMessage, { hint });
-  }
-}
-
-const LONGEST_TRACEBACK = 8_000;
-
-function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof BeamBridgeError) {
-    return { errorType: thrown.code, message: thrown.shortMessage, traceback: '' };
-  }
-  if (!(thrown instanceof Error)) {
-    return { errorType: typeof thrown, message: String(thrown), traceback: '' };
-  }
-  const { name, message, stack = '' } = thrown;
-  return { errorType: name, message, traceback: stack.slice(-LONGEST_TRACEBACK) };
 }

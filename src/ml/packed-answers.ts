@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model of this process in the place of Python's: it takes and gives the same packed batches, so
+// that all around it stays the same. See packing.ts for the bytes.
+
+import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
+import { ColumnCodec } from './columns.ts';
+import { type Failure, isMisfit, writeFailures } from './dead-letters.ts';
+import { type InferenceTypes, predictedFields } from './packing.ts';
+
+/** What answers the examples of a batch. */
+export interface InProcessModel {
+  /** What errors call it, such as `the test model`. */
+  readonly what: string;
+  /** Comes out as `model_id`, where that is declared. */
+  readonly modelId: string | null;
+  /** One prediction for each example, in order. Throws when the examples cannot be scored. */
+  predict(
+    examples: unknown[],
+    keys: unknown[] | undefined,
+  ): readonly unknown[] | Promise<readonly unknown[]>;
+}
+
+/** A row's prediction, or why it has none. */
+type Outcome = { prediction: unknown } | { failure: Failure };
+
+/** Answers packed batches as Python does. */
+export class PackedAnswers {
+  private readonly examples: ColumnCodec;
+  private readonly keys: ColumnCodec | undefined;
+  private readonly predicted: readonly (readonly [string, ColumnCodec])[];
+
+  constructor(
+    types: InferenceTypes,
+    private readonly model: InProcessModel,
+    private readonly hasFailures: boolean,
+  ) {
+    this.examples = new ColumnCodec('example', types.example);
+    this.keys = types.key && new ColumnCodec('key', types.key);
+    this.predicted = predictedFields(types).map(([name, type]) => [
+      name,
+      new ColumnCodec(name, type),
+    ]);
+  }
+
+  /**
+   * @throws BeamBridgeError `INFERENCE_MISMATCH` for predictions that do not fit; whatever the model
+   *   throws, where failed rows have no output of their own
+   */
+  async answer(batch: Uint8Array): Promise<Uint8Array> {
+    const input = new ByteReader(batch);
+    const count = input.varint();
+    input.prefixedBytes();
+    const keyColumn = input.prefixedBytes();
+    const keys = this.keys?.read(keyColumn, count);
+    const examples = this.examples.read(input.prefixedBytes(), count);
+    const outcomes = this.hasFailures
+      ? await this.inHalves(examples, keys)
+      : (await this.predict(examples, keys)).map((prediction) => ({ prediction }));
+    const failures = new Map<number, Failure>();
+    const predictions: unknown[] = [];
+    outcomes.forEach((outcome, row) => {
+      if ('failure' in outcome) failures.set(row, outcome.failure);
+      else predictions.push(outcome.prediction);
+    });
+    const out = new ByteWriter();
+    out.prefixedBytes(batch);
+    if (this.hasFailures) out.prefixed((part) => writeFailures(failures, part));
+    for (const [name, codec] of this.predicted) {
+      const values = name === 'inference' ? predictions : predictions.map(() => this.model.modelId);
+      out.prefixed((column) => this.writeColumn(name, codec, values, column));
+    }
+    return out.detach();
+  }
+
+  private async predict(
+    examples: unknown[],
+    keys: unknown[] | undefined,
+  ): Promise<readonly unknown[]> {
+    const predictions = await this.model.predict([...examples], keys);
+    if (Array.isArray(predictions) && predictions.length === examples.length) return predictions;
+    const found = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
+    throw new BeamBridgeError(
+      'INFERENCE_MISMATCH',
+      `${this.model.what} gave ${found} for ${examples.length} examples`,
+      { hint: 'A model gives an array with one prediction for each example, in order.' },
+    );
+  }
+
+  /** What the model gives, with exactly the bad rows failed: a batch that fails is tried in halves. */
+  private async inHalves(examples: unknown[], keys: unknown[] | undefined): Promise<Outcome[]> {
+    let predictions: readonly unknown[];
+    try {
+      predictions = await this.predict(examples, keys);
+    } catch (error) {
+      if (examples.length === 1) return [{ failure: failureOf(error) }];
+      const half = examples.length >> 1;
+      return [
+        ...(await this.inHalves(examples.slice(0, half), keys?.slice(0, half))),
+        ...(await this.inHalves(examples.slice(half), keys?.slice(half))),
+      ];
+    }
+    return predictions.map((prediction) => this.checked(prediction));
+  }
+
+  private checked(prediction: unknown): Outcome {
+    try {
+      this.writeColumn('inference', this.predicted[0]![1], [prediction], new ByteWriter());
+      return { prediction };
+    } catch (error) {
+      return { failure: failureOf(error) };
+    }
+  }
+
+  private writeColumn(
+    name: string,
+    codec: ColumnCodec,
+    values: readonly unknown[],
+    out: ByteWriter,
+  ): void {
+    try {
+      codec.write(values, out);
+    } catch (error) {
+      if (!isMisfit(error)) throw error;
+      const hint =
+        name === 'inference'
+          ? `Declare the type that the model gives, or convert in ${this.model.what}.`
+          : 'Declare model_id: nullable(string).';
+      throw new BeamBridgeError('INFERENCE_MISMATCH', error.shortMessage, { hint });
+    }
+  }
+}
+
+const LONGEST_TRACEBACK = 8_000;
+
+function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof BeamBridgeError) {
+    return { errorType: thrown.code, message: thrown.shortMessage, traceback: '' };
+  }
+  if (!(thrown instanceof Error)) {
+    return { errorType: typeof thrown, message: String(thrown), traceback: '' };
+  }
+  const { name, message, stack = '' } = thrown;
+  return { errorType: name, message, traceback: stack.slice(-LONGEST_TRACEBACK) };
+}
