@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import enum
 import inspect
+import json
 import os
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Union
 
 import apache_beam as beam
 from apache_beam.ml.inference import base
@@ -23,30 +24,37 @@ from beambridge_host.dead_letters import DeadLetterHandler
 from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.models import FILE_FAMILIES, check_model_files, is_local, python_error
 from beambridge_host.packed import Declared, Gather, PackedHandler, row_count
+from beambridge_host.providers import find_provider, prepared
 
 
 def run_inference(
-    model_handler_provider: Callable[..., Any],
+    model_handler_provider: Union[str, Callable[..., Any]],
     schema: bytes,
     key_schema: bytes = b'',
     kwargs: Any = None,
+    options: str = '',
     transform: str = '',
     base_dir: str = '',
     dead_letters: bool = False) -> beam.PTransform:
   """The transform that src/ml expands.
 
   Args:
-    model_handler_provider: a handler's class, or a function that returns a handler.
+    model_handler_provider: a handler's class, or a function that returns a handler; or the name of one in
+      beambridge_host.handlers.
     schema: the declared output row, a serialized Schema with `example`, `inference`, `model_id`.
     key_schema: a Schema whose only field is the key, or nothing.
     kwargs: a row of arguments for the provider.
+    options: JSON of the arguments of a provider in beambridge_host.handlers.
     transform: the transform's name in the pipeline, for errors.
     base_dir: folder that relative paths of models start from, when this machine runs the pipeline.
     dead_letters: whether answers say which rows failed, instead of the run failing.
   """
   fields = {field.name: field for field in schema_pb2.Schema.FromString(schema).fields}
   keys = schema_pb2.Schema.FromString(key_schema).fields
-  handler = _build_handler(model_handler_provider, _arguments(model_handler_provider, kwargs, base_dir), transform)
+  if isinstance(model_handler_provider, str):
+    handler = _build_own(model_handler_provider, json.loads(options), base_dir, transform)
+  else:
+    handler = _build_handler(model_handler_provider, _arguments(model_handler_provider, kwargs, base_dir), transform)
   if base_dir:
     check_model_files(handler, transform)
   inference = PackedInference(
@@ -81,6 +89,14 @@ def _argument(name: str, value: Any, parameter: Optional[inspect.Parameter], bas
     if os.path.exists(path) or (is_local(value) and value.startswith('.')):
       return os.path.normpath(path)
   return value
+
+
+def _build_own(name: str, options: dict[str, Any], base_dir: str, transform: str) -> Any:
+  try:
+    provider = find_provider(name)
+  except ImportError as error:
+    raise python_error(error, 'the model handler could not be built', transform) from error
+  return _build_handler(provider, prepared(provider, options, base_dir, transform), transform)
 
 
 def _build_handler(provider: Any, arguments: dict[str, Any], transform: str) -> Any:

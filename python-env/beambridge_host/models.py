@@ -36,10 +36,22 @@ def check_model_files(handler: Any, transform: str) -> None:
     if not is_file_family(type(inner)):
       continue
     for name, value in vars(inner).items():
-      if not name.endswith(('_uri', '_path')) or not isinstance(value, str) or not value or not is_local(value):
+      if not name.endswith(('_uri', '_path', '_model_state')) or not isinstance(value, str):
         continue
-      if not os.path.exists(value):
-        raise _not_found(value, transform)
+      if value and is_local(value):
+        check_model_file(value, transform)
+
+
+def check_model_file(path: str, transform: str) -> None:
+  """Refuses a path of this machine at which no model can be."""
+  if not os.path.exists(path):
+    raise _not_found(path, transform)
+  if os.path.isfile(path) and os.path.getsize(path) == 0:
+    raise bridge_error(
+        'MODEL_INVALID',
+        f'the model file {path} is empty',
+        hint='Save the model again: whatever wrote the file was perhaps interrupted.',
+        transform=transform)
 
 
 def _not_found(path: Any, transform: str) -> BridgeError:

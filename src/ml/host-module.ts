@@ -17,31 +17,36 @@ const MODULES = [
   'predictions',
   'examples',
   'models',
+  'providers',
   'packed',
   'dead_letters',
   'inference',
 ];
 
-let source: string | undefined;
+const sources = new Map<string | undefined, string>();
 
 /**
  * Python source text of a function like {@link RUN_INFERENCE} that needs nothing but Beam. The
  * modules are pickled by value, so that workers need them neither.
+ *
+ * @param handler - name of the module below `beambridge_host.handlers` that is needed, if any
  */
-export function runInferenceSource(): string {
-  source ??= bootstrap();
+export function runInferenceSource(handler?: string): string {
+  const source = sources.get(handler) ?? bootstrap(handler);
+  sources.set(handler, source);
   return source;
 }
 
-function bootstrap(): string {
-  const sources = Object.fromEntries(
-    MODULES.map((name) => [
-      name,
-      readFileSync(join(PYTHON_ENV_FOLDER, 'beambridge_host', `${name}.py`), 'utf8'),
-    ]),
-  );
+function bootstrap(handler: string | undefined): string {
+  const read = (file: string) =>
+    readFileSync(join(PYTHON_ENV_FOLDER, 'beambridge_host', file), 'utf8');
+  const modules = Object.fromEntries(MODULES.map((name) => [name, read(`${name}.py`)]));
+  if (handler) {
+    modules.handlers = read('handlers/__init__.py');
+    modules[`handlers.${handler}`] = read(`handlers/${handler}.py`);
+  }
   // JSON twice: a Python string literal on one line, which Beam's loader leaves alone.
-  const literal = JSON.stringify(JSON.stringify(sources));
+  const literal = JSON.stringify(JSON.stringify(modules));
   return `
 import importlib
 import json
@@ -56,9 +61,12 @@ def install():
     full = 'beambridge_host.' + name
     if full not in sys.modules:
       module = types.ModuleType(full)
+      if name == 'handlers':
+        module.__path__ = []
       sys.modules[full] = module
       exec(compile(text, full, 'exec'), module.__dict__)
-      setattr(package, name, module)
+      parent, _, last = full.rpartition('.')
+      setattr(sys.modules[parent], last, module)
       cloudpickle.register_pickle_by_value(module)
 def run_inference(**kwargs):
   install()

@@ -4,7 +4,8 @@
 
 export type { DeadLettered, FailedInference, Failure } from './dead-letters.ts';
 export type { InferenceFields } from './declared.ts';
-export { RunInference } from './run-inference.ts';
+export * from './handlers/index.ts';
+export { type PredictionResult, RunInference, type WithModelId } from './run-inference.ts';
 export {
   type TestModel,
   type TestModelRequest,

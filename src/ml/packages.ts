@@ -18,10 +18,21 @@ const FRAMEWORKS: readonly [PythonExtra, RegExp, readonly string[]][] = [
  * their version and ours do not meet.
  */
 export function inferExtras(modelLoader: string, packages: readonly string[]): PythonExtra[] {
+  const mentioned = FRAMEWORKS.filter(([, pattern]) => pattern.test(modelLoader));
+  return extrasBeside(
+    mentioned.map(([extra]) => extra),
+    packages,
+  );
+}
+
+/** Extras without those whose framework is among a user's packages. */
+export function extrasBeside(
+  extras: readonly PythonExtra[],
+  packages: readonly string[],
+): PythonExtra[] {
   const given = new Set(packages.map(packageName));
-  return FRAMEWORKS.filter(
-    ([, mentioned, names]) => mentioned.test(modelLoader) && !names.some((name) => given.has(name)),
-  ).map(([extra]) => extra);
+  const brought = FRAMEWORKS.filter(([, , names]) => names.some((name) => given.has(name)));
+  return extras.filter((extra) => !brought.some(([other]) => other === extra));
 }
 
 /** The name in `name==1.0`, `name[extra]>=2` and the like, as PyPI compares names. */

@@ -26,26 +26,48 @@ import {
   type Infer,
   type InferFields,
   isSchemaType,
+  nullable,
   type RowType,
   row,
   type SchemaType,
+  string,
 } from '../schema/index.ts';
 import type { DeadLettered } from './dead-letters.ts';
 import { asRow, type InferenceFields, inferenceTypes, schemaBytes } from './declared.ts';
+import {
+  isModelHandler,
+  isPythonHandler,
+  type ModelHandler,
+  ownLoaderModule,
+  type PythonModelHandler,
+  pythonModelHandler,
+} from './handlers/handler.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
-import { inferExtras } from './packages.ts';
+import { extrasBeside, inferExtras } from './packages.ts';
 import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
 import { type Packed, step, withFailed } from './steps.ts';
 import { testModelStep } from './test-model.ts';
 
 type AnyRow = { example: unknown; inference: unknown };
 
+/** What a `RunInference` gives for each example. */
+export interface PredictionResult<ExampleT, InferenceT> {
+  /** The input's element. */
+  example: ExampleT;
+  /** What the model made of it. */
+  inference: InferenceT;
+}
+
+/** An output of `RunInference` with the model's identity in each prediction. */
+export type WithModelId<OutputT> =
+  OutputT extends KV<infer K, infer V>
+    ? KV<K, V & { model_id: string | null }>
+    : OutputT & { model_id: string | null };
+
 interface Settings {
-  modelLoader: string;
+  handler: PythonModelHandler;
   output: RowType<unknown>;
   types: InferenceTypes;
-  kwargs: Readonly<Record<string, unknown>>;
-  packages: readonly string[];
   expansionService: string | undefined;
   deadLetters: boolean;
 }
@@ -74,12 +96,8 @@ interface Settings {
  *
  * @example
  * ```ts
- * const predictions = pixels.apply(
- *   RunInference.of('apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy', {
- *     example: array(int64),
- *     inference: int64,
- *   }).withKwarg('model_uri', 'digits.pkl'),
- * );
+ * const digits = sklearn({ modelUri: 'digits.pkl', example: array(int64), inference: int64 });
+ * const predictions = pixels.apply(RunInference.of(digits));
  * predictions.map(({ example, inference }) => …);
  * ```
  */
@@ -94,6 +112,14 @@ export class RunInference<
 
   /**
    * For elements without keys.
+   *
+   * @param handler - the model, how it is run, and what goes in and out
+   */
+  static of<ExampleT, InferenceT>(
+    handler: ModelHandler<ExampleT, InferenceT>,
+  ): RunInference<ExampleT, PredictionResult<ExampleT, InferenceT>>;
+  /**
+   * With a model handler of Python's by its name or text.
    *
    * @param modelLoader - dotted name of a model handler's class, or of a function that returns a
    *   handler; or Python source text whose last statement is such a function or class
@@ -110,18 +136,23 @@ export class RunInference<
     schema: RowType<T>,
   ): RunInference<T['example'], T>;
   static of(
-    modelLoader: string,
-    types: InferenceFields | RowType<AnyRow>,
+    handler: ModelHandler | string,
+    types?: InferenceFields | RowType<AnyRow>,
   ): RunInference<unknown, unknown> {
-    return RunInference.from(modelLoader, types, undefined);
+    return RunInference.from(handler, types, undefined);
   }
 
   /**
    * For key-values: the value is the example, and predictions come out under their key. A handler
    * that is no `KeyedModelHandler` is made one.
    *
+   * @param handler - the model, how it is run, and what goes in and out
    * @param keyType - type of the keys
    */
+  static ofKVs<ExampleT, InferenceT, K>(
+    handler: ModelHandler<ExampleT, InferenceT>,
+    keyType: SchemaType<K>,
+  ): RunInference<KV<K, ExampleT>, KV<K, PredictionResult<ExampleT, InferenceT>>>;
   static ofKVs<const F extends InferenceFields, K>(
     modelLoader: string,
     types: F,
@@ -133,35 +164,46 @@ export class RunInference<
     keyType: SchemaType<K>,
   ): RunInference<KV<K, T['example']>, KV<K, T>>;
   static ofKVs(
-    modelLoader: string,
-    types: InferenceFields | RowType<AnyRow>,
-    keyType: SchemaType,
+    handler: ModelHandler | string,
+    typesOrKey: InferenceFields | RowType<AnyRow> | SchemaType,
+    keyOfLoader?: SchemaType,
   ): RunInference<unknown, unknown> {
-    if (!isSchemaType(keyType)) {
+    const isHandler = isModelHandler(handler);
+    const keyType = isHandler ? (typesOrKey as SchemaType) : keyOfLoader;
+    if (!keyType || !isSchemaType(keyType)) {
       throw new BeamBridgeError('INVALID_SCHEMA', 'RunInference.ofKVs has no key type', {
-        hint: 'Give the type of the keys after those of example and inference, such as string.',
+        hint: isHandler
+          ? 'Give the type of the keys after the handler, such as string.'
+          : 'Give the type of the keys after those of example and inference, such as string.',
       });
     }
-    return RunInference.from(modelLoader, types, keyType);
+    const types = isHandler ? undefined : (typesOrKey as InferenceFields);
+    return RunInference.from(handler, types, keyType);
   }
 
   private static from(
-    modelLoader: string,
-    types: InferenceFields | RowType<AnyRow>,
+    given: ModelHandler | string,
+    types: InferenceFields | RowType<AnyRow> | undefined,
     key: SchemaType | undefined,
   ): RunInference<unknown, unknown> {
-    if (typeof modelLoader !== 'string' || modelLoader.trim() === '') {
-      throw new BeamBridgeError('INVALID_ARGUMENT', 'RunInference has no model loader', {
-        hint: 'Name a Python model handler, such as apache_beam.ml.inference.sklearn_inference.SklearnModelHandlerNumpy.',
+    const output: RowType<unknown> = isModelHandler(given)
+      ? row({ example: given.example, inference: given.inference })
+      : isSchemaType(types)
+        ? asRow(types)
+        : row(types ?? {});
+    const declared = { ...inferenceTypes(output), key };
+    const handler = isModelHandler(given)
+      ? given
+      : pythonModelHandler({ ...declared, loader: given, extras: inferExtras(given, []) });
+    if (!isPythonHandler(handler)) {
+      throw new BeamBridgeError('UNSUPPORTED', `RunInference cannot run ${handler.name} yet`, {
+        hint: 'Use a handler that Python runs.',
       });
     }
-    const output: RowType<unknown> = isSchemaType(types) ? asRow(types) : row(types);
     return new RunInference({
-      modelLoader,
+      handler,
       output,
-      types: { ...inferenceTypes(output), key },
-      kwargs: {},
-      packages: [],
+      types: declared,
       expansionService: undefined,
       deadLetters: false,
     });
@@ -180,7 +222,8 @@ export class RunInference<
 
   /** The same transform with more keyword arguments for the model loader. */
   withKwargs(kwargs: Readonly<Record<string, unknown>>): RunInference<InputT, OutputT, ResultT> {
-    return this.changed({ kwargs: { ...this.settings.kwargs, ...kwargs } });
+    const { handler } = this.settings;
+    return this.changed({ handler: { ...handler, kwargs: { ...handler.kwargs, ...kwargs } } });
   }
 
   /**
@@ -188,7 +231,8 @@ export class RunInference<
    * of local packages. What Beam's own handlers need is known and need not be named.
    */
   withExtraPackages(packages: readonly string[]): RunInference<InputT, OutputT, ResultT> {
-    return this.changed({ packages: [...this.settings.packages, ...packages] });
+    const { handler } = this.settings;
+    return this.changed({ handler: { ...handler, packages: [...handler.packages, ...packages] } });
   }
 
   /**
@@ -199,6 +243,27 @@ export class RunInference<
    */
   withExpansionService(address: string): RunInference<InputT, OutputT, ResultT> {
     return this.changed({ expansionService: address });
+  }
+
+  /** The same transform with `model_id`, which model made the prediction, in each prediction. */
+  withModelId(): RunInference<InputT, WithModelId<OutputT>> {
+    const { output, types, deadLetters } = this.settings;
+    if (deadLetters) {
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        'withModelId() comes before withDeadLetters()',
+        {
+          hint: 'Write .withModelId().withDeadLetters().',
+        },
+      );
+    }
+    const fields = Object.fromEntries(output.fields.map(({ name, type }) => [name, type]));
+    const withId: RowType<unknown> = row({ ...fields, model_id: nullable(string) });
+    return new RunInference<InputT, WithModelId<OutputT>>({
+      ...this.settings,
+      output: withId,
+      types: { ...inferenceTypes(withId), key: types.key },
+    });
   }
 
   /**
@@ -249,8 +314,8 @@ export class RunInference<
     };
     const rows = new RowCoder(output) as Coder<unknown>;
     const coder = (types.key ? new KVCoder(coderOf(types.key), rows) : rows) as Coder<OutputT>;
-    const { modelLoader, kwargs } = this.settings;
-    const request = { transform: node.name, modelLoader, kwargs };
+    const { name, kwargs } = this.settings.handler;
+    const request = { transform: node.name, modelLoader: name, kwargs };
     const model = testModelStep(types, deadLetters, request) ?? this.external(node.name);
     // Without dead letters there is one output, and so the plain steps.
     const result = deadLetters
@@ -263,24 +328,27 @@ export class RunInference<
   }
 
   private external(transform: string): Packed {
-    const { modelLoader, types, output, kwargs, packages, expansionService, deadLetters } =
-      this.settings;
+    const { handler, types, output, expansionService, deadLetters } = this.settings;
+    const { loader, kwargs, extras, packages } = handler;
     const managed = expansionService === undefined;
+    const own = ownLoaderModule(loader);
     const args: Record<string, unknown> = {
-      model_handler_provider: pythonCallable(modelLoader),
+      model_handler_provider: own ? loader : pythonCallable(loader),
       schema: typed(bytes, schemaBytes(output)),
       transform,
     };
     if (types.key) args.key_schema = typed(bytes, schemaBytes(row({ key: types.key })));
-    if (Object.keys(kwargs).length > 0) args.kwargs = kwargs;
+    // Arguments of our own loaders are values of JSON's, which need no type.
+    if (own) args.options = JSON.stringify(kwargs);
+    else if (Object.keys(kwargs).length > 0) args.kwargs = kwargs;
     if (deadLetters) args.dead_letters = true;
     // Only the managed host runs on this machine for sure.
     if (managed) args.base_dir = process.cwd();
-    else args.source = runInferenceSource();
+    else args.source = runInferenceSource(own);
     return pythonTransform(managed ? RUN_INFERENCE : '__constructor__', args, undefined, {
       output: bytes,
       packages,
-      extras: inferExtras(modelLoader, packages),
+      extras: extrasBeside(extras, packages),
       expansionService,
     }) as Packed;
   }

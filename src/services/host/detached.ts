@@ -232,7 +232,9 @@ function programDigest(): Promise<string> {
 
 async function computeDigest(): Promise<string> {
   const folder = path.join(PYTHON_ENV_FOLDER, 'beambridge_host');
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.py')).sort();
+  const names = (await readdir(folder, { recursive: true }))
+    .filter((name) => name.endsWith('.py'))
+    .sort();
   const hash = createHash('sha256');
   for (const name of names)
     hash.update(`${name}\0${await readFile(path.join(folder, name), 'utf8')}`);

@@ -2,7 +2,7 @@
 // What RunInference tells the compiler; the compiler is the test.
 
 import type { KV } from '../../../src/coders/index.ts';
-import { RunInference } from '../../../src/ml/index.ts';
+import { RunInference, sklearn } from '../../../src/ml/index.ts';
 import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
 import {
   array,
@@ -59,6 +59,26 @@ export const keyedBySchema: PCollection<KV<string, { example: string; inference:
   .map((line) => ({ key: line, value: line }))
   .apply(RunInference.ofKVs('h', row({ example: string, inference: string }), string));
 
+const scaled = sklearn({ modelUri: 'm.pkl', example: array(float32), inference: int64 });
+export const byHandler: PCollection<{ example: number[]; inference: number }> = vectors.apply(
+  RunInference.of(scaled),
+);
+export const byHandlerWithId: PCollection<{
+  example: number[];
+  inference: number;
+  model_id: string | null;
+}> = vectors.apply(RunInference.of(scaled).withModelId());
+export const keyedByHandler: PCollection<
+  KV<number, { example: number[]; inference: number; model_id: string | null }>
+> = lines.map(parseDigit).apply(RunInference.ofKVs(scaled, int64).withModelId());
+export const frames: PCollection<{ example: { a: number; b: string }; inference: string }> = lines
+  .map((b) => ({ a: 1, b }))
+  .apply(
+    RunInference.of(
+      sklearn({ modelUri: 'm', example: row({ a: int64, b: string }), inference: string }),
+    ),
+  );
+
 /** Never called: only compiled. */
 export function refused(): void {
   // @ts-expect-error the examples are numbers
@@ -67,6 +87,18 @@ export function refused(): void {
   vectors.apply(RunInference.ofKVs('h', { example: array(int64), inference: int64 }, string));
   // @ts-expect-error no inference is declared
   RunInference.of('h', { example: int64 });
+  // @ts-expect-error the examples are numbers
+  lines.apply(RunInference.of(scaled));
+  // @ts-expect-error keys have a type
+  RunInference.ofKVs(scaled);
+  // @ts-expect-error a handler declares its types itself
+  RunInference.of(scaled, { example: array(float32), inference: int64 });
+  // @ts-expect-error there is no such option
+  sklearn({ modelUri: 'm', modelFile: 'm', example: int64, inference: int64 });
+  // @ts-expect-error the model is missing
+  sklearn({ example: int64, inference: int64 });
+  // @ts-expect-error there is no such file type
+  sklearn({ modelUri: 'm', modelFileType: 'ONNX', example: int64, inference: int64 });
   // @ts-expect-error nothing awaits a prediction that was not declared
   rows.map(({ score }) => score);
 }

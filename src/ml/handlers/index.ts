@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Model handlers by framework.
+
+export { type ModelHandler, type PythonModelHandler, pythonModelHandler } from './handler.ts';
+export type {
+  DeclaredTypes,
+  JsonArguments,
+  JsonValue,
+  PythonFunction,
+  PythonHandlerOptions,
+} from './options.ts';
+export { type SklearnOptions, sklearn } from './sklearn.ts';
