@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'PYTHON_EXCEPTION'
   | 'MODEL_NOT_FOUND'
   | 'MODEL_INVALID'
+  | 'PACKAGE_NOT_FOUND'
   | 'INFERENCE_MISMATCH'
   // Running.
   | 'JOB_FAILED'

@@ -5,6 +5,7 @@
 export type { DeadLettered, FailedInference, Failure } from './dead-letters.ts';
 export type { InferenceFields } from './declared.ts';
 export * from './handlers/index.ts';
+export type { LocalBatching } from './local/batch-sizes.ts';
 export { type PredictionResult, RunInference, type WithModelId } from './run-inference.ts';
 export {
   type TestModel,

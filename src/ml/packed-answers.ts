@@ -20,6 +20,15 @@ export interface InProcessModel {
   ): readonly unknown[] | Promise<readonly unknown[]>;
 }
 
+/** @throws BeamBridgeError `INFERENCE_MISMATCH` unless there is one prediction for each example */
+export function checkCount(what: string, predictions: unknown, count: number): void {
+  if (Array.isArray(predictions) && predictions.length === count) return;
+  const found = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
+  throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${found} for ${count} examples`, {
+    hint: 'A model gives an array with one prediction for each example, in order.',
+  });
+}
+
 /** A row's prediction, or why it has none. */
 type Outcome = { prediction: unknown } | { failure: Failure };
 
@@ -77,13 +86,8 @@ export class PackedAnswers {
     keys: unknown[] | undefined,
   ): Promise<readonly unknown[]> {
     const predictions = await this.model.predict([...examples], keys);
-    if (Array.isArray(predictions) && predictions.length === examples.length) return predictions;
-    const found = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
-    throw new BeamBridgeError(
-      'INFERENCE_MISMATCH',
-      `${this.model.what} gave ${found} for ${examples.length} examples`,
-      { hint: 'A model gives an array with one prediction for each example, in order.' },
-    );
+    checkCount(this.model.what, predictions, examples.length);
+    return predictions;
   }
 
   /** What the model gives, with exactly the bad rows failed: a batch that fails is tried in halves. */

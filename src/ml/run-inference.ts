@@ -42,7 +42,9 @@ import {
   type PythonModelHandler,
   pythonModelHandler,
 } from './handlers/handler.ts';
+import { isTypeScriptHandler, type TypeScriptModelHandler } from './handlers/typescript.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
+import { localInferenceStep } from './local/local-inference.ts';
 import { extrasBeside, inferExtras } from './packages.ts';
 import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
 import { type Packed, step, withFailed } from './steps.ts';
@@ -65,7 +67,7 @@ export type WithModelId<OutputT> =
     : OutputT & { model_id: string | null };
 
 interface Settings {
-  handler: PythonModelHandler;
+  handler: PythonModelHandler | TypeScriptModelHandler<never, unknown, unknown>;
   output: RowType<unknown>;
   types: InferenceTypes;
   expansionService: string | undefined;
@@ -195,13 +197,8 @@ export class RunInference<
     const handler = isModelHandler(given)
       ? given
       : pythonModelHandler({ ...declared, loader: given, extras: inferExtras(given, []) });
-    if (!isPythonHandler(handler)) {
-      throw new BeamBridgeError('UNSUPPORTED', `RunInference cannot run ${handler.name} yet`, {
-        hint: 'Use a handler that Python runs.',
-      });
-    }
     return new RunInference({
-      handler,
+      handler: runnable(handler),
       output,
       types: declared,
       expansionService: undefined,
@@ -222,7 +219,7 @@ export class RunInference<
 
   /** The same transform with more keyword arguments for the model loader. */
   withKwargs(kwargs: Readonly<Record<string, unknown>>): RunInference<InputT, OutputT, ResultT> {
-    const { handler } = this.settings;
+    const handler = this.pythonHandler('withKwargs');
     return this.changed({ handler: { ...handler, kwargs: { ...handler.kwargs, ...kwargs } } });
   }
 
@@ -231,7 +228,7 @@ export class RunInference<
    * of local packages. What Beam's own handlers need is known and need not be named.
    */
   withExtraPackages(packages: readonly string[]): RunInference<InputT, OutputT, ResultT> {
-    const { handler } = this.settings;
+    const handler = this.pythonHandler('withExtraPackages');
     return this.changed({ handler: { ...handler, packages: [...handler.packages, ...packages] } });
   }
 
@@ -242,6 +239,7 @@ export class RunInference<
    * @param address - `HOST:PORT`
    */
   withExpansionService(address: string): RunInference<InputT, OutputT, ResultT> {
+    this.pythonHandler('withExpansionService');
     return this.changed({ expansionService: address });
   }
 
@@ -314,9 +312,12 @@ export class RunInference<
     };
     const rows = new RowCoder(output) as Coder<unknown>;
     const coder = (types.key ? new KVCoder(coderOf(types.key), rows) : rows) as Coder<OutputT>;
-    const { name, kwargs } = this.settings.handler;
-    const request = { transform: node.name, modelLoader: name, kwargs };
-    const model = testModelStep(types, deadLetters, request) ?? this.external(node.name);
+    const { handler } = this.settings;
+    const kwargs = isPythonHandler(handler) ? handler.kwargs : {};
+    const request = { transform: node.name, modelLoader: handler.name, kwargs };
+    const model =
+      testModelStep(types, deadLetters, request) ??
+      (isPythonHandler(handler) ? this.external(handler, node.name) : this.local(handler));
     // Without dead letters there is one output, and so the plain steps.
     const result = deadLetters
       ? withFailed<InputT, OutputT>(input, pack, model, unpack, coder)
@@ -327,8 +328,28 @@ export class RunInference<
     return result as PValue as ResultT;
   }
 
-  private external(transform: string): Packed {
-    const { handler, types, output, expansionService, deadLetters } = this.settings;
+  /** The handler, which a method that only Python's handlers know is about. */
+  private pythonHandler(method: string): PythonModelHandler {
+    const { handler } = this.settings;
+    if (isPythonHandler(handler)) return handler;
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${method}() is for handlers that Python runs`, {
+      hint: `${handler.name} runs in TypeScript: give its options where it is made.`,
+    });
+  }
+
+  private local(handler: TypeScriptModelHandler<never, unknown, unknown>): Packed {
+    const { types, deadLetters } = this.settings;
+    return localInferenceStep({
+      handler,
+      types,
+      hasFailures: deadLetters,
+      inferenceArgs: {},
+      metricsNamespace: `BeamML_${handler.name}`,
+    });
+  }
+
+  private external(handler: PythonModelHandler, transform: string): Packed {
+    const { types, output, expansionService, deadLetters } = this.settings;
     const { loader, kwargs, extras, packages } = handler;
     const managed = expansionService === undefined;
     const own = ownLoaderModule(loader);
@@ -352,4 +373,11 @@ export class RunInference<
       expansionService,
     }) as Packed;
   }
+}
+
+function runnable(handler: ModelHandler): Settings['handler'] {
+  if (isPythonHandler(handler) || isTypeScriptHandler(handler)) return handler as never;
+  throw new BeamBridgeError('INVALID_ARGUMENT', 'RunInference was given no model handler', {
+    hint: 'Make one with sklearn, onnx, onnxLocal, modelHandler or the like.',
+  });
 }

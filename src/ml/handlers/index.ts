@@ -2,6 +2,7 @@
 // Model handlers by framework.
 
 export { type ModelHandler, type PythonModelHandler, pythonModelHandler } from './handler.ts';
+export { type OnnxLocalOptions, onnxLocal } from './onnx-local.ts';
 export type {
   DeclaredTypes,
   JsonArguments,
@@ -10,3 +11,4 @@ export type {
   PythonHandlerOptions,
 } from './options.ts';
 export { type SklearnOptions, sklearn } from './sklearn.ts';
+export { type InferenceArgs, modelHandler, type TypeScriptModelHandler } from './typescript.ts';

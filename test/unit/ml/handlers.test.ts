@@ -154,9 +154,9 @@ test('a handler is made of its parts, too', () => {
   assert.throws(() => pythonModelHandler({ loader: '', ...TYPES }), { code: 'INVALID_ARGUMENT' });
 });
 
-test('what Python does not run is refused', () => {
+test('what nobody can run is refused', () => {
   const handler = { ...sklearn(MODEL), language: 'typescript' as const, name: 'mine' };
-  assert.throws(() => RunInference.of(handler), { code: 'UNSUPPORTED', message: /mine/ });
+  assert.throws(() => RunInference.of(handler), { code: 'INVALID_ARGUMENT', message: /no model handler/ });
 });
 
 test('a test model is found by the name of the handler', () => {

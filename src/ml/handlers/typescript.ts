@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model that runs in the worker's own process, in TypeScript: no Python is needed for it.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { isSchemaType } from '../../schema/index.ts';
+import type { LocalBatching } from '../local/batch-sizes.ts';
+import type { ModelHandler } from './handler.ts';
+
+/** Further arguments of each inference, as `withInferenceArgs` gave them. */
+export type InferenceArgs = Readonly<Record<string, unknown>>;
+
+/**
+ * A model that TypeScript runs, for `RunInference.of`. It has the life of a handler in Python: its
+ * model is loaded once per process, however many stages and bundles use it, and freed when the last
+ * of them is over.
+ *
+ * @typeParam ModelT - what `loadModel` gives
+ */
+export interface TypeScriptModelHandler<ExampleT = unknown, InferenceT = unknown, ModelT = unknown>
+  extends ModelHandler<ExampleT, InferenceT> {
+  readonly language: 'typescript';
+  /** Where the model is: given to `loadModel`, and the `model_id` of its predictions. */
+  readonly modelUri?: string | undefined;
+  /** How examples are put together. @default sizes found by measuring, up to 10,000 */
+  readonly batching?: LocalBatching<ExampleT> | undefined;
+  /** Loads a model; `modelUri` is the handler's own, or that of an update. */
+  loadModel(modelUri: string | undefined): ModelT | Promise<ModelT>;
+  /** One prediction for each example of a batch, in order. */
+  runInference(
+    batch: readonly ExampleT[],
+    model: ModelT,
+    inferenceArgs: InferenceArgs,
+  ): readonly InferenceT[] | Promise<readonly InferenceT[]>;
+  /** Frees what a model holds. @default nothing is done */
+  closeModel?(model: ModelT): void | Promise<void>;
+}
+
+/**
+ * A model handler in TypeScript, from its functions.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT` without a function that it needs, `INVALID_SCHEMA`
+ *   without types
+ * @example
+ * ```ts
+ * const lengths = modelHandler({
+ *   name: 'lengths',
+ *   example: string,
+ *   inference: int64,
+ *   loadModel: () => new Intl.Segmenter('en'),
+ *   runInference: (texts, segmenter) => texts.map((text) => [...segmenter.segment(text)].length),
+ * });
+ * texts.apply(RunInference.of(lengths)).map(({ example, inference }) => …);
+ * ```
+ */
+export function modelHandler<ExampleT, InferenceT, ModelT>(
+  parts: Omit<TypeScriptModelHandler<ExampleT, InferenceT, ModelT>, 'language'>,
+): TypeScriptModelHandler<ExampleT, InferenceT, ModelT> {
+  const { name, batching = {} } = parts;
+  const refuse = (message: string): never => {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `modelHandler: ${message}`);
+  };
+  if (typeof name !== 'string' || name.trim() === '') refuse('there is no name');
+  for (const needed of ['loadModel', 'runInference'] as const) {
+    if (typeof parts[needed] !== 'function') refuse(`${needed} of ${name} is no function`);
+  }
+  for (const field of ['example', 'inference'] as const) {
+    if (isSchemaType(parts[field])) continue;
+    throw new BeamBridgeError('INVALID_SCHEMA', `the handler ${name} has no ${field} type`, {
+      hint: 'Give types of beambridge/schema, as in { example: array(float32), inference: int64 }.',
+    });
+  }
+  for (const limit of ['maxSize', 'maxWeight'] as const) {
+    const value = batching[limit];
+    if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
+      refuse(`batching.${limit} of ${name} is ${value}, and must be 1 or more`);
+    }
+  }
+  return Object.freeze({ ...parts, language: 'typescript' as const });
+}
+
+/** Whether TypeScript runs a handler. */
+export function isTypeScriptHandler(
+  handler: ModelHandler,
+): handler is TypeScriptModelHandler<never, unknown, unknown> {
+  return handler.language === 'typescript' && 'runInference' in handler;
+}

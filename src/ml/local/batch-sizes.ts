@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many examples a model of this process gets at once: as it was told, or more and more while that
+// is fast. A packed batch holds thousands of small rows, which is right for a model of microseconds
+// and far too much for one of seconds. Python's end has the same rule, in beambridge_host/packed.py.
+
+/** How a model's examples are put together. */
+export interface LocalBatching<ExampleT = unknown> {
+  /** Most examples in a batch. @default found by measuring, from 16 up to 10,000 */
+  readonly maxSize?: number;
+  /** Most weight of a batch: the sum of `weightOf` over its examples. A heavier example goes alone. */
+  readonly maxWeight?: number;
+  /** What an example weighs. @default 1 for each */
+  readonly weightOf?: (example: ExampleT) => number;
+}
+
+const FIRST = 16;
+const LARGEST = 10_000;
+const FAST_MS = 100;
+const SLOW_MS = 5_000;
+
+/** Cuts examples into batches and learns from how long these take. */
+export class BatchSizes {
+  private readonly largest: number;
+  private size: number;
+
+  constructor(private readonly batching: LocalBatching = {}) {
+    this.largest = batching.maxSize ?? LARGEST;
+    this.size = Math.min(FIRST, this.largest);
+  }
+
+  /** Where the batch that begins at `start` ends. */
+  endOf(examples: readonly unknown[], start: number): number {
+    const most = Math.min(start + this.size, examples.length);
+    const { maxWeight, weightOf = () => 1 } = this.batching;
+    if (maxWeight === undefined) return most;
+    let weight = 0;
+    for (let end = start; end < most; end++) {
+      weight += weightOf(examples[end]);
+      if (weight > maxWeight && end > start) return end;
+    }
+    return most;
+  }
+
+  /** What a batch of `count` examples took. */
+  learn(count: number, millis: number): void {
+    if (millis > SLOW_MS) this.size = Math.max(this.size >> 1, 1);
+    else if (millis < FAST_MS && count === this.size) {
+      this.size = Math.min(this.size * 2, this.largest);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The models that are loaded in this process: each once, for all who use it at the same time.
+
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import type { TypeScriptModelHandler } from '../handlers/typescript.ts';
+
+const log = getLogger('ml');
+
+type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
+
+interface Entry {
+  readonly model: Promise<unknown>;
+  users: number;
+}
+
+/** By handler, and by where the model is. */
+const loaded = new WeakMap<AnyHandler, Map<string | undefined, Entry>>();
+
+/** A model in use. */
+export interface LoadedModel {
+  readonly model: unknown;
+  /** Milliseconds that loading took; undefined for whoever found it loaded. */
+  readonly loadMillis: number | undefined;
+  /** Says that it is no longer used; the last to say so frees it. */
+  release(): Promise<void>;
+}
+
+/**
+ * The model of a handler, loaded unless it is there.
+ *
+ * @throws BeamBridgeError with the code that `loadModel` gave, else `MODEL_INVALID`
+ */
+export async function acquireModel(
+  handler: AnyHandler,
+  modelUri: string | undefined = handler.modelUri,
+): Promise<LoadedModel> {
+  const models = loaded.get(handler) ?? new Map<string | undefined, Entry>();
+  loaded.set(handler, models);
+  const began = performance.now();
+  const found = models.get(modelUri);
+  const entry = found ?? { model: load(handler, modelUri), users: 0 };
+  models.set(modelUri, entry);
+  entry.users += 1;
+  const leave = () => {
+    entry.users -= 1;
+    const isLast = entry.users === 0;
+    if (isLast && models.get(modelUri) === entry) models.delete(modelUri);
+    return isLast;
+  };
+  try {
+    const model = await entry.model;
+    let isReleased = false;
+    return {
+      model,
+      loadMillis: found ? undefined : performance.now() - began,
+      release: async () => {
+        if (isReleased) return;
+        isReleased = true;
+        if (leave()) await close(handler, model);
+      },
+    };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+async function load(handler: AnyHandler, modelUri: string | undefined): Promise<unknown> {
+  try {
+    return await handler.loadModel(modelUri);
+  } catch (error) {
+    if (error instanceof BeamBridgeError) throw error;
+    const { message } = BeamBridgeError.from(error);
+    const said = error instanceof Error ? error.message : message;
+    throw new BeamBridgeError(
+      'MODEL_INVALID',
+      `the model of ${handler.name} could not be loaded: ${said}`,
+      { cause: error },
+    );
+  }
+}
+
+async function close(handler: AnyHandler, model: unknown): Promise<void> {
+  try {
+    await handler.closeModel?.(model);
+  } catch (error) {
+    // Its predictions are out; freeing it badly must not undo them.
+    log.warn(`closeModel of ${handler.name} failed`, error);
+  }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models of this process: handlers in TypeScript, and ONNX models with onnxruntime-node. No Python.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import type { ErrorCode } from '../../src/base/index.ts';
+import { modelHandler, onnxLocal, RunInference } from '../../src/ml/index.ts';
+import { P } from '../../src/pipeline/index.ts';
+import { createRunner } from '../../src/runners/index.ts';
+import { array, float32, int64, row, string } from '../../src/schema/index.ts';
+import { create, flatten } from '../../src/transforms/index.ts';
+
+const runner = createRunner({ runner: 'node' });
+const modelAt = (name: string) => resolve(import.meta.dirname, `../fixtures/onnx/${name}.onnx`);
+const code = (wanted: ErrorCode, says: RegExp) => (error: Error & { code?: string }) => {
+  assert.equal(error.code, wanted, error.message);
+  assert.match(error.message, says);
+  return true;
+};
+
+/** Runs a handler over examples; predictions in the order of the examples. */
+async function score<E, I>(
+  handler: Parameters<typeof RunInference.of<E, I>>[0],
+  examples: readonly E[],
+): Promise<I[]> {
+  const found: { example: E; inference: I }[] = [];
+  await runner.run((root) => {
+    root
+      .apply(create(examples))
+      .apply(RunInference.of(handler))
+      .map((prediction) => found.push(prediction as never));
+  });
+  const at = new Map(found.map(({ example, inference }) => [JSON.stringify(example), inference]));
+  return examples.map((example) => at.get(JSON.stringify(example))!);
+}
+
+/** A handler that counts what is done with its model. */
+function counting(options: { batching?: { maxSize?: number } } = {}) {
+  const seen = { loads: 0, closes: 0, batches: [] as number[] };
+  const handler = modelHandler({
+    name: 'doubling',
+    modelUri: 'two',
+    example: int64,
+    inference: int64,
+    ...options,
+    loadModel: async (uri) => {
+      seen.loads += 1;
+      return { factor: uri === 'two' ? 2 : Number.NaN };
+    },
+    runInference: (batch, { factor }) => {
+      seen.batches.push(batch.length);
+      return batch.map((n) => {
+        if (n < 0) throw new RangeError(`${n} is below zero`);
+        return n * factor;
+      });
+    },
+    closeModel: () => {
+      seen.closes += 1;
+    },
+  });
+  return { handler, seen };
+}
+
+test('a handler in TypeScript scores, and its model is loaded once for two stages and freed after', async () => {
+  const { handler, seen } = counting();
+  const doubled: number[] = [];
+  await runner.run((root) => {
+    const numbers = root.apply(create([1, 2, 3]));
+    const once = numbers.apply(RunInference.of(handler)).map(({ inference }) => inference);
+    const keyed = numbers
+      .map((value) => ({ key: `k${value}`, value }))
+      .apply(RunInference.ofKVs(handler, string))
+      .map(({ value }) => value.inference);
+    P([once, keyed])
+      .apply(flatten<number>())
+      .map((n) => doubled.push(n));
+  });
+  assert.deepEqual(doubled.sort(), [2, 2, 4, 4, 6, 6]);
+  assert.deepEqual([seen.loads, seen.closes], [1, 1]);
+});
+
+test('batches grow while the model is fast, and stay below the size that was asked for', async () => {
+  const { handler, seen } = counting();
+  await score(
+    handler,
+    Array.from({ length: 5000 }, (_, i) => i),
+  );
+  assert.equal(seen.batches[0], 16);
+  assert.ok(Math.max(...seen.batches) > 64, seen.batches.join());
+  const small = counting({ batching: { maxSize: 3 } });
+  assert.deepEqual(await score(small.handler, [1, 2, 3, 4, 5, 6, 7]), [2, 4, 6, 8, 10, 12, 14]);
+  assert.ok(Math.max(...small.seen.batches) <= 3);
+});
+
+test('dead letters hold exactly the examples for which the handler throws', async () => {
+  const { handler } = counting();
+  const good: number[] = [];
+  const bad: unknown[] = [];
+  await runner.run((root) => {
+    const { predictions, failed } = root
+      .apply(create(Array.from({ length: 300 }, (_, i) => (i % 100 === 50 ? -i : i))))
+      .apply(RunInference.of(handler).withDeadLetters());
+    predictions.map(({ inference }) => good.push(inference));
+    failed.map(({ element, errorType, message }) => bad.push([element, errorType, message]));
+  });
+  assert.equal(good.length, 297);
+  assert.deepEqual(
+    bad.sort(),
+    [-150, -250, -50].map((n) => [n, 'RangeError', `${n} is below zero`]),
+  );
+});
+
+test('the model of a prediction, and what the metrics say', async () => {
+  const { handler } = counting();
+  const ids = new Set<string | null>();
+  const result = await runner.run((root) => {
+    root
+      .apply(create([1, 2, 3]))
+      .apply(RunInference.of(handler).withModelId())
+      .map(({ model_id }) => ids.add(model_id));
+  });
+  assert.deepEqual([...ids], ['two']);
+  const metrics = await result.metrics();
+  const { counters } = metrics.query({ name: 'num_inferences' });
+  assert.equal(counters[0]?.value, 3);
+});
+
+test('a prediction that does not fit, and too few of them', async () => {
+  const half = modelHandler({
+    name: 'half',
+    example: int64,
+    inference: int64,
+    loadModel: () => undefined,
+    runInference: (batch) => batch.map((n) => n / 2),
+  });
+  await assert.rejects(score(half, [3]), code('INFERENCE_MISMATCH', /1\.5/));
+  const lazy = modelHandler({ ...half, runInference: () => [] });
+  await assert.rejects(
+    score(lazy, [3]),
+    code('INFERENCE_MISMATCH', /the model handler half gave 0 predictions for 1 examples/),
+  );
+});
+
+test('an ONNX model: one output, another output, and all of them as a row', async () => {
+  const modelUri = modelAt('classifier');
+  const examples = [
+    [1, 0],
+    [0, 1],
+    [-2, 0],
+  ];
+  const labels = onnxLocal({ modelUri, example: array(float32), inference: int64 });
+  assert.deepEqual(await score(labels, examples), [0, 1, 2]);
+  const scores = onnxLocal({
+    modelUri,
+    example: array(float32),
+    inference: array(float32),
+    output: 'scores',
+  });
+  assert.deepEqual(await score(scores, examples), [
+    [1, 0, -1],
+    [0, 2, 1],
+    [-2, 0, 2],
+  ]);
+  const both = onnxLocal({
+    modelUri,
+    example: array(float32),
+    inference: row({ label: int64, scores: array(float32) }),
+  });
+  assert.deepEqual(await score(both, examples.slice(0, 1)), [{ label: 0, scores: [1, 0, -1] }]);
+});
+
+test('an ONNX model with several inputs takes rows; one for a single image takes them one by one', async () => {
+  const sums = onnxLocal({
+    modelUri: modelAt('two_inputs'),
+    example: row({ ids: array(int64), bias: array(float32) }),
+    inference: array(float32),
+  });
+  assert.deepEqual(await score(sums, [{ ids: [1, 2, 3, 4], bias: [0.5, 0, 0, -1] }]), [
+    [1.5, 2, 3, 3],
+  ]);
+  const totals = onnxLocal({
+    modelUri: modelAt('one_image'),
+    example: array(float32),
+    inference: float32,
+  });
+  assert.deepEqual(
+    await score(totals, [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+    ]),
+    [10, 26],
+  );
+});
+
+test('what does not fit an ONNX model is told by name and shape', async () => {
+  const types = { example: array(float32), inference: int64 };
+  const modelUri = modelAt('classifier');
+  await assert.rejects(
+    score(onnxLocal({ modelUri, ...types }), [[1, 2, 3]]),
+    code('ROW_MISMATCH', /shape \[3\].*input x takes \[2\]/),
+  );
+  await assert.rejects(
+    score(onnxLocal({ modelUri, ...types, output: 'labels' }), [[1, 2]]),
+    code('MODEL_INVALID', /no output labels[\s\S]*label, scores/),
+  );
+  await assert.rejects(
+    score(onnxLocal({ modelUri: modelAt('two_inputs'), ...types }), [[1, 2]]),
+    code('MODEL_INVALID', /an input bias too/),
+  );
+});
+
+test('a model that is missing is refused at once, one that is damaged when it is loaded', async () => {
+  const types = { example: array(float32), inference: int64 };
+  assert.throws(
+    () => onnxLocal({ modelUri: 'no-such.onnx', ...types }),
+    code('MODEL_NOT_FOUND', /no-such\.onnx/),
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'beambridge-onnx-'));
+  try {
+    const modelUri = join(folder, 'empty.onnx');
+    await writeFile(modelUri, '');
+    await assert.rejects(
+      score(onnxLocal({ modelUri, ...types }), [[1, 2]]),
+      code('MODEL_INVALID', /cannot load/),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
