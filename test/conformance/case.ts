@@ -15,6 +15,8 @@ export interface Case {
   afterwards?(): void;
   /** Whether the case is about values being encoded, which not every configuration does. */
   readonly encodes?: boolean;
+  /** Whether it cannot share a pipeline with other cases: it has a clock of its own. */
+  readonly alone?: boolean;
   /** The error that the run must reject with. */
   readonly fails?: { code: ErrorCode; message: RegExp };
 }
