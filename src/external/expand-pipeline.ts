@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All cross-language transforms of a pipeline turned into real ones, together, before it is run.
 
+import { setMaxListeners } from 'node:events';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { clone, pb } from '../proto/index.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
@@ -34,6 +35,8 @@ export async function expandPipeline(
   const folder = new TemporaryFolder();
   const failed = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
+  // Every call listens to it, and there may be any number of them at once.
+  setMaxListeners(0, signal);
   try {
     const answers = await Promise.all(
       placeholders.map(async (node) => {

@@ -8,7 +8,7 @@ import type { PipelineResult } from '../../src/runners/index.ts';
 export interface Case {
   /** The behaviour that the case shows. */
   readonly name: string;
-  build(root: Root): void;
+  build(root: Root): Promise<void> | void;
   /** Looks at what a run left: metrics, files. */
   after?(result: PipelineResult): Promise<void> | void;
   /** Looks at what any run left, one that failed too. */

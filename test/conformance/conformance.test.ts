@@ -8,6 +8,13 @@ import { combining } from './cases/combining.ts';
 import { elementwise } from './cases/elementwise.ts';
 import { grouping } from './cases/grouping.ts';
 import { lifecycle } from './cases/lifecycle.ts';
+import {
+  pythonParDo,
+  pythonSideInputs,
+  pythonSources,
+  pythonState,
+} from './cases/python-par-do.ts';
+import { pythonStreams, pythonWindowing } from './cases/python-windowing.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
 import { sources } from './cases/sources.ts';
@@ -39,8 +46,21 @@ const groups: Readonly<Record<string, Cases>> = {
   'test streams': testStreams,
 };
 
+/** Cases whose DoFns are written in Python. */
+const pythonGroups: Readonly<Record<string, Cases>> = {
+  'DoFns in Python': pythonParDo,
+  'side inputs in Python': pythonSideInputs,
+  'windowing in Python': pythonWindowing,
+  'state and timers in Python': pythonState,
+  'sources in Python': pythonSources,
+  'test streams and Python': pythonStreams,
+};
+
 for (const configuration of configurations) {
   describe(`on ${configuration.name}`, () => {
     for (const [group, cases] of Object.entries(groups)) testGroup(group, cases, configuration);
+    if (!configuration.runsPython) return;
+    const python = { ...configuration, together: true };
+    for (const [group, cases] of Object.entries(pythonGroups)) testGroup(group, cases, python);
   });
 }

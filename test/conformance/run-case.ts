@@ -20,8 +20,8 @@ async function runCase(
   { build, after, afterwards, fails }: Case,
   prepare: Prepare,
 ): Promise<void> {
-  const work = runner.run((root) => {
-    build(root);
+  const work = runner.run(async (root) => {
+    await build(root);
     prepare?.(root);
   });
   if (!fails) {
@@ -41,8 +41,8 @@ async function runCase(
 
 /** A case that the capability table says is not possible: the run must say so too. */
 async function isRefused(runner: Runner, one: Case, why: string, prepare: Prepare): Promise<void> {
-  const work = runner.run((root) => {
-    one.build(root);
+  const work = runner.run(async (root) => {
+    await one.build(root);
     prepare?.(root);
   });
   await assert.rejects(
@@ -67,8 +67,8 @@ export function testGroup(group: string, cases: Cases, configuration: RunnerConf
       : [];
     let run: Promise<unknown> | undefined;
     const all = () => {
-      run ??= runner.run((root: Root) => {
-        for (const { build } of joined) build(root);
+      run ??= runner.run(async (root: Root) => {
+        for (const { build } of joined) await build(root);
         prepare?.(root);
       });
       return run;

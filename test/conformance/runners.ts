@@ -3,6 +3,7 @@
 
 import type { Root } from '../../src/pipeline/index.ts';
 import { createRunner, type Runner } from '../../src/runners/index.ts';
+import { pythonStreams } from './cases/python-windowing.ts';
 import { testStreams } from './cases/test-streams.ts';
 
 /** A configuration under its name. */
@@ -13,6 +14,8 @@ export interface RunnerConfiguration {
   readonly encodes: boolean;
   /** Whether cases that can do with it share a pipeline: runs take long there. */
   readonly together: boolean;
+  /** Whether the cases in Python run there. */
+  readonly runsPython: boolean;
   /** Changes what a case constructed. */
   readonly prepare?: (root: Root) => unknown;
   /** Names of cases that must fail there because a feature is missing, with the reason. */
@@ -29,6 +32,7 @@ export const configurations: readonly RunnerConfiguration[] = [
     createPipelineRunner: () => createRunner({ runner: 'node', progress: false }),
     encodes: false,
     together: false,
+    runsPython: true,
     unsupported: {},
   },
   {
@@ -37,6 +41,7 @@ export const configurations: readonly RunnerConfiguration[] = [
       createRunner({ runner: 'node', progress: false, forceEncoding: true }),
     encodes: true,
     together: false,
+    runsPython: false,
     unsupported: {},
   },
   {
@@ -44,6 +49,7 @@ export const configurations: readonly RunnerConfiguration[] = [
     createPipelineRunner: () => createRunner({ runner: 'node', progress: false }),
     encodes: true,
     together: true,
+    runsPython: false,
     prepare: crossIntoPython,
     unsupported: {},
   },
@@ -52,6 +58,9 @@ export const configurations: readonly RunnerConfiguration[] = [
     createPipelineRunner: () => createRunner({ runner: 'direct', progress: false }),
     encodes: true,
     together: true,
-    unsupported: Object.fromEntries(testStreams.map(({ name }) => [name, NO_TEST_STREAM])),
+    runsPython: true,
+    unsupported: Object.fromEntries(
+      [...testStreams, ...pythonStreams].map(({ name }) => [name, NO_TEST_STREAM]),
+    ),
   },
 ];

@@ -23,6 +23,7 @@ import { blockOf } from './block.ts';
 import type { BundleOwner } from './bundle.ts';
 import { descriptorOf } from './descriptor.ts';
 import type { StageExecutor } from './executor.ts';
+import { ForeignMergingGroups } from './foreign-windows.ts';
 import { GroupNode } from './group-node.ts';
 import { Grouping } from './grouping/index.ts';
 import type { Leaf } from './leaves.ts';
@@ -38,6 +39,8 @@ import { WireCoders } from './wire.ts';
 
 const log = getLogger('node');
 const P = urns.StandardPTransforms_Primitives;
+/** A window function that a Python environment alone can read. */
+const PICKLED = 'beam:window_fn:pickled_python:v1';
 
 export interface EngineOptions {
   readonly plan: Plan;
@@ -114,15 +117,21 @@ export class Engine implements Surroundings {
     const { key, value } = keyValueParts(this.wire.element(input));
     const grouping = this.guarded(leaf, () => {
       const windowing = this.wire.windowing(input);
-      return new Grouping({
+      const options = {
         windowing,
-        windowFn: this.windowFn(input),
         keyCoder: key,
         valueCoder: value,
         windowCoder: this.wire.window(input) as Coder<unknown>,
         bounded: this.isBounded(input),
         spillFolder: () => this.options.spillFolder(),
-      });
+      };
+      const windowFn = this.windowFn(input);
+      if (windowFn || windowing.mergeStatus !== pb.MergeStatus_Enum.NEEDS_MERGE) {
+        return new Grouping({ ...options, windowFn });
+      }
+      const { components } = this.options.plan;
+      const executor = this.options.executor(windowing.environmentId);
+      return new ForeignMergingGroups({ ...options, components, executor, signal: this.signal });
     });
     this.add(new GroupNode(input, output, grouping, this));
   }
@@ -221,9 +230,11 @@ export class Engine implements Surroundings {
     return view;
   }
 
-  private windowFn(pcollection: string): WindowFn {
-    const { windowFn } = this.wire.windowing(pcollection);
-    return windowFnFromProto(windowFn, this.options.functions);
+  /** Undefined for one that only the SDK of another environment knows. */
+  private windowFn(pcollection: string): WindowFn | undefined {
+    const { windowFn, environmentId } = this.wire.windowing(pcollection);
+    const isForeign = windowFn?.urn === PICKLED && environmentId !== '';
+    return isForeign ? undefined : windowFnFromProto(windowFn, this.options.functions);
   }
 
   private isBounded(pcollection: string): boolean {

@@ -12,6 +12,12 @@ import { type Block, BlockQueue } from './block.ts';
 import type { Grouping } from './grouping/index.ts';
 import type { EngineNode, Surroundings } from './node.ts';
 
+/** What a grouping can do. */
+export type Groups = Pick<
+  Grouping,
+  'add' | 'fire' | 'due' | 'hold' | 'nextProcessingTime' | 'dropped' | 'close'
+>;
+
 export class GroupNode implements EngineNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -25,7 +31,7 @@ export class GroupNode implements EngineNode {
   constructor(
     input: string,
     output: string,
-    private readonly grouping: Grouping,
+    private readonly grouping: Groups,
     private readonly around: Surroundings,
     /** Takes the panes. @default to whoever wants the output */
     private readonly emit: (panes: WindowedValue<unknown>[]) => MaybePromise<void> = (panes) =>

@@ -19,7 +19,7 @@ import {
 } from '../../../coders/index.ts';
 import { sideInputWindow } from '../../../harness/index.ts';
 import type { WindowFn } from '../../../pipeline/index.ts';
-import type { pb } from '../../../proto/index.ts';
+import { pb } from '../../../proto/index.ts';
 import type { Block } from './block.ts';
 import { GroupNode } from './group-node.ts';
 import { Grouping } from './grouping/index.ts';
@@ -38,7 +38,8 @@ interface Contents {
 export interface ViewOptions {
   pcollection: string;
   windowing: pb.WindowingStrategy;
-  windowFn: WindowFn;
+  /** Undefined for one that only another SDK knows. */
+  windowFn: WindowFn | undefined;
   element: Coder<unknown>;
   window: Coder<Window>;
   bounded: boolean;
@@ -57,11 +58,18 @@ export class SideInputView implements EngineNode {
   constructor(private readonly options: ViewOptions) {
     const { pcollection, windowing, windowFn, element, window, bounded, around } = options;
     this.inputs = [pcollection];
-    if (windowFn.isMerging()) {
+    if (windowFn?.isMerging() || windowing.mergeStatus === pb.MergeStatus_Enum.NEEDS_MERGE) {
       throw new BeamBridgeError(
         'UNSUPPORTED',
         'a side input in windows that merge matches no window',
         { hint: 'Put the side input into global or fixed windows with windowInto.' },
+      );
+    }
+    if (!windowFn && !bounded) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        'a side input without an end is in windows that only another SDK knows',
+        { hint: 'Put the side input into global or fixed windows first.' },
       );
     }
     const grouping = new Grouping({
@@ -126,9 +134,12 @@ export class SideInputView implements EngineNode {
 
   /** Whether an element in this window of the main input may be processed. */
   isReady(main: Window): boolean {
-    const window = sideInputWindow(this.options.windowFn, main);
-    if (this.windows.has(this.keyOf(window))) return true;
+    const { windowFn } = this.options;
     const { outputWatermark } = this;
+    // Which window that is, only the other SDK can tell.
+    if (!windowFn) return outputWatermark >= MAX_TIMESTAMP;
+    const window = sideInputWindow(windowFn, main);
+    if (this.windows.has(this.keyOf(window))) return true;
     return outputWatermark > window.maxTimestamp() || outputWatermark >= MAX_TIMESTAMP;
   }
 

@@ -2,6 +2,7 @@
 // Coders between the runner and an SDK. What the runner cannot read travels with its length in front,
 // so that it can be carried as bytes. Beam calls that length-prefixing unknown coders.
 
+import { BeamBridgeError } from '../../../base/index.ts';
 import {
   type Coder,
   coderFromProto,
@@ -98,7 +99,13 @@ export class WireCoders {
 
   private parts(pcollectionId: string) {
     const { coderId } = this.components.pcollections[pcollectionId]!;
-    return { coderId, windowCoderId: this.windowing(pcollectionId).windowCoderId };
+    const { windowCoderId } = this.windowing(pcollectionId);
+    if (isOpaque(windowCoderId, this.components.coders)) {
+      throw new BeamBridgeError('UNSUPPORTED', 'windows of a type that only another SDK can read', {
+        hint: 'Let get_window_coder() of the window function return an IntervalWindowCoder, and its windows be IntervalWindows.',
+      });
+    }
+    return { coderId, windowCoderId };
   }
 }
 

@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../../../base/index.ts';
 import type { BundleState, UserState } from '../../../harness/index.ts';
 import { fn, type MessageInitShape, toBinary } from '../../../proto/index.ts';
+import { OrderedLists } from './ordered-list.ts';
 
 type Answer = MessageInitShape<typeof fn.StateResponseSchema>;
 
@@ -33,10 +34,10 @@ export class StateAnswers {
       case 'get':
         return this.get(stateKey, request.value.continuationToken);
       case 'append':
-        await this.user(stateKey).append(bagKey(stateKey), request.value.data);
+        await this.append(stateKey, request.value.data);
         return { response: { case: 'append', value: {} } };
       case 'clear':
-        await this.user(stateKey).clear(bagKey(stateKey));
+        await this.clear(stateKey);
         return { response: { case: 'clear', value: {} } };
       default:
         throw unsupported('a request of an unknown kind');
@@ -83,24 +84,45 @@ export class StateAnswers {
       }
       case 'runner':
         return state.iterable(type.value.key);
+      case 'orderedListUserState':
+        return this.lists().read(type.value);
+      case 'bagUserState':
+        return this.user().read(type.value);
       default:
-        return this.user(key).read(bagKey(key));
+        throw unsupported(kindOf(key));
     }
   }
 
-  private user(key: fn.StateKey | undefined): UserState {
-    if (this.state.user && key?.type.case === 'bagUserState') return this.state.user;
-    throw unsupported(`state of the kind ${key?.type.case ?? 'unknown'}`);
+  private async append(key: fn.StateKey | undefined, data: Uint8Array): Promise<void> {
+    const type = key?.type;
+    if (type?.case === 'bagUserState') return this.user().append(type.value, data);
+    if (type?.case === 'orderedListUserState') return this.lists().append(type.value, data);
+    throw unsupported(kindOf(key));
+  }
+
+  private async clear(key: fn.StateKey | undefined): Promise<void> {
+    const type = key?.type;
+    if (type?.case === 'bagUserState') return this.user().clear(type.value);
+    if (type?.case === 'orderedListUserState') return this.lists().clear(type.value);
+    throw unsupported(kindOf(key));
+  }
+
+  private user(): UserState {
+    if (this.state.user) return this.state.user;
+    throw new BeamBridgeError('INTERNAL', 'a Python stage without state asked for some');
+  }
+
+  private lists(): OrderedLists {
+    return new OrderedLists(this.user());
   }
 }
 
-function bagKey(key: fn.StateKey | undefined): fn.StateKey_BagUserState {
-  if (key?.type.case === 'bagUserState') return key.type.value;
-  throw unsupported(`state of the kind ${key?.type.case ?? 'unknown'}`);
+function kindOf(key: fn.StateKey | undefined): string {
+  return `state of the kind ${key?.type.case ?? 'unknown'}`;
 }
 
 function unsupported(what: string): BeamBridgeError {
   return new BeamBridgeError('UNSUPPORTED', `a Python stage asked for ${what}`, {
-    hint: 'Runner `node` keeps bags, and what Beam makes of them, for Python stages; `direct` may know more.',
+    hint: 'Runner `node` keeps the kinds of state that Beam 2.77 has in Python: bags, single values, combining values, sets and ordered lists.',
   });
 }
