@@ -192,7 +192,7 @@ test('state: pieces of a side input, a piece again, a bag, and what there is not
         await ask(bag);
         await ask(bag, { case: 'clear', value: {} });
         await ask(bag);
-        await ask({ case: 'orderedListUserState', value: {} });
+        await ask({ case: 'multimapUserState', value: {} });
         worker.send({ data: [{ instructionId, transformId: 'sink', isLast: true }] });
         return { response: { case: 'processBundle', value: {} } };
       });
@@ -231,7 +231,7 @@ test('state: pieces of a side input, a piece again, a bag, and what there is not
       [0, undefined],
     ],
   );
-  assert.match(String(sizes[7]), /orderedListUserState/);
+  assert.match(String(sizes[7]), /multimapUserState/);
 });
 
 test('residuals, short metrics and finalization come out of the answer', async () => {
