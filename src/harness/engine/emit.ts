@@ -42,7 +42,19 @@ export class Emitter {
       }
       if (output instanceof TimestampedValue) return this.timed(this.main, output, from);
     }
-    return this.main.receive(withValue(from, output));
+    // An element that stays what it is, as where only its coder changes, need not be made anew.
+    return this.main.receive(output === from.value ? from : withValue(from, output));
+  }
+
+  /** Many outputs for the element `from`, in order. */
+  all(outputs: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    const send = (output: unknown) => this.one(output, from);
+    // Nearly always an array: then the loop calls without a function between.
+    if (!Array.isArray(outputs)) return this.many(outputs, send);
+    for (let i = 0; i < outputs.length; i++) {
+      const pending = this.one(outputs[i], from);
+      if (pending) return this.restOfArray(pending, outputs, i + 1, send);
+    }
   }
 
   private timed(to: Receiver, output: unknown, from: WindowedValue<unknown>): MaybePromise<void> {

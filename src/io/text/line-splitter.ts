@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes to lines, a large piece at a time: one search and one decoding for thousands of lines.
+// Bytes to lines, a large piece at a time: one check of the encoding for thousands of lines.
 
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { BeamBridgeError } from '../../base/index.ts';
 
 /** How the bytes of a text file are read. */
 export type TextEncoding = 'utf8' | 'latin1';
 
 const NEWLINE = 10;
+const RETURN = 13;
 
 /** Takes pieces of a file that may be cut anywhere, and gives whole lines without their ends. */
 export class LineSplitter {
@@ -44,36 +45,42 @@ export class LineSplitter {
     if (this.begun.length === 0) return [];
     const rest = Buffer.concat(this.begun);
     this.begun = [];
-    return [this.decode(rest)];
+    return [this.decode(rest, this.check(rest), 0, rest.length)];
   }
 
   private keep(rest: Buffer): void {
     if (rest.length > 0) this.begun.push(Uint8Array.prototype.slice.call(rest));
   }
 
-  /** Splits text that ends with a newline. */
+  /**
+   * Splits text that ends with a newline. Each line is made from its own bytes: as parts of one large
+   * string, a single word kept by the program would keep all of that string in memory.
+   */
   private split(bytes: Buffer, into: string[]): void {
-    const text = this.decode(bytes);
-    const hasReturns = text.includes('\r');
-    const lines = text.split('\n');
-    lines.pop();
-    for (const line of lines) {
-      into.push(hasReturns && line.endsWith('\r') ? line.slice(0, -1) : line);
+    const encoding = this.check(bytes);
+    for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
+      end = bytes.indexOf(NEWLINE, from);
+      const hasReturn = end > from && bytes[end - 1] === RETURN;
+      into.push(this.decode(bytes, encoding, from, hasReturn ? end - 1 : end));
     }
   }
 
-  private decode(bytes: Buffer): string {
-    if (this.encoding === 'utf8' && !isUtf8(bytes)) {
-      throw new BeamBridgeError('MALFORMED_DATA', `${this.path} is not all UTF-8 text`, {
-        hint: "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.",
-      });
-    }
+  /** How to read these bytes: ASCII, which most text is, needs no decoding. */
+  private check(bytes: Buffer): TextEncoding {
+    if (this.encoding === 'latin1' || isAscii(bytes)) return 'latin1';
+    if (isUtf8(bytes)) return 'utf8';
+    throw new BeamBridgeError('MALFORMED_DATA', `${this.path} is not all UTF-8 text`, {
+      hint: "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.",
+    });
+  }
+
+  private decode(bytes: Buffer, encoding: TextEncoding, from: number, to: number): string {
     try {
-      return bytes.toString(this.encoding);
+      return bytes.toString(encoding, from, to);
     } catch (error) {
       throw new BeamBridgeError(
         'MALFORMED_DATA',
-        `${this.path} has a line of ${bytes.length} bytes, more than a string can hold`,
+        `${this.path} has a line of ${to - from} bytes, more than a string can hold`,
         { hint: 'Is it a text file?', cause: error },
       );
     }

@@ -9,7 +9,8 @@ import { readError } from '../file-error.ts';
 import type { FileRange } from './find-files.ts';
 import { LineSplitter, type TextEncoding } from './line-splitter.ts';
 
-const PIECE = 1024 * 1024;
+/** Large enough for the cost of reading to vanish; its lines fit into the processor's cache. */
+const PIECE = 256 * 1024;
 const NEWLINE = 10;
 
 /** Options of {@link readLines}. */

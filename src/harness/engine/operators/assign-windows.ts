@@ -19,7 +19,10 @@ export class AssignWindows implements Operator {
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value, timestamp, pane } = element;
-    return this.out.receive({ value, timestamp, windows: this.windowsOf(element), pane });
+    const windows = this.windowsOf(element);
+    const isThere =
+      windows.length === 1 && element.windows.length === 1 && windows[0] === element.windows[0];
+    return this.out.receive(isThere ? element : { value, timestamp, windows, pane });
   }
 
   private windowsOf({ timestamp, value }: WindowedValue<unknown>) {

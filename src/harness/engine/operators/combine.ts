@@ -58,6 +58,8 @@ export class CombineStep implements Operator {
       throw userError(error, this.info);
     }
     if (isThenable(output)) throw asyncCombiner(this.info);
+    // Many accumulators are the result already.
+    if (output === value) return this.out.receive(element);
     return this.out.receive(withValue(element, { key, value: output }));
   }
 }

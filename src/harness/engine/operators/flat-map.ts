@@ -42,7 +42,6 @@ export class FlatMapOperator extends ParDoOperator {
 
   private emit(outputs: unknown, element: WindowedValue<unknown>): MaybePromise<void> {
     if (this.mayBeVoid && outputs === undefined) return;
-    const { emitter } = this;
-    return emitter.many(outputs, (output) => emitter.one(output, element));
+    return this.emitter.all(outputs, element);
   }
 }

@@ -78,7 +78,7 @@ export abstract class ParDoOperator implements Operator {
       throw this.failed(error);
     }
     if (outputs === undefined) return;
-    await this.emitter.many(outputs, (output) => this.emitter.one(output, element));
+    await this.emitter.all(outputs, element);
   }
 
   /** What the user's code threw, as the error of this transform. */

@@ -6,9 +6,7 @@ import { ByteWriter } from '../../../base/index.ts';
 import {
   type Coder,
   GlobalWindow,
-  type Instant,
   type KV,
-  type PaneInfo,
   type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
@@ -18,17 +16,12 @@ import type { Operator, Receiver } from '../operator.ts';
 import { isThenable, type MaybePromise } from '../types.ts';
 
 /** Keys held at once; when there are more, the older half goes out. */
-const MOST_KEYS = 32_768;
+const MOST_KEYS = 65_536;
 /** Inputs after which everything goes out: accumulators such as lists grow with each input. */
 const MOST_INPUTS = 500_000;
 
-interface Entry {
-  readonly key: unknown;
-  accumulator: unknown;
-  readonly window: Window;
-  timestamp: Instant;
-  readonly pane: PaneInfo;
-}
+/** The accumulator of a key in a window, in the form in which it goes out. */
+type Group = WindowedValue<KV<unknown, unknown>>;
 
 export interface PrecombineOptions {
   readonly combineFn: CombineFn<unknown, unknown, unknown>;
@@ -36,13 +29,20 @@ export interface PrecombineOptions {
   readonly windowCoder: Coder<unknown>;
   /** Whether a group gets the latest of its inputs' timestamps rather than an early one. */
   readonly keepsLatest: boolean;
-  /** @default 32,768 */
+  /** @default 65,536 */
   readonly mostKeys?: number;
 }
 
 export class Precombine implements Operator {
-  private readonly entries = new Map<unknown, Entry>();
+  /**
+   * Groups in the global window whose keys, strings and numbers, stand for themselves, which saves
+   * encoding them. Two entries for one group do no harm, since groups are merged later.
+   */
+  private readonly plain = new Map<unknown, Group>();
+  /** All others by the bytes of window and key. */
+  private readonly encoded = new Map<unknown, Group>();
   private readonly scratch = new ByteWriter();
+  private readonly mostKeys: number;
   private inputsHeld = 0;
 
   constructor(
@@ -51,99 +51,117 @@ export class Precombine implements Operator {
     private readonly options: PrecombineOptions,
     private readonly out: Receiver,
     private readonly info: TransformInfo,
-  ) {}
+  ) {
+    this.mostKeys = options.mostKeys ?? MOST_KEYS;
+  }
 
   startBundle(): void {
-    this.entries.clear();
+    this.plain.clear();
+    this.encoded.clear();
     this.inputsHeld = 0;
   }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { windows } = element;
     for (let i = 0; i < windows.length; i++) this.add(element, windows[i]!);
-    if (this.inputsHeld >= MOST_INPUTS) return this.flush(this.entries.size);
-    const mostKeys = this.options.mostKeys ?? MOST_KEYS;
-    if (this.entries.size > mostKeys) return this.flush(Math.ceil(mostKeys / 2));
+    if (this.inputsHeld >= MOST_INPUTS) return this.flush(Number.POSITIVE_INFINITY);
+    if (this.plain.size + this.encoded.size > this.mostKeys) {
+      return this.flush(Math.ceil(this.mostKeys / 2));
+    }
   }
 
   finishBundle(): MaybePromise<void> {
-    return this.flush(this.entries.size);
+    return this.flush(Number.POSITIVE_INFINITY);
   }
 
   private add(element: WindowedValue<unknown>, window: Window): void {
     const { key, value } = element.value as KV<unknown, unknown>;
     const { combineFn, keepsLatest } = this.options;
-    const mapKey = this.mapKey(key, window);
-    this.inputsHeld += 1;
+    // 0 and -0 are one key of a Map, but not of every coder.
+    const isPlain =
+      window === GlobalWindow.INSTANCE &&
+      (typeof key === 'string' || (typeof key === 'number' && key !== 0));
+    const groups = isPlain ? this.plain : this.encoded;
+    const mapKey = isPlain ? key : this.bytesOf(key, window);
     try {
-      let entry = this.entries.get(mapKey);
-      if (!entry) {
-        const { timestamp, pane } = element;
-        entry = { key, accumulator: combineFn.createAccumulator(), window, timestamp, pane };
-        this.entries.set(mapKey, entry);
+      let group = groups.get(mapKey);
+      if (!group) {
+        group = firstOf(element, key, window, combineFn.createAccumulator());
+        groups.set(mapKey, group);
       } else if (
-        keepsLatest ? element.timestamp > entry.timestamp : element.timestamp < entry.timestamp
+        keepsLatest ? element.timestamp > group.timestamp : element.timestamp < group.timestamp
       ) {
-        entry.timestamp = element.timestamp;
+        group.timestamp = element.timestamp;
       }
-      entry.accumulator = combineFn.addInput(entry.accumulator, value);
+      const held = group.value;
+      held.value = combineFn.addInput(held.value, value);
+      // A number stays as small as it is.
+      if (typeof held.value !== 'number') this.inputsHeld += 1;
     } catch (error) {
       throw userError(error, this.info);
     }
   }
 
-  /**
-   * What tells groups apart. Strings and numbers in the global window stand for themselves, which
-   * saves encoding them; two map keys for one group do no harm, since groups are merged later.
-   */
-  private mapKey(key: unknown, window: Window): unknown {
-    if (window === GlobalWindow.INSTANCE) {
-      // Encoded keys are strings too: the mark keeps the two kinds apart.
-      if (typeof key === 'string') return `s${key}`;
-      if (typeof key === 'number' && key !== 0) return key;
-    }
-    const { scratch } = this;
+  private bytesOf(key: unknown, window: Window): string {
+    const { scratch, options, info } = this;
     scratch.reset();
-    this.options.windowCoder.encode(window, scratch, true);
-    this.encodeKey(key);
-    return `e${Buffer.from(scratch.view()).toString('latin1')}`;
-  }
-
-  private encodeKey(key: unknown): void {
+    options.windowCoder.encode(window, scratch, true);
     try {
-      this.options.keyCoder.encode(key, this.scratch, true);
+      options.keyCoder.encode(key, scratch, true);
     } catch (error) {
-      throw userError(error, this.info);
+      throw userError(error, info);
     }
+    return Buffer.from(scratch.view()).toString('latin1');
   }
 
-  /** Sends the `count` oldest groups on. */
-  private flush(count: number): MaybePromise<void> {
-    const groups: Entry[] = [];
-    for (const [mapKey, entry] of this.entries) {
-      if (groups.length === count) break;
-      groups.push(entry);
-      this.entries.delete(mapKey);
-    }
-    if (this.entries.size === 0) this.inputsHeld = 0;
+  /** Sends groups on, from each table the `most` oldest. */
+  private flush(most: number): MaybePromise<void> {
+    const groups = [...taken(this.plain, most), ...taken(this.encoded, most)];
+    if (this.plain.size + this.encoded.size === 0) this.inputsHeld = 0;
     for (let i = 0; i < groups.length; i++) {
       const pending = this.send(groups[i]!);
       if (pending) return this.sendRest(pending, groups, i + 1);
     }
   }
 
-  private async sendRest(pending: Promise<void>, groups: Entry[], from: number): Promise<void> {
+  private async sendRest(pending: Promise<void>, groups: Group[], from: number): Promise<void> {
     await pending;
     for (let i = from; i < groups.length; i++) await this.send(groups[i]!);
   }
 
-  private send({ key, accumulator, window, timestamp, pane }: Entry): MaybePromise<void> {
-    if (isThenable(accumulator)) throw asyncCombiner(this.info);
-    return this.out.receive({
-      value: { key, value: accumulator },
-      timestamp,
-      windows: [window],
-      pane,
-    });
+  private send(group: Group): MaybePromise<void> {
+    if (isThenable(group.value.value)) throw asyncCombiner(this.info);
+    return this.out.receive(group);
   }
+}
+
+/** A group as it is before its first input, which has its time and pane. */
+function firstOf(
+  { timestamp, windows, pane }: WindowedValue<unknown>,
+  key: unknown,
+  window: Window,
+  accumulator: unknown,
+): Group {
+  return {
+    value: { key, value: accumulator },
+    timestamp,
+    windows: windows.length === 1 ? windows : [window],
+    pane,
+  };
+}
+
+/** Takes the `most` oldest groups out of a table. */
+function taken(table: Map<unknown, Group>, most: number): Group[] {
+  if (table.size <= most) {
+    const all = [...table.values()];
+    table.clear();
+    return all;
+  }
+  const groups: Group[] = [];
+  for (const [key, group] of table) {
+    if (groups.length === most) break;
+    groups.push(group);
+    table.delete(key);
+  }
+  return groups;
 }

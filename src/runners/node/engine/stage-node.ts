@@ -6,6 +6,7 @@ import {
   type Instant,
   MAX_TIMESTAMP,
   MIN_TIMESTAMP,
+  type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
 import type { MaybePromise, RunningBundle } from '../../../harness/index.ts';
@@ -147,8 +148,15 @@ export class StageNode implements EngineNode {
   private readyPart(block: Block): Block | undefined {
     const { views } = this.owner;
     if (views.length === 0) return block;
-    const isReady = (element: WindowedValue<unknown>) =>
-      element.windows.every((window) => views.every((view) => view.isReady(window)));
+    // Many elements in a row are in the same window: it is looked up once.
+    let last: Window | undefined;
+    let lastIsReady = false;
+    const isReady = ({ windows }: WindowedValue<unknown>) =>
+      windows.every((window) => {
+        if (window !== last) lastIsReady = views.every((view) => view.isReady(window));
+        last = window;
+        return lastIsReady;
+      });
     const ready = block.elements.filter(isReady);
     if (ready.length === block.elements.length) return block;
     this.blocked.push(blockOf(block.elements.filter((element) => !isReady(element))));

@@ -66,6 +66,8 @@ export class BatchGroups {
   readonly nextProcessingTime = undefined;
   hold: Instant = Number.POSITIVE_INFINITY;
   private readonly windows = new Map<string, WindowGroups>();
+  /** Of the window that was asked for last: most often it is the next one too. */
+  private last: WindowGroups | undefined;
   private readonly names: WindowNames;
   private readonly keySizes: Sizes;
   private readonly valueSizes: Sizes;
@@ -138,6 +140,7 @@ export class BatchGroups {
   }
 
   private groupsOf(window: Window): WindowGroups {
+    if (this.last?.window === window) return this.last;
     const name = this.names.of(window);
     let groups = this.windows.get(name);
     if (!groups) {
@@ -145,6 +148,7 @@ export class BatchGroups {
       this.windows.set(name, groups);
       this.bytes += WINDOW_BYTES;
     }
+    this.last = groups;
     return groups;
   }
 
@@ -158,12 +162,14 @@ export class BatchGroups {
     const blocks = new PaneBlocks();
     const atEnd = this.rules.timestampCombiner === 'endOfWindow';
     for (const { window, end, groups } of this.windows.values()) {
-      for (const group of groups.values()) {
-        const { key, values, timestamp } = group;
-        // What is read downstream need not stay here.
-        group.values = NOTHING;
-        blocks.add(key, values, atEnd ? end : timestamp, window, ONLY_PANE);
-        if (blocks.isFull) yield blocks.take();
+      for (const table of groups.tables()) {
+        for (const group of table) {
+          const { key, values, timestamp } = group;
+          // What is read downstream need not stay here.
+          group.values = NOTHING;
+          blocks.add(key, values, atEnd ? end : timestamp, window, ONLY_PANE);
+          if (blocks.isFull) yield blocks.take();
+        }
       }
       groups.clear();
     }
@@ -205,9 +211,11 @@ export class BatchGroups {
   private async spill(): Promise<void> {
     this.partitions ??= new Partitions(this.options, await this.folder.get(), this.level);
     for (const { window, groups } of this.windows.values()) {
-      for (const { key, values, timestamp } of groups.values()) {
-        const pending = this.partitions.write(key, window, timestamp, values);
-        if (pending) await pending;
+      for (const table of groups.tables()) {
+        for (const { key, values, timestamp } of table) {
+          const pending = this.partitions.write(key, window, timestamp, values);
+          if (pending) await pending;
+        }
       }
       groups.clear();
     }
@@ -216,6 +224,7 @@ export class BatchGroups {
 
   private clear(): void {
     this.windows.clear();
+    this.last = undefined;
     this.bytes = 0;
     this.count = 0;
   }

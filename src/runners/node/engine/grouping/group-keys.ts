@@ -8,6 +8,7 @@ import {
   DoubleCoder,
   GlobalWindow,
   IntervalWindow,
+  isWellFormed,
   JsCoder,
   StrUtf8Coder,
   VarIntCoder,
@@ -85,7 +86,8 @@ export class KeyIndex<T> {
       this.encoded.set(this.lastBytes, entry);
       return;
     }
-    this.bytes.check(key);
+    // Of the keys that stand for themselves, coders refuse only this.
+    if (typeof key === 'string' && !isWellFormed(key)) this.bytes.check(key);
     this.plain.set(key, entry);
   }
 
@@ -95,8 +97,12 @@ export class KeyIndex<T> {
   }
 
   *values(): Generator<T, void, undefined> {
-    yield* this.plain.values();
-    yield* this.encoded.values();
+    for (const table of this.tables()) yield* table;
+  }
+
+  /** All entries, in tables: where there may be millions, a generator around them takes its time. */
+  tables(): Iterable<T>[] {
+    return [this.plain.values(), this.encoded.values()];
   }
 
   clear(): void {

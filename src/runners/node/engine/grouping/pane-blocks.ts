@@ -9,12 +9,15 @@ const MOST_VALUES = 8192;
 export class PaneBlocks {
   private panes: WindowedValue<unknown>[] = [];
   private values = 0;
+  /** Of the pane added last: panes of one window share them. */
+  private windows: readonly Window[] = [];
 
   /** Whether {@link take} should be called before more is added. */
   isFull = false;
 
   add(key: unknown, values: unknown[], timestamp: Instant, window: Window, pane: PaneInfo): void {
-    this.panes.push({ value: { key, value: values }, timestamp, windows: [window], pane });
+    if (this.windows[0] !== window) this.windows = [window];
+    this.panes.push({ value: { key, value: values }, timestamp, windows: this.windows, pane });
     this.values += values.length;
     this.isFull = this.panes.length >= MOST_PANES || this.values >= MOST_VALUES;
   }
