@@ -4,15 +4,14 @@
 // that installed the package: compiled to JavaScript, with the host started by the program, and once
 // more with a host that `beambridge host start` keeps warm. Outputs are compared before a time counts.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
 import { execa } from 'execa';
 import { ensurePythonEnvironment } from '../src/services/index.ts';
 import { type Measured, measure } from './support/measure.ts';
+import { buildPackage, compiled, linesOf, root } from './support/program.ts';
 import type { Table } from './support/table.ts';
 
-const root = resolve(import.meta.dirname, '..');
 const data = join(root, '.cache/bench/digits');
 const trained = join(root, '.cache/mnist/digits');
 const SIZES = [1_000, 10_000, 50_000, 200_000];
@@ -25,35 +24,6 @@ function inputOf(rows: number): string {
   const out = Array.from({ length: rows }, (_, i) => lines[i % lines.length]);
   writeFileSync(file, `${out.join('\n')}\n`);
   return file;
-}
-
-/** The lines of all shards, sorted: runners write them in any order. */
-function linesOf(prefix: string): string {
-  const folder = resolve(prefix, '..');
-  const name = prefix.split('/').at(-1)!;
-  return readdirSync(folder)
-    .filter((f) => f.startsWith(`${name}-`))
-    .flatMap((f) => readFileSync(join(folder, f), 'utf8').trim().split('\n'))
-    .sort()
-    .join('\n');
-}
-
-/** The example as JavaScript; `beambridge` in it is this package as it is built. */
-async function compiledExample(): Promise<string> {
-  await execa('npm', ['run', '--silent', 'build'], { cwd: root });
-  const outfile = join(root, '.cache/bench/mnist.mjs');
-  await build({
-    entryPoints: [join(root, 'examples/mnist.ts')],
-    outfile,
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    // Without the paths that lead from the package's name to its sources.
-    tsconfigRaw: {},
-    logLevel: 'warning',
-  });
-  return outfile;
 }
 
 const beambridge = (...args: string[]) =>
@@ -70,27 +40,31 @@ export async function run(): Promise<Table> {
   const model = join(trained, 'model.pkl');
   const wanted = process.argv.find((a) => a.startsWith('--rows='))?.slice('--rows='.length);
   const sizes = wanted ? wanted.split(',').map(Number) : SIZES;
-  const program = await compiledExample();
+  await buildPackage();
+  const program = await compiled('examples/mnist.ts');
   const rows: string[][] = [];
   for (const size of sizes) {
     const input = inputOf(size);
-    const ours = (output: string) =>
+    const ours = (runner: string) => (output: string) =>
       measure(process.execPath, [
-        ...[program, '--runner=direct'],
+        ...[program, `--runner=${runner}`],
         ...[`--input=${input}`, `--output=${output}`, `--modelPath=${model}`],
       ]);
+    const warm = (runner: string) => async (output: string) => {
+      await beambridge('host', 'start', '--extra', 'sklearn');
+      try {
+        return await ours(runner)(output);
+      } finally {
+        await beambridge('host', 'stop');
+      }
+    };
     const peers: Record<string, (output: string) => Promise<Measured>> = {
       'Python pipeline (FnApiRunner)': (output) =>
         measure(python, [join(root, 'bench/peers/digits_beam.py'), input, output, model]),
-      'beambridge, runner direct': ours,
-      'beambridge, runner direct, warm host': async (output) => {
-        await beambridge('host', 'start', '--extra', 'sklearn');
-        try {
-          return await ours(output);
-        } finally {
-          await beambridge('host', 'stop');
-        }
-      },
+      'beambridge, runner direct': ours('direct'),
+      'beambridge, runner direct, warm host': warm('direct'),
+      'beambridge, runner node': ours('node'),
+      'beambridge, runner node, warm host': warm('node'),
     };
     let baseline: Measured | undefined;
     let truth = '';

@@ -2,10 +2,49 @@
 // gRPC clients and servers made from the generated service descriptions, so that a call is typed
 // end to end. Only loopback is ever bound, and a token travels as `authorization: Bearer …`.
 
+import { createRequire } from 'node:module';
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import * as grpc from '@grpc/grpc-js';
+import type * as grpc from '@grpc/grpc-js';
 import { BeamBridgeError } from '../base/index.ts';
+
+const require = createRequire(import.meta.url);
+let loaded: typeof grpc | undefined;
+
+/** gRPC, loaded when it is first used: a pipeline that stays in this process starts sooner without. */
+function library(): typeof grpc {
+  loaded ??= require('@grpc/grpc-js') as typeof grpc;
+  return loaded;
+}
+
+type Status = (typeof grpc)['status'];
+
+/**
+ * The status codes of calls that matter here.
+ * Source: https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+ */
+export const GrpcStatus: Pick<
+  Status,
+  | 'CANCELLED'
+  | 'INVALID_ARGUMENT'
+  | 'DEADLINE_EXCEEDED'
+  | 'NOT_FOUND'
+  | 'PERMISSION_DENIED'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'UNAUTHENTICATED'
+> = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  PERMISSION_DENIED: 7,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+};
 
 /** No limit on message size: bundles carry messages larger than gRPC's default of 4 MiB. */
 export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
@@ -90,7 +129,7 @@ export function serviceDefinition(service: DescService): grpc.ServiceDefinition 
 }
 
 function callMetadata(token: string | undefined, extra: Record<string, string> | undefined) {
-  const metadata = new grpc.Metadata();
+  const metadata = new (library().Metadata)();
   if (token) metadata.set('authorization', `Bearer ${token}`);
   for (const [key, value] of Object.entries(extra ?? {})) metadata.set(key, value);
   return metadata;
@@ -107,7 +146,8 @@ export function createClient<S extends DescService>(
   address: string,
   options: { token?: string | undefined; metadata?: Record<string, string> | undefined } = {},
 ): ServiceClient<S> {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure(), CHANNEL_OPTIONS);
+  const { Client, credentials } = library();
+  const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   const out: Record<string, unknown> = {
     ready: (timeoutMs: number) =>
       new Promise<void>((resolve, reject) => {
@@ -192,7 +232,7 @@ function cancelOnAbort<C extends { cancel(): void; once(event: 'close', f: () =>
 
 /** A gRPC server on a port of 127.0.0.1 that the kernel picks. */
 export class LoopbackServer {
-  private readonly server = new grpc.Server(CHANNEL_OPTIONS);
+  private readonly server = new (library().Server)(CHANNEL_OPTIONS);
 
   /** Adds a service. Unary methods are async functions; a throw becomes an INTERNAL status. */
   add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {
@@ -213,7 +253,7 @@ export class LoopbackServer {
     return new Promise((resolve, reject) => {
       this.server.bindAsync(
         '127.0.0.1:0',
-        grpc.ServerCredentials.createInsecure(),
+        library().ServerCredentials.createInsecure(),
         (error, port) => {
           if (error) {
             reject(
@@ -251,7 +291,7 @@ function unaryHandler(
           respond(
             isStatus
               ? (error as grpc.ServiceError)
-              : { code: grpc.status.INTERNAL, details: String(error) },
+              : { code: GrpcStatus.INTERNAL, details: String(error) },
           );
         },
       );

@@ -14,7 +14,7 @@ export {
   toJsonString,
 } from '@bufbuild/protobuf';
 export { TimestampSchema } from '@bufbuild/protobuf/wkt';
-export { type ServiceError, status as GrpcStatus } from '@grpc/grpc-js';
+export type { ServiceError } from '@grpc/grpc-js';
 export * from './gen/expansion_pb.ts';
 export * as fn from './gen/fn_execution_pb.ts';
 export * as jobs from './gen/job_management_pb.ts';
@@ -23,6 +23,7 @@ export * as urns from './gen/urns.ts';
 export {
   type CallOptions,
   createClient,
+  GrpcStatus,
   LoopbackServer,
   type ServiceClient,
   type ServiceImplementation,

@@ -41,6 +41,7 @@ import {
   sessions,
   singletonSideInput,
   sum,
+  toList,
   windowInto,
 } from '../../../src/transforms/index.ts';
 import {
@@ -194,7 +195,7 @@ test('combinePerKey without lifting combines grouped values', () => {
   assert.ok(urnsSeen.includes(C.COMBINE_GROUPED_VALUES));
 });
 
-function precombineOf(mostKeys?: number, keepsLatest = false) {
+function precombineOf(mostKeys?: number, keepsLatest = false, combineFn: unknown = sum) {
   const out = new Receiver('out');
   const got: { key: unknown; value: unknown; timestamp: number; windows: readonly Window[] }[] = [];
   out.add({
@@ -208,7 +209,7 @@ function precombineOf(mostKeys?: number, keepsLatest = false) {
     't',
     [],
     {
-      combineFn: sum as never,
+      combineFn: combineFn as never,
       keyCoder: new StrUtf8Coder() as Coder<unknown>,
       windowCoder: new IntervalWindowCoder() as Coder<unknown>,
       keepsLatest,
@@ -252,6 +253,22 @@ test('precombine holds a bounded number of keys and loses nothing', async () => 
   for (const { key, value } of got) totals.set(key, (totals.get(key) ?? 0) + (value as number));
   assert.equal(totals.size, 25);
   assert.ok([...totals.values()].every((total) => total === 4));
+});
+
+test('precombine sends on what grows with each input, and keeps numbers', async () => {
+  const words = { key: 'a', value: 1 };
+  for (const [combineFn, sent] of [
+    [sum, 0],
+    [toList(), 1],
+  ] as const) {
+    const { precombine, got } = precombineOf(undefined, false, combineFn);
+    for (let i = 0; i < 600_000; i++) {
+      precombine.process(element(words, { windows: [GlobalWindow.INSTANCE] }));
+    }
+    assert.equal(got.length, sent);
+    await precombine.finishBundle();
+    assert.equal(got.length, sent + 1);
+  }
 });
 
 test('a stage that waits downstream keeps the order of combined groups', async () => {
