@@ -51,8 +51,8 @@ export { RowCoder, SCHEMA_VALUE_CODER_URN, SchemaValueCoder } from './row/row-co
 export { schemaFromProto } from './row/type-from-proto.ts';
 export { fieldTypeToProto, schemaToProto } from './row/type-to-proto.ts';
 export { StateBackedIterable, type StateReader } from './state-backed-iterable.ts';
-export { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
 export { isWellFormed } from './text.ts';
+export { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
 export { UnknownCoder } from './unknown-coder.ts';
 export {
   END_OF_GLOBAL_WINDOW,
