@@ -4,6 +4,7 @@
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
+export { latin1 } from './latin1.ts';
 export {
   getLogger,
   LOG_LEVELS,

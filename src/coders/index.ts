@@ -2,6 +2,7 @@
 // Values to bytes and back: Beam's standard coders, the row coder, and the coder of plain
 // JavaScript values. May import `proto` and `base`.
 
+export { BytesOf } from './bytes-of.ts';
 export { decodeValue, encodeValue } from './codec.ts';
 export type { Coder, CoderSpec } from './coder.ts';
 export {

@@ -2,7 +2,7 @@
 // Examples to packed batches and back. A batch holds rows of one window and pane; each keeps its
 // own timestamp beside the data. See python-env/beambridge_host/inference.py for the bytes.
 
-import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
+import { BeamBridgeError, ByteReader, ByteWriter, latin1 } from '../base/index.ts';
 import {
   type Coder,
   describeValue,
@@ -144,7 +144,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
     if (window instanceof GlobalWindow && pane === NO_FIRING) return '';
     const { isFirst, isLast, timing, index, onTimeIndex } = pane;
     const bytes = encodeValue(this.windowCoder, window);
-    const windowId = globalThis.Buffer.from(bytes).toString('latin1');
+    const windowId = latin1(bytes);
     return `${isFirst} ${isLast} ${timing} ${index} ${onTimeIndex} ${windowId}`;
   }
 

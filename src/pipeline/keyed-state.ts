@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets, maps and multimaps that a DoFn keeps for each key and window: logs of entries in a bag.
 
-import { ByteWriter } from '../base/index.ts';
-import { type Coder, IterableCoder, JsCoder, KVCoder } from '../coders/index.ts';
+import { BytesOf, type Coder, IterableCoder, JsCoder, KVCoder } from '../coders/index.ts';
 import { coderFor, keyCoderFor, type StateCell, StateParam, type StateType } from './state.ts';
 
 interface Entry {
@@ -12,21 +11,21 @@ interface Entry {
 
 /** Entries by key: what the cell holds, and what this bundle did. */
 class Entries {
-  private readonly scratch = new ByteWriter();
+  private readonly ids: BytesOf<unknown>;
   private entries: Map<string, Entry> | undefined;
   private log: { removes: boolean; entry: Entry }[] = [];
   private mustRewrite = false;
 
   constructor(
     private readonly cell: StateCell,
-    private readonly keyCoder: Coder<unknown>,
+    keyCoder: Coder<unknown>,
     private readonly keepsAll: boolean,
-  ) {}
+  ) {
+    this.ids = new BytesOf(keyCoder);
+  }
 
   idOf(key: unknown): string {
-    this.scratch.reset();
-    this.keyCoder.encode(key, this.scratch, true);
-    return Buffer.from(this.scratch.view()).toString('latin1');
+    return this.ids.of(key);
   }
 
   put(key: unknown, values: unknown[]): void {

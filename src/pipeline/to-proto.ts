@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The graph as Beam's Pipeline message, the form in which runners take it.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, latin1 } from '../base/index.ts';
 import { type Coder, coderToProto } from '../coders/index.ts';
 import { create, type MessageInitShape, pb, toBinary } from '../proto/index.ts';
 import type { PCollectionNode, Pipeline, ProtoContext, TransformNode } from './graph.ts';
@@ -108,7 +108,7 @@ export class ProtoBuilder implements ProtoContext {
   }
 
   private intern(prefix: string, bytes: Uint8Array, add: (id: string) => void): string {
-    const key = prefix + Buffer.from(bytes).toString('latin1');
+    const key = prefix + latin1(bytes);
     const known = this.ids.get(key);
     if (known) return known;
     const id = `${this.idPrefix}${prefix}${this.ids.size + 1}`;

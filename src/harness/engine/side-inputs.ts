@@ -2,7 +2,7 @@
 // The side inputs of one ParDo: read from the runner before the first element of a window that
 // needs them, kept for the bundle, and across bundles where the runner allows it.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, latin1 } from '../../base/index.ts';
 import { type Coder, encodeValue, type Window } from '../../coders/index.ts';
 import type { RegisteredParDo, SideInputParam, WindowFn } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
@@ -98,7 +98,7 @@ export class SideInputs {
 
   private prepareOne(side: SideInput, main: Window): Promise<void> | undefined {
     const encoded = encodeValue(side.windowCoder, sideInputWindow(side.windowFn, main), true);
-    const windowKey = Buffer.from(encoded).toString('latin1');
+    const windowKey = latin1(encoded);
     const known = side.windows.get(windowKey);
     if (known) {
       this.current.set(side.id, known);
@@ -117,12 +117,7 @@ export class SideInputs {
     const cacheKey =
       token === undefined
         ? undefined
-        : JSON.stringify([
-            this.transformId,
-            side.id,
-            Buffer.from(window).toString('latin1'),
-            token,
-          ]);
+        : JSON.stringify([this.transformId, side.id, latin1(window), token]);
     const cached = cacheKey === undefined ? undefined : this.cache.get(cacheKey);
     if (cached) return cached;
     let bytes = 0;

@@ -2,7 +2,7 @@
 // The states of one DoFn in one bundle: read from the runner when first asked for, kept until the
 // bundle ends, and written back then.
 
-import { BeamBridgeError, ByteWriter } from '../../base/index.ts';
+import { BeamBridgeError, ByteWriter, latin1 } from '../../base/index.ts';
 import { type Coder, encodeValue, type KV, type WindowedValue } from '../../coders/index.ts';
 import type { StateCell, StateParam } from '../../pipeline/index.ts';
 import { readAll } from './read-all.ts';
@@ -49,10 +49,6 @@ export class UserStates {
     await Promise.all([...this.cells.values()].map((cell) => cell.commit()));
     this.cells.clear();
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 class BagCell implements StateCell {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one bundle may read from the runner's state, by way of a state stream.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, latin1 } from '../../base/index.ts';
 import type { fn } from '../../proto/index.ts';
 import type { BundleState, SideInputKey, UserState, UserStateKey } from '../engine/index.ts';
 import type { StateChannel, StateKeyInit } from './state-channel.ts';
@@ -18,7 +18,7 @@ export class GrpcBundleState implements BundleState {
     for (const { type, token } of cacheTokens) {
       if (type.case !== 'sideInput') continue;
       const { transformId, sideInputId } = type.value;
-      this.tokens.set(pair(transformId, sideInputId), Buffer.from(token).toString('latin1'));
+      this.tokens.set(pair(transformId, sideInputId), latin1(token));
     }
   }
 

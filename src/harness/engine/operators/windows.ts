@@ -3,7 +3,7 @@
 // user's: which windows merge, and which window of a side input belongs to a main one. The runner
 // sends windows as elements, under a nonce that goes back with the answer.
 
-import { encodeValue, type KV, type Window, type WindowedValue } from '../../../coders/index.ts';
+import { BytesOf, type KV, type Window, type WindowedValue } from '../../../coders/index.ts';
 import type { WindowFn } from '../../../pipeline/index.ts';
 import { type TransformInfo, userError } from '../errors.ts';
 import { type Operator, type Receiver, withValue } from '../operator.ts';
@@ -39,9 +39,8 @@ export function mapWindow(windowFn: WindowFn): (window: unknown) => Window {
 
 /** From windows to those that stay alone, and those that became others. */
 export function mergeWindows(windowFn: WindowFn) {
-  const coder = windowFn.windowCoder();
-  const identity = (window: Window) =>
-    Buffer.from(encodeValue(coder, window, true)).toString('latin1');
+  const names = new BytesOf(windowFn.windowCoder());
+  const identity = (window: Window) => names.of(window);
   return (given: unknown): KV<Window[], KV<Window, Window[]>[]> => {
     const alone = new Map([...(given as Iterable<Window>)].map((w) => [identity(w), w]));
     const merges = windowFn.mergeWindows?.([...alone.values()]) ?? [];

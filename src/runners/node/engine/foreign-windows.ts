@@ -5,7 +5,7 @@
 import { BeamBridgeError } from '../../../base/index.ts';
 import type { Coder, Instant, KV, Window, WindowedValue } from '../../../coders/index.ts';
 import type { Groups } from './group-node.ts';
-import { Grouping, type GroupingOptions } from './grouping/index.ts';
+import { type Dropped, Grouping, type GroupingOptions } from './grouping/index.ts';
 import { latin1, type Merged, type MergeOptions, MergeQuestion } from './merge-question.ts';
 
 /** What {@link ForeignMergingGroups} is made from. */
@@ -144,7 +144,7 @@ export class ForeignMergingGroups implements Groups {
     return this.groups.nextProcessingTime;
   }
 
-  get dropped(): number {
+  get dropped(): Dropped {
     return this.groups.dropped;
   }
 

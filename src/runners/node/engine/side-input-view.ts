@@ -3,10 +3,10 @@
 // PCollection's own trigger says when a pane is complete.
 // Source: https://beam.apache.org/documentation/programming-guide/#side-inputs-windowing
 
-import { BeamBridgeError, ByteWriter } from '../../../base/index.ts';
+import { BeamBridgeError, ByteWriter, latin1 } from '../../../base/index.ts';
 import {
+  BytesOf,
   type Coder,
-  encodeValue,
   type Instant,
   type KV,
   KVCoder,
@@ -51,6 +51,7 @@ export class SideInputView implements EngineNode {
   readonly outputs: readonly string[] = [];
   private readonly group: GroupNode;
   private readonly windows = new Map<string, Contents>();
+  private readonly names: BytesOf<Window>;
   private readonly readers: { readonly inputWatermark: Instant }[] = [];
   private forgotten: Instant = MIN_TIMESTAMP;
   private version = 0;
@@ -58,6 +59,7 @@ export class SideInputView implements EngineNode {
   constructor(private readonly options: ViewOptions) {
     const { pcollection, windowing, windowFn, element, window, bounded, around } = options;
     this.inputs = [pcollection];
+    this.names = new BytesOf(window);
     if (windowFn?.isMerging() || windowing.mergeStatus === pb.MergeStatus_Enum.NEEDS_MERGE) {
       throw new BeamBridgeError(
         'UNSUPPORTED',
@@ -129,7 +131,7 @@ export class SideInputView implements EngineNode {
   }
 
   private keyOf(window: Window): string {
-    return latin1(encodeValue(this.options.window, window, true));
+    return this.names.of(window);
   }
 
   /** Whether an element in this window of the main input may be processed. */
@@ -193,8 +195,9 @@ function keyValueCoder(coder: Coder<unknown>): KVCoder<unknown, unknown> {
 
 function byKey(coder: KVCoder<unknown, unknown>, values: readonly KV<unknown, unknown>[]) {
   const found = new Map<string, KV<unknown, unknown[]>>();
+  const ids = new BytesOf(coder.key as Coder<unknown>);
   for (const { key, value } of values) {
-    const id = latin1(encodeValue(coder.key as Coder<unknown>, key, true));
+    const id = ids.of(key);
     const entry = found.get(id);
     if (entry) entry.value.push(value);
     else found.set(id, { key, value: [value] });
@@ -211,8 +214,4 @@ function encodeAll(coder: Coder<unknown>, values: readonly unknown[]): Uint8Arra
   }
   if (out.length > 0) chunks.push(out.take());
   return chunks;
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

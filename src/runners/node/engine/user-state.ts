@@ -2,14 +2,20 @@
 // The bags that the DoFns of a stage keep for each key and window. A bundle writes into a layer of
 // its own, which is laid over the rest when the bundle has succeeded.
 
+import { latin1 } from '../../../base/index.ts';
 import type { Instant } from '../../../coders/index.ts';
 import type { BundleState, UserStateKey } from '../../../harness/index.ts';
+import { Schedule, type Scheduled } from './times.ts';
 
 type UserState = NonNullable<BundleState['user']>;
+type Chunks = readonly Uint8Array[];
 
-interface Bag {
-  readonly maxTimestamp: Instant;
-  chunks: readonly Uint8Array[];
+/** The bags of one window, which are forgotten together. */
+interface WindowBags {
+  readonly id: string;
+  readonly bags: Map<string, Chunks>;
+  /** Its place among all windows by their ends. */
+  end: Scheduled<WindowBags> | undefined;
 }
 
 /** What one bundle has changed. */
@@ -19,58 +25,81 @@ export interface StateLayer {
 }
 
 export class UserStateStore {
-  private readonly bags = new Map<string, Bag>();
+  private readonly windows = new Map<string, WindowBags>();
+  private readonly ends = new Schedule<WindowBags>();
 
   /** @param lastInstant - of an encoded window */
   constructor(private readonly lastInstant: (window: Uint8Array) => Instant) {}
 
+  /** How many bags hold something. */
+  get size(): number {
+    let size = 0;
+    for (const { bags } of this.windows.values()) size += bags.size;
+    return size;
+  }
+
   layer(): StateLayer {
-    const changed = new Map<string, Bag>();
-    const find = (id: string) => changed.get(id) ?? this.bags.get(id);
-    const set = (key: UserStateKey, id: string, chunks: readonly Uint8Array[]) => {
-      const maxTimestamp = find(id)?.maxTimestamp ?? this.lastInstant(key.window);
-      changed.set(id, { maxTimestamp, chunks });
+    const changed = new Map<string, { key: UserStateKey; chunks: Uint8Array[] }>();
+    const changedId = (key: UserStateKey) => joined(idOf(key), latin1(key.window));
+    const set = (key: UserStateKey, chunks: Uint8Array[]) => {
+      changed.set(changedId(key), { key, chunks });
     };
+    const find = (key: UserStateKey) => this.find(key);
     return {
       state: {
         async *read(key) {
-          yield* find(idOf(key))?.chunks ?? [];
+          yield* changed.get(changedId(key))?.chunks ?? find(key);
         },
         async append(key, data) {
-          const id = idOf(key);
-          set(key, id, [...(find(id)?.chunks ?? []), data]);
+          const before = changed.get(changedId(key));
+          if (before) before.chunks.push(data);
+          else set(key, [...find(key), data]);
         },
         async clear(key) {
-          const id = idOf(key);
-          set(key, id, []);
+          set(key, []);
         },
       },
       commit: () => {
-        for (const [id, bag] of changed) {
-          if (bag.chunks.length === 0) this.bags.delete(id);
-          else this.bags.set(id, bag.chunks.length > 16 ? joined(bag) : bag);
-        }
+        for (const { key, chunks } of changed.values()) this.put(key, chunks);
       },
     };
+  }
+
+  private find(key: UserStateKey): Chunks {
+    return this.windows.get(latin1(key.window))?.bags.get(idOf(key)) ?? [];
+  }
+
+  private put(key: UserStateKey, chunks: Chunks): void {
+    const id = latin1(key.window);
+    let window = this.windows.get(id);
+    if (chunks.length > 0) {
+      window ??= this.newWindow(id, key.window);
+      window.bags.set(idOf(key), chunks.length > 16 ? [Buffer.concat(chunks)] : chunks);
+    } else if (window?.bags.delete(idOf(key)) && window.bags.size === 0) {
+      this.windows.delete(id);
+      if (window.end) this.ends.delete(window.end);
+    }
+  }
+
+  private newWindow(id: string, encoded: Uint8Array): WindowBags {
+    const window: WindowBags = { id, bags: new Map(), end: undefined };
+    window.end = this.ends.add(this.lastInstant(encoded), window);
+    this.windows.set(id, window);
+    return window;
   }
 
   /** Forgets the windows that have expired before the watermark. */
   expire(watermark: Instant, allowedLateness: number): void {
-    for (const [id, { maxTimestamp }] of this.bags) {
-      if (maxTimestamp + allowedLateness < watermark) this.bags.delete(id);
+    while (this.ends.next !== undefined && this.ends.next + allowedLateness < watermark) {
+      this.windows.delete(this.ends.pop()!.id);
     }
   }
 }
 
-/** Many small chunks as one: reading them is then as cheap as their bytes. */
-function joined({ maxTimestamp, chunks }: Bag): Bag {
-  return { maxTimestamp, chunks: [Buffer.concat(chunks)] };
+function idOf({ transformId, userStateId, key }: UserStateKey): string {
+  return joined(transformId, userStateId, latin1(key));
 }
 
-function idOf({ transformId, userStateId, window, key }: UserStateKey): string {
-  return [transformId, userStateId, latin1(window), latin1(key)].join('\u{10ffff}');
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+function joined(...parts: string[]): string {
+  return parts.join('\u{10ffff}');
 }

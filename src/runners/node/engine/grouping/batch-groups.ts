@@ -62,7 +62,7 @@ export function givesOnePane({ trigger, mergeWindows }: Rules): boolean {
 }
 
 export class BatchGroups {
-  readonly dropped = 0;
+  readonly dropped = { late: 0, closed: 0 };
   readonly nextProcessingTime = undefined;
   hold: Instant = Number.POSITIVE_INFINITY;
   private readonly windows = new Map<string, WindowGroups>();

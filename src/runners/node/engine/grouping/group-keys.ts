@@ -2,8 +2,8 @@
 // What tells groups apart: a key's bytes, as Beam says. Keys whose bytes differ exactly when they
 // differ in a Map stand for themselves, which saves encoding them.
 
-import { ByteWriter } from '../../../../base/index.ts';
 import {
+  BytesOf,
   type Coder,
   DoubleCoder,
   GlobalWindow,
@@ -33,32 +33,12 @@ function standsForItself(coder: Coder<unknown>): StandsForItself {
   return () => false;
 }
 
-/** Turns values into strings that are equal when the values' bytes are. */
-export class BytesOf {
-  private readonly scratch = new ByteWriter();
-
-  constructor(private readonly coder: Coder<unknown>) {}
-
-  of(value: unknown): string {
-    const { scratch } = this;
-    scratch.reset();
-    this.coder.encode(value, scratch, true);
-    return Buffer.from(scratch.view()).toString('latin1');
-  }
-
-  /** Refuses a value that the coder refuses. */
-  check(value: unknown): void {
-    this.scratch.reset();
-    this.coder.encode(value, this.scratch, true);
-  }
-}
-
 /** Something for each key. */
 export class KeyIndex<T> {
   private readonly plain = new Map<unknown, T>();
   private readonly encoded = new Map<string, T>();
   private readonly standsForItself: StandsForItself;
-  private readonly bytes: BytesOf;
+  private readonly bytes: BytesOf<unknown>;
   /** Bytes of the key looked for last; undefined when it stands for itself. */
   private lastBytes: string | undefined;
 
@@ -113,7 +93,7 @@ export class KeyIndex<T> {
 
 /** Tells windows apart. */
 export class WindowNames {
-  private readonly bytes: BytesOf;
+  private readonly bytes: BytesOf<unknown>;
   private last: Window | undefined;
   private lastName = '';
 

@@ -4,7 +4,7 @@
 import type { Instant, WindowedValue } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
 import { BatchGroups, givesOnePane } from './batch-groups.ts';
-import { type GroupingOptions, type Panes, rulesOf } from './options.ts';
+import { type Dropped, type GroupingOptions, type Panes, rulesOf } from './options.ts';
 import { TriggeredGroups } from './triggered-groups.ts';
 
 /**
@@ -59,8 +59,8 @@ export class Grouping {
     return this.groups.nextProcessingTime;
   }
 
-  /** Elements whose window was over, or whose trigger had fired for the last time. */
-  get dropped(): number {
+  /** Elements that came too late, and why. */
+  get dropped(): Dropped {
     return this.groups.dropped;
   }
 

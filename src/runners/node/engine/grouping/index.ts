@@ -3,4 +3,4 @@
 // windows, watermark holds. Knows no gRPC and no scheduler; may import coders, pipeline and base.
 
 export { Grouping } from './grouping.ts';
-export type { GroupingOptions, Panes } from './options.ts';
+export type { Dropped, GroupingOptions, Panes } from './options.ts';

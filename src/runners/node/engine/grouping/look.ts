@@ -2,7 +2,7 @@
 // What a trigger sees of the window that is looked at; one object serves all windows in turn.
 
 import type { Instant } from '../../../../coders/index.ts';
-import type { Timers } from './times.ts';
+import type { Schedule } from '../times.ts';
 import type { MergeContext, TriggerState } from './trigger-machine.ts';
 import type { WindowState } from './window-state.ts';
 
@@ -14,7 +14,7 @@ export class Look implements MergeContext {
   private window!: WindowState;
 
   /** @param clock - takes the processing times that triggers ask for */
-  constructor(private readonly clock: Timers<WindowState>) {}
+  constructor(private readonly clock: Schedule<WindowState>) {}
 
   at(
     window: WindowState,
@@ -31,6 +31,9 @@ export class Look implements MergeContext {
   }
 
   wakeAt(time: Instant): void {
-    this.clock.push(time, this.window);
+    const { window } = this;
+    const waking = this.clock.add(time, window);
+    // Those that have come are of no more use.
+    window.wakings = [...window.wakings.filter(({ slot }) => slot >= 0), waking];
   }
 }

@@ -30,13 +30,21 @@ export interface GroupingOptions {
   readonly spillFolder?: (() => Promise<string>) | undefined;
 }
 
+/** How many elements were dropped, once for each of their windows. */
+export interface Dropped {
+  /** Because their window was over, with the lateness that is allowed. */
+  readonly late: number;
+  /** Because the trigger of their window had fired for the last time. */
+  readonly closed: number;
+}
+
 /** Grouped elements, some at a time. */
 export type Panes = Iterable<WindowedValue<unknown>[]> | AsyncIterable<WindowedValue<unknown>[]>;
 
 /** How many accumulators a group holds at most before they are made one. */
 export const MOST_ACCUMULATORS = 64;
 
-type MergeWindows = (windows: readonly Window[]) => { from: Window[]; to: Window }[];
+export type MergeWindows = (windows: readonly Window[]) => { from: Window[]; to: Window }[];
 
 /** A windowing strategy, as far as grouping goes. */
 export interface Rules {

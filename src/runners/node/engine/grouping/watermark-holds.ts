@@ -3,8 +3,8 @@
 // Java's `WatermarkHold`.
 
 import { type Instant, MIN_TIMESTAMP } from '../../../../coders/index.ts';
+import { Holds } from '../times.ts';
 import type { Rules } from './options.ts';
-import { Holds } from './times.ts';
 import type { WindowState } from './window-state.ts';
 
 export class WatermarkHolds {

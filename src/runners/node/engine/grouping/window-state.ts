@@ -2,6 +2,7 @@
 // What is kept for one key in one window.
 
 import { type Instant, type PaneInfo, Timing, type Window } from '../../../../coders/index.ts';
+import type { Scheduled } from '../times.ts';
 import type { KeyIndex } from './group-keys.ts';
 import type { TriggerState } from './trigger-machine.ts';
 
@@ -32,6 +33,9 @@ export class WindowState {
   /** What of both was last reported. */
   held: Instant | undefined;
   lastPane: PaneInfo | undefined;
+  /** When it is looked at next because of the watermark, and because of the clock. */
+  ending: Scheduled<WindowState> | undefined;
+  wakings: Scheduled<WindowState>[] = [];
 
   constructor(
     readonly group: KeyGroup,

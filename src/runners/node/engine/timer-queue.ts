@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The waiting timers of one time domain. Each key and window has its own in order of time, and all of
+// these are in order by their earliest.
+
+import type { Instant, Timer, Window } from '../../../coders/index.ts';
+import { Holds, Schedule, type Scheduled } from './times.ts';
+import type { TimerFamily } from './user-timers.ts';
+
+/** A timer that waits. */
+export interface PendingTimer {
+  readonly family: TimerFamily;
+  readonly timer: Timer<unknown> & { clearBit: false };
+  /** Among those of its key and window. */
+  readonly id: string;
+}
+
+/** All timers of one transform, key and window. */
+interface KeyTimers {
+  readonly id: string;
+  readonly maxTimestamp: Instant;
+  readonly byId: Map<string, Scheduled<PendingTimer>>;
+  readonly byTime: Schedule<PendingTimer>;
+  /** Its place among all by the earliest time, and by the end of the window. */
+  place: Scheduled<KeyTimers> | undefined;
+  end: Scheduled<KeyTimers> | undefined;
+}
+
+/** Keys whose timers fire in one bundle: the others are next. */
+const MOST_KEYS = 10_000;
+
+export class TimerQueue {
+  private readonly keys = new Map<string, KeyTimers>();
+  private readonly places = new Schedule<KeyTimers>();
+  private readonly ends = new Schedule<KeyTimers>();
+  private readonly holds = new Holds();
+  size = 0;
+
+  /**
+   * Sets or clears a timer for a window.
+   *
+   * @param windowAndKey - what tells it apart from those of other windows and keys
+   */
+  change(family: TimerFamily, timer: Timer<unknown>, window: Window, windowAndKey: string): void {
+    const ownerId = joined(family.transformId, windowAndKey);
+    const id = joined(family.timerFamilyId, timer.dynamicTimerTag);
+    let owner = this.keys.get(ownerId);
+    const before = owner?.byId.get(id);
+    if (owner && before) this.remove(owner, before);
+    if (!timer.clearBit) {
+      owner ??= this.newKey(ownerId, window);
+      const pending = { family, id, timer: { ...timer, windows: [window] } };
+      owner.byId.set(id, owner.byTime.add(timer.fireTimestamp, pending));
+      this.holds.add(timer.holdTimestamp);
+      this.size += 1;
+    }
+    if (owner) this.settle(owner);
+  }
+
+  private newKey(id: string, window: Window): KeyTimers {
+    const maxTimestamp = window.maxTimestamp();
+    const byTime = new Schedule<PendingTimer>();
+    return { id, maxTimestamp, byId: new Map(), byTime, place: undefined, end: undefined };
+  }
+
+  /** Takes a timer away; {@link settle} must follow. */
+  private remove(owner: KeyTimers, entry: Scheduled<PendingTimer>): void {
+    owner.byTime.delete(entry);
+    owner.byId.delete(entry.item.id);
+    this.holds.remove(entry.item.timer.holdTimestamp);
+    this.size -= 1;
+  }
+
+  /** Puts a key where its earliest timer belongs, or forgets it when it has none. */
+  private settle(owner: KeyTimers): void {
+    const { next } = owner.byTime;
+    if (owner.place) this.places.delete(owner.place);
+    if (next === undefined) {
+      this.keys.delete(owner.id);
+      if (owner.end) this.ends.delete(owner.end);
+      return;
+    }
+    owner.place = this.places.add(next, owner);
+    if (owner.end) return;
+    owner.end = this.ends.add(owner.maxTimestamp, owner);
+    this.keys.set(owner.id, owner);
+  }
+
+  /** Least timestamp that the outputs of the timers may have; +Infinity when there is none. */
+  get hold(): Instant {
+    return this.holds.least;
+  }
+
+  /** When the earliest fires. */
+  get next(): Instant | undefined {
+    return this.places.next;
+  }
+
+  isDue(time: Instant): boolean {
+    const { next } = this;
+    return next !== undefined && next <= time;
+  }
+
+  /** Takes out what is due: of each key and window the timers of its earliest instant. */
+  takeDue(time: Instant): PendingTimer[] {
+    const owners: KeyTimers[] = [];
+    while (owners.length < MOST_KEYS && this.isDue(time)) owners.push(this.places.pop()!);
+    const due: PendingTimer[] = [];
+    for (const owner of owners) {
+      const { next } = owner.byTime;
+      while (owner.byTime.next === next && next !== undefined) {
+        const entry = owner.byTime.first!;
+        due.push(entry.item);
+        this.remove(owner, entry);
+      }
+      this.settle(owner);
+    }
+    return due;
+  }
+
+  /** Drops the timers of windows that have expired, except those that the watermark has reached. */
+  expire(watermark: Instant, allowedLateness: number): void {
+    const kept: KeyTimers[] = [];
+    while (this.ends.next !== undefined && this.ends.next + allowedLateness < watermark) {
+      const owner = this.ends.pop()!;
+      owner.end = undefined;
+      for (const entry of [...owner.byId.values()]) {
+        if (entry.time > watermark) this.remove(owner, entry);
+      }
+      kept.push(owner);
+    }
+    for (const owner of kept) this.settle(owner);
+  }
+}
+
+function joined(...parts: string[]): string {
+  return parts.join('\u{10ffff}');
+}
