@@ -6,7 +6,7 @@ its parent is the business of the guard that the Node side starts around it.
 """
 
 import argparse
-import importlib
+import gc
 import os
 import shutil
 import signal
@@ -17,6 +17,7 @@ import time
 
 from beambridge_host import __version__
 from beambridge_host.channel import claim_stdout, send_logs
+from beambridge_host.preload import preload
 
 TOKEN_VARIABLE = 'BEAMBRIDGE_HOST_TOKEN'
 
@@ -27,15 +28,6 @@ def _arguments() -> argparse.Namespace:
   parser.add_argument('--idle-timeout', type=float, default=0.0, help='seconds without a call; 0: never')
   parser.add_argument('--preload', action='append', default=[], help='module to import once ready')
   return parser.parse_args()
-
-
-def preload(modules: list[str]) -> None:
-  """Imports what can be imported."""
-  for module in modules:
-    try:
-      importlib.import_module(module)
-    except Exception:  # pylint: disable=broad-except
-      pass  # A pipeline that needs it gets the error where it says so.
 
 
 def main() -> None:
@@ -52,13 +44,19 @@ def main() -> None:
   for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda *_: ending.set())
 
-  # Imported late: one second, in which a broken environment shows, and signals work already.
+  # Imported late: one second, in which a broken environment shows, and signals work already. What is
+  # made meanwhile stays, so there is nothing to collect.
+  gc.disable()
+  from beambridge_host.launcher import Launcher  # pylint: disable=import-outside-toplevel
   from beambridge_host.server import HostServer  # pylint: disable=import-outside-toplevel
   import apache_beam  # pylint: disable=import-outside-toplevel
 
+  launcher = Launcher(arguments.preload, channel.close)
+  gc.enable()
+
   staging = tempfile.mkdtemp(prefix='beambridge-staging-')
   try:
-    server = HostServer(token, staging, arguments.preload)
+    server = HostServer(token, staging, launcher)
     send_logs(channel, arguments.log_level)
     channel.send({
         'ready': True,

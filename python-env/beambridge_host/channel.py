@@ -30,6 +30,10 @@ class Channel:
     except (OSError, ValueError):
       pass  # Nobody reads any more: the guard is about to end this process.
 
+  def close(self) -> None:
+    """Lets go of the output; what is sent afterwards is lost."""
+    self._out.close()
+
 
 def claim_stdout() -> Channel:
   """Takes file descriptor 1 for the channel and lets everything else print to standard error."""

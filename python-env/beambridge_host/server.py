@@ -2,7 +2,7 @@
 """One gRPC server, on a port of 127.0.0.1 that the kernel picks, for everything that the host offers."""
 
 import time
-from typing import Any, Sequence
+from typing import Any
 
 import grpc
 from apache_beam.portability.api import (
@@ -17,6 +17,7 @@ from beambridge_host import fn_server
 from beambridge_host.auth import token_interceptor
 from beambridge_host.expansion import create_expansion_service
 from beambridge_host.jobs import HostJobServicer
+from beambridge_host.launcher import Launcher
 from beambridge_host.workers import WorkerPool
 
 # Runners call these, which have no token of the host's: the pool asks for that of a running job.
@@ -37,9 +38,10 @@ class _CallClock(grpc.ServerInterceptor):
 class HostServer:
   """Expansion, artifact retrieval, artifact staging and jobs behind the token, and a worker pool."""
 
-  def __init__(self, token: str, staging_dir: str, preload: Sequence[str] = ()) -> None:
+  def __init__(self, token: str, staging_dir: str, launcher: Launcher) -> None:
     fn_server.install()
-    self._pool = WorkerPool(list(preload))
+    launcher.listen()
+    self._pool = WorkerPool(launcher)
     self._clock = _CallClock()
     self._server = grpc.server(
         thread_pool_executor.shared_unbounded_instance(),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m beambridge_host.worker`: one Python SDK harness, started and fed by the host's worker pool.
 
-It imports what workers need, then waits for a line of JSON on standard input that says whose worker
-it is. So it can be started before anybody asks for it. The end of standard input is the end of the
+It imports what workers need (or is a fork of a process that has: see `zygote`), then waits for a line
+of JSON on standard input that says whose worker it is. So it can be started before anybody asks for it. The end of standard input is the end of the
 host, and of this process. Log records go to standard output as JSON lines.
 """
 
@@ -14,11 +14,12 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 import grpc
 
-from beambridge_host.channel import claim_stdout, send_logs
+from beambridge_host.channel import Channel, claim_stdout, send_logs
+from beambridge_host.preload import preload
 
 # What Beam gives a worker that was told nothing else (WorkerOptions.max_cache_memory_usage_mb).
 _STATE_CACHE_BYTES = 100 << 20
@@ -65,29 +66,27 @@ def _serve(order: dict[str, str]) -> None:
     logging.getLogger('beambridge_host').debug('The control stream broke: %s', error)
 
 
-def main() -> None:
-  parser = argparse.ArgumentParser(prog='beambridge_host.worker', description=__doc__)
-  parser.add_argument('--log-level', default='INFO', help='least level of log records')
-  parser.add_argument('--preload', action='append', default=[], help='module to import early')
-  arguments = parser.parse_args()
-  sys.argv = sys.argv[:1]  # Beam parses the arguments of the process wherever it finds none of its own.
-  signal.signal(signal.SIGINT, signal.SIG_IGN)
-  channel = claim_stdout()
-  # Beam warns about optional packages while it is imported; the host has done so already.
-  send_logs(channel, 'ERROR')
+def prepare() -> None:
+  """Imports what every worker needs."""
+  from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
+  from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
+  from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel,unused-import
+
+  pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
+
+
+def _await_order(channel: Channel, log_level: str, modules: list[str]) -> NoReturn:
+  """Imports what is missing, waits for an order and serves it."""
   code = 0
   try:
-    from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
-    from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
+    prepare()
     from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel
-    from beambridge_host.__main__ import preload  # pylint: disable=import-outside-toplevel
 
-    pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
     # Prism keeps one table of the short names of metrics for all workers of a job.
     sdk_worker.SHORT_ID_CACHE._last_short_id = os.getpid() << 20
-    preload(arguments.preload)
-    send_logs(channel, arguments.log_level)
-    if arguments.log_level != 'DEBUG':
+    preload(modules)
+    send_logs(channel, log_level)
+    if log_level != 'DEBUG':
       for name in _CHATTY:
         logging.getLogger(name).setLevel('WARNING')
     line = sys.stdin.buffer.readline()
@@ -99,6 +98,35 @@ def main() -> None:
     code = 1
   # Threads may still run user code whose runner is gone: nothing of it is worth waiting for.
   os._exit(code)
+
+
+def forked(modules: list[str]) -> Callable[[int, int, str], None]:
+  """The same for a copy of the zygote: its input and output come as file descriptors."""
+
+  def work(stdin: int, stdout: int, log_level: str) -> None:
+    os.dup2(stdin, 0)
+    os.close(stdin)
+    channel = Channel(os.fdopen(stdout, 'w', encoding='utf-8'))
+    send_logs(channel, 'ERROR')
+    numpy_random = sys.modules.get('numpy.random')
+    if numpy_random is not None:
+      numpy_random.seed()  # Or all workers would draw the same numbers.
+    _await_order(channel, log_level, modules)
+
+  return work
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(prog='beambridge_host.worker', description=__doc__)
+  parser.add_argument('--log-level', default='INFO', help='least level of log records')
+  parser.add_argument('--preload', action='append', default=[], help='module to import early')
+  arguments = parser.parse_args()
+  sys.argv = sys.argv[:1]  # Beam parses the arguments of the process wherever it finds none of its own.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  channel = claim_stdout()
+  # Beam warns about optional packages while it is imported; the host has done so already.
+  send_logs(channel, 'ERROR')
+  _await_order(channel, arguments.log_level, arguments.preload)
 
 
 if __name__ == '__main__':

@@ -12,12 +12,13 @@ import json
 import logging
 import queue
 import subprocess
-import sys
 import threading
 from typing import Any, Iterator, Optional
 
 import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, beam_job_api_pb2
+
+from beambridge_host.launcher import Launcher
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,24 +37,16 @@ _IMPORTANCE = {
 }
 
 
-def _log_level() -> str:
-  return 'DEBUG' if logging.getLogger().isEnabledFor(logging.DEBUG) else 'INFO'
-
-
 class Worker:
   """A worker process, idle until it is given an order."""
 
-  def __init__(self, run: 'WorkerRun', preload: list[str]) -> None:
+  def __init__(self, run: 'WorkerRun', launcher: Launcher) -> None:
     self._run = run
     self._stopping = False
     self._ordered = False
     self._failure = ''
     self._name = ''
-    command = [sys.executable, '-m', 'beambridge_host.worker', '--log-level', _log_level()]
-    for module in preload:
-      command += ['--preload', module]
-    # In the host's process group, which its guard ends whatever becomes of the host.
-    self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    self._process = launcher.launch()
     threading.Thread(target=self._read, name=f'worker-{self._process.pid}', daemon=True).start()
 
   @property
@@ -105,17 +98,17 @@ class Worker:
 class WorkerRun:
   """The workers of one job."""
 
-  def __init__(self, token: str, preload: list[str]) -> None:
+  def __init__(self, token: str, launcher: Launcher) -> None:
     self.token = token
-    self._preload = preload
+    self._launcher = launcher
     self._lock = threading.Lock()
     self._closed = False
     # Two runners, or two processes of one, may give out the same worker id.
     self._workers: dict[tuple[str, str], Worker] = {}
     self._seen: dict[str, set[str]] = {}
     self._events: 'queue.SimpleQueue[Optional[Any]]' = queue.SimpleQueue()
-    # Its imports take a second, in which the job is on its way to its runner.
-    self._spare: Optional[Worker] = Worker(self, preload)
+    # Where it has imports to do, they are done while the job is on its way to its runner.
+    self._spare: Optional[Worker] = Worker(self, launcher)
 
   def start(self, worker_id: str, control: str) -> str:
     with self._lock:
@@ -124,7 +117,7 @@ class WorkerRun:
       if (worker_id, control) in self._workers:
         return f'worker {worker_id} of {control} runs already'
       spare, self._spare = self._spare, None
-      worker = spare if spare is not None and spare.alive else Worker(self, self._preload)
+      worker = spare if spare is not None and spare.alive else Worker(self, self._launcher)
       try:
         worker.order(worker_id, control)
       except OSError as error:
@@ -184,8 +177,8 @@ def state(value: int) -> Any:
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
   """Beam's worker pool service. Runners call it without the host's token: it asks for a run's."""
 
-  def __init__(self, preload: list[str]) -> None:
-    self._preload = preload
+  def __init__(self, launcher: Launcher) -> None:
+    self._launcher = launcher
     self._lock = threading.Lock()
     self._runs: list[WorkerRun] = []
 
@@ -197,7 +190,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """Opens a run for as long as the call lasts. Its first message says that workers may be asked for."""
     if len(token) < _LEAST_TOKEN or self._find(token) is not None:
       context.abort(grpc.StatusCode.INVALID_ARGUMENT, 'a run needs a long token of its own')
-    run = WorkerRun(token, self._preload)
+    run = WorkerRun(token, self._launcher)
     with self._lock:
       self._runs.append(run)
     try:

@@ -57,6 +57,30 @@ def die_once(x):
   assert.deepEqual(await throughPython(source), doubled);
 });
 
+const onLinux = process.platform !== 'linux' && 'workers are forked on Linux only';
+
+test('a Python worker is a fork of what the host has imported', { skip: onLinux }, async () => {
+  const source = "lambda x: int('beambridge_host.worker' in open('/proc/self/cmdline').read())";
+  assert.deepEqual(new Set(await throughPython(source)), new Set([0]));
+});
+
+test('workers are programs of their own when the helper that forks them was killed', {
+  skip: onLinux,
+}, async () => {
+  const source = `
+import os, signal, time
+def kill_helper(x):
+  if x == 7777 and not os.path.exists(${JSON.stringify(join(folder, 'killed'))}):
+    open(${JSON.stringify(join(folder, 'killed'))}, 'w').close()
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+  return x * 2
+`;
+  assert.deepEqual(await throughPython(source), doubled);
+  const cmdline = "lambda x: int('beambridge_host.worker' in open('/proc/self/cmdline').read())";
+  assert.deepEqual(new Set(await throughPython(cmdline)), new Set([1]));
+});
+
 test('an exception in Python fails the run with its own words and the transform', async () => {
   await assert.rejects(throughPython('lambda x: 1 // (x - 5)'), (error) => {
     assert.ok(error instanceof BeamBridgeError);

@@ -53,14 +53,18 @@ after(async () => {
   await stopHosts();
 });
 
-/** Worker processes of a host. */
+/** Worker processes of a host: forks of its helper, or children of its own. */
 function workersOf(hostPid: number): number[] {
   const table = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' });
-  return table
-    .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
-    .filter((row) => row?.[2] === String(hostPid) && row[3]?.includes('beambridge_host.worker'))
-    .map((row) => Number(row![1]));
+  const rows = table.split('\n').flatMap((line) => {
+    const [, pid, parent, args] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return pid ? [{ pid: Number(pid), parent: Number(parent), args: args! }] : [];
+  });
+  const children = rows.filter(({ parent }) => parent === hostPid);
+  const helpers = new Set(children.map(({ pid }) => pid));
+  const forked = rows.filter(({ parent }) => helpers.has(parent));
+  const own = children.filter(({ args }) => args.includes('beambridge_host.worker'));
+  return [...own, ...forked].map(({ pid }) => pid);
 }
 
 async function noWorkers(hostPid: number): Promise<void> {
