@@ -27,18 +27,19 @@ export function pythonNeeds(pipeline: Pipeline): PythonNeeds {
   return { extras: [...extras].sort(), packages: [...packages].sort() };
 }
 
-/** The managed host that has what the pipeline needs. */
+/** The managed host that has what the pipeline needs. `onSpawn` hears that its process was started. */
 export async function hostFor(
   pipeline: Pipeline,
   options: PipelineOptions,
   signal?: AbortSignal,
+  onSpawn?: () => void,
 ): Promise<Host> {
   const needs = pythonNeeds(pipeline);
   // Packages are for the managed host's own expansions; with another service they are its affair.
   if (options.expansionService) needs.packages = [];
   const python = options.python ? { python: options.python } : {};
   try {
-    return await getHost({ ...needs, ...python, signal });
+    return await getHost({ ...needs, ...python, signal, onSpawn });
   } catch (error) {
     throw whyPython(error, pipeline);
   }

@@ -24,11 +24,17 @@ export interface PythonSide extends AsyncDisposable {
   executor(environment: pb.Environment): StageExecutor;
 }
 
-/** @throws BeamBridgeError `PYTHON_NOT_FOUND`, `HOST_START_FAILED`, … */
+/**
+ * Starts what is needed.
+ *
+ * @param onSpawn - hears that nothing is left to do here but to wait for other processes
+ * @throws BeamBridgeError `PYTHON_NOT_FOUND`, `HOST_START_FAILED`, …
+ */
 export async function openPython(
   pipeline: Pipeline,
   options: PipelineOptions,
   signal: AbortSignal,
+  onSpawn: () => void,
 ): Promise<PythonSide> {
   const isOurs = pipeline.transforms.some(
     ({ external }) => external && external.service.kind !== 'address' && !options.expansionService,
@@ -47,12 +53,13 @@ export async function openPython(
       }),
   });
   const host = isOurs
-    ? await hostFor(pipeline, options, signal).catch(async (error: unknown) => {
+    ? await hostFor(pipeline, options, signal, onSpawn).catch(async (error: unknown) => {
         await python[Symbol.asyncDispose]();
         throw error;
       })
     : undefined;
-  // A worker's imports take a second, in which the host expands.
+  onSpawn();
+  // It connects while the host expands.
   if (host) python.warmUp(poolOf(host));
   return {
     host,

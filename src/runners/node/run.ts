@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run of a pipeline in this process: expand what is Python's, plan, execute, and leave nothing
-// behind however it ends.
+// One run of a pipeline in this process: expand what is Python's, plan, execute (what is in front of
+// Python before Python is there), and leave nothing behind however it ends.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
-import { type ExpandedPipeline, expandPipeline } from '../../external/index.ts';
+import { expandPipeline } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
@@ -20,13 +20,13 @@ import { isTerminal, type JobState } from '../state.ts';
 import { tidyUp } from '../tidy-up.ts';
 import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
-import { type Plan, planOf } from './engine/plan.ts';
+import { Planner } from './engine/plan.ts';
 import { openPython, type PythonSide } from './python-side.ts';
 
 /** Tells apart the runs of one program. */
 let runs = 0;
 
-/** Starts a pipeline; resolves once its stages run. */
+/** Starts a pipeline; resolves once it is expanded and all its stages run. */
 export async function startNodeRun(
   pipeline: Pipeline,
   options: PipelineOptions,
@@ -40,6 +40,9 @@ class NodeRun implements JobControl {
   readonly jobId: string;
   state: JobState = 'STARTING';
   private engine: Engine | undefined;
+  /** The run of the engine, under way before the pipeline is expanded. */
+  private running: Promise<void> | undefined;
+  private python: PythonSide | undefined;
   private proto: pb.Pipeline | undefined;
   private outcome: Promise<JobState> | undefined;
   /** Why the program itself wanted the run to end. */
@@ -71,8 +74,8 @@ class NodeRun implements JobControl {
         this.options.progress,
       );
       this.cleanUps.push(() => progress[Symbol.dispose]());
-      this.engine = await this.prepare();
-      this.over.signal.throwIfAborted();
+      await this.launch();
+      if (this.stopReason) throw this.stopReason;
     } catch (error) {
       this.state = 'FAILED';
       await this.close();
@@ -80,7 +83,7 @@ class NodeRun implements JobControl {
       throw this.stopReason ?? BeamBridgeError.from(error, 'JOB_FAILED');
     }
     this.state = 'RUNNING';
-    this.outcome = this.watch(this.engine);
+    this.outcome = this.watch();
     // A program may start a job and never ask what became of it.
     this.outcome.catch(() => {});
   }
@@ -110,32 +113,70 @@ class NodeRun implements JobControl {
     this.engine?.abort(this.stopReason);
   }
 
-  private async prepare(): Promise<Engine> {
+  /** Resolves when all stages run, or one has failed. */
+  private async launch(): Promise<void> {
+    this.over.signal.throwIfAborted();
+    const message = pipelineToProto(this.pipeline, {});
+    this.proto = message;
+    const planner = new Planner(message, TYPESCRIPT_ENVIRONMENT);
+    const placeholders = this.pipeline.transforms.filter(({ external }) => external);
+    const engine = this.engineOf(message);
+    this.engine = engine;
+    engine.add(planner.next(new Set(placeholders.map(({ id }) => id))));
+    if (placeholders.length === 0) {
+      this.run(engine);
+      return;
+    }
+    let markSpawned: () => void = () => {};
+    const spawned = new Promise<void>((resolve) => {
+      markSpawned = resolve;
+    });
+    const expanding = this.expand(message, markSpawned).then(() => engine.add(planner.next()));
+    // Before that, stages would keep this thread from starting Python; and where there is none to
+    // start, nothing of the pipeline has happened.
+    await Promise.race([spawned, expanding]);
+    const running = this.run(engine);
+    let isExpanded = false;
+    let stageFailed = false;
+    running.catch(() => {
+      stageFailed = true;
+      if (!isExpanded) this.over.abort();
+    });
+    try {
+      await expanding;
+      isExpanded = true;
+    } catch (error) {
+      // The run itself tells why a stage failed.
+      if (stageFailed) return;
+      engine.abort(BeamBridgeError.from(error, 'JOB_FAILED'));
+      await running.catch(() => {});
+      throw error;
+    }
+  }
+
+  private run(engine: Engine): Promise<void> {
+    this.running = engine.run();
+    // Whoever asks for the outcome hears of a failure, perhaps later.
+    this.running.catch(() => {});
+    return this.running;
+  }
+
+  private async expand(message: pb.Pipeline, onSpawn: () => void): Promise<void> {
     const { pipeline, options } = this;
     const { signal } = this.over;
-    signal.throwIfAborted();
-    const message = pipelineToProto(pipeline, {});
-    const crossesLanguages = pipeline.transforms.some(({ external }) => external);
-    const python = crossesLanguages ? await openPython(pipeline, options, signal) : undefined;
-    if (python) this.cleanUps.push(() => python[Symbol.asyncDispose]());
-    const expanded = crossesLanguages ? await this.expand(message, python) : undefined;
-    if (expanded) this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
-    python?.serve(message);
-    this.proto = message;
-    const plan = planOf(message, TYPESCRIPT_ENVIRONMENT);
-    const engine = this.engineOf(plan, python);
-    void python?.lost.then((reason) => engine.abort(reason));
-    return engine;
-  }
-
-  private expand(message: pb.Pipeline, python: PythonSide | undefined): Promise<ExpandedPipeline> {
-    return expandPipeline(this.pipeline, message, {
-      resolveService: expansionResolver(this.pipeline, this.options, python?.host),
-      signal: this.over.signal,
+    const python = await openPython(pipeline, options, signal, onSpawn);
+    this.cleanUps.push(() => python[Symbol.asyncDispose]());
+    const expanded = await expandPipeline(pipeline, message, {
+      resolveService: expansionResolver(pipeline, options, python.host),
+      signal,
     });
+    this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
+    python.serve(message);
+    this.python = python;
+    void python.lost.then((reason) => this.engine?.abort(reason));
   }
 
-  private engineOf(plan: Plan, python: PythonSide | undefined): Engine {
+  private engineOf({ components }: pb.Pipeline): Engine {
     const { functions } = this.pipeline;
     const bundles = new BundleEngine({ functions });
     this.cleanUps.push(() => bundles.close());
@@ -147,11 +188,11 @@ class NodeRun implements JobControl {
       mayRetry: () => false,
     };
     return new Engine({
-      plan,
+      components: components!,
       functions,
       executor: (id) => {
         if (id === TYPESCRIPT_ENVIRONMENT) return own;
-        const other = python?.executor(plan.components.environments[id]!);
+        const other = this.python?.executor(components!.environments[id]!);
         if (other) return other;
         throw new BeamBridgeError('INTERNAL', `nobody runs the environment ${JSON.stringify(id)}`);
       },
@@ -166,10 +207,10 @@ class NodeRun implements JobControl {
     return folder;
   }
 
-  private async watch(engine: Engine): Promise<JobState> {
+  private async watch(): Promise<JobState> {
     let failure: BeamBridgeError | undefined;
     try {
-      await engine.run();
+      await this.running;
       this.state = 'DONE';
     } catch (error) {
       this.state = this.stopReason ? 'CANCELLED' : 'FAILED';

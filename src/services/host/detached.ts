@@ -17,7 +17,7 @@ import { PYTHON_ENV_FOLDER } from './paths.ts';
 import { preloadFor } from './preload.ts';
 
 const IDLE_TIMEOUT_S = 30 * 60;
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 180_000;
 const WATCH_MS = 500;
 
 // Keeps the process number: the shell becomes the host. An own file, since a pipe would break with us.

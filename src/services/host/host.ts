@@ -8,7 +8,8 @@ import { type ServiceExit, startService } from '../process/service.ts';
 import { logHostLine } from './logs.ts';
 import { PYTHON_ENV_FOLDER } from './paths.ts';
 
-const START_TIMEOUT_MS = 60_000;
+// It imports the frameworks that the pipeline needs, perhaps from a cold disk.
+const START_TIMEOUT_MS = 180_000;
 
 /** A Python host that is ready to be called. */
 export interface Host extends AsyncDisposable {
@@ -40,12 +41,14 @@ export interface StartHostOptions {
   python: string;
   /** Key of its environment. @default the path of `python` */
   environment?: string;
-  /** Modules that it imports as soon as it is ready, so that the first expansion need not. */
+  /** Modules that it imports early, so that neither the first expansion nor a worker need do it. */
   preload?: readonly string[];
   /** Added to the host's environment variables. */
   env?: Readonly<Record<string, string | undefined>>;
-  /** Milliseconds. @default 60000 */
+  /** Milliseconds. @default 180000 */
   startTimeout?: number;
+  /** Called once the process was started, a second or more before it is ready. */
+  onSpawn?: (() => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -126,6 +129,7 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     onErrorLine: (line) => log.info(line),
     startTimeout: options.startTimeout ?? START_TIMEOUT_MS,
     hint: `Try \`${options.python} -c "import apache_beam"\`, or \`beambridge env clean\` to build the Python environment anew.`,
+    onSpawn: options.onSpawn,
     signal: options.signal,
   });
   const { address, pid } = service.info;

@@ -17,6 +17,8 @@ const log = getLogger('host');
 export interface HostRequest extends Omit<EnvironmentOptions, 'verify'> {
   /** Path of a Python to use as it is instead of a managed one. @default none */
   python?: string;
+  /** Called once the host's process runs, though it may not be ready for a second or more. */
+  onSpawn?: (() => void) | undefined;
 }
 
 /** Starts under way and hosts that run, by environment key. */
@@ -41,6 +43,7 @@ export async function getHost(request: HostRequest = {}): Promise<Host> {
     : await ensurePythonEnvironment(request);
   const existing = hosts.get(environment.key);
   if (existing) {
+    request.onSpawn?.();
     const host = await unlessAborted(existing, signal).catch((error: unknown) => {
       // The start that we joined failed for its own caller's reasons: try ours.
       if (signal?.aborted) throw error;
@@ -70,6 +73,7 @@ async function openHost(environment: PythonEnvironment, request: HostRequest): P
       python: environment.python,
       environment: environment.key,
       preload: preloadFor(request.extras ?? []),
+      onSpawn: request.onSpawn,
     });
   try {
     return await start();

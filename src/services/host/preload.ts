@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a host imports as soon as it is ready, while the pipeline that needs it is still being built.
+// What a host imports before it is ready, for expansions and for the workers that are forks of it.
 
 const ALWAYS = ['beambridge_host.inference'];
 

@@ -42,6 +42,8 @@ export interface ServiceOptions<Ready> {
   failure?: ErrorCode;
   /** What to do when it does not start. */
   hint?: string;
+  /** Called once the process was started, long before it is ready. */
+  onSpawn?: (() => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -80,6 +82,7 @@ export async function startService<Ready>(options: ServiceOptions<Ready>): Promi
   const spawnGuarded = await loadSpawnGuarded();
   if (options.signal?.aborted) throw aborted(options.name);
   const running = new RunningService(options, spawnGuarded);
+  options.onSpawn?.();
   await running.start();
   return running;
 }

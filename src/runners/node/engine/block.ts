@@ -12,6 +12,9 @@ export interface Block {
   readonly bytes: number;
 }
 
+/** A producer waits while so much is queued for a consumer. */
+export const QUEUE_BYTES = 24 * 1024 * 1024;
+
 /** What an element takes besides its value, roughly. */
 const OVERHEAD = 120;
 

@@ -5,7 +5,7 @@ import type { Coder, Timer, Window } from '../../../coders/index.ts';
 import { TimerCoder } from '../../../coders/index.ts';
 import { clone, create, fn, pb, toBinary, urns } from '../../../proto/index.ts';
 import { keyCoderId } from './leaves.ts';
-import type { Plan, Stage } from './plan.ts';
+import type { Stage } from './plan.ts';
 import type { TimerFamily } from './user-timers.ts';
 import type { WireCoders } from './wire.ts';
 
@@ -29,7 +29,7 @@ const { DATA_SOURCE, DATA_SINK } = urns.FnApiTransforms_Runner;
 
 export function descriptorOf(
   stage: Stage,
-  { components }: Plan,
+  components: pb.Components,
   wire: WireCoders,
   { inputByReference, outputByReference }: DescriptorOptions,
 ): StageDescriptor {

@@ -44,8 +44,16 @@ const STAGE_URNS: ReadonlySet<string> = new Set([
 /** Transforms whose payload is a ParDo's. */
 const PAR_DO_URNS: ReadonlySet<string> = new Set([P.PAR_DO, ...Object.values(SPLITTABLE)]);
 
-/** The executed transforms, each after those that it needs. Adds what it makes to the components. */
-export function leavesOf(pipeline: pb.Pipeline, fallbackEnvironment: string): Leaf[] {
+/**
+ * The executed transforms, each after those that it needs. Adds what it makes to the components.
+ *
+ * @param placeholders - transforms that are not expanded yet: leaves of no environment
+ */
+export function leavesOf(
+  pipeline: pb.Pipeline,
+  fallbackEnvironment: string,
+  placeholders: ReadonlySet<string>,
+): Leaf[] {
   const components = pipeline.components ?? create(pb.ComponentsSchema);
   const found: Leaf[] = [];
   const visit = (id: string) => {
@@ -54,7 +62,7 @@ export function leavesOf(pipeline: pb.Pipeline, fallbackEnvironment: string): Le
       throw new BeamBridgeError('INTERNAL', `the pipeline has no transform ${JSON.stringify(id)}`);
     }
     const urn = proto.spec?.urn ?? '';
-    if (RUNNER_URNS.has(urn)) {
+    if (RUNNER_URNS.has(urn) || placeholders.has(id)) {
       found.push(leaf(id, proto, undefined));
     } else if (urn === COMPOSITES.COMBINE_PER_KEY && mayLift(proto, components)) {
       for (const [part, made] of lifted(id, proto, components)) {

@@ -4,7 +4,7 @@
 // and at a transform that needs side inputs, state, timers or restrictions.
 
 import { type pb, urns } from '../../../proto/index.ts';
-import { type Leaf, leavesOf } from './leaves.ts';
+import { inputsOf, type Leaf, leavesOf } from './leaves.ts';
 
 /** Transforms that run together. */
 export interface Stage {
@@ -18,21 +18,86 @@ export interface Stage {
   readonly outputs: readonly string[];
 }
 
-/** Everything there is to run. */
+/** What there is to run, or the part of it that is known. */
 export interface Plan {
   readonly components: pb.Components;
   readonly stages: readonly Stage[];
   /** What the runner does itself: impulses, groupings, flattens, reshuffles, test streams. */
   readonly own: readonly Leaf[];
+  /** PCollections that transforms of a later part read. */
+  readonly awaited: readonly string[];
+  /** Whether no part comes after this one. */
+  readonly isLast: boolean;
 }
 
 const PROCESS_RESTRICTIONS =
   urns.StandardPTransforms_SplittableParDoComponents.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
 
-/** @param fallbackEnvironment - of transforms that name none, such as standard window functions */
-export function planOf(pipeline: pb.Pipeline, fallbackEnvironment: string): Plan {
-  const leaves = leavesOf(pipeline, fallbackEnvironment);
-  const components = pipeline.components!;
+/** Plans a pipeline in parts: what is in front of placeholders can run before they are expanded. */
+export class Planner {
+  private readonly planned = new Set<string>();
+  private stages = 0;
+
+  /** @param fallbackEnvironment - of transforms that name none, such as standard window functions */
+  constructor(
+    private readonly pipeline: pb.Pipeline,
+    private readonly fallbackEnvironment: string,
+  ) {}
+
+  /**
+   * What can run and was not planned before.
+   *
+   * @param placeholders - transforms that are not expanded yet. What needs their outputs is left to
+   *   a later part. A stage is in one part only, because a transform with side inputs begins one.
+   */
+  next(placeholders: ReadonlySet<string> = new Set()): Plan {
+    const all = leavesOf(this.pipeline, this.fallbackEnvironment, placeholders);
+    const unknown = new Set<string>();
+    const [ready, later]: [Leaf[], Leaf[]] = [[], []];
+    for (const leaf of all) {
+      if (this.planned.has(leaf.id)) continue;
+      if (placeholders.has(leaf.id) || inputsOf(leaf).some((id) => unknown.has(id))) {
+        later.push(leaf);
+        for (const output of leaf.outputs) unknown.add(output);
+      } else ready.push(leaf);
+    }
+    for (const { id } of ready) this.planned.add(id);
+    const read = new Set(later.flatMap(inputsOf));
+    return {
+      components: this.pipeline.components!,
+      stages: grouped(ready).map((leaves) => this.stageOf(leaves, all)),
+      own: ready.filter(({ environment }) => environment === undefined),
+      awaited: [...read].filter((id) => !unknown.has(id)),
+      isLast: later.length === 0,
+    };
+  }
+
+  private stageOf(leaves: readonly Leaf[], all: readonly Leaf[]): Stage {
+    const [root] = leaves as [Leaf];
+    const inside = new Set(leaves.map(({ id }) => id));
+    const outputs = leaves
+      .flatMap(({ outputs }) => outputs)
+      .filter((id) =>
+        all.some(
+          (other) =>
+            (!inside.has(other.id) && inputsOf(other).includes(id)) ||
+            [...other.sideInputs.values()].includes(id),
+        ),
+      );
+    this.stages += 1;
+    return {
+      id: `stage${this.stages}`,
+      environment: root.environment!,
+      leaves,
+      root,
+      input: root.input!,
+      outputs: [...new Set(outputs)],
+    };
+  }
+}
+
+/** The leaves of each stage. */
+function grouped(leaves: readonly Leaf[]): Leaf[][] {
   const stageOf = new Map<Leaf, Leaf[]>();
   const producers = new Map<string, Leaf>();
   const groups: Leaf[][] = [];
@@ -50,28 +115,7 @@ export function planOf(pipeline: pb.Pipeline, fallbackEnvironment: string): Plan
       stageOf.set(one, group);
     }
   }
-  const stages = groups.map((group, i): Stage => {
-    const [root] = group as [Leaf];
-    const inside = new Set(group);
-    const outputs = group
-      .flatMap(({ outputs }) => outputs)
-      .filter((id) =>
-        leaves.some(
-          (other) =>
-            (!inside.has(other) && Object.values(other.proto.inputs).includes(id)) ||
-            [...other.sideInputs.values()].includes(id),
-        ),
-      );
-    return {
-      id: `stage${i + 1}`,
-      environment: root.environment!,
-      leaves: group,
-      root,
-      input: root.input!,
-      outputs: [...new Set(outputs)],
-    };
-  });
-  return { components, stages, own: leaves.filter(({ environment }) => environment === undefined) };
+  return groups;
 }
 
 function beginsStage({ sideInputs, parDo, proto }: Leaf): boolean {

@@ -10,12 +10,11 @@ import {
   type WindowedValue,
 } from '../../../coders/index.ts';
 import type { MaybePromise, RunningBundle } from '../../../harness/index.ts';
-import { type Block, BlockQueue, blockOf } from './block.ts';
+import { type Block, BlockQueue, blockOf, QUEUE_BYTES } from './block.ts';
 import { Bundle, type BundleOwner } from './bundle.ts';
 import type { EngineNode } from './node.ts';
 
-/** A producer waits while so much is queued, but not for ever: the consumer may wait for it. */
-const QUEUE_BYTES = 24 * 1024 * 1024;
+/** A producer does not wait for ever: the consumer may be waiting for it. */
 const LONGEST_PAUSE_MS = 50;
 /** How often a bundle may run anew whose worker was lost. */
 const MOST_ATTEMPTS = 4;

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes the nodes of a plan: stages, groupings, side inputs and sources.
+
+import { BeamBridgeError, ByteReader, getLogger } from '../../../base/index.ts';
+import {
+  type Coder,
+  type Instant,
+  KVCoder,
+  LengthPrefixCoder,
+  type WindowedValue,
+} from '../../../coders/index.ts';
+import {
+  type FunctionLookup,
+  type MaybePromise,
+  windowFnFromProto,
+} from '../../../harness/index.ts';
+import type { WindowFn } from '../../../pipeline/index.ts';
+import { fromBinary, pb, urns } from '../../../proto/index.ts';
+import type { BundleOwner } from './bundle.ts';
+import { descriptorOf } from './descriptor.ts';
+import type { StageExecutor } from './executor.ts';
+import { ForeignMergingGroups } from './foreign-windows.ts';
+import type { GateNode } from './gate-node.ts';
+import { GroupNode } from './group-node.ts';
+import { Grouping } from './grouping/index.ts';
+import type { Leaf } from './leaves.ts';
+import type { EngineNode, Surroundings } from './node.ts';
+import { isStateful, type Plan, type Stage } from './plan.ts';
+import { SideInputView } from './side-input-view.ts';
+import { ImpulseNode, type TestClock, TestStreamNode } from './sources.ts';
+import { StageNode } from './stage-node.ts';
+import { UserStateStore } from './user-state.ts';
+import { UserTimerStore } from './user-timers.ts';
+import { WireCoders } from './wire.ts';
+import { Wiring } from './wiring.ts';
+
+const log = getLogger('node');
+const P = urns.StandardPTransforms_Primitives;
+/** A window function that a Python environment alone can read. */
+const PICKLED = 'beam:window_fn:pickled_python:v1';
+
+export interface GraphOptions {
+  readonly components: pb.Components;
+  readonly functions: FunctionLookup;
+  /** Who runs the stages of an environment. */
+  executor(environmentId: string): StageExecutor;
+  /** Whether values are encoded and decoded again even where they stay in this process. */
+  readonly forceEncoding: boolean;
+  /** Makes the folder in which groupings put what does not fit into memory. */
+  spillFolder(): Promise<string>;
+}
+
+export class Graph {
+  readonly nodes: EngineNode[] = [];
+  readonly streams: TestStreamNode[] = [];
+  private readonly stages: StageNode[] = [];
+  private readonly wiring = new Wiring();
+  private readonly views = new Map<string, SideInputView>();
+  private gates: GateNode[] = [];
+  private readonly wire: WireCoders;
+
+  constructor(
+    private readonly options: GraphOptions,
+    private readonly around: Surroundings,
+    private readonly clock: TestClock,
+  ) {
+    this.wire = new WireCoders(options.components);
+  }
+
+  /** Adds a part; it gets what has waited for it. */
+  add(plan: Plan): void {
+    const { gates } = this;
+    for (const leaf of plan.own) this.addOwn(leaf);
+    for (const stage of plan.stages) this.addStage(stage);
+    this.gates = plan.awaited.map((id) => this.gate(id));
+    const nodes = this.wiring.inOrder(
+      this.nodes.filter((node) => !gates.some((gate) => gate === node)),
+    );
+    this.nodes.splice(0, this.nodes.length, ...nodes);
+    for (const gate of gates) this.wiring.open(gate);
+  }
+
+  private connect(node: EngineNode): void {
+    this.nodes.push(node);
+    this.wiring.connect(node);
+  }
+
+  private gate(pcollection: string): GateNode {
+    const gate = this.wiring.gate(pcollection);
+    // A side input's contents are kept as long as a stage may come that reads them.
+    this.views.get(pcollection)?.readBy(gate);
+    this.nodes.push(gate);
+    return gate;
+  }
+
+  private addOwn(leaf: Leaf): void {
+    const inputs = Object.values(leaf.proto.inputs);
+    const [output] = leaf.outputs as readonly [string];
+    switch (leaf.proto.spec?.urn) {
+      case P.IMPULSE:
+        this.connect(new ImpulseNode(output, this.around));
+        return;
+      case P.GROUP_BY_KEY:
+        this.addGroup(leaf, inputs[0]!, output);
+        return;
+      case P.FLATTEN:
+      case urns.StandardPTransforms_Composites.RESHUFFLE:
+        this.wiring.alias(output, inputs);
+        return;
+      default:
+        this.addTestStream(leaf);
+    }
+  }
+
+  private addGroup(leaf: Leaf, input: string, output: string): void {
+    const { key, value } = keyValueParts(this.wire.element(input));
+    const grouping = this.guarded(leaf, () => {
+      const windowing = this.wire.windowing(input);
+      const options = {
+        windowing,
+        keyCoder: key,
+        valueCoder: value,
+        windowCoder: this.wire.window(input) as Coder<unknown>,
+        bounded: this.isBounded(input),
+        spillFolder: () => this.options.spillFolder(),
+      };
+      const windowFn = this.windowFn(input);
+      if (windowFn || windowing.mergeStatus !== pb.MergeStatus_Enum.NEEDS_MERGE) {
+        return new Grouping({ ...options, windowFn });
+      }
+      const { components } = this.options;
+      const executor = this.options.executor(windowing.environmentId);
+      const { signal } = this.around;
+      return new ForeignMergingGroups({ ...options, components, executor, signal });
+    });
+    this.connect(new GroupNode(input, output, grouping, this.around));
+  }
+
+  private guarded<T>({ proto }: Leaf, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      throw BeamBridgeError.from(error, 'INTERNAL').with({ transform: proto.uniqueName });
+    }
+  }
+
+  private addTestStream({ proto, outputs }: Leaf): void {
+    const payload = fromBinary(pb.TestStreamPayloadSchema, proto.spec!.payload);
+    const node = new TestStreamNode(
+      new Map(Object.entries(proto.outputs)),
+      payload.events,
+      this.wire.runnerCoder(
+        payload.coderId || this.options.components.pcollections[outputs[0]!]!.coderId,
+      ),
+      this.clock,
+      this.around,
+    );
+    this.streams.push(node);
+    this.connect(node);
+  }
+
+  private addStage(stage: Stage): void {
+    const { components, forceEncoding } = this.options;
+    const executor = this.options.executor(stage.environment);
+    const inputByReference = executor.inProcess;
+    const descriptor = descriptorOf(stage, components, this.wire, {
+      inputByReference,
+      outputByReference: executor.inProcess && !forceEncoding,
+    });
+    const parDo = stage.root.parDo;
+    const stateful = parDo !== undefined && isStateful(parDo);
+    const views = [...stage.root.sideInputs].map(
+      ([tag, id]) => [tag, this.view(stage, id)] as const,
+    );
+    const window = this.wire.window(stage.input);
+    const isSplittable = stage.root.proto.spec?.urn === SDF_PROCESS;
+    const owner: BundleOwner = {
+      stage,
+      descriptor,
+      executor,
+      wire: this.wire,
+      around: this.around,
+      views: views.map(([, view]) => view),
+      viewOf: new Map(views.map(([tag, view]) => [`${stage.root.id}\u{10ffff}${tag}`, view])),
+      state: stateful
+        ? new UserStateStore((bytes) => decodeWindow(window, bytes).maxTimestamp())
+        : undefined,
+      timers: descriptor.timers.length > 0 ? new UserTimerStore(descriptor.timers) : undefined,
+      allowedLateness: Number(this.wire.windowing(stage.input).allowedLateness),
+      mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
+      staysOpen: executor.inProcess && !isSplittable && this.isBounded(stage.input),
+      isSplittable,
+      inputByReference,
+      finished: async ({ finalizers }) => {
+        for (const finalize of finalizers) await finalize();
+      },
+      retrying: (error, attempt) => {
+        log.warn(`a bundle of ${stage.root.proto.uniqueName} runs again (${attempt})`, error);
+      },
+    };
+    const node = new StageNode(owner);
+    this.stages.push(node);
+    this.connect(node);
+  }
+
+  private view(stage: Stage, pcollection: string): SideInputView {
+    let view = this.views.get(pcollection);
+    if (!view) {
+      view = this.guarded(
+        stage.root,
+        () =>
+          new SideInputView({
+            pcollection,
+            windowing: this.wire.windowing(pcollection),
+            windowFn: this.windowFn(pcollection),
+            element: this.wire.element(pcollection),
+            window: this.wire.window(pcollection),
+            bounded: this.isBounded(pcollection),
+            around: this.around,
+          }),
+      );
+      this.views.set(pcollection, view);
+      this.connect(view);
+    }
+    return view;
+  }
+
+  /** Undefined for one that only the SDK of another environment knows. */
+  private windowFn(pcollection: string): WindowFn | undefined {
+    const { windowFn, environmentId } = this.wire.windowing(pcollection);
+    const isForeign = windowFn?.urn === PICKLED && environmentId !== '';
+    return isForeign ? undefined : windowFnFromProto(windowFn, this.options.functions);
+  }
+
+  private isBounded(pcollection: string): boolean {
+    const { isBounded } = this.options.components.pcollections[pcollection]!;
+    return isBounded !== pb.IsBounded_Enum.UNBOUNDED;
+  }
+
+  deliver(pcollection: string, elements: readonly WindowedValue<unknown>[]): MaybePromise<void> {
+    return this.wiring.deliver(pcollection, elements);
+  }
+
+  watermark(pcollection: string): Instant {
+    return this.wiring.watermark(pcollection);
+  }
+
+  /** Ends what is under way in stages, and lets those go on who wait. */
+  abort(error: Error): void {
+    for (const stage of this.stages) stage.abort(error);
+    for (const gate of this.gates) gate.giveUp();
+  }
+}
+
+const SDF_PROCESS =
+  urns.StandardPTransforms_SplittableParDoComponents.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
+
+function keyValueParts(coder: Coder<unknown>): { key: Coder<unknown>; value: Coder<unknown> } {
+  const inner = coder instanceof LengthPrefixCoder ? coder.value : coder;
+  if (inner instanceof KVCoder) {
+    return { key: inner.key as Coder<unknown>, value: inner.value as Coder<unknown> };
+  }
+  throw new BeamBridgeError('INTERNAL', `a grouping got elements of ${coder.name}`);
+}
+
+function decodeWindow<T>(coder: Coder<T>, bytes: Uint8Array): T {
+  return coder.decode(new ByteReader(bytes), true);
+}
