@@ -22,7 +22,7 @@ import { RunInference } from '../../src/ml/index.ts';
 import { PackExamples, UnpackPredictions } from '../../src/ml/packing.ts';
 import { isWorkerLost, PythonExecutor } from '../../src/runners/node/python/index.ts';
 import { array, int64, type string } from '../../src/schema/index.ts';
-import { stopHosts } from '../../src/services/index.ts';
+import { runningHosts, stopHosts } from '../../src/services/index.ts';
 import { gone, isAlive } from '../helpers/alive.ts';
 import { linesOf, predictedByPython, trainedDigits } from '../helpers/digits.ts';
 import { bundleIO, type PythonStage, pythonStage } from '../helpers/python-stage.ts';
@@ -327,13 +327,12 @@ def careful(pcoll):
 
 test('a host that dies is told, and no worker outlives it', async () => {
   await using python = await PythonExecutor.start();
-  const stage = await mapping(
-    "lambda x: __import__('os').getppid() if x else __import__('os').getpid()",
-  );
-  const [pid, host] = (await run(python, stage, [0, 1])).values as [number, number];
+  const stage = await mapping("lambda x: __import__('os').getpid()");
+  const [pid] = (await run(python, stage, [0])).values as [number];
+  const hosts = await runningHosts();
   const { io } = bundleIO(
     (async function* () {
-      process.kill(host, 'SIGKILL');
+      for (const host of hosts) process.kill(host.pid, 'SIGKILL');
       await new Promise(() => {});
       yield new Uint8Array();
     })(),
