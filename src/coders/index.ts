@@ -45,13 +45,31 @@ export {
   type RowField,
   type RowFieldsType,
   sameType,
+  type TensorType,
   typeName,
 } from './row/field-type.ts';
 export type { PythonCallableValue } from './row/logical-codecs.ts';
 export { RowCoder, SCHEMA_VALUE_CODER_URN, SchemaValueCoder } from './row/row-coder.ts';
+export {
+  copyTensor,
+  type TensorStore,
+  tensorShape,
+  tensorStore,
+} from './row/tensor-values.ts';
 export { schemaFromProto } from './row/type-from-proto.ts';
 export { fieldTypeToProto, schemaToProto } from './row/type-to-proto.ts';
 export { StateBackedIterable, type StateReader } from './state-backed-iterable.ts';
+export {
+  elementNames,
+  isTensorElement,
+  type Nested,
+  sizeOf,
+  TENSOR_ARRAYS,
+  Tensor,
+  type TensorArrays,
+  type TensorElement,
+  type TensorValue,
+} from './tensor.ts';
 export { isWellFormed } from './text.ts';
 export { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
 export { UnknownCoder } from './unknown-coder.ts';

@@ -7,14 +7,20 @@
 export {
   Decimal,
   MicrosInstant,
+  type Nested,
   type PythonCallableValue,
   sameType,
+  Tensor,
+  type TensorArrays,
+  type TensorElement,
+  type TensorValue,
   typeName,
 } from '../coders/index.ts';
 export { coderOf, isPortable, rowCoder } from './coder-of.ts';
 // Types from examples.
 export { type InferOptions, inferSchema } from './infer.ts';
 export { schemaFromProto, schemaToProto } from './proto.ts';
+export { type Accepts, type TensorElementType, tensor, uint8 } from './tensors.ts';
 // Types to write.
 export {
   array,
@@ -47,6 +53,7 @@ export {
   requireRow,
   row,
   type SchemaType,
+  type SimpleType,
   string,
   type TypedArrays,
   typedArray,

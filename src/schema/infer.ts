@@ -7,8 +7,10 @@ import {
   describeValue,
   type FieldType,
   MicrosInstant,
+  Tensor,
   typeName,
 } from '../coders/index.ts';
+import { tensor } from './tensors.ts';
 import {
   array,
   bigint64,
@@ -36,7 +38,7 @@ export interface InferOptions {
 /**
  * The schema type of an example value: whole numbers are int64, fractions float64 (as are NaN,
  * infinities, -0 and whole numbers beyond ±2^53), bigints bigint64, `Uint8Array`s bytes, other
- * typed arrays `typedArray`, `Date`s millisInstant, `Map`s map, plain objects rows. The elements of
+ * typed arrays `typedArray`, `Tensor`s tensor of their shape, `Date`s millisInstant, `Map`s map, plain objects rows. The elements of
  * an array are taken together: whole numbers and fractions give float64, null among others gives
  * nullable, and objects give one row type with the fields of all, nullable where some lack them.
  *
@@ -96,6 +98,7 @@ function inferObject(value: object, path: string, around: ReadonlySet<unknown>):
   if (value instanceof Date) return just(millisInstant);
   if (value instanceof MicrosInstant) return just(microsInstant);
   if (value instanceof Decimal) return just(decimal);
+  if (value instanceof Tensor) return just(tensor({ kind: value.dtype }, value.shape));
   if (value instanceof Map) {
     const key = together([...value.keys()], `${path}[key]`, around);
     return { kind: 'map', key, value: together([...value.values()], `${path}[value]`, around) };

@@ -41,7 +41,10 @@ export type RowType<T = Record<string, unknown>> = RowFieldsType & Typed<T>;
  */
 export type Infer<S> = S extends Typed<infer T> ? T : never;
 
-function atomic<T>(kind: AtomicKind): SchemaType<T> {
+/** A schema type without parts. */
+export type SimpleType<K extends AtomicKind, T> = { readonly kind: K } & Typed<T>;
+
+function atomic<T, const K extends AtomicKind>(kind: K): SimpleType<K, T> {
   return Object.freeze({ kind });
 }
 
@@ -49,33 +52,33 @@ function atomic<T>(kind: AtomicKind): SchemaType<T> {
  * A whole number from -128 to 127, as in Java. Python's SDK takes 0 to 255 and fails for negative
  * ones: prefer {@link int16} in front of Python.
  */
-export const byte = atomic<number>('byte');
+export const byte = atomic<number, 'byte'>('byte');
 /** A whole number from -32,768 to 32,767. */
-export const int16 = atomic<number>('int16');
+export const int16 = atomic<number, 'int16'>('int16');
 /** A whole number of 32 bits with sign. */
-export const int32 = atomic<number>('int32');
+export const int32 = atomic<number, 'int32'>('int32');
 /** A 64-bit whole number as a `number`: `INT64_OUT_OF_RANGE` outside ±(2^53 - 1), both ways. */
-export const int64 = atomic<number>('int64');
+export const int64 = atomic<number, 'int64'>('int64');
 /**
  * A 64-bit whole number as a `bigint`: the whole range of int64.
  *
  * Other SDKs see int64. In a row the choice travels as a field option, which Python keeps; a
  * PCollection of bare `bigint64` that went through another SDK may come back as `number`s.
  */
-export const bigint64 = atomic<bigint>('bigint64');
+export const bigint64 = atomic<bigint, 'bigint64'>('bigint64');
 /** A number rounded to single precision; one too large for it is an error, not infinity. */
-export const float32 = atomic<number>('float32');
+export const float32 = atomic<number, 'float32'>('float32');
 /** A `number`. */
-export const float64 = atomic<number>('float64');
+export const float64 = atomic<number, 'float64'>('float64');
 /** The same as {@link float32}, by Beam's name. */
 export const float = float32;
 /** The same as {@link float64}, by Beam's name. */
 export const double = float64;
 /** Text. Half a surrogate pair is an error. */
-export const string = atomic<string>('string');
-export const boolean = atomic<boolean>('boolean');
+export const string = atomic<string, 'string'>('string');
+export const boolean = atomic<boolean, 'boolean'>('boolean');
 /** A `Uint8Array`; a Node `Buffer` is one. */
-export const bytes = atomic<Uint8Array>('bytes');
+export const bytes = atomic<Uint8Array, 'bytes'>('bytes');
 
 /** Many values: encodes arrays and typed arrays, decodes to an array. */
 export function array<T>(element: SchemaType<T>): SchemaType<T[]> {
@@ -162,7 +165,7 @@ export function row<const F extends RowFields>(fields: F): RowType<InferFields<F
 /** Whether a value is a schema type, as opposed to an object of fields. */
 export function isSchemaType(value: unknown): value is SchemaType {
   const kind = (value as { kind?: unknown } | null | undefined)?.kind;
-  return typeof value === 'object' && typeof kind === 'string';
+  return typeof value === 'object' && typeof kind === 'string' && kind !== 'uint8';
 }
 
 /**

@@ -7,6 +7,7 @@ import { arrayCodec, iterableCodec, mapCodec, nullableCodec } from './collection
 import type { FieldType } from './field-type.ts';
 import { logicalCodec } from './logical-codecs.ts';
 import { rowCodec } from './row-codec.ts';
+import { tensorCodec } from './tensor-codec.ts';
 
 /** Writes and reads values of one type, nested. Throws a `FieldMismatch` for what does not fit. */
 export interface Codec {
@@ -27,6 +28,8 @@ export function compile(type: FieldType): Codec {
       return nullableCodec(type, compile);
     case 'row':
       return rowCodec(type, compile);
+    case 'tensor':
+      return tensorCodec(type, compile);
     case 'logical':
       return logicalCodec(type, compile);
     default:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schema types as plain data: what the proto says, plus which JavaScript values stand for it.
 
+import type { TensorElement } from '../tensor.ts';
+
 export type AtomicKind =
   | 'byte'
   | 'int16'
@@ -46,6 +48,14 @@ export interface EnumerationType {
   readonly values: readonly string[];
 }
 
+/** Numbers in a grid. On the wire an array of them, or a row of a shape and an array: {@link representationOf}. */
+export interface TensorType {
+  readonly kind: 'tensor';
+  readonly element: TensorElement;
+  /** The length of each dimension; null where it differs from one tensor to the next. */
+  readonly shape: readonly (number | null)[];
+}
+
 /** A type with a meaning beyond its representation. An unknown URN has its representation's values. */
 export interface LogicalType {
   readonly kind: 'logical';
@@ -78,6 +88,7 @@ export type FieldType =
   | MapType
   | NullableType
   | EnumerationType
+  | TensorType
   | LogicalType
   | RowFieldsType;
 
@@ -104,6 +115,10 @@ export function typeName(type: FieldType, naming: Naming = { wireOnly: false }):
       return naming.wireOnly
         ? 'string'
         : `enumeration(${type.values.map((value) => JSON.stringify(value)).join(', ')})`;
+    case 'tensor':
+      return naming.wireOnly
+        ? name(representationOf(type))
+        : `tensor<${type.element}, [${type.shape.map((size) => size ?? 'null').join(', ')}]>`;
     case 'logical':
       return logicalName(type, naming);
     case 'row':
@@ -126,6 +141,25 @@ function logicalName(type: LogicalType, naming: Naming): string {
   const argument = type.argument === undefined ? '' : `(${type.argument})`;
   const representation = short ? '' : `<${typeName(type.representation, naming)}>`;
   return `${short ?? JSON.stringify(type.urn)}${argument}${representation}`;
+}
+
+/** What a tensor is to other SDKs: its elements in row-major order, beside its shape where that is open. */
+export function representationOf({
+  element,
+  shape,
+}: TensorType): ArrayType | AtomicType | RowFieldsType {
+  const values: ArrayType | AtomicType =
+    element === 'uint8' || element === 'byte' || element === 'boolean'
+      ? { kind: 'bytes' }
+      : { kind: 'array', element: { kind: element } };
+  if (!shape.includes(null)) return values;
+  return {
+    kind: 'row',
+    fields: [
+      { name: 'shape', type: { kind: 'array', element: { kind: 'int32' } } },
+      { name: 'values', type: values },
+    ],
+  };
 }
 
 /** Whether two types have the same bytes and meaning, whatever JavaScript values stand for them. */

@@ -3,14 +3,17 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import { pb, toBinary } from '../../proto/index.ts';
-import type {
-  AtomicKind,
-  FieldType,
-  LogicalType,
-  NullableType,
-  RowFieldsType,
+import {
+  type AtomicKind,
+  type FieldType,
+  type LogicalType,
+  type NullableType,
+  type RowFieldsType,
+  representationOf,
+  sameType,
+  type TensorType,
 } from './field-type.ts';
-import { partPath, type ValueForms, valueFormsFromOptions } from './value-forms.ts';
+import { NO_FORMS, partPath, type ValueForms, valueFormsFromOptions } from './value-forms.ts';
 
 const KINDS = new Map<pb.AtomicType, AtomicKind>([
   [pb.AtomicType.BYTE, 'byte'],
@@ -76,6 +79,12 @@ function bareTypeFromProto(
   const part = (of: pb.FieldType | undefined, step: 'e' | 'k' | 'v') =>
     fieldTypeFromProto(of, name, forms, partPath(path, step));
   const form = forms.get(path);
+  if (typeof form === 'object' && 'tensor' in form) {
+    const tensor: TensorType = { kind: 'tensor', element: form.tensor, shape: form.shape };
+    const bare = bareTypeFromProto(type, name, NO_FORMS, path);
+    // An option that no longer fits its field says nothing.
+    return sameType(bare, representationOf(tensor)) ? tensor : bare;
+  }
   const info = type?.typeInfo;
   switch (info?.case) {
     case 'atomicType':
@@ -112,7 +121,7 @@ function atomicFromProto(
   const kind = KINDS.get(atomic);
   if (!kind) throw noType(name);
   if (kind === 'int64' && form === 'bigint') return { kind: 'bigint64' };
-  if (kind === 'string' && typeof form === 'object') {
+  if (kind === 'string' && typeof form === 'object' && 'enumeration' in form) {
     return { kind: 'enumeration', values: form.enumeration };
   }
   return { kind };

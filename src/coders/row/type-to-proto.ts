@@ -4,7 +4,13 @@
 
 import { createHash } from 'node:crypto';
 import { create, fromBinary, pb, toBinary } from '../../proto/index.ts';
-import type { AtomicKind, FieldType, LogicalType, RowFieldsType } from './field-type.ts';
+import {
+  type AtomicKind,
+  type FieldType,
+  type LogicalType,
+  type RowFieldsType,
+  representationOf,
+} from './field-type.ts';
 import { partPath, type ValueForm, type ValueForms, valueFormsToOption } from './value-forms.ts';
 
 const ATOMIC: Record<AtomicKind, pb.AtomicType> = {
@@ -72,6 +78,9 @@ function typeInfo(
       const types = { keyType: part(type.key, 'k'), valueType: part(type.value, 'v') };
       return { case: 'mapType', value: create(pb.MapTypeSchema, types) };
     }
+    case 'tensor':
+      note(path, { tensor: type.element, shape: type.shape });
+      return typeInfo(representationOf(type), () => {}, path);
     case 'row':
       return { case: 'rowType', value: create(pb.RowTypeSchema, { schema: schemaToProto(type) }) };
     case 'logical':
