@@ -6,6 +6,8 @@ import { endianness } from 'node:os';
 import { BeamBridgeError, ByteReader, type ByteWriter } from '../base/index.ts';
 import { type FieldType, isTypedArrayKind, RowCoder, TYPED_ARRAY_KINDS } from '../coders/index.ts';
 import type { SchemaType } from '../schema/index.ts';
+import { isPackedRow, ROWS, RowColumn } from './row-columns.ts';
+import { RAGGED_TENSORS, TENSORS, TensorColumn } from './tensor-columns.ts';
 
 const CODED = 0;
 const NUMBERS = 1;
@@ -48,6 +50,8 @@ export class ColumnCodec {
   private readonly element: FieldType | undefined;
   private readonly kind: NumberKind | undefined;
   private readonly coder: RowCoder;
+  private readonly tensors: TensorColumn | undefined;
+  private readonly rows: RowColumn | undefined;
 
   constructor(
     private readonly name: string,
@@ -55,12 +59,21 @@ export class ColumnCodec {
   ) {
     if (type.kind === 'array' || type.kind === 'iterable') this.element = type.element;
     this.kind = CAN_PACK ? numberKind(this.element ?? type) : undefined;
+    if (CAN_PACK && type.kind === 'tensor') this.tensors = new TensorColumn(name, type);
+    if (CAN_PACK && type.kind === 'row' && isPackedRow(type)) {
+      this.rows = new RowColumn(
+        type.fields.map((field) => [field.name, new ColumnCodec(field.name, field.type)]),
+      );
+    }
     this.coder = new RowCoder({ kind: 'row', fields: [{ name, type }] });
   }
 
   /** @throws BeamBridgeError `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` for a value of another type */
   write(values: readonly unknown[], out: ByteWriter): void {
-    const packed = this.kind && (this.element ? this.packLists(values) : this.packNumbers(values));
+    const packed =
+      this.tensors?.pack(values) ??
+      this.rows?.pack(values) ??
+      (this.kind && (this.element ? this.packLists(values) : this.packNumbers(values)));
     if (packed) {
       for (const part of packed) out.bytes(part);
       return;
@@ -105,6 +118,10 @@ export class ColumnCodec {
     if (kind === CODED) {
       return Array.from({ length: count }, () => this.coder.decode(input, true)[this.name]);
     }
+    if ((kind === TENSORS || kind === RAGGED_TENSORS) && this.tensors) {
+      return this.tensors.read(kind, input, count);
+    }
+    if (kind === ROWS && this.rows) return this.rows.read(input, count);
     const wire = input.byte();
     if (kind === NUMBERS)
       return Array.from(this.numbers(input, wire, this.type) as ArrayLike<unknown>);

@@ -21,6 +21,7 @@ import {
   type UserFunction,
 } from '../pipeline/index.ts';
 import {
+  type Accepts,
   bytes,
   coderOf,
   type Infer,
@@ -131,12 +132,12 @@ export class RunInference<
   static of<const F extends InferenceFields>(
     modelLoader: string,
     types: F,
-  ): RunInference<Infer<F['example']>, InferFields<F>>;
+  ): RunInference<Accepts<Infer<F['example']>>, InferFields<F>>;
   /** @param schema - the same as a row type */
   static of<T extends AnyRow>(
     modelLoader: string,
     schema: RowType<T>,
-  ): RunInference<T['example'], T>;
+  ): RunInference<Accepts<T['example']>, T>;
   static of(
     handler: ModelHandler | string,
     types?: InferenceFields | RowType<AnyRow>,
@@ -159,12 +160,12 @@ export class RunInference<
     modelLoader: string,
     types: F,
     keyType: SchemaType<K>,
-  ): RunInference<KV<K, Infer<F['example']>>, KV<K, InferFields<F>>>;
+  ): RunInference<KV<K, Accepts<Infer<F['example']>>>, KV<K, InferFields<F>>>;
   static ofKVs<T extends AnyRow, K>(
     modelLoader: string,
     schema: RowType<T>,
     keyType: SchemaType<K>,
-  ): RunInference<KV<K, T['example']>, KV<K, T>>;
+  ): RunInference<KV<K, Accepts<T['example']>>, KV<K, T>>;
   static ofKVs(
     handler: ModelHandler | string,
     typesOrKey: InferenceFields | RowType<AnyRow> | SchemaType,

@@ -69,12 +69,12 @@ export function tensor<const E extends TensorElementType>(
 export type Accepts<T> =
   T extends Tensor<infer K>
     ? Tensor<K> | TensorArrays[K] | Nested<TensorValue<K>>
-    : T extends ReadonlyMap<infer K, infer V>
-      ? ReadonlyMap<K, Accepts<V>>
-      : T extends readonly (infer E)[]
-        ? readonly Accepts<E>[]
+    : T extends Map<infer K, infer V>
+      ? Map<K, Accepts<V>>
+      : T extends (infer E)[]
+        ? Accepts<E>[]
         : T extends ArrayBufferView | Date | MicrosInstant | Decimal
           ? T
           : T extends object
-            ? { readonly [P in keyof T]: Accepts<T[P]> }
+            ? { [P in keyof T]: Accepts<T[P]> }
             : T;

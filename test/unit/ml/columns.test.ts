@@ -21,8 +21,12 @@ import {
   row,
   type SchemaType,
   string,
+  type Tensor,
+  tensor,
   typedArray,
+  uint8,
 } from '../../../src/schema/index.ts';
+import { SIMPLE } from '../schema/arbitraries.ts';
 
 function write(type: SchemaType, values: readonly unknown[]): Uint8Array {
   const out = new ByteWriter();
@@ -135,4 +139,70 @@ test('bytes that are cut are an error', () => {
   const codec = new ColumnCodec('example', int64);
   assert.throws(() => codec.read(Uint8Array.of(1, 2, 0, 0, 0), 1), { code: 'MALFORMED_DATA' });
   assert.throws(() => codec.read(Uint8Array.of(1, 9), 0), { code: 'MALFORMED_DATA' });
+});
+
+test('tensors come back equal, in columns as in rows', () => {
+  const cases = SIMPLE.filter(({ type }) => type.kind === 'tensor');
+  assert.ok(cases.length > 10);
+  for (const { type, values } of cases) {
+    fc.assert(
+      fc.property(fc.array(values), (column) => {
+        const rows = column.map((value) => ({ id: 1, it: value }));
+        assert.deepEqual(roundTrip(type, column), column);
+        assert.deepEqual(roundTrip(row({ id: int64, it: type }), rows), rows);
+        assert.deepEqual(roundTrip(nullable(type), [...column, null]), [...column, null]);
+      }),
+      { numRuns: 20 },
+    );
+  }
+});
+
+test('tensors of one shape have one header, and elements from a multiple of eight on', () => {
+  const two = [
+    [1, 2],
+    [3, 4],
+  ];
+  const column = write(tensor(float32, [2, 2]), [two, two]);
+  assert.deepEqual([...column.subarray(0, 12)], [4, 4, 2, 0, 2, 0, 0, 0, 2, 0, 0, 0]);
+  assert.equal(column.length, 16 + 2 * 16);
+  const ragged = write(tensor(uint8, [null]), [[1], [2, 3]]);
+  assert.deepEqual([...ragged], [5, 6, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]);
+  // Whole numbers take as many bytes as the largest needs.
+  assert.equal(write(tensor(int64, [2]), [[1, 300]]).length, 8 + 4);
+});
+
+test('tensors of a batch share its memory', () => {
+  const [first, second] = roundTrip(tensor(float32, [2]), [
+    [1, 2],
+    [3, 4],
+  ]) as Tensor<'float32'>[];
+  assert.equal(first!.data.buffer, second!.data.buffer);
+});
+
+test('a tensor that does not fit is refused by its path', () => {
+  const inputs = row({ ids: tensor(int64, [2]), mask: tensor(boolean, [2]) });
+  const refused: [SchemaType, unknown, RegExp][] = [
+    [
+      tensor(float32, [2]),
+      [1],
+      /field example is declared tensor<float32, \[2\]> but has the shape \[1\]/,
+    ],
+    [inputs, { ids: [1, 2], mask: [true, 0] }, /field example\.mask\[1\] is declared boolean/],
+    [inputs, { ids: [1, 2] }, /field example\.mask is declared/],
+    [inputs, { ids: [1], mask: [true, true] }, /field example\.ids .* shape \[1\]/],
+    [inputs, { ids: [1, 2], mask: [true, true], extra: 1 }, /extra/],
+    [inputs, [1], /field example/],
+  ];
+  for (const [type, value, message] of refused) {
+    assert.throws(() => write(type, [value]), { code: 'ROW_MISMATCH', message });
+  }
+});
+
+test('a column of tensors that is cut is an error', () => {
+  const type = tensor(float32, [null]);
+  const column = write(type, [[1, 2], [3]]);
+  const codec = new ColumnCodec('example', type);
+  for (const end of [1, 3, 10, column.length - 4, column.length - 1]) {
+    assert.throws(() => codec.read(column.subarray(0, end), 2), { code: 'MALFORMED_DATA' });
+  }
 });

@@ -13,7 +13,10 @@ import {
   nullable,
   row,
   string,
+  Tensor,
+  tensor,
   typedArray,
+  uint8,
 } from '../../../src/schema/index.ts';
 import { create } from '../../../src/transforms/index.ts';
 
@@ -78,9 +81,25 @@ export const frames: PCollection<{ example: { a: number; b: string }; inference:
       sklearn({ modelUri: 'm', example: row({ a: int64, b: string }), inference: string }),
     ),
   );
+export const images: PCollection<{ example: Tensor<'uint8'>; inference: Tensor<'float32'> }> = lines
+  .map(() => new Uint8Array(4))
+  .apply(
+    RunInference.of('h', { example: tensor(uint8, [2, 2]), inference: tensor(float32, [10]) }),
+  );
+export const named: PCollection<number[]> = vectors
+  .map((pixels) => ({ ids: pixels, mask: Tensor.from('int64', [1, 1]) }))
+  .apply(
+    RunInference.of('h', {
+      example: row({ ids: tensor(int64, [2]), mask: tensor(int64, [2]) }),
+      inference: row({ logits: tensor(float64, [null]) }),
+    }),
+  )
+  .map(({ inference }) => [...inference.logits.data]);
 
 /** Never called: only compiled. */
 export function refused(): void {
+  // @ts-expect-error a tensor of numbers is made of numbers
+  lines.apply(RunInference.of('h', { example: tensor(float32, [2]), inference: int64 }));
   // @ts-expect-error the examples are numbers
   lines.apply(RunInference.of('h', { example: array(int64), inference: int64 }));
   // @ts-expect-error there are no keys

@@ -28,6 +28,9 @@ import {
   row,
   type SchemaType,
   string,
+  Tensor,
+  type TensorElement,
+  tensor,
   typedArray,
   varBytes,
   varString,
@@ -86,7 +89,41 @@ export const SIMPLE: readonly TypeCase[] = [
   of(typedArray('bigint64'), fc.bigInt64Array()),
   of(typedArray('float32'), fc.float32Array()),
   of(typedArray('float64'), fc.float64Array()),
+  ...tensorCases(),
 ];
+
+/** Tensors of every element type, of a declared shape and with an open dimension. */
+function tensorCases(): TypeCase[] {
+  const elements = {
+    float32: fc.float32Array(sized(6)),
+    float64: fc.float64Array(sized(6)),
+    byte: fc.int8Array(sized(6)),
+    int16: fc.int16Array(sized(6)),
+    int32: fc.int32Array(sized(6)),
+    int64: fc.array(safeIntegers, sized(6)).map((values) => Float64Array.from(values)),
+    bigint64: fc.bigInt64Array(sized(6)),
+    uint8: fc.uint8Array(sized(6)),
+    boolean: fc.uint8Array({ ...sized(6), max: 1 }),
+  } as const;
+  return (Object.keys(elements) as TensorElement[]).flatMap((kind) => {
+    const data = elements[kind] as Arbitrary<never>;
+    const shapes = fc.constantFrom([2, 3], [6, 1], [1, 6]);
+    return [
+      of(
+        tensor({ kind }, [2, 3]),
+        data.map((values) => new Tensor(kind, [2, 3], values)),
+      ),
+      of(
+        tensor({ kind }, [null, null]),
+        fc.tuple(shapes, data).map(([shape, values]) => new Tensor(kind, shape, values)),
+      ),
+    ];
+  });
+}
+
+function sized(length: number) {
+  return { minLength: length, maxLength: length };
+}
 
 const names = fc.oneof(
   fc.stringMatching(/^[a-z]{1,5}$/),
