@@ -16,6 +16,8 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 import numpy as np
 from apache_beam.ml.inference import base
 
+from beambridge_host.columns import Rows
+
 Adapt = Callable[[Sequence[Any]], Sequence[Any]]
 
 _KEYED = (base.KeyedModelHandler, base.MaybeKeyedModelHandler)
@@ -96,27 +98,44 @@ def _family(declared: Any, handler: Any) -> str:
   return 'python'
 
 
-def example_adapter(handler: Any) -> Adapt:
-  """A function from the values of an example column to what `handler` takes."""
+def example_adapter(handler: Any, is_tensor: bool = False) -> Adapt:
+  """A function from the values of an example column to what `handler` takes.
+
+  A handler that says nothing gets a declared tensor as a numpy array, and all else as Python values.
+  """
   first = next(inner_handlers(handler))
   preprocessed, declared = _preprocess_input(handler)
   if not preprocessed:
     declared = declared_example(type(first))
   if typing.get_origin(declared) is dict:
-    family = _family(typing.get_args(declared)[1], first)
-    make = _MAKERS[family]
-    return lambda values: [{name: make(part) for name, part in _parts(value)} for value in values]
+    return _dicts_of(_MAKERS[_family(typing.get_args(declared)[1], first)])
   family = _family(declared, first)
   if family == 'pandas':
     return _data_frames
   if family == 'numpy' and 'xgboost' in ''.join(cls.__module__ for cls in type(first).__mro__):
     # XGBoost scores each example by itself and wants a matrix for it.
     return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
-  make = _MAKERS[family]
-  if family == 'numpy':
-    # Lists of numbers are arrays already.
-    return lambda values: values if type(values[0]) is np.ndarray else [make(value) for value in values]
+  make = _MAKERS['numpy' if family == 'python' and is_tensor else family]
+  if make is _numpy:
+    # Numbers, lists of numbers and tensors are arrays already, or one array.
+    return lambda values: values if _is_array(values) or _is_array(values[0]) else [make(value) for value in values]
   return lambda values: [make(value) for value in values]
+
+
+def _is_array(value: Any) -> bool:
+  return type(value) is np.ndarray
+
+
+def _dicts_of(make: Callable[[Any], Any]) -> Adapt:
+  """Rows and maps as dicts of what `make` makes."""
+
+  def adapt(values: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(values, Rows):
+      parts = [[make(part) for part in column] for column in values.columns.values()]
+      return [dict(zip(values.columns, row)) for row in zip(*parts)]
+    return [{name: make(part) for name, part in _parts(value)} for value in values]
+
+  return adapt
 
 
 def _parts(value: Any) -> Sequence[tuple[str, Any]]:
@@ -138,6 +157,10 @@ def _library(name: str) -> Any:
 
 def _data_frames(values: Sequence[Any]) -> Sequence[Any]:
   pandas = _library('pandas')
+  if isinstance(values, Rows):
+    columns = {name: column if np.ndim(column) == 1 else list(column) for name, column in values.columns.items()}
+    frame = pandas.DataFrame(columns)
+    return [frame.iloc[[i]] for i in range(len(values))]
   rows = [dict(_parts(value)) if hasattr(value, '_asdict') or isinstance(value, dict) else value for value in values]
   frame = pandas.DataFrame(rows if isinstance(rows[0], dict) else [np.atleast_1d(row) for row in rows])
   return [frame.iloc[[i]] for i in range(len(rows))]

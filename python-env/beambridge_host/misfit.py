@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.tensors import Forms
+
 
 class Misfit(Exception):
   """A value that does not fit; `path` leads to it from the declared field."""
@@ -36,19 +38,21 @@ def describe(value: Any) -> str:
   return f'{name} {text}' if len(text) <= 60 else f'{name} {text[:59]}…'
 
 
-def type_name(field_type: schema_pb2.FieldType) -> str:
+def type_name(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> str:
   """A declared type as TypeScript writes it."""
+  if forms.tensor is not None:
+    return f'nullable({forms.tensor})' if field_type.nullable else str(forms.tensor)
   info = field_type.WhichOneof('type_info')
   if info == 'atomic_type':
     name = {
         schema_pb2.BYTE: 'int8', schema_pb2.FLOAT: 'float32', schema_pb2.DOUBLE: 'float64'
     }.get(field_type.atomic_type) or schema_pb2.AtomicType.Name(field_type.atomic_type).lower()
   elif info == 'map_type':
-    name = f'map({type_name(field_type.map_type.key_type)}, {type_name(field_type.map_type.value_type)})'
+    name = f'map({type_name(field_type.map_type.key_type)}, {type_name(field_type.map_type.value_type, forms.part("v"))})'
   elif info == 'row_type':
     name = f'row({", ".join(field.name for field in field_type.row_type.schema.fields)})'
   elif info == 'logical_type':
     name = field_type.logical_type.urn
   else:
-    name = f'{(info or "unknown").removesuffix("_type")}({type_name(getattr(field_type, info).element_type)})'
+    name = f'{(info or "unknown").removesuffix("_type")}({type_name(getattr(field_type, info).element_type, forms.part("e"))})'
   return f'nullable({name})' if field_type.nullable else name

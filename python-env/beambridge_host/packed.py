@@ -84,7 +84,7 @@ class Columns:
     self._keys = ColumnReader(schema_pb2.Field.FromString(declared.key)) if declared.key else None
     predicted = [schema_pb2.Field.FromString(field) for field in declared.predicted]
     self._predicted = [(field.name, PredictionColumn(field)) for field in predicted]
-    self._adapt = examples.example_adapter(handler)
+    self._adapt = examples.example_adapter(handler, self._examples.is_tensor)
     self._transform = transform
 
   def parse(self, batch: bytes) -> tuple[Optional[Sequence[Any]], Sequence[Any]]:
@@ -235,7 +235,8 @@ class PackedHandler(base.ModelHandler):
       self, batches: Sequence[bytes], model: Any, inference_args: Optional[dict[str, Any]]) -> list[bytes]:
     columns = self._columns
     parts = [columns.read(each) for each in batches]
-    predictions = self._predict(list(itertools.chain(*parts)), model, inference_args)
+    rows = parts[0] if len(parts) == 1 else list(itertools.chain(*parts))
+    predictions = self._predict(rows, model, inference_args)
     ends = itertools.accumulate(map(len, parts))
     return [columns.answer(each, predictions[end - len(part):end]) for each, part, end in zip(batches, parts, ends)]
 

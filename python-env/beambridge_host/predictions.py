@@ -1,284 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model handler returned, as exactly the type that the pipeline declared.
+"""Columns of predictions: what a model handler returned, converted and packed.
 
-Beam's row coder would truncate a float into an int64 and take anything for a boolean. Here a value
-either fits its declared type or is refused by name: nothing is rounded, cut or guessed.
+A batch of numpy arrays of one shape is checked and packed as one array. Everything else goes the slow
+way, value by value, which names the first that does not fit.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import decimal
-import math
-from types import SimpleNamespace
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 import numpy as np
 from apache_beam.portability.api import schema_pb2
-from apache_beam.typehints.schemas import LogicalType
-from apache_beam.utils.timestamp import Timestamp
 
-from beambridge_host.columns import ColumnWriter, NUMBER_TYPES, element_type
-from beambridge_host.misfit import Misfit, type_name
-
-Convert = Callable[[Any], Any]
+from beambridge_host.columns import ColumnWriter, element_type, number_type
+from beambridge_host.conversions import as_numpy, converter, exactly, fields_of, tensor_array
+from beambridge_host.misfit import Misfit
+from beambridge_host.tensors import Forms, Tensor, tensor_of
 
 
-def _plain(value: Any) -> Any:
-  """Tensors of any framework as numpy arrays; everything else as it is."""
-  if isinstance(value, (np.ndarray, np.generic)):
-    return value
-  detach = getattr(value, 'detach', None)
-  if detach is not None:
-    value = detach().cpu()
-    # numpy has no bfloat16.
-    if str(getattr(value, 'dtype', '')) == 'torch.bfloat16':
-      value = value.float()
-  to_numpy = getattr(value, 'numpy', None) or getattr(value, 'to_numpy', None)
-  return to_numpy() if callable(to_numpy) else value
-
-
-def _scalar(value: Any) -> Any:
-  """A Python scalar where there is exactly one; arrays of one element hold one."""
-  value = _plain(value)
-  if isinstance(value, (np.ndarray, np.generic)) and value.size == 1:
-    return value.item()
-  return value
-
-
-def _whole(low: int, high: int, declared: str) -> Convert:
-  def convert(value: Any) -> int:
-    scalar = _scalar(value)
-    if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
-      raise Misfit(value, declared)
-    if isinstance(scalar, float):
-      if not scalar.is_integer():
-        raise Misfit(value, declared, 'it is not a whole number')
-      scalar = int(scalar)
-    if not low <= scalar <= high:
-      raise Misfit(value, declared, 'it is out of range')
-    return scalar
-
-  return convert
-
-
-def _fraction(dtype: np.dtype, declared: str) -> Convert:
-  largest = float(np.finfo(dtype).max)
-
-  def convert(value: Any) -> float:
-    scalar = _scalar(value)
-    if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
-      raise Misfit(value, declared)
-    try:
-      number = float(scalar)
-    except OverflowError:
-      raise Misfit(value, declared, 'it is out of range') from None
-    if isinstance(scalar, int) and int(number) != scalar:
-      raise Misfit(value, declared, 'it would be rounded')
-    if math.isfinite(number) and abs(number) > largest:
-      raise Misfit(value, declared, 'it is out of range')
-    return number
-
-  return convert
-
-
-def _boolean(value: Any) -> bool:
-  scalar = _scalar(value)
-  if not isinstance(scalar, bool):
-    raise Misfit(value, 'boolean')
-  return scalar
-
-
-def _string(value: Any) -> str:
-  scalar = _scalar(value)
-  if not isinstance(scalar, str):
-    raise Misfit(value, 'string')
-  return str(scalar)
-
-
-def _bytes(value: Any) -> bytes:
-  if isinstance(value, (bytes, bytearray, memoryview)):
-    return bytes(value)
-  plain = _plain(value)
-  if isinstance(plain, np.ndarray) and plain.dtype == np.uint8 and plain.ndim == 1:
-    return plain.tobytes()
-  if isinstance(scalar := _scalar(plain), bytes):
-    return scalar
-  raise Misfit(value, 'bytes')
-
-
-def _list(convert: Convert, declared: str) -> Convert:
-  def convert_list(value: Any) -> list[Any]:
-    plain = _plain(value)
-    if not isinstance(plain, (list, tuple, np.ndarray)) or (isinstance(plain, np.ndarray) and plain.ndim == 0):
-      raise Misfit(value, declared)
-    out = []
-    try:
-      for element in plain:
-        out.append(convert(element))
-    except Misfit as misfit:
-      misfit.path = f'[{len(out)}]{misfit.path}'
-      raise
-    return out
-
-  return convert_list
-
-
-def _map(key: Convert, item: Convert, declared: str) -> Convert:
-  def convert(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, Mapping):
-      raise Misfit(value, declared)
-    out = {}
-    for name, content in value.items():
-      try:
-        out[key(name)] = item(content)
-      except Misfit as misfit:
-        misfit.path = f'[{name!r}]{misfit.path}'
-        raise
-    return out
-
-  return convert
-
-
-def _fields_of(value: Any) -> Optional[Mapping[str, Any]]:
-  """Whatever has named parts, as a mapping of them."""
-  if isinstance(value, Mapping):
-    return value
-  if hasattr(value, '_asdict'):
-    return value._asdict()
-  if dataclasses.is_dataclass(value) and not isinstance(value, type):
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-  if isinstance(value, (str, bytes, int, float, list, tuple, np.ndarray, np.generic)):
-    return None
-  return getattr(value, '__dict__', None)
-
-
-def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
-  converts = {field.name: converter(field.type) for field in schema.fields}
-
-  def convert(value: Any) -> Any:
-    fields = _fields_of(value)
-    if fields is None:
-      raise Misfit(value, declared)
-    extra = [name for name in fields if name not in converts]
-    if extra:
-      raise Misfit(value, declared, f'it has an undeclared field {extra[0]!r}')
-    row = SimpleNamespace()
-    for name, convert_field in converts.items():
-      try:
-        setattr(row, name, convert_field(fields.get(name)))
-      except Misfit as misfit:
-        if name not in fields:
-          misfit.why = 'the field is missing'
-        misfit.path = f'.{name}{misfit.path}'
-        raise
-    return row
-
-  return convert
-
-
-def _logical(logical: schema_pb2.LogicalType, declared: str) -> Convert:
-  if logical.urn == 'beam:logical_type:millis_instant:v1':
-    language_type: Any = Timestamp
-  elif logical.urn == 'beam:logical_type:decimal:v1':
-    language_type = decimal.Decimal
-  else:
-    language_type = LogicalType.from_runner_api(logical).language_type()
-  represented = converter(logical.representation) if language_type in (str, bytes) else None
-  limit = logical.argument.atomic_value.int32 or None
-
-  def convert(value: Any) -> Any:
-    if represented is not None:
-      out = represented(value)
-      if limit and len(out) > limit:
-        raise Misfit(value, declared, f'it is longer than {limit}')
-      return out
-    if language_type is Timestamp and isinstance(value, datetime.datetime):
-      return Timestamp.from_utc_datetime(value)
-    if not isinstance(value, language_type):
-      raise Misfit(value, declared)
-    return value
-
-  return convert
-
-
-def converter(field_type: schema_pb2.FieldType) -> Convert:
-  """A function that makes a value fit for Beam's coder of `field_type`, or raises Misfit."""
-  convert = _required(field_type)
-  declared = type_name(field_type)
-
-  def nullable(value: Any) -> Any:
-    return None if value is None else convert(value)
-
-  def required(value: Any) -> Any:
-    if value is None:
-      raise Misfit(value, declared)
-    return convert(value)
-
-  return nullable if field_type.nullable else required
-
-
-def _required(field_type: schema_pb2.FieldType) -> Convert:
-  info = field_type.WhichOneof('type_info')
-  declared = type_name(field_type)
-  if info == 'atomic_type':
-    dtype = NUMBER_TYPES.get(field_type.atomic_type)
-    if dtype is None:
-      return {
-          schema_pb2.BOOLEAN: _boolean, schema_pb2.STRING: _string, schema_pb2.BYTES: _bytes
-      }[field_type.atomic_type]
-    if dtype.kind == 'i':
-      return _whole(int(np.iinfo(dtype).min), int(np.iinfo(dtype).max), declared)
-    return _fraction(dtype, declared)
-  if info == 'map_type':
-    return _map(converter(field_type.map_type.key_type), converter(field_type.map_type.value_type), declared)
-  if info == 'row_type':
-    return _row(field_type.row_type.schema, declared)
-  if info == 'logical_type':
-    return _logical(field_type.logical_type, declared)
-  return _list(converter(getattr(field_type, info).element_type), declared)
+def _in_columns(field: schema_pb2.Field) -> bool:
+  """Whether a column holds values of this type other than one by one: isPacked in src/ml/row-columns.ts."""
+  listed = element_type(field.type)
+  if tensor_of(field) is not None or number_type(listed if listed is not None else field.type) is not None:
+    return True
+  if field.type.nullable or field.type.WhichOneof('type_info') != 'row_type':
+    return False
+  fields = field.type.row_type.schema.fields
+  return any(map(_in_columns, fields)) and all(each.name != '__proto__' for each in fields)
 
 
 class PredictionColumn:
   """Converts and packs the values of one declared field of the output."""
 
   def __init__(self, field: schema_pb2.Field) -> None:
-    self._convert = converter(field.type)
+    self._convert = converter(field.type, Forms.of(field))
     self._writer = ColumnWriter(field)
     self._is_list = element_type(field.type) is not None
+    self._tensor = tensor_of(field)
+    is_row = field.type.WhichOneof('type_info') == 'row_type' and _in_columns(field)
+    self._fields = {each.name: PredictionColumn(each) for each in field.type.row_type.schema.fields} if is_row else {}
 
   def pack(self, values: Sequence[Any]) -> bytes:
     """The column of these values. Raises Misfit for the first that does not fit."""
-    if self._writer.dtype is not None:
-      if self._is_list:
-        arrays = [_plain(value) for value in values]
-        if arrays and all(isinstance(a, np.ndarray) and a.ndim == 1 for a in arrays):
-          fast = [self._fits(array) for array in arrays]
-          if all(array is not None for array in fast):
-            return self._writer.write_lists(fast)
-      elif set(map(type, values)) <= _NUMPY_NUMBERS:
-        numbers = self._fits(np.asarray(values))
-        if numbers is not None:
-          return self._writer.write_numbers(numbers)
+    if self._tensor is not None:
+      return self._writer.write_tensors(self._tensors(self._tensor, values))
+    packed = self._packed(values)
     # The slow way is right for every value, and finds the one that is wrong.
-    return self._writer.write([self._convert(value) for value in values])
+    return packed if packed is not None else self._writer.write([self._convert(value) for value in values])
+
+  def _packed(self, values: Sequence[Any]) -> Optional[bytes]:
+    if self._fields:
+      return self._rows(values)
+    if self._writer.dtype is None or not len(values):
+      return None
+    if self._is_list:
+      arrays = [as_numpy(value) for value in values]
+      if not all(isinstance(array, np.ndarray) and array.ndim == 1 and array.size for array in arrays):
+        return None
+      if len({(array.shape, array.dtype) for array in arrays}) == 1:
+        block = self._fits(np.stack(arrays))
+        return None if block is None else self._writer.write_block(block)
+      fast = [self._fits(array) for array in arrays]
+      return None if any(array is None for array in fast) else self._writer.write_lists(fast)
+    if set(map(type, values)) <= _NUMPY_NUMBERS:
+      numbers = self._fits(np.asarray(values))
+      return None if numbers is None else self._writer.write_numbers(numbers)
+    return None
 
   def _fits(self, numbers: np.ndarray) -> Optional[np.ndarray]:
-    """The numbers in the declared type, when that changes none of them (but for float32's precision)."""
-    declared, found = self._writer.dtype, numbers.dtype
-    if found.kind not in 'iuf' or numbers.size == 0:
+    return exactly(numbers, self._writer.dtype)
+
+  def _rows(self, values: Sequence[Any]) -> Optional[bytes]:
+    rows = [fields_of(value) for value in values]
+    if any(row is None or any(name not in self._fields for name in row) for row in rows):
       return None
-    if declared.kind == 'f':
-      with np.errstate(over='ignore'):
-        cast = numbers.astype(declared)
-      exact = found.kind == 'f' or bool((cast.astype(np.float64) == numbers).all() and abs(cast).max() < 2**53)
-      return cast if exact and not bool((np.isinf(cast) & np.isfinite(numbers)).any()) else None
-    if found.kind == 'f':
+    try:
+      columns = [column.pack([row.get(name) for row in rows]) for name, column in self._fields.items()]
+    except Misfit:
       return None
-    limits = np.iinfo(declared)
-    return numbers.astype(declared) if limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max else None
+    return self._writer.write_rows(columns)
+
+  def _tensors(self, tensor: Tensor, values: Sequence[Any]) -> Any:
+    if not len(values):
+      return np.empty((0, *(size or 0 for size in tensor.shape)), tensor.dtype)
+    found = [as_numpy(value) for value in values]
+    kinds = {(value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None for value in found}
+    if len(kinds) == 1 and None not in kinds and tensor.fits(found[0].shape):
+      block = exactly(np.stack(found), tensor.dtype)
+      if block is not None:
+        return block
+    arrays = [tensor_array(tensor, value) for value in found]
+    return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
 
 
 _NUMPY_NUMBERS: Iterable[type] = frozenset(

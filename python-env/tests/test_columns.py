@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of packed batches: bytes and back."""
 
+import json
 import unittest
+from typing import Optional
 
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host.columns import CODED, EQUAL_LISTS, LISTS, NUMBERS, ColumnReader, ColumnWriter, prefixed
+from beambridge_host.columns import (
+    CODED, EQUAL_LISTS, LISTS, NUMBERS, RAGGED_TENSORS, ROWS, TENSORS, ColumnReader, ColumnWriter, Rows, prefixed)
+from beambridge_host.predictions import PredictionColumn
 
 
 def atomic(kind: int, nullable: bool = False) -> schema_pb2.FieldType:
@@ -19,6 +23,97 @@ def array_of(element: schema_pb2.FieldType) -> schema_pb2.FieldType:
 
 def field(field_type: schema_pb2.FieldType, name: str = 'value') -> schema_pb2.Field:
   return schema_pb2.Field(name=name, type=field_type)
+
+
+def tensor(element: str, shape: list[Optional[int]], name: str = 'value', nullable: bool = False) -> schema_pb2.Field:
+  """A tensor as TypeScript's schema has it."""
+  atomics = {
+      'float32': schema_pb2.FLOAT, 'float64': schema_pb2.DOUBLE, 'int16': schema_pb2.INT16,
+      'int32': schema_pb2.INT32, 'int64': schema_pb2.INT64, 'bigint64': schema_pb2.INT64
+  }
+  values = array_of(atomic(atomics[element])) if element in atomics else atomic(schema_pb2.BYTES)
+  if None in shape:
+    fields = [field(array_of(atomic(schema_pb2.INT32)), 'shape'), field(values, 'values')]
+    schema = schema_pb2.Schema(id='_'.join(map(str, (element, *shape))), fields=fields)
+    values = schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema))
+  values.nullable = nullable
+  declared = field(values, name)
+  option = declared.options.add(name='beambridge:option:value_forms:v1')
+  option.value.atomic_value.string = json.dumps({'': {'tensor': element, 'shape': shape}})
+  return declared
+
+
+def row_of(fields: list[schema_pb2.Field], name: str = 'value') -> schema_pb2.Field:
+  schema = schema_pb2.Schema(id='_'.join(each.name for each in fields), fields=fields)
+  return field(schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema)), name)
+
+
+class TensorTest(unittest.TestCase):
+
+  def test_tensors_of_one_shape_are_one_array_that_can_be_written_to(self):
+    for element, dtype in (('float32', np.float32), ('float64', np.float64), ('byte', np.int8), ('int16', np.int16),
+                           ('int32', np.int32), ('int64', np.int64), ('bigint64', np.int64), ('uint8', np.uint8),
+                           ('boolean', np.bool_)):
+      declared = tensor(element, [2, 3])
+      values = [np.arange(6).reshape(2, 3).astype(dtype) for _ in range(3)]
+      column = PredictionColumn(declared).pack(values)
+      self.assertEqual(column[0], TENSORS)
+      read = ColumnReader(declared).read(column, 3)
+      self.assertEqual((read.shape, read.dtype), ((3, 2, 3), dtype))
+      self.assertTrue((read == np.stack(values)).all())
+      self.assertTrue(read.flags.writeable and read.flags.aligned and read.flags.c_contiguous)
+
+  def test_tensors_of_several_shapes_are_arrays(self):
+    declared = tensor('float32', [None, 2])
+    values = [np.ones((3, 2), np.float32), np.zeros((0, 2), np.float32), np.full((1, 2), 7, np.float32)]
+    column = PredictionColumn(declared).pack(values)
+    self.assertEqual(column[0], RAGGED_TENSORS)
+    read = ColumnReader(declared).read(column, 3)
+    self.assertEqual([part.tolist() for part in read], [value.tolist() for value in values])
+
+  def test_the_bytes_are_those_of_typescript(self):
+    two = [[1, 2], [3, 4]]
+    column = PredictionColumn(tensor('float32', [2, 2])).pack([two, two])
+    self.assertEqual(column[:12], bytes((4, 4, 2, 0, 2, 0, 0, 0, 2, 0, 0, 0)))
+    self.assertEqual(len(column), 16 + 2 * 16)
+    ragged = PredictionColumn(tensor('uint8', [None])).pack([np.array([1], np.uint8), np.array([2, 3], np.uint8)])
+    self.assertEqual(ragged, bytes((5, 6, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3)))
+
+  def test_whole_numbers_may_travel_in_a_narrower_type(self):
+    column = bytes((TENSORS, 0, 1, 0, 2, 0, 0, 0)) + bytes((5, 255))
+    read = ColumnReader(tensor('int64', [2])).read(column, 1)
+    self.assertEqual((read.dtype, read.tolist()), (np.int64, [[5, -1]]))
+
+  def test_a_tensor_that_may_be_null_or_stands_in_something_is_an_array_too(self):
+    for shape in ([2], [None]):
+      declared = tensor('float32', shape, nullable=True)
+      read = ColumnReader(declared).read(PredictionColumn(declared).pack([None, np.float32([1, 2])]), 2)
+      self.assertIsNone(read[0])
+      self.assertEqual((read[1].dtype, read[1].tolist()), (np.float32, [1, 2]))
+    many = field(array_of(atomic(schema_pb2.BYTES)))
+    many.options.add(name='beambridge:option:value_forms:v1').value.atomic_value.string = json.dumps(
+        {'e': {'tensor': 'uint8', 'shape': [2]}})
+    read = ColumnReader(many).read(PredictionColumn(many).pack([[np.uint8([1, 2])], []]), 2)
+    self.assertEqual([[part.tolist() for part in value] for value in read], [[[1, 2]], []])
+
+  def test_rows_travel_as_a_column_for_each_field(self):
+    declared = row_of([
+        tensor('int64', [2], 'ids'), field(atomic(schema_pb2.DOUBLE), 'weight'), field(atomic(schema_pb2.STRING), 'name'),
+        field(array_of(atomic(schema_pb2.INT64)), 'list')])
+    values = [{'ids': np.array([1, 2]), 'weight': 0.5, 'name': 'a', 'list': [1]},
+              {'ids': np.array([3, 4]), 'weight': 2.5, 'name': 'b', 'list': [2]}]
+    column = PredictionColumn(declared).pack(values)
+    self.assertEqual(column[0], ROWS)
+    read = ColumnReader(declared).read(column, 2)
+    self.assertIsInstance(read, Rows)
+    self.assertEqual(read.columns['ids'].shape, (2, 2))
+    for row, value in zip(read, values):
+      self.assertEqual((row.ids.tolist(), row.weight, row.name, row.list),
+                       (value['ids'].tolist(), value['weight'], value['name'], value['list']))
+      self.assertEqual((type(row.weight), type(row.list[0])), (float, int))
+    self.assertEqual([row.name for row in read[1:]], ['b'])
+    self.assertEqual(read[1].name, 'b')
+    self.assertEqual(read[-1].name, 'b')
 
 
 class ColumnTest(unittest.TestCase):

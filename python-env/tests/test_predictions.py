@@ -14,7 +14,7 @@ from apache_beam.utils.timestamp import Timestamp
 from beambridge_host.columns import ColumnReader
 from beambridge_host.misfit import Misfit
 from beambridge_host.predictions import PredictionColumn, converter
-from tests.test_columns import array_of, atomic, field
+from tests.test_columns import array_of, atomic, field, row_of, tensor
 
 INT64, DOUBLE = atomic(schema_pb2.INT64), atomic(schema_pb2.DOUBLE)
 
@@ -194,6 +194,66 @@ class PredictionColumnTest(unittest.TestCase):
   def test_infinity_and_nan_stay(self):
     self.assertEqual(self.column(atomic(schema_pb2.FLOAT), [np.float64('inf')]), [float('inf')])
     self.assertTrue(np.isnan(self.column(DOUBLE, [np.float32('nan')])[0]))
+
+
+class TensorTest(unittest.TestCase):
+
+  def packed(self, declared: schema_pb2.Field, *values: Any) -> list[Any]:
+    read = ColumnReader(declared).read(PredictionColumn(declared).pack(values), len(values))
+    return [value.tolist() for value in read]
+
+  def refuses(self, declared: schema_pb2.Field, value: Any, *words: str) -> None:
+    with self.assertRaises(Misfit) as caught:
+      PredictionColumn(declared).pack([value])
+    text = caught.exception.describe('inference')
+    for word in words:
+      self.assertIn(word, text)
+
+  def test_whatever_framework_it_comes_from(self):
+    grid = [[1.0, 2.0], [3.0, 4.0]]
+    for value in (np.array(grid), np.array(grid, np.float32), np.array(grid, np.int8), grid, [tuple(row) for row in grid],
+                  [[1, 2], [3, 4]], FakeTensor(grid), [FakeTensor(row) for row in grid], [np.float32(row) for row in grid]):
+      self.assertEqual(self.packed(tensor('float32', [2, 2]), value, value), [grid, grid])
+    self.assertEqual(self.packed(tensor('float64', []), 2.5, np.float64(1)), [2.5, 1])
+    self.assertEqual(self.packed(tensor('boolean', [2]), [True, False], np.array([False, True])), [[True, False], [False, True]])
+    self.assertEqual(self.packed(tensor('uint8', [1]), np.array([255]), [0]), [[255], [0]])
+    self.assertEqual(self.packed(tensor('bigint64', [1]), [2**63 - 1]), [[2**63 - 1]])
+    self.assertEqual(self.packed(tensor('float32', [None]), [], [1.0]), [[], [1]])
+
+  def test_shapes_are_checked(self):
+    declared = tensor('float32', [2, None])
+    self.refuses(declared, np.zeros((3, 1)), 'tensor(float32, [2, null])', 'shape (3, 1)')
+    self.refuses(declared, [[1.0]], 'its shape is [1, 1]')
+    self.refuses(declared, [[1.0], [1.0, 2.0]], 'differ in length')
+    self.refuses(declared, 1.0, 'its shape is []')
+    with self.assertRaises(Misfit):
+      PredictionColumn(tensor('float32', [2])).pack([np.zeros(2), np.zeros(3)])
+
+  def test_nothing_is_converted_silently(self):
+    self.refuses(tensor('int64', [1]), np.array([2.5]), 'its elements are float64')
+    self.refuses(tensor('int64', [1]), [2.0], 'its elements are float64')
+    self.refuses(tensor('boolean', [2]), [1, 0], 'its elements are int64')
+    self.refuses(tensor('boolean', [1]), np.array([1.0]), 'float64')
+    self.refuses(tensor('int64', [1]), np.array([True]), 'its elements are bool')
+    self.refuses(tensor('float32', [2]), [True, 0.5], 'booleans among numbers')
+    self.refuses(tensor('uint8', [1]), [256], 'out of range')
+    self.refuses(tensor('uint8', [1]), np.array([-1]), 'out of range')
+    self.refuses(tensor('float32', [1]), np.array([1e300]), 'out of range')
+    self.refuses(tensor('float32', [1]), ['1'], 'tensor(float32, [1])')
+    self.refuses(tensor('float32', [1]), [None], 'tensor(float32, [1])')
+    self.refuses(tensor('float32', [1]), None, 'tensor(float32, [1])')
+    self.refuses(tensor('float32', [1]), {'a': 1}, 'tensor(float32, [1])')
+    self.refuses(tensor('float32', [1]), b'abcd', 'tensor(float32, [1])')
+
+  def test_named_outputs(self):
+    declared = row_of([tensor('float32', [2], 'logits'), tensor('int64', [], 'label')], 'inference')
+    column = PredictionColumn(declared).pack([{'logits': FakeTensor([1, 2]), 'label': np.int64(1)}] * 2)
+    read = ColumnReader(declared).read(column, 2)
+    self.assertEqual(read.columns['logits'].tolist(), [[1, 2], [1, 2]])
+    self.assertEqual(read.columns['label'].tolist(), [1, 1])
+    self.refuses(declared, {'logits': [1.0, 2.0, 3.0], 'label': 1}, 'inference.logits', 'its shape is [3]')
+    self.refuses(declared, {'logits': [1.0, 2.0]}, 'inference.label', 'missing')
+    self.refuses(declared, {'logits': [1.0, 2.0], 'label': 1, 'more': 1}, "undeclared field 'more'")
 
 
 if __name__ == '__main__':

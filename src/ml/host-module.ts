@@ -12,8 +12,10 @@ export const RUN_INFERENCE = 'beambridge_host.inference.run_inference';
 /** Modules in the order in which they import one another. */
 const MODULES = [
   'errors',
+  'tensors',
   'columns',
   'misfit',
+  'conversions',
   'predictions',
   'examples',
   'models',

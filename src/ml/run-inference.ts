@@ -120,7 +120,7 @@ export class RunInference<
    */
   static of<ExampleT, InferenceT>(
     handler: ModelHandler<ExampleT, InferenceT>,
-  ): RunInference<ExampleT, PredictionResult<ExampleT, InferenceT>>;
+  ): RunInference<Accepts<ExampleT>, PredictionResult<ExampleT, InferenceT>>;
   /**
    * With a model handler of Python's by its name or text.
    *
@@ -155,7 +155,7 @@ export class RunInference<
   static ofKVs<ExampleT, InferenceT, K>(
     handler: ModelHandler<ExampleT, InferenceT>,
     keyType: SchemaType<K>,
-  ): RunInference<KV<K, ExampleT>, KV<K, PredictionResult<ExampleT, InferenceT>>>;
+  ): RunInference<KV<K, Accepts<ExampleT>>, KV<K, PredictionResult<ExampleT, InferenceT>>>;
   static ofKVs<const F extends InferenceFields, K>(
     modelLoader: string,
     types: F,
