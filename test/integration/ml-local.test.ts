@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../src/base/index.ts';
 import { modelHandler, onnxLocal, RunInference } from '../../src/ml/index.ts';
 import { P } from '../../src/pipeline/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { array, float32, int64, row, string } from '../../src/schema/index.ts';
+import { type Accepts, array, float32, int64, row, string } from '../../src/schema/index.ts';
 import { create, flatten } from '../../src/transforms/index.ts';
 
 const runner = createRunner({ runner: 'node' });
@@ -28,7 +28,7 @@ async function score<E, I>(
   const found: { example: E; inference: I }[] = [];
   await runner.run((root) => {
     root
-      .apply(create(examples))
+      .apply(create(examples as readonly Accepts<E>[]))
       .apply(RunInference.of(handler))
       .map((prediction) => found.push(prediction as never));
   });

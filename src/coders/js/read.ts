@@ -6,6 +6,7 @@ import { malformed } from '../describe.ts';
 import { readInstant } from '../instant.ts';
 import { Decimal, MicrosInstant } from '../logical-values.ts';
 import { setField } from '../set-field.ts';
+import { Tensor, type TensorElement } from '../tensor.ts';
 import { readText } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
@@ -78,6 +79,8 @@ function readRare(tag: number, input: ByteReader, depth: number): unknown {
     }
     case Tag.MICROS_INSTANT:
       return new MicrosInstant(readBigInt(input));
+    case Tag.TENSOR:
+      return readTensor(input, nest(depth));
     default:
       throw malformed(`unknown tag ${tag} in a JavaScript value`);
   }
@@ -146,6 +149,15 @@ function readTypedArray(input: ByteReader): unknown {
   if (bytes.length % size !== 0) throw malformed(`${bytes.length} bytes are no whole ${type.name}`);
   const ordered = littleEndian(bytes, size);
   return new type(ordered.buffer as ArrayBuffer, ordered.byteOffset, bytes.length / size);
+}
+
+function readTensor(input: ByteReader, depth: number): unknown {
+  const [dtype, shape, data] = [readString(input), readJs(input, depth), readJs(input, depth)];
+  try {
+    return new Tensor(dtype as TensorElement, shape as number[], data as Uint8Array);
+  } catch {
+    throw malformed('the parts of a tensor do not fit each other');
+  }
 }
 
 function readError(input: ByteReader, depth: number): Error {

@@ -46,6 +46,8 @@ export const Tag = {
   /** Scale as a varint, then the unscaled integer as a bigint. */
   DECIMAL: 0x16,
   MICROS_INSTANT: 0x17,
+  /** Element type as a string, the lengths of its dimensions, then the typed array. */
+  TENSOR: 0x18,
   /** From here, the low six bits are the length of a UTF-8 string in bytes. */
   SHORT_STRING: 0x40,
   /** From here, the low seven bits are a small whole number. */

@@ -7,6 +7,7 @@ import { describeValue } from '../describe.ts';
 import { writeInstant } from '../instant.ts';
 import { Decimal, MicrosInstant } from '../logical-values.ts';
 import { StateBackedIterable } from '../state-backed-iterable.ts';
+import { Tensor } from '../tensor.ts';
 import { isWellFormed } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
@@ -124,7 +125,7 @@ function writeObject(value: object, out: ByteWriter, sorted: boolean, depth: num
   } else if (value instanceof Error) {
     writeError(value, prototype, out, sorted, depth);
   } else {
-    writeKnownClass(value, out);
+    writeKnownClass(value, out, sorted, depth);
   }
 }
 
@@ -206,7 +207,7 @@ function writeError(
   writeJs(value.cause, out, sorted, depth + 1);
 }
 
-function writeKnownClass(value: object, out: ByteWriter): void {
+function writeKnownClass(value: object, out: ByteWriter, sorted: boolean, depth: number): void {
   if (value instanceof GlobalWindow) {
     out.byte(Tag.GLOBAL_WINDOW);
   } else if (value instanceof IntervalWindow) {
@@ -220,6 +221,11 @@ function writeKnownClass(value: object, out: ByteWriter): void {
   } else if (value instanceof MicrosInstant) {
     out.byte(Tag.MICROS_INSTANT);
     writeBigInt(value.micros, out);
+  } else if (value instanceof Tensor) {
+    out.byte(Tag.TENSOR);
+    for (const part of [value.dtype, value.shape, value.data]) {
+      writeJs(part, out, sorted, depth + 1);
+    }
   } else if (value instanceof Promise) {
     throw refuse(value, 'Await the promise before emitting its value.');
   } else {

@@ -27,6 +27,7 @@ import {
   ParamWindowedValueCoder,
   ShardedKeyCoder,
   StrUtf8Coder,
+  Tensor,
   type Timer,
   TimerCoder,
   Timing,
@@ -147,6 +148,7 @@ export const jsValues: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) 
     fc
       .tuple(fc.bigInt(), fc.nat({ max: 50 }))
       .map(([unscaled, scale]) => new Decimal(unscaled, scale)),
+    fc.float32Array().map((data) => new Tensor('float32', [data.length, 1], data)),
     fc.array(tie('value'), { maxLength: 5 }),
     fc.dictionary(fc.oneof(texts, fc.constant('__proto__')), tie('value'), {
       noNullPrototype: true,

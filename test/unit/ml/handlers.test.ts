@@ -156,7 +156,10 @@ test('a handler is made of its parts, too', () => {
 
 test('what nobody can run is refused', () => {
   const handler = { ...sklearn(MODEL), language: 'typescript' as const, name: 'mine' };
-  assert.throws(() => RunInference.of(handler), { code: 'INVALID_ARGUMENT', message: /no model handler/ });
+  assert.throws(() => RunInference.of(handler), {
+    code: 'INVALID_ARGUMENT',
+    message: /no model handler/,
+  });
 });
 
 test('a test model is found by the name of the handler', () => {
