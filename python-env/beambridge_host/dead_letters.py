@@ -19,9 +19,9 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence
 from apache_beam.coders import coder_impl
 
 from beambridge_host.columns import prefixed
-from beambridge_host.errors import MARKER, BridgeError
+from beambridge_host.errors import MARKER, BridgeError, FatalError
 from beambridge_host.misfit import Misfit
-from beambridge_host.packed import PackedHandler, loads_model, result_of
+from beambridge_host.packed import PackedHandler, loads_model, result_of, row_failure
 
 _LONGEST_TRACEBACK = 8_000
 
@@ -47,14 +47,14 @@ def failure_of(error: Exception) -> Failure:
 def in_halves(rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> list[Any]:
   """What `act` gives for each row; a Failure for each row on which it raises alone.
 
-  Raises what means that the model could not be loaded, which is no row's fault.
+  Raises what is no row's fault: that the model could not be loaded, or that every row would fail.
   """
   if not len(rows):
     return []
   try:
     return list(act(rows))
   except Exception as error:
-    if loads_model(error):
+    if isinstance(error, FatalError) or loads_model(error):
       raise
     if len(rows) == 1:
       return [failure_of(error)]
@@ -106,7 +106,8 @@ class DeadLetterHandler(PackedHandler):
     predictions: list[Any] = []
     for part in self._sizes.slices([row for row in rows if not isinstance(row, Failure)]):
       predictions.extend(in_halves(part, infer))
-    following = iter(predictions)
+    failures = map(row_failure, predictions)
+    following = iter([failure_of(failed.error) if failed else made for failed, made in zip(failures, predictions)])
     outcomes = [row if isinstance(row, Failure) else next(following) for row in rows]
     for apply in self._inner.get_postprocess_fns():
       outcomes = one_by_one(outcomes, apply)

@@ -15,13 +15,29 @@ class BridgeError(Exception):
   """Made by `bridge_error`. Takes its whole text alone: Beam copies exceptions as `type(e)(text)`."""
 
 
+class FatalError(BridgeError):
+  """An error that every row would meet, such as a refused credential: it fails the run, dead letters or not."""
+
+
+class RowFailure:
+  """What a handler may give in place of a prediction: this row has failed, and the others have not."""
+
+  def __init__(self, error: Exception) -> None:
+    self.error = error
+
+
 def bridge_error(
-    code: str, message: str, *, hint: Optional[str] = None, transform: Optional[str] = None) -> BridgeError:
+    code: str,
+    message: str,
+    *,
+    hint: Optional[str] = None,
+    transform: Optional[str] = None,
+    make: type[BridgeError] = BridgeError) -> BridgeError:
   """An error with a code of the TypeScript side's `ErrorCode`."""
   fields = {'code': code, 'message': message, 'hint': hint, 'transform': transform}
   marker = json.dumps({name: value for name, value in fields.items() if value})
   # Ends in a line break because Beam appends " [while running …]" to the text.
-  return BridgeError(f'{message}\n{MARKER} {marker}\n')
+  return make(f'{message}\n{MARKER} {marker}\n')
 
 
 def one_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host import examples
 from beambridge_host.dead_letters import DeadLetterHandler
 from beambridge_host.errors import BridgeError, bridge_error
-from beambridge_host.models import FILE_FAMILIES, check_model_files, is_local, python_error
+from beambridge_host.models import FILE_FAMILIES, check_credentials, check_model_files, is_local, python_error
 from beambridge_host.packed import Declared, Gather, PackedHandler, row_count
 from beambridge_host.providers import find_provider, prepared
 
@@ -57,6 +57,7 @@ def run_inference(
     handler = _build_handler(model_handler_provider, _arguments(model_handler_provider, kwargs, base_dir), transform)
   if base_dir:
     check_model_files(handler, transform)
+    check_credentials(handler, transform)
   inference = PackedInference(
       _keyed_as_declared(handler, bool(keys), transform), fields, keys[0] if keys else None, transform,
       DeadLetterHandler if dead_letters else PackedHandler)

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Optional
 
 from apache_beam.ml.inference import base
 
 from beambridge_host import examples
-from beambridge_host.errors import BridgeError, bridge_error, one_line
+from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
 
 PACKAGES_HINT = 'Name the missing package with withExtraPackages([…]).'
 
@@ -52,6 +52,24 @@ def check_model_file(path: str, transform: str) -> None:
         f'the model file {path} is empty',
         hint='Save the model again: whatever wrote the file was perhaps interrupted.',
         transform=transform)
+
+
+def check_credentials(handler: Any, transform: str) -> None:
+  """Refuses a handler whose credentials this machine does not have, before anything runs."""
+  for inner in examples.inner_handlers(handler):
+    for name in getattr(inner, 'missing_credentials', tuple)():
+      raise missing_credential(name, transform)
+
+
+def missing_credential(name: str, transform: Optional[str] = None) -> BridgeError:
+  """An environment variable that should hold a credential, and does not."""
+  return bridge_error(
+      'CREDENTIALS_MISSING',
+      f'the environment variable {name} is not set, which should hold the credential',
+      hint=f'Set {name} before the program starts, and where Python workers run elsewhere, there. '
+      'A host that is kept warm has the environment it was started with: start it again.',
+      transform=transform,
+      make=FatalError)
 
 
 def _not_found(path: Any, transform: str) -> BridgeError:

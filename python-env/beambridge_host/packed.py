@@ -23,7 +23,7 @@ from apache_beam.portability.api import schema_pb2
 
 from beambridge_host import examples
 from beambridge_host.columns import ColumnReader, prefixed
-from beambridge_host.errors import BridgeError, bridge_error
+from beambridge_host.errors import BridgeError, RowFailure, bridge_error
 from beambridge_host.misfit import Misfit
 from beambridge_host.models import check_model, load_error, python_error
 from beambridge_host.predictions import PredictionColumn
@@ -154,9 +154,14 @@ class BatchSizes:
   _FIRST, _LARGEST = 16, 10_000
   _FAST_S, _SLOW_S = 0.1, 5.0
 
-  def __init__(self, batching: Mapping[str, Any]) -> None:
+  def __init__(self, batching: Mapping[str, Any], least: int = 1) -> None:
+    """
+    Args:
+      batching: what the handler was told.
+      least: rows below which the handler would not be used well, see RemoteRows.
+    """
     self._largest = batching.get('max_batch_weight') or batching.get('max_batch_size') or self._LARGEST
-    self._smallest = min(batching.get('min_batch_size') or 1, self._largest)
+    self._smallest = min(batching.get('min_batch_size') or least, self._largest)
     self._size = min(max(self._FIRST, self._smallest), self._largest)
     self._weight_of = batching.get('element_size_fn')
 
@@ -202,7 +207,8 @@ class PackedHandler(base.ModelHandler):
     self._transform = transform
     # Made on the worker, because codecs cannot be pickled.
     self._columns: Optional[Columns] = None
-    self._sizes = BatchSizes(inner.batch_elements_kwargs())
+    least = max(getattr(each, 'least_rows', 1) for each in examples.inner_handlers(inner))
+    self._sizes = BatchSizes(inner.batch_elements_kwargs(), least)
 
   def __str__(self) -> str:
     return str(self._inner)
@@ -210,6 +216,8 @@ class PackedHandler(base.ModelHandler):
   def load_model(self) -> Any:
     try:
       model = self._inner.load_model()
+    except BridgeError:
+      raise
     except Exception as error:
       raise load_error(error, self._transform) from error
     check_model(self._inner, model, self._transform)
@@ -246,6 +254,9 @@ class PackedHandler(base.ModelHandler):
     predictions: list[Any] = []
     for part in self._sizes.slices(rows):
       predictions.extend(self._in_order(part, list(self._inner.run_inference(part, model, inference_args))))
+    for prediction in predictions:
+      if failure := row_failure(prediction):
+        raise failure.error
     for apply in self._inner.get_postprocess_fns():
       predictions = [apply(prediction) for prediction in predictions]
     return predictions
@@ -302,6 +313,13 @@ class PackedHandler(base.ModelHandler):
 def loads_model(error: BaseException) -> bool:
   """Whether an exception came out of loading a model: a KeyedModelHandler of several does so while it predicts."""
   return any(frame.f_code.co_name == 'load_model' for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def row_failure(prediction: Any) -> Optional[RowFailure]:
+  """The failure that stands for a prediction, if one does."""
+  if type(prediction) is tuple and len(prediction) == 2:
+    prediction = prediction[1]  # A key and its prediction.
+  return prediction if isinstance(prediction, RowFailure) else None
 
 
 def result_of(prediction: Any) -> base.PredictionResult:

@@ -32,10 +32,12 @@ class TextFunction(PythonCallableWithSource):
     return TextFunction, (self.get_source(),)
 
 
-def provider(*, paths: Iterable[str] = (), functions: Iterable[str] = ()) -> Callable[[Any], Any]:
+def provider(
+    *, paths: Iterable[str] = (), functions: Iterable[str] = (), options: Iterable[str] = ()) -> Callable[[Any], Any]:
   """Marks a function that returns a handler.
 
   Args:
+    options: names of options besides those of every handler and the function's own parameters.
     paths: names of options that are paths of files or folders.
     functions: names of options that are Python functions or classes, besides those of every handler.
   """
@@ -43,6 +45,7 @@ def provider(*, paths: Iterable[str] = (), functions: Iterable[str] = ()) -> Cal
   def mark(make: Any) -> Any:
     make.paths = frozenset(paths)
     make.functions = _FUNCTIONS.union(functions)
+    make.options = frozenset(options)
     return make
 
   return mark
@@ -56,7 +59,7 @@ def find_provider(name: str) -> Any:
 
 def prepared(make: Any, options: dict[str, Any], base_dir: str, transform: str) -> dict[str, Any]:
   """The options of a provider as it takes them."""
-  known = _COMMON.union(inspect.signature(make).parameters)
+  known = _COMMON.union(inspect.signature(make).parameters, make.options)
   unknown = [name for name in options if name not in known]
   if unknown:  # Beam's handlers take any, and ignore what they do not know.
     raise bridge_error(

@@ -29,6 +29,12 @@ export type ErrorCode =
   | 'MODEL_INVALID'
   | 'PACKAGE_NOT_FOUND'
   | 'INFERENCE_MISMATCH'
+  // Models that are served elsewhere.
+  | 'CREDENTIALS_MISSING'
+  | 'CREDENTIALS_REFUSED'
+  | 'ENDPOINT_UNAVAILABLE'
+  | 'ENDPOINT_REFUSED'
+  | 'ENDPOINT_MISMATCH'
   // Running.
   | 'JOB_FAILED'
   | 'JOB_CANCELLED'

@@ -19,6 +19,7 @@ const MODULES = [
   'predictions',
   'examples',
   'models',
+  'remote',
   'providers',
   'packed',
   'dead_letters',

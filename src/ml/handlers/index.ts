@@ -3,6 +3,12 @@
 
 export { type ModelHandler, type PythonModelHandler, pythonModelHandler } from './handler.ts';
 export { type OnnxLocalOptions, onnxLocal } from './onnx-local.ts';
+export {
+  type ChatMessage,
+  chatMessages,
+  type OpenAiCompatibleOptions,
+  openAiCompatible,
+} from './openai-compatible.ts';
 export type {
   DeclaredTypes,
   JsonArguments,
@@ -10,5 +16,6 @@ export type {
   PythonFunction,
   PythonHandlerOptions,
 } from './options.ts';
+export type { RateLimiter, RemoteOptions } from './remote.ts';
 export { type SklearnOptions, sklearn } from './sklearn.ts';
 export { type InferenceArgs, modelHandler, type TypeScriptModelHandler } from './typescript.ts';

@@ -146,10 +146,13 @@ export interface HandlerSpec<OptionsT, ExampleT, InferenceT> {
   name: string;
   /** Name of Python's function below `beambridge_host.handlers`, if not the same in its own module. */
   provider: string;
-  extra: PythonExtra;
+  /** Pinned packages that it needs. @default none beyond Beam's own */
+  extra?: PythonExtra;
   checks: Checks<OptionsT>;
   required: readonly (keyof OptionsT & string)[];
   types: DeclaredTypes<ExampleT, InferenceT>;
+  /** Options of every handler that this one does not have. */
+  lacks?: readonly (keyof PythonHandlerOptions)[];
   /** Arguments of the provider besides the options. */
   more?: Readonly<Record<string, unknown>>;
 }
@@ -174,7 +177,8 @@ export function checkedHandler<OptionsT extends PythonHandlerOptions, ExampleT, 
       `Give an object, as in ${name}({ ${required[0] ?? 'example'}: … }).`,
     );
   }
-  const checks: Readonly<Record<string, Check>> = { ...spec.checks, ...COMMON };
+  const checks: Record<string, Check> = { ...spec.checks, ...COMMON };
+  for (const option of spec.lacks ?? []) delete checks[option];
   const kwargs: Record<string, unknown> = { ...spec.more };
   for (const [option, value] of Object.entries(options)) {
     if (value === undefined || option === 'example' || option === 'inference') continue;
@@ -199,7 +203,7 @@ export function checkedHandler<OptionsT extends PythonHandlerOptions, ExampleT, 
     example: types.example,
     inference: types.inference,
     kwargs,
-    extras: [spec.extra],
+    extras: spec.extra ? [spec.extra] : [],
     packages: options.packages ?? [],
   });
 }
