@@ -22,6 +22,7 @@ def main(source, output):
             | beam.io.WriteToText(output)
         )
     print(f"pipeline seconds: {time.perf_counter() - began:.3f}")
+    print(f"processor seconds: {time.process_time():.3f}")
 
 
 if __name__ == "__main__":

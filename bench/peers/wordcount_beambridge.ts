@@ -16,3 +16,5 @@ await createRunner({ runner: 'node' }).run((root) =>
     .apply(writeToText(output)),
 );
 console.log(`pipeline seconds: ${((performance.now() - began) / 1000).toFixed(3)}`);
+const { user, system } = process.cpuUsage();
+console.log(`processor seconds: ${((user + system) / 1e6).toFixed(3)}`);

@@ -15,3 +15,5 @@ let text = '';
 for (const [word, count] of counts) text += `${word}: ${count}\n`;
 writeFileSync(`${output}-00000-of-00001`, text);
 console.log(`pipeline seconds: ${((performance.now() - began) / 1000).toFixed(3)}`);
+const { user, system } = process.cpuUsage();
+console.log(`processor seconds: ${((user + system) / 1e6).toFixed(3)}`);
