@@ -121,10 +121,14 @@ const METHODS = [
 
 function checkWindowFn<W extends Window>(windowFn: WindowFn<W>): void {
   const missing = METHODS.filter((method) => typeof windowFn?.[method] !== 'function');
-  if (windowFn?.isMerging?.() && typeof windowFn.mergeWindows !== 'function') {
-    missing.push('mergeWindows' as never);
+  if (missing.length === 0) {
+    if (!windowFn.isMerging() || typeof windowFn.mergeWindows === 'function') return;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `windowInto was given ${extractName(windowFn)}, whose windows merge and which lacks mergeWindows`,
+      { hint: 'Add mergeWindows(windows) to it, or let isMerging() return false.' },
+    );
   }
-  if (missing.length === 0) return;
   throw new BeamBridgeError(
     'INVALID_ARGUMENT',
     `windowInto was given ${extractName(windowFn) ?? String(windowFn)}, which lacks ${missing.join(', ')}`,

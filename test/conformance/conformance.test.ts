@@ -2,59 +2,9 @@
 // One suite for every runner: the same pipelines must give the same elements everywhere.
 
 import { describe } from 'node:test';
-import type { Cases } from './case.ts';
-import { assertions } from './cases/assertions.ts';
-import { combining } from './cases/combining.ts';
-import { elementwise } from './cases/elementwise.ts';
-import { grouping } from './cases/grouping.ts';
-import { lifecycle } from './cases/lifecycle.ts';
-import {
-  pythonParDo,
-  pythonSideInputs,
-  pythonSources,
-  pythonState,
-} from './cases/python-par-do.ts';
-import { pythonStreams, pythonWindowing } from './cases/python-windowing.ts';
-import { shaping } from './cases/shaping.ts';
-import { sideInputs } from './cases/side-inputs.ts';
-import { sources } from './cases/sources.ts';
-import { splittable } from './cases/splittable.ts';
-import { state } from './cases/state.ts';
-import { testStreams } from './cases/test-streams.ts';
-import { text } from './cases/text.ts';
-import { triggers } from './cases/triggers.ts';
-import { values } from './cases/values.ts';
-import { windowing } from './cases/windowing.ts';
+import { groups, pythonGroups } from './groups.ts';
 import { testGroup } from './run-case.ts';
 import { configurations } from './runners.ts';
-
-const groups: Readonly<Record<string, Cases>> = {
-  elementwise,
-  values,
-  grouping,
-  combining,
-  shaping,
-  'side inputs': sideInputs,
-  windowing,
-  triggers,
-  'state and timers': state,
-  'splittable DoFns': splittable,
-  'sources over time': sources,
-  'life cycle': lifecycle,
-  text,
-  assertions,
-  'test streams': testStreams,
-};
-
-/** Cases whose DoFns are written in Python. */
-const pythonGroups: Readonly<Record<string, Cases>> = {
-  'DoFns in Python': pythonParDo,
-  'side inputs in Python': pythonSideInputs,
-  'windowing in Python': pythonWindowing,
-  'state and timers in Python': pythonState,
-  'sources in Python': pythonSources,
-  'test streams and Python': pythonStreams,
-};
 
 for (const configuration of configurations) {
   describe(`on ${configuration.name}`, () => {

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../../src/base/index.ts';
 import { P } from '../../../src/pipeline/index.ts';
 import { int64, type SchemaType, string } from '../../../src/schema/index.ts';
 import { assertContentsSatisfies, assertDeepEqual } from '../../../src/testing/index.ts';
-import { create, withSchema } from '../../../src/transforms/index.ts';
+import { create, fixedWindows, windowInto, withSchema } from '../../../src/transforms/index.ts';
 import type { Case, Cases } from '../case.ts';
 import { python, pythonMade, pythonOutputs } from './python-stage.ts';
 
@@ -101,6 +101,25 @@ export const pythonParDo: Cases = [
     },
   },
   finalized(),
+  {
+    name: 'Python: elements that only TypeScript can read are refused',
+    build: (root) => {
+      root.apply(create([{ any: 'thing' }])).apply(python('par_do', 'counting', int64));
+    },
+    fails: { code: 'NO_PORTABLE_TYPE', message: /only TypeScript can read[\s\S]*withRowCoder/ },
+  },
+  {
+    name: 'Python: windows of a function in TypeScript are refused',
+    build: (root) => {
+      const own = { ...fixedWindows(10), toProto: () => undefined, beamName: 'own' };
+      root
+        .apply(create([1]))
+        .apply(withSchema(int64))
+        .apply(windowInto(own))
+        .apply(python('par_do', 'counting', int64));
+    },
+    fails: { code: 'UNSUPPORTED', message: /window function written in TypeScript/ },
+  },
   failing(
     'an exception is told with its transform',
     ['par_do', 'broken'],

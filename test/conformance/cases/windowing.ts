@@ -262,6 +262,17 @@ export const windowing: Cases = [
     },
   },
   {
+    name: 'a merging window function without a merge fails the run',
+    build: (root) => {
+      const { mergeWindows: _, ...unmergeable } = ownSessions;
+      groupsOf(seconds(root, [1, 4]).apply(windowInto(unmergeable)));
+    },
+    fails: {
+      code: 'INVALID_ARGUMENT',
+      message: /ownSessions[\s\S]*lacks mergeWindows[\s\S]*isMerging/,
+    },
+  },
+  {
     name: 'reshuffle keeps windows and timestamps',
     build: (root) => {
       const context = { window: windowParam(), at: timestampParam() };
