@@ -11,7 +11,7 @@ import {
   RunInference,
 } from '../../src/ml/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { int64 } from '../../src/schema/index.ts';
+import { type Accepts, int64 } from '../../src/schema/index.ts';
 import { create } from '../../src/transforms/index.ts';
 import { type Answer, fakeEndpoint, type Reply } from '../helpers/fake-endpoint.ts';
 
@@ -32,7 +32,7 @@ const chat = (content: unknown): Reply => ({
   },
 });
 
-async function ask<E, I>(handler: PythonModelHandler<E, I>, examples: E[]) {
+async function ask<E, I>(handler: PythonModelHandler<E, I>, examples: Accepts<E>[]) {
   const inferences: I[] = [];
   const result = await runner.run((root) => {
     root
