@@ -4,9 +4,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { constructPipeline } from '../../src/runners/index.ts';
 import { capabilities } from './capabilities.ts';
 import { BEGIN, capabilityTable, columns, END, markOf, namesOf } from './capability-table.ts';
 import { groups, pythonGroups } from './groups.ts';
+import { crossIntoPython } from './python-between.ts';
 import { configurations } from './runners.ts';
 
 const rows = Object.values(capabilities).flat();
@@ -81,4 +83,15 @@ test('docs/runners.md holds this table', () => {
     capabilityTable(),
     'run `npm run capabilities`',
   );
+});
+
+test('most cases do go through Python where stages of Python are put between', async () => {
+  const crossed: string[] = [];
+  for (const one of cases(groups).filter(({ fails }) => !fails)) {
+    await constructPipeline(async (root) => {
+      await one.build(root);
+      if (crossIntoPython(root) > 0) crossed.push(one.name);
+    }, {});
+  }
+  assert.ok(crossed.length > 100, `${crossed.length} cases`);
 });
