@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Model handlers by framework.
 
+export { type CustomOptions, custom } from './custom.ts';
 export { type ModelHandler, type PythonModelHandler, pythonModelHandler } from './handler.ts';
 export { type OnnxLocalOptions, onnxLocal } from './onnx-local.ts';
 export {
