@@ -59,7 +59,7 @@ export async function streamRun(options: StreamRunOptions): Promise<StreamRun> {
   const events = {
     rate,
     durationMs: end === 'drain' ? seconds * 1000 : undefined,
-    burst: { afterMs: seconds * 500, size: burst },
+    burst: { afterMs: burst > 0 ? seconds * 500 : Number.POSITIVE_INFINITY, size: burst },
     onReading: (reading: { id: number; at: number }) => ledger.onReading(reading),
     onBurst: () => {
       lookAround();

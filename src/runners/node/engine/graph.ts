@@ -23,6 +23,7 @@ import { ForeignMergingGroups } from './foreign-windows.ts';
 import type { GateNode } from './gate-node.ts';
 import { GroupNode } from './group-node.ts';
 import { Grouping } from './grouping/index.ts';
+import { LateReport } from './late-report.ts';
 import type { Leaf } from './leaves.ts';
 import type { EngineNode, Surroundings } from './node.ts';
 import { isStateful, type Plan, type Stage } from './plan.ts';
@@ -133,7 +134,11 @@ export class Graph {
       const { signal } = this.around;
       return new ForeignMergingGroups({ ...options, components, executor, signal });
     });
-    this.connect(new GroupNode(input, output, grouping, this.around));
+    const composite = leaf.id.slice(0, Math.max(0, leaf.id.lastIndexOf('/')));
+    // A step that the runner made is a part of the program's transform.
+    const known = [leaf.id, composite].find((id) => this.options.components.transforms[id]);
+    const report = new LateReport(known ?? leaf.id, leaf.proto.uniqueName, this.around);
+    this.connect(new GroupNode(input, output, grouping, this.around, undefined, report));
   }
 
   private guarded<T>({ proto }: Leaf, make: () => T): T {

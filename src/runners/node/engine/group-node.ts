@@ -10,6 +10,7 @@ import {
 import type { MaybePromise } from '../../../harness/index.ts';
 import { type Block, BlockQueue } from './block.ts';
 import type { Grouping } from './grouping/index.ts';
+import type { LateReport } from './late-report.ts';
 import type { EngineNode, Surroundings } from './node.ts';
 
 /** What a grouping can do. */
@@ -36,6 +37,8 @@ export class GroupNode implements EngineNode {
     /** Takes the panes. @default to whoever wants the output */
     private readonly emit: (panes: WindowedValue<unknown>[]) => MaybePromise<void> = (panes) =>
       around.deliver(output, panes),
+    /** Hears of elements that were dropped. */
+    private readonly report?: LateReport,
   ) {
     this.inputs = [input];
     this.outputs = [output];
@@ -48,6 +51,7 @@ export class GroupNode implements EngineNode {
     }
     const pending = this.grouping.add(block.elements, this.inputWatermark, this.around.now());
     if (!pending) {
+      this.report?.update(this.grouping.dropped);
       if (this.isDue) this.around.wake();
       return;
     }
@@ -90,6 +94,7 @@ export class GroupNode implements EngineNode {
         if (!block) break;
         await this.grouping.add(block.elements, this.inputWatermark, this.around.now());
       }
+      this.report?.update(this.grouping.dropped);
     } finally {
       this.busy = false;
       this.firingHold = MAX_TIMESTAMP;

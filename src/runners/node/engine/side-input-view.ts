@@ -35,6 +35,12 @@ interface Contents {
   byKey?: Map<string, KV<unknown, unknown[]>>;
 }
 
+/** A stage that reads, and how late its elements may be. */
+interface Reader {
+  readonly stage: { readonly inputWatermark: Instant };
+  readonly allowedLateness: number;
+}
+
 export interface ViewOptions {
   pcollection: string;
   windowing: pb.WindowingStrategy;
@@ -52,7 +58,7 @@ export class SideInputView implements EngineNode {
   private readonly group: GroupNode;
   private readonly windows = new Map<string, Contents>();
   private readonly names: BytesOf<Window>;
-  private readonly readers: { readonly inputWatermark: Instant }[] = [];
+  private readonly readers: Reader[] = [];
   private forgotten: Instant = MIN_TIMESTAMP;
   private version = 0;
 
@@ -108,12 +114,13 @@ export class SideInputView implements EngineNode {
   }
 
   /** Keeps contents as long as `stage` may still ask for them. */
-  readBy(stage: { readonly inputWatermark: Instant }): void {
-    this.readers.push(stage);
+  readBy(stage: Reader['stage'], allowedLateness: number): void {
+    this.readers.push({ stage, allowedLateness });
   }
 
   step(): boolean {
-    this.forget(Math.min(...this.readers.map(({ inputWatermark }) => inputWatermark)));
+    const oldest = this.readers.map((one) => one.stage.inputWatermark - one.allowedLateness);
+    this.forget(Math.min(...oldest));
     return this.group.step();
   }
 

@@ -44,7 +44,7 @@ export class StageNode implements EngineNode {
   constructor(private readonly owner: BundleOwner) {
     const { stage } = owner;
     this.inputs = [stage.input];
-    for (const view of owner.views) view.readBy(this);
+    for (const view of owner.views) view.readBy(this, owner.allowedLateness);
     this.outputs = stage.outputs;
   }
 
