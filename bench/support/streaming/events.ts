@@ -46,6 +46,8 @@ export interface EventsOptions {
   durationMs?: number | undefined;
   /** Readings that come at once, besides: a worker is killed at work on them. */
   burst: { afterMs: number; size: number };
+  /** Whether the first reading came through: Python takes its time to start, and no reading is late then. */
+  isFlowing(): boolean;
   /** Hears of each reading before it is given. */
   onReading(reading: Reading): void;
   /** Hears that the burst has been given. */
@@ -59,7 +61,6 @@ export async function* readings(
   { rate, durationMs = Number.POSITIVE_INFINITY, burst, ...on }: EventsOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Reading> {
-  const began = Date.now();
   let id = 0;
   let bonus = 0;
   const next = () => {
@@ -68,6 +69,9 @@ export async function* readings(
     on.onReading(reading);
     return reading;
   };
+  yield next();
+  while (!on.isFlowing() && !signal.aborted) await pause(signal);
+  const began = Date.now();
   for (;;) {
     const elapsed = Date.now() - began;
     if (elapsed >= durationMs || signal.aborted) return on.onEnd();
@@ -77,6 +81,10 @@ export async function* readings(
       on.onBurst();
     }
     while (id - bonus < (elapsed * rate) / 1000) yield next();
-    await delay(20, undefined, { signal }).catch(() => {});
+    await pause(signal);
   }
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  await delay(20, undefined, { signal }).catch(() => {});
 }

@@ -3,7 +3,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { descendants, residentMb } from './processes.ts';
+import { type Process, pythonProcesses, residentMb } from './processes.ts';
 
 /** What is looked at, in MB. */
 export interface Sample {
@@ -38,16 +38,14 @@ export class MemorySamples implements Disposable {
   private sample(): Sample {
     this.collect();
     const { heapUsed, external, rss } = process.memoryUsage();
-    const found = descendants();
-    const sum = (isMeant: (command: string) => boolean) =>
-      found
-        .filter(({ command }) => isMeant(command))
-        .reduce((mb, { pid }) => mb + residentMb(pid), 0);
+    const { host, workers } = pythonProcesses();
+    const sum = (processes: readonly Process[]) =>
+      processes.reduce((mb, { pid }) => mb + residentMb(pid), 0);
     return {
       heap: (heapUsed + external) / 1e6,
       node: rss / 1e6,
-      host: sum((command) => isHost(command)),
-      workers: sum(isWorker),
+      host: sum(host),
+      workers: sum(workers),
     };
   }
 
@@ -76,14 +74,6 @@ export class MemorySamples implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.timer);
   }
-}
-
-export function isWorker(command: string): boolean {
-  return command.includes('-m beambridge_host.worker') && !command.startsWith('/bin/sh');
-}
-
-function isHost(command: string): boolean {
-  return command.includes('-m beambridge_host ') && !command.startsWith('/bin/sh');
 }
 
 /** Whether it is a process that this package started. */

@@ -30,6 +30,17 @@ export function descendants(): Process[] {
   return all.filter(({ pid }) => pid !== process.pid && found.has(pid));
 }
 
+/** The host's processes: itself with what it forks workers from, and the workers. */
+export function pythonProcesses(): { host: Process[]; workers: Process[] } {
+  const all = descendants().filter(
+    ({ command }) => command.includes('-m beambridge_host') && !command.startsWith('/bin/sh'),
+  );
+  const byPid = new Map(all.map((one) => [one.pid, one]));
+  const isWorker = ({ parent, command }: Process) =>
+    command.includes('beambridge_host.worker') || byPid.has(byPid.get(parent)?.parent ?? 0);
+  return { host: all.filter((one) => !isWorker(one)), workers: all.filter(isWorker) };
+}
+
 /** Resident memory in MB; 0 of a process that has ended. */
 export function residentMb(pid: number): number {
   try {

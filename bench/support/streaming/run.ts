@@ -7,9 +7,9 @@ import { createRunner, type JobState, setLogSink } from '../../../src/index.ts';
 import { stopHosts } from '../../../src/services/index.ts';
 import { linesOf, predictedByPython, trainedDigits } from '../../../test/helpers/digits.ts';
 import { Ledger } from './ledger.ts';
-import { type Growth, isOurs, isWorker, MemorySamples } from './memory.ts';
+import { type Growth, isOurs, MemorySamples } from './memory.ts';
 import { streamingPipeline } from './pipeline.ts';
-import { descendants, killAtWork } from './processes.ts';
+import { descendants, killAtWork, pythonProcesses } from './processes.ts';
 
 export interface StreamRunOptions {
   seconds: number;
@@ -60,10 +60,11 @@ export async function streamRun(options: StreamRunOptions): Promise<StreamRun> {
     rate,
     durationMs: end === 'drain' ? seconds * 1000 : undefined,
     burst: { afterMs: burst > 0 ? seconds * 500 : Number.POSITIVE_INFINITY, size: burst },
+    isFlowing: () => ledger.scored > 0,
     onReading: (reading: { id: number; at: number }) => ledger.onReading(reading),
     onBurst: () => {
       lookAround();
-      const [worker] = descendants().filter(({ command }) => isWorker(command));
+      const [worker] = pythonProcesses().workers;
       if (!worker) complaints.push('there was no Python worker to kill');
       else killing = killAtWork(worker.pid);
     },
@@ -76,6 +77,7 @@ export async function streamRun(options: StreamRunOptions): Promise<StreamRun> {
     streamingPipeline({ events, model: digits.model, rows, ledger }),
   );
   if (end === 'cancel') {
+    while (ledger.scored === 0 && result.state === 'RUNNING') await delay(50);
     await delay(seconds * 1000);
     endedAt = Date.now();
     await result.cancel();

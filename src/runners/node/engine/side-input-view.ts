@@ -114,7 +114,7 @@ export class SideInputView implements EngineNode {
   }
 
   /** Keeps contents as long as `stage` may still ask for them. */
-  readBy(stage: Reader['stage'], allowedLateness: number): void {
+  readBy(stage: Reader['stage'], allowedLateness = 0): void {
     this.readers.push({ stage, allowedLateness });
   }
 
