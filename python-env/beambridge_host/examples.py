@@ -116,10 +116,19 @@ def example_adapter(handler: Any, is_tensor: bool = False) -> Adapt:
     # XGBoost scores each example by itself and wants a matrix for it.
     return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
   make = _MAKERS['numpy' if family == 'python' and is_tensor else family]
+  if family in _WHOLE and not preprocessed and takes_arrays(first):
+    whole = _WHOLE[family]
+    return lambda values: whole(values) if _is_array(values) else [make(value) for value in values]
   if make is _numpy:
-    # Numbers, lists of numbers and tensors are arrays already, or one array.
-    return lambda values: values if _is_array(values) or _is_array(values[0]) else [make(value) for value in values]
+    # Numbers, lists of numbers and tensors are arrays already.
+    return lambda values: list(values) if _is_array(values[0]) else [make(value) for value in values]
   return lambda values: [make(value) for value in values]
+
+
+def takes_arrays(handler: Any) -> bool:
+  """Whether a handler's inference function takes a batch as one array."""
+  functions = (getattr(handler, name, None) for name in ('_model_inference_fn', '_inference_fn'))
+  return any(getattr(function, 'takes_arrays', False) for function in functions)
 
 
 def _is_array(value: Any) -> bool:
@@ -165,6 +174,12 @@ def _data_frames(values: Sequence[Any]) -> Sequence[Any]:
   frame = pandas.DataFrame(rows if isinstance(rows[0], dict) else [np.atleast_1d(row) for row in rows])
   return [frame.iloc[[i]] for i in range(len(rows))]
 
+
+# A batch that is one array, for handlers that take it so.
+_WHOLE: dict[str, Callable[[Any], Any]] = {
+    'numpy': lambda values: values,
+    'torch': lambda values: _library('torch').from_numpy(values),
+}
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     'python': _python,

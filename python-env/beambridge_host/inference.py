@@ -19,7 +19,7 @@ import apache_beam as beam
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host import examples
+from beambridge_host import arrays, examples
 from beambridge_host.dead_letters import DeadLetterHandler
 from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.models import FILE_FAMILIES, check_credentials, check_model_files, is_local, python_error
@@ -58,9 +58,10 @@ def run_inference(
   if base_dir:
     check_model_files(handler, transform)
     check_credentials(handler, transform)
+  _check_keyed(handler, bool(keys), transform)
+  arrays.announce(handler, fields['example'], transform)
   inference = PackedInference(
-      _keyed_as_declared(handler, bool(keys), transform), fields, keys[0] if keys else None, transform,
-      DeadLetterHandler if dead_letters else PackedHandler)
+      handler, fields, keys[0] if keys else None, transform, DeadLetterHandler if dead_letters else PackedHandler)
   # Hints for all steps together, because steps with different ones are not run together.
   return inference.with_resource_hints(**handler.get_resource_hints())
 
@@ -120,7 +121,7 @@ def _build_handler(provider: Any, arguments: dict[str, Any], transform: str) -> 
         'handlers made with with_no_batching() take batches as examples, which cannot be declared',
         hint='Leave with_no_batching() out and set max_batch_size=1 to score examples one by one.',
         transform=transform)
-  return handler
+  return arrays.use_arrays(handler)
 
 
 def _check_names(provider: Any, arguments: dict[str, Any]) -> None:
@@ -134,16 +135,10 @@ def _check_names(provider: Any, arguments: dict[str, Any]) -> None:
     raise TypeError(f'{handler.__name__}() got an unexpected keyword argument {unknown[0]!r}')
 
 
-def _keyed_as_declared(handler: Any, keyed: bool, transform: str) -> Any:
-  if not keyed:
-    why = examples.fits_unkeyed(handler)
-    if why:
-      raise bridge_error(
-          'INVALID_ARGUMENT', why, hint='Use RunInference.ofKVs and give the key type.', transform=transform)
-    return handler
-  if examples.takes_keys(handler) or not examples.says_example(handler):
-    return handler
-  return base.KeyedModelHandler(handler)
+def _check_keyed(handler: Any, keyed: bool, transform: str) -> None:
+  why = None if keyed else examples.fits_unkeyed(handler)
+  if why:
+    raise bridge_error('INVALID_ARGUMENT', why, hint='Use RunInference.ofKVs and give the key type.', transform=transform)
 
 
 class PackedInference(beam.PTransform):

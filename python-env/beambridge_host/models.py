@@ -103,7 +103,8 @@ def check_model(handler: Any, model: Any, transform: str) -> None:
   """Refuses what a pickle can hold and scikit-learn cannot use."""
   inner = next(examples.inner_handlers(handler))
   predicts = getattr(inner, '_model_inference_fn', None)
-  is_default = getattr(predicts, '__module__', '') == 'apache_beam.ml.inference.sklearn_inference'
+  modules = ('apache_beam.ml.inference.sklearn_inference', 'beambridge_host.arrays')
+  is_default = 'sklearn' in ''.join(cls.__module__ for cls in type(inner).__mro__) and getattr(predicts, '__module__', '') in modules
   if is_default and not isinstance(model, base._ModelHandlerManager) and not hasattr(model, 'predict'):
     raise bridge_error(
         'MODEL_INVALID',

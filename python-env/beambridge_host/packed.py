@@ -81,7 +81,9 @@ class Columns:
 
   def __init__(self, handler: Any, declared: Declared, transform: str) -> None:
     self._examples = ColumnReader(schema_pb2.Field.FromString(declared.example))
-    self._keys = ColumnReader(schema_pb2.Field.FromString(declared.key)) if declared.key else None
+    # A handler that takes examples alone does not see the keys, which TypeScript gives back.
+    pairs = declared.key and (examples.takes_keys(handler) or not examples.says_example(handler))
+    self._keys = ColumnReader(schema_pb2.Field.FromString(declared.key)) if pairs else None
     predicted = [schema_pb2.Field.FromString(field) for field in declared.predicted]
     self._predicted = [(field.name, PredictionColumn(field)) for field in predicted]
     self._adapt = examples.example_adapter(handler, self._examples.is_tensor)

@@ -18,6 +18,7 @@ const MODULES = [
   'conversions',
   'predictions',
   'examples',
+  'arrays',
   'models',
   'remote',
   'providers',
