@@ -85,7 +85,7 @@ interface Settings {
  * What a handler gets for an example: numbers and lists of numbers as numpy arrays of the declared
  * type, or as tensors or data frames where the handler's class says that it takes those; strings and
  * bytes as they are; rows as one-row data frames or dicts of tensors. A handler whose class says
- * nothing gets Python numbers, lists, dicts and named tuples.
+ * nothing gets Python numbers, lists, dicts and named tuples, and declared tensors as numpy arrays.
  *
  * Examples travel in packed batches and keep their timestamp, window and pane. A setting of the
  * handler that lets batches wait (`min_batch_size`, `max_batch_duration_secs`) applies to them.
