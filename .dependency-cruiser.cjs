@@ -11,7 +11,7 @@ const rooms = {
   transforms: ['pipeline'],
   services: [],
   external: ['pipeline', 'services'],
-  ml: ['external', 'transforms'],
+  ml: ['external', 'transforms', 'io'],
   io: ['transforms', 'external'],
   harness: ['coders', 'transforms'],
   runners: ['harness', 'external', 'services'],

@@ -5,8 +5,8 @@ Beam gives up a whole batch for one bad row. Here a batch on which the handler r
 in halves, down to single rows, so that exactly the bad ones fail.
 
 An answer has one more part between the batch and its columns: `failures (varint)`, then for each
-`row (varint), error type, message, traceback`, the last three as UTF-8 after their length. Columns
-hold the other rows. The other end is src/ml/dead-letters.ts.
+`row (varint), step, error type, message, traceback`, the last four as UTF-8 after their length.
+Columns hold the other rows. The other end is src/ml/dead-letters.ts.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
@@ -18,36 +18,50 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from apache_beam.coders import coder_impl
 
+from beambridge_host.calls import ChildDied, GaveUp
 from beambridge_host.columns import prefixed
 from beambridge_host.errors import MARKER, BridgeError, FatalError
 from beambridge_host.misfit import Misfit
-from beambridge_host.packed import PackedHandler, loads_model, result_of, row_failure
+from beambridge_host.models import loads_model, out_of_memory
+from beambridge_host.packed import result_of
+from beambridge_host.scoring import PackedHandler
 
 _LONGEST_TRACEBACK = 8_000
 
 
 class Failure(NamedTuple):
   """Why a row has no prediction. Stands among predictions in its place."""
+  # 'example', 'preprocess', 'inference', 'postprocess' or 'prediction'; the second function is 'preprocess 1'.
+  step: str
   type: str
   message: str
   traceback: str
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_of(error: BaseException, step: str = 'inference') -> Failure:
   """The failure that an exception means for its row."""
   if isinstance(error, BridgeError):
     marked = json.loads(str(error).split(MARKER, 1)[1].split('\n', 1)[0])
-    return Failure(marked['code'], marked['message'], '')
+    return Failure(step, marked['code'], marked['message'], '')
+  if isinstance(error, GaveUp):
+    return Failure(step, 'TimeoutError', str(error), '')
+  if isinstance(error, ChildDied):
+    return Failure(step, 'MODEL_PROCESS_DIED', str(error), '')
   kind = type(error)
   name = kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'
-  text = ''.join(traceback.format_exception(kind, error, error.__traceback__))
-  return Failure(name, str(error), text[-_LONGEST_TRACEBACK:])
+  text = getattr(error, 'remote_traceback', '') or ''.join(
+      traceback.format_exception(kind, error, error.__traceback__))
+  if out_of_memory(error):
+    name = 'MODEL_OUT_OF_MEMORY'
+  return Failure(step, name, str(error), text[-_LONGEST_TRACEBACK:])
 
 
-def in_halves(rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> list[Any]:
+def in_halves(
+    rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str = 'inference') -> list[Any]:
   """What `act` gives for each row; a Failure for each row on which it raises alone.
 
-  Raises what is no row's fault: that the model could not be loaded, or that every row would fail.
+  Raises what is no row's fault: that the model could not be loaded, or that every row would fail. A call that took too
+  long fails all its rows: each half would have to be waited for again.
   """
   if not len(rows):
     return []
@@ -56,13 +70,13 @@ def in_halves(rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]
   except Exception as error:
     if isinstance(error, FatalError) or loads_model(error):
       raise
-    if len(rows) == 1:
-      return [failure_of(error)]
+    if len(rows) == 1 or isinstance(error, GaveUp):
+      return [failure_of(error, step)] * len(rows)
   middle = len(rows) // 2
-  return in_halves(rows[:middle], act) + in_halves(rows[middle:], act)
+  return in_halves(rows[:middle], act, step) + in_halves(rows[middle:], act, step)
 
 
-def one_by_one(values: Sequence[Any], act: Callable[[Any], Any]) -> list[Any]:
+def one_by_one(values: Sequence[Any], act: Callable[[Any], Any], step: str = 'prediction') -> list[Any]:
   """What `act` gives for each value that is no Failure yet, or its Failure."""
   out = []
   for value in values:
@@ -70,7 +84,7 @@ def one_by_one(values: Sequence[Any], act: Callable[[Any], Any]) -> list[Any]:
       try:
         value = act(value)
       except Exception as error:
-        value = failure_of(error)
+        value = failure_of(error, step)
     out.append(value)
   return out
 
@@ -78,40 +92,21 @@ def one_by_one(values: Sequence[Any], act: Callable[[Any], Any]) -> list[Any]:
 class DeadLetterHandler(PackedHandler):
   """A handler of packed rows whose answers say which rows failed."""
 
-  def _answers(
-      self, batches: Sequence[bytes], model: Any, inference_args: Optional[dict[str, Any]]) -> list[bytes]:
-    columns = self._columns
-    answers, outcomes, ends = [], [], []
-    for batch in batches:
-      keys, values = columns.parse(batch)
-      adapted = in_halves(values, columns.adapt)
-      outcomes.extend(
-          adapted if keys is None else
-          [row if isinstance(row, Failure) else (key, row) for key, row in zip(keys, adapted)])
-      ends.append(len(outcomes))
-    outcomes = self._outcomes(outcomes, model, inference_args)
-    start = 0
-    for batch, end in zip(batches, ends):
-      answers.append(self._answer(batch, outcomes[start:end]))
-      start = end
-    return answers
+  def _all(self, rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str) -> list[Any]:
+    return in_halves(rows, act, step)
 
-  def _outcomes(self, rows: list[Any], model: Any, inference_args: Optional[dict[str, Any]]) -> list[Any]:
-    for apply in self._inner.get_preprocess_fns():
-      rows = one_by_one(rows, apply)
+  def _each(self, values: Sequence[Any], act: Callable[[Any], Any], step: str) -> list[Any]:
+    return one_by_one(values, act, step)
 
-    def infer(part: Sequence[Any]) -> list[Any]:
-      return self._in_order(part, list(self._inner.run_inference(part, model, inference_args)))
+  def _paired(self, keys: Sequence[Any], rows: Sequence[Any]) -> list[Any]:
+    return [row if isinstance(row, Failure) else (key, row) for key, row in zip(keys, rows)]
 
-    predictions: list[Any] = []
-    for part in self._sizes.slices([row for row in rows if not isinstance(row, Failure)]):
-      predictions.extend(in_halves(part, infer))
-    failures = map(row_failure, predictions)
-    following = iter([failure_of(failed.error) if failed else made for failed, made in zip(failures, predictions)])
-    outcomes = [row if isinstance(row, Failure) else next(following) for row in rows]
-    for apply in self._inner.get_postprocess_fns():
-      outcomes = one_by_one(outcomes, apply)
-    return outcomes
+  def _fit(self, values: Sequence[Any], act: Callable[[Sequence[Any]], list[Any]]) -> list[Any]:
+    following = iter(act([value for value in values if not isinstance(value, Failure)]))
+    return [value if isinstance(value, Failure) else next(following) for value in values]
+
+  def _refused(self, error: BridgeError) -> Any:
+    return failure_of(error)
 
   def _answer(self, batch: bytes, outcomes: Sequence[Any]) -> bytes:
     columns = self._columns

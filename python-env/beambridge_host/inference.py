@@ -13,6 +13,7 @@ import enum
 import inspect
 import json
 import os
+import uuid
 from typing import Any, Callable, Mapping, Optional, Union
 
 import apache_beam as beam
@@ -22,9 +23,12 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host import arrays, examples
 from beambridge_host.dead_letters import DeadLetterHandler
 from beambridge_host.errors import BridgeError, bridge_error
+from beambridge_host.model_cache import Plan
 from beambridge_host.models import FILE_FAMILIES, check_credentials, check_model_files, is_local, python_error
-from beambridge_host.packed import Declared, Gather, PackedHandler, row_count
+from beambridge_host.options import Options, check_options, read_options, with_functions
+from beambridge_host.packed import Declared, Gather, row_count
 from beambridge_host.providers import find_provider, prepared
+from beambridge_host.scoring import PackedHandler, Route, Setup
 
 
 def run_inference(
@@ -35,7 +39,8 @@ def run_inference(
     options: str = '',
     transform: str = '',
     base_dir: str = '',
-    dead_letters: bool = False) -> beam.PTransform:
+    dead_letters: bool = False,
+    settings: Any = None) -> beam.PTransform:
   """The transform that src/ml expands.
 
   Args:
@@ -48,6 +53,7 @@ def run_inference(
     transform: the transform's name in the pipeline, for errors.
     base_dir: folder that relative paths of models start from, when this machine runs the pipeline.
     dead_letters: whether answers say which rows failed, instead of the run failing.
+    settings: a row of the names in Options.
   """
   fields = {field.name: field for field in schema_pb2.Schema.FromString(schema).fields}
   keys = schema_pb2.Schema.FromString(key_schema).fields
@@ -58,12 +64,26 @@ def run_inference(
   if base_dir:
     check_model_files(handler, transform)
     check_credentials(handler, transform)
-  _check_keyed(handler, bool(keys), transform)
   arrays.announce(handler, fields['example'], transform)
-  inference = PackedInference(
-      handler, fields, keys[0] if keys else None, transform, DeadLetterHandler if dead_letters else PackedHandler)
+  wanted = read_options(settings)
+  check_options(handler, wanted, transform)
+  setup = Setup(
+      [_route(handler, bool(keys), wanted, transform)], _declared(fields, keys), transform, _plan(wanted),
+      eager=not wanted.model_updates, managed=wanted.model_manager is not None, env_vars=wanted.env_vars,
+      limit=wanted.timeout_ms and wanted.timeout_ms / 1000)
+  inference = PackedInference(DeadLetterHandler if dead_letters else PackedHandler, setup, wanted)
   # Hints for all steps together, because steps with different ones are not run together.
-  return inference.with_resource_hints(**handler.get_resource_hints())
+  return inference.with_resource_hints(**{**handler.get_resource_hints(), **wanted.resource_hints})
+
+
+def _plan(options: Options) -> Plan:
+  most = options.max_models
+  if options.model_updates:
+    # The current model and the one before it, of each key's.
+    most = 2 * (most or 1)
+  return Plan(
+      options.model_identifier or uuid.uuid4().hex, most, options.in_child,
+      True if options.large_model else None, options.model_copies)
 
 
 def _arguments(provider: Any, kwargs: Any, base_dir: str) -> dict[str, Any]:
@@ -119,7 +139,7 @@ def _build_handler(provider: Any, arguments: dict[str, Any], transform: str) -> 
     raise bridge_error(
         'UNSUPPORTED',
         'handlers made with with_no_batching() take batches as examples, which cannot be declared',
-        hint='Leave with_no_batching() out and set max_batch_size=1 to score examples one by one.',
+        hint="Leave with_no_batching() out; withBatching('none') scores examples one by one.",
         transform=transform)
   return arrays.use_arrays(handler)
 
@@ -135,38 +155,49 @@ def _check_names(provider: Any, arguments: dict[str, Any]) -> None:
     raise TypeError(f'{handler.__name__}() got an unexpected keyword argument {unknown[0]!r}')
 
 
-def _check_keyed(handler: Any, keyed: bool, transform: str) -> None:
+def _route(handler: Any, keyed: bool, options: Options, transform: str) -> Route:
+  pairs = keyed and (examples.takes_keys(handler) or not examples.says_example(handler))
   why = None if keyed else examples.fits_unkeyed(handler)
   if why:
-    raise bridge_error('INVALID_ARGUMENT', why, hint='Use RunInference.ofKVs and give the key type.', transform=transform)
+    raise bridge_error(
+        'INVALID_ARGUMENT', why, hint='Use RunInference.ofKVs and give the key type.', transform=transform)
+  batching = {**handler.batch_elements_kwargs(), **(options.batching or {})}
+  return Route(handler, with_functions(handler, options, pairs), pairs, batching)
+
+
+def _declared(fields: dict[str, schema_pb2.Field], keys: Any) -> Declared:
+  predicted = tuple(fields[name].SerializeToString() for name in ('inference', 'model_id') if name in fields)
+  return Declared(
+      fields['example'].SerializeToString(), keys[0].SerializeToString() if keys else b'', predicted)
 
 
 class PackedInference(beam.PTransform):
   """Packed batches in, answers out."""
 
-  def __init__(
-      self,
-      handler: Any,
-      fields: dict[str, schema_pb2.Field],
-      key: Optional[schema_pb2.Field],
-      transform: str,
-      packed_handler: type[PackedHandler] = PackedHandler) -> None:
+  def __init__(self, packed_handler: type[PackedHandler], setup: Setup, options: Options) -> None:
     super().__init__()
-    predicted = tuple(fields[name].SerializeToString() for name in ('inference', 'model_id') if name in fields)
-    self._declared = Declared(
-        fields['example'].SerializeToString(), key.SerializeToString() if key is not None else b'', predicted)
-    self._handler = handler
-    self._transform = transform
-    self._packed_handler = packed_handler
+    self._handler = packed_handler(setup)
+    # What the program asks for by withBatching is gathered before it gets here.
+    self._waits = {} if options.batching else {
+        name: value
+        for name, value in setup.routes[0].batching.items()
+        if name in ('min_batch_size', 'max_batch_size', 'max_batch_duration_secs')
+    }
+    self._options = options
 
   def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
-    batching = self._handler.batch_elements_kwargs()
     batches = pcoll
-    if 'min_batch_size' in batching or 'max_batch_duration_secs' in batching:
+    if 'min_batch_size' in self._waits or 'max_batch_duration_secs' in self._waits:
       # Only then: it moves elements to the end of their window, and batches arrive large already.
-      wanted = {k: v for k, v in batching.items() if k in ('min_batch_size', 'max_batch_size', 'max_batch_duration_secs')}
-      batches = pcoll | beam.BatchElements(**wanted, element_size_fn=row_count).with_output_types(list[bytes])
-    inference = base.RunInference(self._packed_handler(self._handler, self._declared, self._transform))
+      batches = pcoll | beam.BatchElements(**self._waits, element_size_fn=row_count).with_output_types(list[bytes])
+    options = self._options
+    inference = base.RunInference(
+        self._handler,
+        inference_args=options.inference_args,
+        metrics_namespace=options.metrics_namespace,
+        model_identifier=options.model_identifier,
+        use_model_manager=options.model_manager is not None,
+        model_manager_args=options.model_manager)
     return (
         batches
         | 'Gather' >> beam.ParDo(Gather())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from typing import Any, Optional
 
 from apache_beam.ml.inference import base
@@ -90,12 +91,34 @@ def load_error(error: BaseException, transform: str) -> BridgeError:
   """What it means that a model could not be loaded."""
   if isinstance(error, FileNotFoundError):
     return _not_found(error.filename or one_line(error), transform)
-  if isinstance(error, (ImportError, MemoryError)):
+  if out_of_memory(error):
+    return memory_error(error, 'the model does not fit into memory', transform)
+  if isinstance(error, ImportError):
     return python_error(error, 'the model could not be loaded', transform)
   return bridge_error(
       'MODEL_INVALID',
       f'the model could not be loaded: {one_line(error)}',
       hint='The file is damaged, of another framework, or of a version that this one cannot read.',
+      transform=transform)
+
+
+def loads_model(error: BaseException) -> bool:
+  """Whether an exception came out of loading a model: a KeyedModelHandler of several does so while it predicts."""
+  return getattr(error, 'loads_model', False) or any(
+      frame.f_code.co_name == 'load_model' for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def out_of_memory(error: BaseException) -> bool:
+  """Whether memory ran out, this machine's or a GPU's: each framework has a class of its own for that."""
+  return isinstance(error, MemoryError) or 'OutOfMemory' in type(error).__name__ or 'CUDA out of memory' in str(error)
+
+
+def memory_error(error: BaseException, what: str, transform: str) -> BridgeError:
+  """An error of memory that ran out."""
+  return bridge_error(
+      'MODEL_OUT_OF_MEMORY',
+      f'{what}: {one_line(error)}',
+      hint='Use smaller batches (withBatching), one model for all processes (withLargeModel), or a machine with more memory.',
       transform=transform)
 
 

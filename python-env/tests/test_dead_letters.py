@@ -53,7 +53,7 @@ def outcomes(inference: bytes, answer: bytes) -> list[Any]:
   failed = {}
   for _ in range(failures.read_var_int64()):
     row = failures.read_var_int64()
-    failed[row] = Failure(*(failures.read_all(True).decode() for _ in range(3)))
+    failed[row] = Failure(*(failures.read_all(True).decode() for _ in range(4)))
   reader = ColumnReader(field(schema_pb2.FieldType.FromString(inference), 'inference'))
   predictions = iter(list(reader.read(stream.read_all(True), count - len(failed))))
   return [

@@ -19,7 +19,7 @@ from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 from sklearn.linear_model import LogisticRegression
 
-from beambridge_host import examples, packed
+from beambridge_host import batching, examples
 from beambridge_host.columns import ColumnReader, ColumnWriter, prefixed
 from beambridge_host.errors import MARKER, BridgeError
 from beambridge_host.inference import run_inference
@@ -39,12 +39,13 @@ def schema(example: schema_pb2.FieldType, inference: schema_pb2.FieldType, model
 KEYS = schema_pb2.Schema(fields=[field(atomic(schema_pb2.STRING), 'key')]).SerializeToString()
 
 
-def batch(example: schema_pb2.FieldType, rows: list[Any], keys: Optional[list[str]] = None) -> bytes:
+def batch(
+    example: schema_pb2.FieldType, rows: list[Any], keys: Optional[list[str]] = None, updates: bytes = b'') -> bytes:
   count = coder_impl.create_OutputStream()
   count.write_var_int64(len(rows))
   key_column = ColumnWriter(field(atomic(schema_pb2.STRING), 'key')).write(keys) if keys else b''
   column = ColumnWriter(field(example, 'example')).write(rows)
-  return count.get() + prefixed(b'times') + prefixed(key_column) + prefixed(column)
+  return count.get() + prefixed(updates) + prefixed(b'times') + prefixed(key_column) + prefixed(column)
 
 
 def inferences(serialized: bytes, answer: bytes) -> list[Any]:
@@ -112,11 +113,11 @@ def models_per_key() -> base.ModelHandler:
 
 class BatchSizesTest(unittest.TestCase):
 
-  def sizes(self, rows: int, seconds: float = 0.0, **batching: Any) -> list[int]:
+  def sizes(self, rows: int, seconds: float = 0.0, **options: Any) -> list[int]:
     now = [0.0]
     sizes = []
-    with unittest.mock.patch.object(packed.time, 'perf_counter', lambda: now[0]):
-      for part in packed.BatchSizes(batching).slices(range(rows)):
+    with unittest.mock.patch.object(batching.time, 'perf_counter', lambda: now[0]):
+      for part in batching.BatchSizes(options).slices(range(rows)):
         sizes.append(len(part))
         now[0] += seconds * len(part)
     return sizes

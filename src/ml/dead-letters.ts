@@ -5,11 +5,29 @@
 import { BeamBridgeError, ByteReader, type ByteWriter, type ErrorCode } from '../base/index.ts';
 import type { PCollection } from '../pipeline/index.ts';
 
+/**
+ * Where a row failed:
+ *
+ * - `example`: the element does not fit the declared types, or was never to be scored;
+ * - `preprocess`, `postprocess`: a function of `withPreprocess` or `withPostprocess`, or of the handler;
+ * - `inference`: the model;
+ * - `prediction`: what came out does not fit the declared type.
+ */
+export type InferenceStep = 'example' | 'preprocess' | 'inference' | 'postprocess' | 'prediction';
+
 /** Why a row has no prediction. */
 export interface Failure {
+  /** Where it failed. */
+  step: InferenceStep;
+  /**
+   * Which of several functions before or after the model, in the order in which they run, from 0.
+   * The program's own and Python's count separately. 0 for other steps.
+   */
+  index: number;
   /**
    * Class of the Python exception, such as `ValueError` or `mymodule.MyError`; or the code of an
-   * error of this package: `INFERENCE_MISMATCH`, `ROW_MISMATCH`, `INT64_OUT_OF_RANGE`.
+   * error of this package, such as `INFERENCE_MISMATCH` or `ROW_MISMATCH`; `TimeoutError` for a model
+   * that took too long.
    */
   errorType: string;
   /** What the error says. */
@@ -32,6 +50,34 @@ export type DeadLettered<InputT, OutputT> = {
   failed: PCollection<FailedInference<InputT>>;
 };
 
+/** What {@link RunInference.withDeadLetters} may be told. */
+export interface DeadLetterOptions {
+  /**
+   * The run fails with `DEAD_LETTER_THRESHOLD` when more than this share of a window's rows fail, from
+   * 0 to 1. Counted when the window ends, so never in the global window of unbounded input, which is
+   * therefore refused. Beam counts batches where this counts rows.
+   *
+   * @default 1: all may fail
+   */
+  threshold?: number | undefined;
+  /**
+   * How long one call of the handler may take, in milliseconds. All rows of a call that takes longer
+   * fail with `TimeoutError`, and are not tried again. Loading the model does not count. Without
+   * `useSubprocess` the call goes on behind the scenes, because Python can stop no thread.
+   *
+   * @default no limit
+   */
+  timeoutMs?: number | undefined;
+  /**
+   * Whether the model is in a child process of its own, which is ended when a call takes too long and
+   * started again, model and all, when it ended by itself: then exactly the rows that end it fail, with
+   * `MODEL_PROCESS_DIED`. Examples and predictions cross another process boundary.
+   *
+   * @default false
+   */
+  useSubprocess?: boolean | undefined;
+}
+
 /** Output of elements that were never sent. */
 export const REJECTED = 'rejected';
 /** Output of elements that failed in Python. */
@@ -50,7 +96,22 @@ export function isMisfit(error: unknown): error is BeamBridgeError {
 
 /** The dead letter of an element that does not fit its declared type. */
 export function rejection(element: unknown, error: BeamBridgeError): FailedInference<unknown> {
-  return { element, errorType: error.code, message: error.shortMessage, traceback: '' };
+  return { element, ...failureOf(error, 'example') };
+}
+
+const LONGEST_TRACEBACK = 8_000;
+
+/** What something thrown means for the row for which it was thrown. */
+export function failureOf(thrown: unknown, step: InferenceStep, index = 0): Failure {
+  if (thrown instanceof BeamBridgeError) {
+    const { code: errorType, shortMessage: message } = thrown;
+    return { step, index, errorType, message, traceback: '' };
+  }
+  if (!(thrown instanceof Error)) {
+    return { step, index, errorType: typeof thrown, message: String(thrown), traceback: '' };
+  }
+  const { name: errorType, message, stack = '' } = thrown;
+  return { step, index, errorType, message, traceback: stack.slice(-LONGEST_TRACEBACK) };
 }
 
 /** The failures of a batch, by the index of their row. */
@@ -59,7 +120,10 @@ export function readFailures(bytes: Uint8Array): Map<number, Failure> {
   const failures = new Map<number, Failure>();
   for (let rest = input.varint(); rest > 0; rest--) {
     const row = input.varint();
+    const [step, index] = input.prefixedUtf8().split(' ');
     failures.set(row, {
+      step: step as InferenceStep,
+      index: Number(index ?? 0),
       errorType: input.prefixedUtf8(),
       message: input.prefixedUtf8(),
       traceback: input.prefixedUtf8(),
@@ -71,8 +135,8 @@ export function readFailures(bytes: Uint8Array): Map<number, Failure> {
 /** The other way, where a function of this program stands in for Python. */
 export function writeFailures(failures: ReadonlyMap<number, Failure>, out: ByteWriter): void {
   out.varint(failures.size);
-  for (const [row, { errorType, message, traceback }] of failures) {
+  for (const [row, { step, index, errorType, message, traceback }] of failures) {
     out.varint(row);
-    for (const text of [errorType, message, traceback]) out.prefixedUtf8(text);
+    for (const text of [`${step} ${index}`, errorType, message, traceback]) out.prefixedUtf8(text);
   }
 }

@@ -22,7 +22,13 @@ const MODULES = [
   'models',
   'remote',
   'providers',
+  'batching',
+  'metrics',
+  'calls',
+  'model_cache',
+  'options',
   'packed',
+  'scoring',
   'dead_letters',
   'inference',
 ];

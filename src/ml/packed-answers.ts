@@ -4,8 +4,9 @@
 
 import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
 import { ColumnCodec } from './columns.ts';
-import { type Failure, isMisfit, writeFailures } from './dead-letters.ts';
+import { type Failure, failureOf, isMisfit, writeFailures } from './dead-letters.ts';
 import { type InferenceTypes, predictedFields } from './packing.ts';
+import { readUpdates } from './updates.ts';
 
 /** What answers the examples of a batch. */
 export interface InProcessModel {
@@ -58,6 +59,7 @@ export class PackedAnswers {
   async answer(batch: Uint8Array): Promise<Uint8Array> {
     const input = new ByteReader(batch);
     const count = input.varint();
+    const [update] = readUpdates(input.prefixedBytes());
     input.prefixedBytes();
     const keyColumn = input.prefixedBytes();
     const keys = this.keys?.read(keyColumn, count);
@@ -75,7 +77,10 @@ export class PackedAnswers {
     out.prefixedBytes(batch);
     if (this.hasFailures) out.prefixed((part) => writeFailures(failures, part));
     for (const [name, codec] of this.predicted) {
-      const values = name === 'inference' ? predictions : predictions.map(() => this.model.modelId);
+      const values =
+        name === 'inference'
+          ? predictions
+          : predictions.map(() => update?.path || this.model.modelId);
       out.prefixed((column) => this.writeColumn(name, codec, values, column));
     }
     return out.detach();
@@ -96,7 +101,7 @@ export class PackedAnswers {
     try {
       predictions = await this.predict(examples, keys);
     } catch (error) {
-      if (examples.length === 1) return [{ failure: failureOf(error) }];
+      if (examples.length === 1) return [{ failure: failureOf(error, 'inference') }];
       const half = examples.length >> 1;
       return [
         ...(await this.inHalves(examples.slice(0, half), keys?.slice(0, half))),
@@ -111,7 +116,7 @@ export class PackedAnswers {
       this.writeColumn('inference', this.predicted[0]![1], [prediction], new ByteWriter());
       return { prediction };
     } catch (error) {
-      return { failure: failureOf(error) };
+      return { failure: failureOf(error, 'prediction') };
     }
   }
 
@@ -132,17 +137,4 @@ export class PackedAnswers {
       throw new BeamBridgeError('INFERENCE_MISMATCH', error.shortMessage, { hint });
     }
   }
-}
-
-const LONGEST_TRACEBACK = 8_000;
-
-function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof BeamBridgeError) {
-    return { errorType: thrown.code, message: thrown.shortMessage, traceback: '' };
-  }
-  if (!(thrown instanceof Error)) {
-    return { errorType: typeof thrown, message: String(thrown), traceback: '' };
-  }
-  const { name, message, stack = '' } = thrown;
-  return { errorType: name, message, traceback: stack.slice(-LONGEST_TRACEBACK) };
 }

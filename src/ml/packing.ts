@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Examples to packed batches and back. A batch holds rows of one window and pane; each keeps its
+// Examples to packed batches. A batch holds rows of one window and pane; each keeps its
 // own timestamp beside the data. See python-env/beambridge_host/inference.py for the bytes.
 
 import { BeamBridgeError, ByteReader, ByteWriter, latin1 } from '../base/index.ts';
@@ -15,6 +15,7 @@ import {
   type Window,
   type WindowedValue,
 } from '../coders/index.ts';
+import type { SideInputParam } from '../pipeline/index.ts';
 import type { SchemaType } from '../schema/index.ts';
 import {
   type DoFn,
@@ -26,19 +27,22 @@ import {
   windowParam,
 } from '../transforms/index.ts';
 import { ColumnCodec } from './columns.ts';
+import { isMisfit, REJECTED, rejection } from './dead-letters.ts';
 import {
-  FAILED,
-  type Failure,
-  isMisfit,
-  REJECTED,
-  readFailures,
-  rejection,
-} from './dead-letters.ts';
+  type CurrentModels,
+  type Models,
+  OWN_MODEL,
+  readUpdates,
+  type TimedUpdate,
+  writeUpdates,
+} from './updates.ts';
 
 /** A batch is full at so many rows… */
 const MAX_ROWS = 4096;
 /** …or at about so many bytes before packing, which leaves the megabyte that gRPC moves best. */
 const MAX_BYTES = 2 * 1024 * 1024;
+/** How many times as many bytes a batch may have that must have a number of rows. */
+const WIDER = 32;
 
 /** What the declared types say about a transform's rows. */
 export interface InferenceTypes {
@@ -55,13 +59,34 @@ export function predictedFields(types: InferenceTypes): [string, SchemaType][] {
   return fields;
 }
 
-/** Parameters of the packing DoFn. */
-export function packingContext() {
-  return { window: windowParam(), timestamp: timestampParam(), pane: paneInfoParam() };
+/**
+ * Parameters of the packing DoFn.
+ *
+ * @param updates - the side input of model updates, if there is one
+ */
+export function packingContext(updates?: SideInputParam<readonly TimedUpdate[], CurrentModels>) {
+  const context = { window: windowParam(), timestamp: timestampParam(), pane: paneInfoParam() };
+  return updates ? { ...context, updates } : context;
 }
-type Context = ReturnType<typeof packingContext>;
+type Context = ReturnType<typeof packingContext> & {
+  updates?: SideInputParam<readonly TimedUpdate[], CurrentModels>;
+};
 
-/** The rows of one window and pane that are not sent yet. */
+/** How large a packed batch may become. */
+export interface PackLimits {
+  readonly rows: number;
+  readonly bytes: number;
+}
+const LIMITS: PackLimits = { rows: MAX_ROWS, bytes: MAX_BYTES };
+
+/** The limits when batches are to have at least so many rows. */
+export function packLimits(minRows: number | undefined): PackLimits {
+  if (minRows === undefined) return LIMITS;
+  // What a handler is to get at once is not cut by what travels best.
+  return { rows: Math.max(MAX_ROWS, minRows), bytes: MAX_BYTES * WIDER };
+}
+
+/** The rows of one window and pane, for one model, that are not sent yet. */
 class Buffer {
   readonly keys: unknown[] = [];
   readonly examples: unknown[] = [];
@@ -71,6 +96,7 @@ class Buffer {
   constructor(
     readonly window: Window,
     readonly pane: PaneInfo,
+    readonly models: Models = OWN_MODEL,
   ) {}
 
   get earliest(): Instant {
@@ -89,6 +115,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
     private readonly windowCoder: Coder<Window>,
     /** Whether what does not fit its type goes to another output, instead of failing the run. */
     private readonly rejects = false,
+    private readonly limits: PackLimits = LIMITS,
   ) {
     this.examples = new ColumnCodec('example', types.example);
     this.keys = types.key && new ColumnCodec('key', types.key);
@@ -101,20 +128,27 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   process(element: unknown, context: Context) {
     const window = context.window.lookup();
     const pane = context.pane.lookup();
-    const id = this.bufferId(window, pane);
-    const buffer = this.buffers.get(id) ?? new Buffer(window, pane);
-    if (buffer.examples.length === 0) this.buffers.set(id, buffer);
+    const timestamp = context.timestamp.lookup();
+    let key: unknown;
+    let example = element;
     if (this.keys) {
       const pair = this.pair(element);
       if (pair instanceof TaggedOutput) return [pair];
-      buffer.keys.push(pair.key);
-      buffer.size += roughSize(pair.key);
+      ({ key, value: example } = pair);
     }
-    const example = this.keys ? (element as KV<unknown, unknown>).value : element;
+    const models = context.updates?.lookup().at(timestamp, key) ?? OWN_MODEL;
+    const id = models.id + this.bufferId(window, pane);
+    const buffer = this.buffers.get(id) ?? new Buffer(window, pane, models);
+    if (buffer.examples.length === 0) this.buffers.set(id, buffer);
+    if (this.keys) {
+      buffer.keys.push(key);
+      buffer.size += roughSize(key);
+    }
     buffer.examples.push(example);
-    buffer.timestamps.push(context.timestamp.lookup());
+    buffer.timestamps.push(timestamp);
     buffer.size += roughSize(example);
-    if (buffer.examples.length < MAX_ROWS && buffer.size < MAX_BYTES) return undefined;
+    const { rows, bytes } = this.limits;
+    if (buffer.examples.length < rows && buffer.size < bytes) return undefined;
     this.buffers.delete(id);
     return this.outputs(buffer);
   }
@@ -137,6 +171,31 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
     }
     this.buffers.clear();
     return rest as WindowedValue<Uint8Array>[];
+  }
+
+  /** One batch of several, or one for each model. */
+  join(batches: readonly Uint8Array[]): Uint8Array[] {
+    const joined = new Map<string, Buffer>();
+    for (const batch of batches) {
+      const input = new ByteReader(batch);
+      const count = input.varint();
+      const updates = input.prefixedBytes();
+      const id = globalThis.Buffer.from(updates).toString('latin1');
+      let buffer = joined.get(id);
+      if (!buffer) {
+        const models = { id, updates: readUpdates(updates) };
+        buffer = new Buffer(GlobalWindow.INSTANCE, NO_FIRING, models);
+        joined.set(id, buffer);
+      }
+      for (const timestamp of timestampsIn(input)) buffer.timestamps.push(timestamp);
+      const keys = input.prefixedBytes();
+      for (const key of this.keys?.read(keys, count) ?? []) buffer.keys.push(key);
+      for (const example of this.examples.read(input.prefixedBytes(), count)) {
+        buffer.examples.push(example);
+      }
+      buffer.size += batch.length;
+    }
+    return [...joined.values()].map((buffer) => this.encode(buffer));
   }
 
   private bufferId(window: Window, pane: PaneInfo): string {
@@ -168,7 +227,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
     } catch (error) {
       if (!this.rejects || !isMisfit(error)) throw error;
     }
-    const fit = new Buffer(buffer.window, buffer.pane);
+    const fit = new Buffer(buffer.window, buffer.pane, buffer.models);
     const rejected: TaggedOutput<unknown>[] = [];
     buffer.examples.forEach((example, i) => {
       const timestamp = buffer.timestamps[i]!;
@@ -202,6 +261,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   private encode(buffer: Buffer): Uint8Array {
     const out = new ByteWriter(buffer.size + 1024);
     out.varint(buffer.examples.length);
+    out.prefixed((part) => writeUpdates(buffer.models.updates, part));
     out.prefixedBytes(new Uint8Array(Float64Array.from(buffer.timestamps).buffer));
     out.prefixed((column) => this.keys?.write(buffer.keys, column));
     out.prefixed((column) => this.examples.write(buffer.examples, column));
@@ -225,58 +285,20 @@ function sum(values: readonly unknown[]): number {
   return values.reduce<number>((total, value) => total + roughSize(value), 0);
 }
 
-const NONE: ReadonlyMap<number, Failure> = new Map();
+/** How many rows a packed batch holds. */
+export function rowsOf(batch: Uint8Array): number {
+  return new ByteReader(batch).varint();
+}
 
-/** Batches with predictions to rows, each at its own time. */
-export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
-  private readonly examples: ColumnCodec;
-  private readonly keys: ColumnCodec | undefined;
-  private readonly predicted: readonly (readonly [string, ColumnCodec])[];
+/** The least timestamp in a packed batch. */
+export function earliestOf(batch: Uint8Array): Instant {
+  const input = new ByteReader(batch);
+  input.varint();
+  input.prefixedBytes();
+  return timestampsIn(input).reduce((a, b) => Math.min(a, b));
+}
 
-  constructor(
-    types: InferenceTypes,
-    /** Names of the output's fields, in their declared order. */
-    private readonly fields: readonly string[],
-    /** Whether answers say which rows failed. */
-    private readonly hasFailures = false,
-  ) {
-    this.examples = new ColumnCodec('example', types.example);
-    this.keys = types.key && new ColumnCodec('key', types.key);
-    this.predicted = predictedFields(types).map(([name, type]) => [
-      name,
-      new ColumnCodec(name, type),
-    ]);
-  }
-
-  process(answer: Uint8Array): (TimestampedValue<unknown> | TaggedOutput<unknown>)[] {
-    const input = new ByteReader(answer);
-    const batch = new ByteReader(input.prefixedBytes());
-    const count = batch.varint();
-    const timestamps = new Float64Array(new Uint8Array(batch.prefixedBytes()).buffer);
-    const keys = batch.prefixedBytes();
-    const keyColumn = this.keys?.read(keys, count);
-    const examples = this.examples.read(batch.prefixedBytes(), count);
-    const failures = this.hasFailures ? readFailures(input.prefixedBytes()) : NONE;
-    const columns: Record<string, unknown[]> = {};
-    for (const [name, codec] of this.predicted) {
-      columns[name] = codec.read(input.prefixedBytes(), count - failures.size);
-    }
-    const out = new Array<TimestampedValue<unknown> | TaggedOutput<unknown>>(count);
-    for (let i = 0, predicted = 0; i < count; i++) {
-      const failure = failures.get(i);
-      const keyed = (value: unknown) => (keyColumn ? { key: keyColumn[i], value } : value);
-      if (failure) {
-        const failed = { element: keyed(examples[i]), ...failure };
-        out[i] = tagged(FAILED, new TimestampedValue(failed, timestamps[i]!));
-        continue;
-      }
-      const row: Record<string, unknown> = {};
-      for (const name of this.fields) {
-        row[name] = name === 'example' ? examples[i] : columns[name]![predicted];
-      }
-      predicted++;
-      out[i] = new TimestampedValue(keyed(row), timestamps[i]!);
-    }
-    return out;
-  }
+/** The next part of a packed batch. */
+export function timestampsIn(input: ByteReader): Float64Array {
+  return new Float64Array(new Uint8Array(input.prefixedBytes()).buffer);
 }

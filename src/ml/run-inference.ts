@@ -2,27 +2,11 @@
 // RunInference: Python's model handlers on TypeScript's PCollections.
 
 import { BeamBridgeError } from '../base/index.ts';
-import {
-  BytesCoder,
-  type Coder,
-  type KV,
-  KVCoder,
-  RowCoder,
-  type Window,
-} from '../coders/index.ts';
-import { pythonCallable, pythonTransform, typed } from '../external/index.ts';
-import {
-  ParDo,
-  type PCollection,
-  type Pipeline,
-  PTransformClass,
-  type PValue,
-  type TransformNode,
-  type UserFunction,
-} from '../pipeline/index.ts';
+import { type Coder, JsCoder, type KV } from '../coders/index.ts';
+import type { PythonCallable } from '../external/index.ts';
+import type { PCollection, Pipeline, PValue, TransformNode } from '../pipeline/index.ts';
 import {
   type Accepts,
-  bytes,
   coderOf,
   type Infer,
   type InferFields,
@@ -33,25 +17,17 @@ import {
   type SchemaType,
   string,
 } from '../schema/index.ts';
-import type { DeadLettered } from './dead-letters.ts';
-import { asRow, type InferenceFields, inferenceTypes, schemaBytes } from './declared.ts';
-import {
-  isModelHandler,
-  isPythonHandler,
-  type ModelHandler,
-  ownLoaderModule,
-  type PythonModelHandler,
-  pythonModelHandler,
-} from './handlers/handler.ts';
-import { isTypeScriptHandler, type TypeScriptModelHandler } from './handlers/typescript.ts';
-import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
-import { localInferenceStep } from './local/local-inference.ts';
-import { extrasBeside, inferExtras } from './packages.ts';
-import { type InferenceTypes, PackExamples, packingContext, UnpackPredictions } from './packing.ts';
-import { type Packed, step, withFailed } from './steps.ts';
+import { Configurable } from './configurable.ts';
+import type { DeadLettered, DeadLetterOptions } from './dead-letters.ts';
+import { type InferenceFields, inferenceTypes } from './declared.ts';
+import { expandSteps } from './expand.ts';
+import type { ValueFunction } from './functions.ts';
+import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
+import { localStep } from './local-step.ts';
+import { checkDeadLetters } from './options.ts';
+import { pythonStep } from './python-step.ts';
+import { type AnyRow, initialSettings, type Settings } from './settings.ts';
 import { testModelStep } from './test-model.ts';
-
-type AnyRow = { example: unknown; inference: unknown };
 
 /** What a `RunInference` gives for each example. */
 export interface PredictionResult<ExampleT, InferenceT> {
@@ -67,13 +43,13 @@ export type WithModelId<OutputT> =
     ? KV<K, V & { model_id: string | null }>
     : OutputT & { model_id: string | null };
 
-interface Settings {
-  handler: PythonModelHandler | TypeScriptModelHandler<never, unknown, unknown>;
-  output: RowType<unknown>;
-  types: InferenceTypes;
-  expansionService: string | undefined;
-  deadLetters: boolean;
-}
+/** An element of `T`, or a key-value of it where there are keys. */
+type Keyed<K, T> = [K] extends [never] ? T : KV<K, T>;
+/** What a function of `withPreprocess` or `withPostprocess` is about: the value where there are keys. */
+type Value<T, K> = [K] extends [never] ? T : T extends KV<unknown, infer V> ? V : never;
+/** The same result with other types of elements. */
+type Result<R, FailedT, OutputT> =
+  R extends PCollection<unknown> ? PCollection<OutputT> : DeadLettered<FailedT, OutputT>;
 
 /**
  * Applies a machine-learning model with a model handler of Python's Beam SDK.
@@ -108,9 +84,11 @@ export class RunInference<
   InputT,
   OutputT,
   ResultT extends PValue = PCollection<OutputT>,
-> extends PTransformClass<PCollection<InputT>, ResultT> {
-  private constructor(private readonly settings: Settings) {
-    super('RunInference');
+  KeyT = never,
+  FailedT = InputT,
+> extends Configurable<Settings, InputT, ResultT> {
+  private constructor(settings: Settings) {
+    super(settings);
   }
 
   /**
@@ -142,7 +120,7 @@ export class RunInference<
     handler: ModelHandler | string,
     types?: InferenceFields | RowType<AnyRow>,
   ): RunInference<unknown, unknown> {
-    return RunInference.from(handler, types, undefined);
+    return new RunInference(initialSettings(handler, types, undefined));
   }
 
   /**
@@ -155,22 +133,32 @@ export class RunInference<
   static ofKVs<ExampleT, InferenceT, K>(
     handler: ModelHandler<ExampleT, InferenceT>,
     keyType: SchemaType<K>,
-  ): RunInference<KV<K, Accepts<ExampleT>>, KV<K, PredictionResult<ExampleT, InferenceT>>>;
+  ): RunInference<
+    KV<K, Accepts<ExampleT>>,
+    KV<K, PredictionResult<ExampleT, InferenceT>>,
+    PCollection<KV<K, PredictionResult<ExampleT, InferenceT>>>,
+    K
+  >;
   static ofKVs<const F extends InferenceFields, K>(
     modelLoader: string,
     types: F,
     keyType: SchemaType<K>,
-  ): RunInference<KV<K, Accepts<Infer<F['example']>>>, KV<K, InferFields<F>>>;
+  ): RunInference<
+    KV<K, Accepts<Infer<F['example']>>>,
+    KV<K, InferFields<F>>,
+    PCollection<KV<K, InferFields<F>>>,
+    K
+  >;
   static ofKVs<T extends AnyRow, K>(
     modelLoader: string,
     schema: RowType<T>,
     keyType: SchemaType<K>,
-  ): RunInference<KV<K, Accepts<T['example']>>, KV<K, T>>;
+  ): RunInference<KV<K, Accepts<T['example']>>, KV<K, T>, PCollection<KV<K, T>>, K>;
   static ofKVs(
     handler: ModelHandler | string,
     typesOrKey: InferenceFields | RowType<AnyRow> | SchemaType,
     keyOfLoader?: SchemaType,
-  ): RunInference<unknown, unknown> {
+  ): unknown {
     const isHandler = isModelHandler(handler);
     const keyType = isHandler ? (typesOrKey as SchemaType) : keyOfLoader;
     if (!keyType || !isSchemaType(keyType)) {
@@ -181,88 +169,98 @@ export class RunInference<
       });
     }
     const types = isHandler ? undefined : (typesOrKey as InferenceFields);
-    return RunInference.from(handler, types, keyType);
-  }
-
-  private static from(
-    given: ModelHandler | string,
-    types: InferenceFields | RowType<AnyRow> | undefined,
-    key: SchemaType | undefined,
-  ): RunInference<unknown, unknown> {
-    const output: RowType<unknown> = isModelHandler(given)
-      ? row({ example: given.example, inference: given.inference })
-      : isSchemaType(types)
-        ? asRow(types)
-        : row(types ?? {});
-    const declared = { ...inferenceTypes(output), key };
-    const handler = isModelHandler(given)
-      ? given
-      : pythonModelHandler({ ...declared, loader: given, extras: inferExtras(given, []) });
-    return new RunInference({
-      handler: runnable(handler),
-      output,
-      types: declared,
-      expansionService: undefined,
-      deadLetters: false,
-    });
-  }
-
-  /**
-   * The same transform with one more keyword argument for the model loader. A value's type is
-   * inferred, or given by `typed`; `pythonCallable` makes a Python function of text.
-   *
-   * A relative path of a local model starts from the folder in which the program runs. A Python
-   * enumeration is given by its member's name: `withKwarg('model_file_type', 'JOBLIB')`.
-   */
-  withKwarg(name: string, value: unknown): RunInference<InputT, OutputT, ResultT> {
-    return this.withKwargs({ [name]: value });
-  }
-
-  /** The same transform with more keyword arguments for the model loader. */
-  withKwargs(kwargs: Readonly<Record<string, unknown>>): RunInference<InputT, OutputT, ResultT> {
-    const handler = this.pythonHandler('withKwargs');
-    return this.changed({ handler: { ...handler, kwargs: { ...handler.kwargs, ...kwargs } } });
-  }
-
-  /**
-   * The same transform with more Python packages: names on PyPI with or without a version, or paths
-   * of local packages. What Beam's own handlers need is known and need not be named.
-   */
-  withExtraPackages(packages: readonly string[]): RunInference<InputT, OutputT, ResultT> {
-    const handler = this.pythonHandler('withExtraPackages');
-    return this.changed({ handler: { ...handler, packages: [...handler.packages, ...packages] } });
-  }
-
-  /**
-   * The same transform, expanded by a service that somebody else runs instead of the managed
-   * Python. It must let a caller name any transform, and hold the packages that the handler needs.
-   *
-   * @param address - `HOST:PORT`
-   */
-  withExpansionService(address: string): RunInference<InputT, OutputT, ResultT> {
-    this.pythonHandler('withExpansionService');
-    return this.changed({ expansionService: address });
+    return new RunInference(initialSettings(handler, types, keyType));
   }
 
   /** The same transform with `model_id`, which model made the prediction, in each prediction. */
-  withModelId(): RunInference<InputT, WithModelId<OutputT>> {
-    const { output, types, deadLetters } = this.settings;
-    if (deadLetters) {
-      throw new BeamBridgeError(
-        'INVALID_ARGUMENT',
-        'withModelId() comes before withDeadLetters()',
-        {
-          hint: 'Write .withModelId().withDeadLetters().',
-        },
-      );
+  withModelId(): RunInference<
+    InputT,
+    WithModelId<OutputT>,
+    Result<ResultT, FailedT, WithModelId<OutputT>>,
+    KeyT,
+    FailedT
+  > {
+    const { output, types, after } = this.settings;
+    if (after.length > 0) {
+      throw new BeamBridgeError('INVALID_ARGUMENT', 'withModelId() comes after withPostprocess()', {
+        hint: 'Write .withModelId().withPostprocess(…): the function then gets the model_id.',
+      });
     }
     const fields = Object.fromEntries(output.fields.map(({ name, type }) => [name, type]));
     const withId: RowType<unknown> = row({ ...fields, model_id: nullable(string) });
-    return new RunInference<InputT, WithModelId<OutputT>>({
+    return new RunInference({
       ...this.settings,
       output: withId,
       types: { ...inferenceTypes(withId), key: types.key },
     });
+  }
+
+  /**
+   * The same transform with a function in front of the model. Given several times, the one given last
+   * runs first, as in Beam: each is put in front of what is there.
+   *
+   * A Python callable runs beside the handler and leaves the declared types as they are: the output's
+   * `example` is what it was given. A TypeScript function runs before rows are packed, may be async,
+   * and changes the type of the input; the output's `example` is what it returned. With keys, a function
+   * is given the example, and a TypeScript one the key after it.
+   *
+   * With dead letters, an element for which a function throws is one, with `step: 'preprocess'`.
+   *
+   * @throws `INVALID_ARGUMENT` for a Python callable in front of a TypeScript function
+   * @example
+   * ```ts
+   * scoring.withPreprocess((line: string) => line.split(',').map(Number));
+   * scoring.withPreprocess(pythonCallable('lambda pixels: pixels / 16'));
+   * ```
+   */
+  withPreprocess(callable: PythonCallable): this;
+  withPreprocess<T>(
+    fn: (example: T, key: KeyT) => Value<InputT, KeyT> | Promise<Value<InputT, KeyT>>,
+  ): RunInference<
+    Keyed<KeyT, T>,
+    OutputT,
+    Result<ResultT, FailedT | Keyed<KeyT, T>, OutputT>,
+    KeyT,
+    FailedT | Keyed<KeyT, T>
+  >;
+  withPreprocess(fn: PythonCallable | ValueFunction): unknown {
+    const { before, options } = this.settings;
+    if (typeof fn === 'function')
+      return new RunInference({ ...this.settings, before: [fn, ...before] });
+    checkCallable('withPreprocess', fn, before);
+    return this.withOptions({ preprocess: [...(options.preprocess ?? []), fn] });
+  }
+
+  /**
+   * The same transform with a function behind the model. Given several times, the one given first runs
+   * first.
+   *
+   * A Python callable gets what the handler gives, mostly a `PredictionResult`; what it returns is
+   * converted to the declared inference. A TypeScript function gets the whole prediction `{ example,
+   * inference }`, with keys the key after it, and what it returns is the output, under its key; `type` is
+   * the type of that, or else any JavaScript value.
+   *
+   * With dead letters, an element for which a function throws is one, with `step: 'postprocess'`.
+   *
+   * @throws `INVALID_ARGUMENT` for a Python callable behind a TypeScript function
+   * @example
+   * ```ts
+   * scoring.withPostprocess(({ inference }) => `a ${inference}`, string);
+   * ```
+   */
+  withPostprocess(callable: PythonCallable): this;
+  withPostprocess<T>(
+    fn: (prediction: Value<OutputT, KeyT>, key: KeyT) => T | Promise<T>,
+    type?: SchemaType<T>,
+  ): RunInference<InputT, Keyed<KeyT, T>, Result<ResultT, FailedT, Keyed<KeyT, T>>, KeyT, FailedT>;
+  withPostprocess(fn: PythonCallable | ValueFunction, type?: SchemaType): unknown {
+    const { after, options } = this.settings;
+    if (typeof fn !== 'function') {
+      checkCallable('withPostprocess', fn, after);
+      return this.withOptions({ postprocess: [...(options.postprocess ?? []), fn] });
+    }
+    const afterCoder = type ? coderOf(type) : (new JsCoder() as Coder<unknown>);
+    return new RunInference({ ...this.settings, after: [...after, fn], afterCoder });
   }
 
   /**
@@ -276,21 +274,27 @@ export class RunInference<
    * (`ROW_MISMATCH`, `INT64_OUT_OF_RANGE`); the last never leave TypeScript. A model that cannot be
    * loaded is still an error of the run. Beam's own `with_exception_handling` fails whole batches.
    *
+   * @throws `INVALID_ARGUMENT` for a threshold or time limit that cannot be; when run,
+   *   `DEAD_LETTER_THRESHOLD` when too many rows fail
+   *
    * @example
    * ```ts
    * const { predictions, failed } = pixels.apply(scoring.withDeadLetters());
    * failed.map(({ element, errorType, message }) => `${element}: ${errorType}: ${message}`);
    * ```
    */
-  withDeadLetters(): RunInference<InputT, OutputT, DeadLettered<InputT, OutputT>> {
-    return new RunInference<InputT, OutputT, DeadLettered<InputT, OutputT>>({
-      ...this.settings,
-      deadLetters: true,
-    });
+  withDeadLetters(
+    deadLetters: DeadLetterOptions = {},
+  ): RunInference<InputT, OutputT, DeadLettered<FailedT, OutputT>, KeyT, FailedT> {
+    const options = { ...this.settings.options, deadLetters: checkDeadLetters(deadLetters) };
+    return new RunInference({ ...this.settings, options });
   }
 
-  private changed(settings: Partial<Settings>): RunInference<InputT, OutputT, ResultT> {
-    return new RunInference<InputT, OutputT, ResultT>({ ...this.settings, ...settings });
+  protected override changed(settings: Partial<Settings>): this {
+    return new RunInference<InputT, OutputT, ResultT, KeyT, FailedT>({
+      ...this.settings,
+      ...settings,
+    }) as this;
   }
 
   override expandInternal(
@@ -298,87 +302,32 @@ export class RunInference<
     _pipeline: Pipeline,
     node: TransformNode,
   ): ResultT {
-    const { types, output, deadLetters } = this.settings;
-    const { windowFn } = input.node.windowing;
-    const windowCoder = windowFn.windowCoder() as Coder<Window>;
-    const fields = output.fields.map((field) => field.name);
-    const pack: UserFunction = {
-      kind: 'doFn',
-      doFn: new PackExamples(types, windowCoder, deadLetters) as never,
-      context: packingContext(),
-    };
-    const unpack: UserFunction = {
-      kind: 'doFn',
-      doFn: new UnpackPredictions(types, fields, deadLetters) as never,
-    };
-    const rows = new RowCoder(output) as Coder<unknown>;
-    const coder = (types.key ? new KVCoder(coderOf(types.key), rows) : rows) as Coder<OutputT>;
-    const { handler } = this.settings;
+    const { settings } = this;
+    const { handler, types, options, expansionService } = settings;
     const kwargs = isPythonHandler(handler) ? handler.kwargs : {};
     const request = { transform: node.name, modelLoader: handler.name, kwargs };
     const model =
-      testModelStep(types, deadLetters, request) ??
-      (isPythonHandler(handler) ? this.external(handler, node.name) : this.local(handler));
-    // Without dead letters there is one output, and so the plain steps.
-    const result = deadLetters
-      ? withFailed<InputT, OutputT>(input, pack, model, unpack, coder)
-      : input
-          .apply(step(new ParDo<InputT, Uint8Array>(pack, new BytesCoder()), 'Pack'))
-          .apply(model)
-          .apply(step(new ParDo<Uint8Array, OutputT>(unpack, coder), 'Unpack'));
-    return result as PValue as ResultT;
-  }
-
-  /** The handler, which a method that only Python's handlers know is about. */
-  private pythonHandler(method: string): PythonModelHandler {
-    const { handler } = this.settings;
-    if (isPythonHandler(handler)) return handler;
-    throw new BeamBridgeError('INVALID_ARGUMENT', `${method}() is for handlers that Python runs`, {
-      hint: `${handler.name} runs in TypeScript: give its options where it is made.`,
-    });
-  }
-
-  private local(handler: TypeScriptModelHandler<never, unknown, unknown>): Packed {
-    const { types, deadLetters } = this.settings;
-    return localInferenceStep({
-      handler,
-      types,
-      hasFailures: deadLetters,
-      inferenceArgs: {},
-      metricsNamespace: `BeamML_${handler.name}`,
-    });
-  }
-
-  private external(handler: PythonModelHandler, transform: string): Packed {
-    const { types, output, expansionService, deadLetters } = this.settings;
-    const { loader, kwargs, extras, packages } = handler;
-    const managed = expansionService === undefined;
-    const own = ownLoaderModule(loader);
-    const args: Record<string, unknown> = {
-      model_handler_provider: own ? loader : pythonCallable(loader),
-      schema: typed(bytes, schemaBytes(output)),
-      transform,
-    };
-    if (types.key) args.key_schema = typed(bytes, schemaBytes(row({ key: types.key })));
-    // Arguments of our own loaders are values of JSON's, which need no type.
-    if (own) args.options = JSON.stringify(kwargs);
-    else if (Object.keys(kwargs).length > 0) args.kwargs = kwargs;
-    if (deadLetters) args.dead_letters = true;
-    // Only the managed host runs on this machine for sure.
-    if (managed) args.base_dir = process.cwd();
-    else args.source = runInferenceSource(own);
-    return pythonTransform(managed ? RUN_INFERENCE : '__constructor__', args, undefined, {
-      output: bytes,
-      packages,
-      extras: extrasBeside(extras, packages),
-      expansionService,
-    }) as Packed;
+      testModelStep(types, options.deadLetters !== undefined, request) ??
+      (isPythonHandler(handler)
+        ? pythonStep({ ...settings, handler }, node.name)
+        : localStep({ ...settings, handler }, node.name));
+    const folder = expansionService === undefined ? process.cwd() : undefined;
+    return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;
   }
 }
 
-function runnable(handler: ModelHandler): Settings['handler'] {
-  if (isPythonHandler(handler) || isTypeScriptHandler(handler)) return handler as never;
-  throw new BeamBridgeError('INVALID_ARGUMENT', 'RunInference was given no model handler', {
-    hint: 'Make one with sklearn, onnx, onnxLocal, modelHandler or the like.',
-  });
+function checkCallable(method: string, given: unknown, functions: readonly ValueFunction[]): void {
+  const isCallable = typeof given === 'object' && given !== null && 'expr' in given;
+  if (isCallable && functions.length === 0) return;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    isCallable
+      ? `${method} is given a Python callable on the far side of a TypeScript function`
+      : `${method} is given neither a function nor a Python callable`,
+    {
+      hint: isCallable
+        ? 'Python runs next to the model: give Python callables first, and TypeScript functions after them.'
+        : "Give a function, or pythonCallable('…').",
+    },
+  );
 }

@@ -131,6 +131,7 @@ export { assignTimestamps, type WindowingOptions, windowInto } from './window-in
 export {
   fixedWindows,
   globalWindows,
+  isGlobal,
   sessions,
   slidingWindows,
   standardWindowFn,

@@ -8,7 +8,7 @@ import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescri
 import { checkCount, type InProcessModel, PackedAnswers } from '../packed-answers.ts';
 import type { InferenceTypes } from '../packing.ts';
 import { type Packed, step } from '../steps.ts';
-import { BatchSizes } from './batch-sizes.ts';
+import { BatchSizes, type LocalBatching } from './batch-sizes.ts';
 import { acquireModel, type LoadedModel } from './loaded-models.ts';
 
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
@@ -20,6 +20,8 @@ export interface LocalInference {
   readonly hasFailures: boolean;
   readonly inferenceArgs: InferenceArgs;
   readonly metricsNamespace: string;
+  /** In place of the handler's. */
+  readonly batching?: LocalBatching<never> | undefined;
 }
 
 /** The metrics of a RunInference, by the names that Beam's Python SDK gives them. */
@@ -40,7 +42,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
   private isLoadReported = false;
 
   constructor(private readonly inference: LocalInference) {
-    this.sizes = new BatchSizes(inference.handler.batching as never);
+    this.sizes = new BatchSizes((inference.batching ?? inference.handler.batching) as never);
   }
 
   async setup(): Promise<void> {

@@ -6,7 +6,8 @@ import { ByteReader, ByteWriter } from '../../../src/base/index.ts';
 import { GlobalWindow, IntervalWindow, NO_FIRING, type Window } from '../../../src/coders/index.ts';
 import { ColumnCodec } from '../../../src/ml/columns.ts';
 import { RunInference } from '../../../src/ml/index.ts';
-import { type InferenceTypes, PackExamples, UnpackPredictions } from '../../../src/ml/packing.ts';
+import { type InferenceTypes, PackExamples } from '../../../src/ml/packing.ts';
+import { UnpackPredictions } from '../../../src/ml/unpacking.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { array, float64, int64, string } from '../../../src/schema/index.ts';
 import {
@@ -92,7 +93,7 @@ test('failures take the place of predictions', () => {
   answer.prefixed((failures) => {
     failures.varint(1);
     failures.varint(1);
-    for (const text of ['ValueError', 'no 2', 'trace']) {
+    for (const text of ['postprocess 1', 'ValueError', 'no 2', 'trace']) {
       failures.prefixedBytes(new TextEncoder().encode(text));
     }
   });
@@ -100,6 +101,8 @@ test('failures take the place of predictions', () => {
   const unpack = new UnpackPredictions({ ...TYPES, key: string }, ['example', 'inference'], true);
   const failed = {
     element: { key: 'b', value: 2 },
+    step: 'postprocess',
+    index: 1,
     errorType: 'ValueError',
     message: 'no 2',
     traceback: 'trace',

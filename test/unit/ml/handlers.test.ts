@@ -140,9 +140,10 @@ test('the model id follows the declared fields', () => {
     keyed.apply(RunInference.ofKVs(sklearn(MODEL), string).withModelId()).coder.name,
     /^kv<string_utf8, row\{.*model_id/,
   );
-  assert.throws(() => (infer.withDeadLetters() as unknown as typeof infer).withModelId(), {
-    code: 'INVALID_ARGUMENT',
-  });
+  const { predictions } = examples.apply(infer.withDeadLetters().withModelId());
+  predictions.map(({ model_id }) => model_id satisfies string | null);
+  const names = infer.withPostprocess(({ inference }) => `${inference}`);
+  assert.throws(() => names.withModelId(), { code: 'INVALID_ARGUMENT' });
 });
 
 test('a handler is made of its parts, too', () => {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program's own functions before and after a model.
+
+import type { KV } from '../coders/index.ts';
+import { type DoFn, type TaggedOutput, tagged } from '../transforms/index.ts';
+import { failureOf, type InferenceStep, REJECTED } from './dead-letters.ts';
+
+/** A function of an example or of a prediction, and of its key where there is one. */
+export type ValueFunction = (value: never, key: never) => unknown;
+
+/** Applies functions one after another to each element, or to the value of each key-value. */
+export class ApplyFunctions implements DoFn<unknown, unknown> {
+  constructor(
+    private readonly functions: readonly ValueFunction[],
+    private readonly step: InferenceStep & ('preprocess' | 'postprocess'),
+    private readonly keyed: boolean,
+    /** Whether an element for which one throws goes to another output, instead of failing the run. */
+    private readonly rejects: boolean,
+  ) {}
+
+  process(element: unknown): unknown[] | Promise<unknown[]> {
+    const value = this.keyed ? (element as KV<unknown, unknown>).value : element;
+    return this.from(0, element, value);
+  }
+
+  /** Waits only for a function that has to be waited for. */
+  private from(start: number, element: unknown, value: unknown): unknown[] | Promise<unknown[]> {
+    const key = this.keyed ? (element as KV<unknown, unknown>).key : undefined;
+    let current = value;
+    for (let i = start; i < this.functions.length; i++) {
+      try {
+        current = this.functions[i]!(current as never, key as never);
+      } catch (error) {
+        return [this.failed(element, error, i)];
+      }
+      if (current instanceof Promise) {
+        return current.then(
+          (next: unknown) => this.from(i + 1, element, next),
+          (error: unknown) => [this.failed(element, error, i)],
+        );
+      }
+    }
+    return [this.keyed ? { key, value: current } : current];
+  }
+
+  private failed(element: unknown, error: unknown, index: number): TaggedOutput<unknown> {
+    if (!this.rejects) throw error;
+    const failure = failureOf(error, this.step, index);
+    return tagged(REJECTED, { element: this.original(element), ...failure });
+  }
+
+  /** What went in: after the model an element is a prediction, which holds its example. */
+  private original(element: unknown): unknown {
+    if (this.step === 'preprocess') return element;
+    if (!this.keyed) return (element as { example: unknown }).example;
+    const { key, value } = element as KV<unknown, { example: unknown }>;
+    return { key, value: value.example };
+  }
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a RunInference may be asked for besides its handler: checked here, and sent to Python under
+// the names of python-env/beambridge_host/options.py.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { describeValue } from '../coders/index.ts';
+import { type PythonCallable, typed } from '../external/index.ts';
+import { array, float64, int64 } from '../schema/index.ts';
+import type { DeadLetterOptions } from './dead-letters.ts';
+
+/**
+ * How many rows, and which, a handler gets at once. What is left out stays as the handler says; a
+ * handler that says nothing gets 16 rows, then more and more up to 10,000 while that takes below 0.1
+ * seconds, and fewer when it takes above 5.
+ */
+export interface BatchingOptions {
+  /**
+   * Rows that a call should have at least. Rows wait for one another until the end of their bundle, or
+   * with `maxDurationMs` so long; what is there then is scored, however few.
+   */
+  minSize?: number | undefined;
+  /** Rows that a call has at most. */
+  maxSize?: number | undefined;
+  /**
+   * How long rows wait for others of their window, from bundle to bundle, in milliseconds: until there
+   * are `minSize` of them, or else `maxSize`, or else 4,096. For streams, whose bundles are small.
+   */
+  maxDurationMs?: number | undefined;
+  /** What the weights of a call's rows sum up to at most. A heavier row goes alone. Needs `weight`. */
+  maxWeight?: number | undefined;
+  /** A row's weight, a whole number. Gets what the handler gets; with keys that may be a pair. */
+  weight?: PythonCallable | undefined;
+  /** A row's length: rows of different buckets share no call, which saves padding. Gets what `weight` gets. */
+  length?: PythonCallable | undefined;
+  /**
+   * Where one bucket of lengths ends and the next begins, rising. Needs `length`.
+   * @default [16, 32, 64, 128, 256, 512]
+   */
+  lengthBuckets?: readonly number[] | undefined;
+}
+
+/** What a worker should be like that runs a transform. Runners may ignore it; the local ones do. */
+export interface ResourceHints {
+  /** Memory, in bytes or as text such as `'16GB'`. */
+  minRam?: number | string | undefined;
+  /** Such as `'type:nvidia-tesla-t4;count:1;install-nvidia-driver'`. */
+  accelerator?: string | undefined;
+  cpuCount?: number | undefined;
+  /** Bundles that one worker works on at once. */
+  maxActiveBundlesPerWorker?: number | undefined;
+}
+
+/** Settings of Beam's model manager, which loads models onto a GPU as long as its memory lasts. */
+export interface ModelManagerOptions {
+  /** Share of the GPU's memory that is kept free. @default 0.1 */
+  slackPercentage?: number | undefined;
+  /** Seconds between two looks at the memory. @default 0.5 */
+  pollIntervalSecs?: number | undefined;
+  /** Seconds over which its peak is taken. @default 30 */
+  peakWindowSecs?: number | undefined;
+  /** Looks before what a model takes is estimated. @default 5 */
+  minDataPoints?: number | undefined;
+  /** How much a new estimate counts against the old one, from 0 to 1. @default 0.2 */
+  smoothingFactor?: number | undefined;
+  /** Seconds for which an evicted model is not loaded again. @default 10 */
+  evictionCooldownSecs?: number | undefined;
+  /** Copies of a model that are kept at least. @default 1 */
+  minModelCopies?: number | undefined;
+  /** Seconds that a batch waits for a model at most. @default 300 */
+  waitTimeoutSecs?: number | undefined;
+  /** Seconds that loading waits for its turn at most. @default 60 */
+  lockTimeoutSecs?: number | undefined;
+}
+
+/** Everything that was asked for. */
+export interface InferenceOptions {
+  readonly inferenceArgs?: Readonly<Record<string, unknown>>;
+  readonly batching?: BatchingOptions;
+  /** Python functions, in the order in which they were given. */
+  readonly preprocess?: readonly PythonCallable[];
+  readonly postprocess?: readonly PythonCallable[];
+  readonly deadLetters?: DeadLetterOptions;
+  readonly large?: { readonly copies?: number | undefined };
+  readonly envVars?: Readonly<Record<string, string>>;
+  readonly resourceHints?: ResourceHints;
+  readonly modelIdentifier?: string;
+  readonly metricsNamespace?: string;
+  readonly modelManager?: ModelManagerOptions;
+}
+
+function refuse(message: string, hint: string): BeamBridgeError {
+  return new BeamBridgeError('INVALID_ARGUMENT', message, { hint });
+}
+
+/** @throws BeamBridgeError `INVALID_ARGUMENT` for a value that is no whole number above 0 */
+export function checkCount(name: string, value: unknown): void {
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) > 0)) return;
+  throw refuse(`${name} is ${describeValue(value)}`, 'Give a whole number above 0.');
+}
+
+function checkPositive(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return;
+  throw refuse(`${name} is ${describeValue(value)}`, 'Give a number above 0.');
+}
+
+/** @throws BeamBridgeError `INVALID_ARGUMENT` for what is no text of at least a character */
+export function checkText(name: string, value: unknown): void {
+  if (typeof value === 'string' && value.trim() !== '') return;
+  throw refuse(`${name} is ${describeValue(value)}`, 'Give a text that is not empty.');
+}
+
+function isCallable(value: unknown): value is PythonCallable {
+  return typeof value === 'object' && value !== null && 'expr' in value;
+}
+
+/** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
+export function checkBatching(batching: BatchingOptions): BatchingOptions {
+  const { minSize, maxSize, maxDurationMs, maxWeight, weight, length, lengthBuckets } = batching;
+  checkCount('minSize', minSize);
+  checkCount('maxSize', maxSize);
+  checkCount('maxWeight', maxWeight);
+  checkPositive('maxDurationMs', maxDurationMs);
+  if (minSize !== undefined && maxSize !== undefined && minSize > maxSize) {
+    throw refuse(`minSize ${minSize} is above maxSize ${maxSize}`, 'Leave one of them out.');
+  }
+  for (const [name, given] of Object.entries({ weight, length })) {
+    if (given === undefined || isCallable(given)) continue;
+    throw refuse(
+      `${name} is no Python callable`,
+      `Python calls it: ${name}: pythonCallable('lambda row: len(row)').`,
+    );
+  }
+  if (maxWeight !== undefined && !weight) {
+    throw refuse('maxWeight is given without weight', "Add weight: pythonCallable('len').");
+  }
+  if (lengthBuckets !== undefined) checkBuckets(lengthBuckets, length);
+  return batching;
+}
+
+function checkBuckets(buckets: readonly number[], length: PythonCallable | undefined): void {
+  if (!length)
+    throw refuse('lengthBuckets are given without length', "Add length: pythonCallable('len').");
+  const rises = (bound: number, i: number) =>
+    Number.isSafeInteger(bound) && bound > (i === 0 ? 0 : buckets[i - 1]!);
+  if (Array.isArray(buckets) && buckets.length > 0 && buckets.every(rises)) return;
+  throw refuse(
+    `lengthBuckets are ${describeValue(buckets)}`,
+    'Give whole numbers above 0, each above the one before.',
+  );
+}
+
+/** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
+export function checkDeadLetters(options: DeadLetterOptions): DeadLetterOptions {
+  const { threshold, timeoutMs } = options;
+  if (
+    threshold !== undefined &&
+    !(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)
+  ) {
+    throw refuse(
+      `threshold is ${describeValue(threshold)}`,
+      'Give the share of rows that may fail, from 0 to 1.',
+    );
+  }
+  checkPositive('timeoutMs', timeoutMs);
+  return options;
+}
+
+/** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
+export function checkResourceHints(hints: ResourceHints): ResourceHints {
+  const { minRam, accelerator, cpuCount, maxActiveBundlesPerWorker } = hints;
+  const isSize = typeof minRam === 'string' && /^\s*\d+(\.\d+)?\s*([KMGTP]i?)?B\s*$/.test(minRam);
+  if (!isSize) {
+    if (typeof minRam === 'string') {
+      throw refuse(
+        `minRam is ${describeValue(minRam)}`,
+        "Give bytes, or text such as '16GB' or '512MiB'.",
+      );
+    }
+    checkCount('minRam', minRam);
+  }
+  if (accelerator !== undefined) checkText('accelerator', accelerator);
+  checkCount('cpuCount', cpuCount);
+  checkCount('maxActiveBundlesPerWorker', maxActiveBundlesPerWorker);
+  return hints;
+}
+
+/** The options as Python's `settings`, or undefined when there are none. */
+export function pythonSettings(
+  options: InferenceOptions,
+  more: Readonly<Record<string, unknown>>,
+): Record<string, unknown> | undefined {
+  const { inferenceArgs, batching, preprocess, postprocess, deadLetters, large, envVars } = options;
+  const { resourceHints: hints, modelManager: manager } = options;
+  const settings = given({
+    inference_args: inferenceArgs && filled({ ...inferenceArgs }),
+    batching: batching && pythonBatching(batching),
+    preprocess: filledList(preprocess),
+    postprocess: filledList(postprocess),
+    timeout_ms:
+      deadLetters?.timeoutMs === undefined ? undefined : typed(float64, deadLetters.timeoutMs),
+    in_child: deadLetters?.useSubprocess,
+    large_model: large && true,
+    model_copies: large?.copies,
+    env_vars: envVars && filled({ ...envVars }),
+    resource_hints:
+      hints &&
+      filled({
+        min_ram: typeof hints.minRam === 'number' ? `${hints.minRam}B` : hints.minRam,
+        accelerator: hints.accelerator,
+        cpu_count: hints.cpuCount,
+        max_active_bundles_per_worker: hints.maxActiveBundlesPerWorker,
+      }),
+    model_identifier: options.modelIdentifier,
+    metrics_namespace: options.metricsNamespace,
+    model_manager: manager && pythonManager(manager),
+    ...more,
+  });
+  return filled(settings);
+}
+
+function pythonBatching(batching: BatchingOptions): Record<string, unknown> | undefined {
+  return filled({
+    min_batch_size: batching.minSize,
+    max_batch_size: batching.maxSize,
+    max_batch_weight: batching.maxWeight,
+    element_size_fn: batching.weight,
+    length_fn: batching.length,
+    bucket_boundaries: batching.lengthBuckets && typed(array(int64), [...batching.lengthBuckets]),
+  });
+}
+
+function pythonManager(manager: ModelManagerOptions): Record<string, unknown> {
+  const seconds = (value: number | undefined) =>
+    value === undefined ? undefined : typed(float64, value);
+  return given({
+    // A row has a field at least.
+    verbose_logging: false,
+    slack_percentage: seconds(manager.slackPercentage),
+    poll_interval: seconds(manager.pollIntervalSecs),
+    peak_window_seconds: seconds(manager.peakWindowSecs),
+    min_data_points: manager.minDataPoints,
+    smoothing_factor: seconds(manager.smoothingFactor),
+    eviction_cooldown_seconds: seconds(manager.evictionCooldownSecs),
+    min_model_copies: manager.minModelCopies,
+    wait_timeout_seconds: seconds(manager.waitTimeoutSecs),
+    lock_timeout_seconds: seconds(manager.lockTimeoutSecs),
+  });
+}
+
+function given(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function filled(fields: Record<string, unknown>): Record<string, unknown> | undefined {
+  const known = given(fields);
+  return Object.keys(known).length > 0 ? known : undefined;
+}
+
+function filledList<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return list && list.length > 0 ? list : undefined;
+}
