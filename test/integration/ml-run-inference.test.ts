@@ -345,7 +345,7 @@ run_inference = PythonCallableWithSource(open(sys.argv[1]).read())
 transform = run_inference(
     model_handler_provider=SklearnModelHandlerNumpy, schema=schema.SerializeToString(), kwargs={'model_uri': 'x'})
 from beambridge_host import packed
-steps = [packed.Gather(), packed.PackedHandler(transform._handler, transform._declared, 't')]
+steps = [packed.Gather(), transform._handler]
 open(sys.argv[2], 'wb').write(pickler.dumps(steps))
 `);
   const kind = python(`
