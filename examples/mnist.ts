@@ -10,11 +10,10 @@
 
 import { counter } from 'beambridge';
 import { readFromText, writeToText } from 'beambridge/io';
-import { RunInference } from 'beambridge/ml';
+import { RunInference, sklearn } from 'beambridge/ml';
 import { array, int64 } from 'beambridge/schema';
 import { isData, parseDigit } from './support/digits.ts';
 import { exampleFlags } from './support/flags.ts';
-import { KEYED_SKLEARN } from './support/handlers.ts';
 
 const { flags, runner, expansionService } = exampleFlags({
   input: '.cache/mnist/digits/test.csv',
@@ -22,11 +21,12 @@ const { flags, runner, expansionService } = exampleFlags({
   modelPath: '.cache/mnist/digits/model.pkl',
 });
 
-let inference = RunInference.ofKVs(
-  KEYED_SKLEARN,
-  { example: array(int64), inference: int64 },
-  int64,
-).withKwarg('model_uri', flags.modelPath);
+const model = sklearn({
+  modelUri: flags.modelPath,
+  example: array(int64),
+  inference: int64,
+});
+let inference = RunInference.ofKVs(model, int64);
 if (expansionService) inference = inference.withExpansionService(expansionService);
 
 const result = await runner.run((root) =>

@@ -3,22 +3,21 @@
 
 import { createRunner } from 'beambridge';
 import { readFromText, writeToText } from 'beambridge/io';
-import { RunInference } from 'beambridge/ml';
+import { RunInference, sklearn } from 'beambridge/ml';
 import { array, int64 } from 'beambridge/schema';
 import { parseDigit } from './support/digits.ts';
-import { KEYED_SKLEARN } from './support/handlers.ts';
+
+const model = sklearn({
+  modelUri: '.cache/mnist/digits/model.pkl',
+  example: array(int64),
+  inference: int64,
+});
 
 await createRunner({ runner: 'direct' }).run((root) =>
   root
     .apply(readFromText('.cache/mnist/digits/test.csv'))
     .map(parseDigit) // "7,0,0,12,…" to { key: 7, value: [0, 0, 12, …] }
-    .apply(
-      RunInference.ofKVs(
-        KEYED_SKLEARN,
-        { example: array(int64), inference: int64 },
-        int64,
-      ).withKwarg('model_uri', '.cache/mnist/digits/model.pkl'),
-    )
+    .apply(RunInference.ofKVs(model, int64))
     .map(({ key, value }) => `${key},${value.inference}`)
     .apply(writeToText('out/predictions')),
 );

@@ -2,6 +2,7 @@
 // One bundle of a stage: its input, what it gave so far, and how it becomes part of the run. Where a
 // worker may be lost, nothing of a bundle is shown before it has succeeded, so that it can run again.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import { ByteReader, ByteWriter } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type {
@@ -53,10 +54,23 @@ export type BundleContents =
   | { firings: readonly Firing[] }
   | { residues: readonly Residue[] };
 
+/** Turns of the event loop in which gRPC puts on its way what it was given. */
+const TURNS_TO_SEND = 4;
+
+/** A bundle that has succeeded. */
+export interface Finished {
+  readonly result: BundleResult;
+  /** Hands on what was kept until now. */
+  show(): Promise<void>;
+}
+
 /** Elements in one bundle: more go into the next one, so that a failure costs little. */
 const MOST_ELEMENTS = 1_000_000;
-/** The same in bytes, for bundles that are kept until they have succeeded. */
-const MOST_BYTES = 8 * 1024 * 1024;
+/**
+ * The same in bytes, for bundles that are kept until they have succeeded. Few enough that the next
+ * stage soon has something to do, while this one goes on.
+ */
+const MOST_BYTES = 2 * 1024 * 1024;
 
 export class Bundle {
   /** Nothing below it can come out of this bundle. */
@@ -83,7 +97,8 @@ export class Bundle {
     }
   }
 
-  async run(started: (running: RunningBundle) => void): Promise<BundleResult> {
+  /** Resolves once its worker is done: what it gave counts when it is shown. */
+  async run(started: (running: RunningBundle) => void): Promise<Finished> {
     const { owner } = this;
     const layer = owner.state?.layer();
     const output = new Output(owner);
@@ -102,9 +117,9 @@ export class Bundle {
       const result = await running.done;
       this.keep(result.residuals);
       layer?.commit();
-      await output.commit();
+      output.commitTimers();
       owner.around.count(result.monitoringInfos);
-      return result;
+      return { result, show: () => output.show() };
     } finally {
       this.running = undefined;
     }
@@ -268,9 +283,17 @@ class Output implements BundleOutput {
     return around.deliver(pcollection, elements);
   }
 
-  /** Makes everything count. */
-  async commit(): Promise<void> {
+  /** Makes timers count; the state that goes with them does already. */
+  commitTimers(): void {
     for (const timer of this.timers) this.owner.timers?.apply(...timer);
-    for (const [transformId, data] of this.kept) await this.hand(transformId, data);
+  }
+
+  /** Hands on what was kept. */
+  async show(): Promise<void> {
+    for (const [transformId, data] of this.kept) {
+      // Whoever takes it may compute for long: the next bundle's input goes out before.
+      for (let i = 0; i < TURNS_TO_SEND; i++) await turn();
+      await this.hand(transformId, data);
+    }
   }
 }

@@ -16,6 +16,8 @@ import type { EngineNode } from './node.ts';
 
 /** A producer does not wait for ever: the consumer may be waiting for it. */
 const LONGEST_PAUSE_MS = 50;
+/** No bundle starts while so many have not handed on what they gave: their output is in memory. */
+const MOST_SHOWING = 4;
 /** How often a bundle may run anew whose worker was lost. */
 const MOST_ATTEMPTS = 4;
 /** How long a bundle of elements that never end may run before its results are wanted. */
@@ -37,6 +39,8 @@ export class StageNode implements EngineNode {
   private blocked: Block[] = [];
   private residues: Residue[] = [];
   private readonly running = new Set<Bundle>();
+  /** Bundles that succeeded and hand on what they gave. They hold back the watermark, and no worker. */
+  private readonly showing = new Set<Bundle>();
   private waiters: (() => void)[] = [];
   private hungry: (() => void) | undefined;
   private expired: Instant = MIN_TIMESTAMP;
@@ -77,6 +81,7 @@ export class StageNode implements EngineNode {
     const waiting = Math.min(this.queue.minTimestamp, ...this.blocked.map((b) => b.minTimestamp));
     let inWork = MAX_TIMESTAMP;
     for (const bundle of this.running) inWork = Math.min(inWork, bundle.hold);
+    for (const bundle of this.showing) inWork = Math.min(inWork, bundle.hold);
     let held = MAX_TIMESTAMP;
     for (const { hold } of this.residues) held = Math.min(held, hold);
     this.inputWatermark = Math.max(this.inputWatermark, Math.min(upstream, waiting, inWork));
@@ -91,7 +96,7 @@ export class StageNode implements EngineNode {
   private startBundles(): boolean {
     const { owner } = this;
     let started = false;
-    while (this.running.size < owner.mostBundles) {
+    while (this.running.size < owner.mostBundles && this.showing.size < MOST_SHOWING) {
       const bundle = this.nextBundle();
       if (!bundle) break;
       started = true;
@@ -180,12 +185,16 @@ export class StageNode implements EngineNode {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          const result = await bundle.run((running) => {
+          const { result, show } = await bundle.run((running) => {
             clearInterval(checkpoints);
             checkpoints = this.checkpointing(bundle, running);
           });
           clearInterval(checkpoints);
           this.residues.push(...bundle.residues);
+          this.showing.add(bundle);
+          this.running.delete(bundle);
+          owner.around.wake();
+          await show();
           await owner.finished(result);
           return;
         } catch (error) {
@@ -196,6 +205,7 @@ export class StageNode implements EngineNode {
     } finally {
       clearInterval(checkpoints);
       this.running.delete(bundle);
+      this.showing.delete(bundle);
       owner.around.wake();
     }
   }
@@ -224,7 +234,7 @@ export class StageNode implements EngineNode {
 
   get isQuiet(): boolean {
     const waits = !this.queue.isEmpty || this.blocked.length > 0 || this.residues.length > 0;
-    return this.running.size === 0 && !waits;
+    return this.running.size === 0 && this.showing.size === 0 && !waits;
   }
 
   /** Ends the bundles under way. */

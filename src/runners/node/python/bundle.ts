@@ -173,13 +173,18 @@ async function monitoringInfos(
   const { monitoringInfos: long = [], monitoringData: short = {} } = response ?? {};
   const ids = Object.keys(short);
   if (long.length > 0 || ids.length === 0) return long;
-  const { response: names } = await worker.instruct({
-    case: 'monitoringInfos',
-    value: { monitoringInfoId: ids },
-  });
-  const infos = names.case === 'monitoringInfos' ? names.value.monitoringInfo : {};
+  const { shortNames } = worker;
+  const unknown = ids.filter((id) => !shortNames.has(id));
+  if (unknown.length > 0) {
+    const { response: names } = await worker.instruct({
+      case: 'monitoringInfos',
+      value: { monitoringInfoId: unknown },
+    });
+    const infos = names.case === 'monitoringInfos' ? names.value.monitoringInfo : {};
+    for (const [id, info] of Object.entries(infos)) shortNames.set(id, info);
+  }
   return ids.flatMap((id) => {
-    const info = infos[id];
+    const info = shortNames.get(id);
     return info ? [{ ...info, payload: short[id] ?? new Uint8Array() }] : [];
   });
 }

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../../../base/index.ts';
-import { isThenable, type MaybePromise } from '../../../harness/index.ts';
+import { isThenable, type MaybePromise, type MonitoringInfo } from '../../../harness/index.ts';
 import {
   create,
   fn,
@@ -39,6 +39,8 @@ export class Worker {
   readonly connected: Promise<void>;
   /** Resolves with the reason once the worker is of no more use. */
   readonly gone: Promise<BeamBridgeError>;
+  /** What the worker's short names of metrics stand for, as far as it was asked. */
+  readonly shortNames = new Map<string, MonitoringInfo>();
   private readonly connect: { resolve: () => void; reject: (error: Error) => void };
   private readonly end: (reason: BeamBridgeError) => void;
   private readonly answers = new Map<
