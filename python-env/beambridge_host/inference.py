@@ -32,15 +32,16 @@ from beambridge_host.scoring import PackedHandler, Route, Setup
 
 
 def run_inference(
-    model_handler_provider: Union[str, Callable[..., Any]],
-    schema: bytes,
+    model_handler_provider: Union[str, Callable[..., Any]] = '',
+    schema: bytes = b'',
     key_schema: bytes = b'',
     kwargs: Any = None,
     options: str = '',
     transform: str = '',
     base_dir: str = '',
     dead_letters: bool = False,
-    settings: Any = None) -> beam.PTransform:
+    settings: Any = None,
+    models: Any = None) -> beam.PTransform:
   """The transform that src/ml expands.
 
   Args:
@@ -54,33 +55,50 @@ def run_inference(
     base_dir: folder that relative paths of models start from, when this machine runs the pipeline.
     dead_letters: whether answers say which rows failed, instead of the run failing.
     settings: a row of the names in Options.
+    models: in place of a provider, a row of rows of `keys` and the arguments that make their handler.
   """
   fields = {field.name: field for field in schema_pb2.Schema.FromString(schema).fields}
   keys = schema_pb2.Schema.FromString(key_schema).fields
-  if isinstance(model_handler_provider, str):
-    handler = _build_own(model_handler_provider, json.loads(options), base_dir, transform)
-  else:
-    handler = _build_handler(model_handler_provider, _arguments(model_handler_provider, kwargs, base_dir), transform)
-  if base_dir:
-    check_model_files(handler, transform)
-    check_credentials(handler, transform)
-  arrays.announce(handler, fields['example'], transform)
   wanted = read_options(settings)
-  check_options(handler, wanted, transform)
+
+  def built(provider: Any, given: Any, own: str) -> Any:
+    if isinstance(provider, str):
+      handler = _build_own(provider, json.loads(own), base_dir, transform)
+    else:
+      handler = _build_handler(provider, _arguments(provider, given, base_dir), transform)
+    if base_dir:
+      check_model_files(handler, transform)
+      check_credentials(handler, transform)
+    arrays.announce(handler, fields['example'], transform)
+    check_options(handler, wanted, transform)
+    return handler
+
+  route_of: Optional[dict[Any, int]] = None
+  if models:
+    route_of, routes = {}, []
+    for model in models:
+      handler = built(model.model_handler_provider, getattr(model, 'kwargs', None), getattr(model, 'options', ''))
+      route_of.update({key: len(routes) for key in model.keys})
+      routes.append(_route_of_keys(handler, model.keys[0], wanted, transform))
+    hints: dict[str, Any] = {}
+  else:
+    handler = built(model_handler_provider, kwargs, options)
+    routes = [_route(handler, bool(keys), wanted, transform)]
+    hints = handler.get_resource_hints()
   setup = Setup(
-      [_route(handler, bool(keys), wanted, transform)], _declared(fields, keys), transform, _plan(wanted),
-      eager=not wanted.model_updates, managed=wanted.model_manager is not None, env_vars=wanted.env_vars,
-      limit=wanted.timeout_ms and wanted.timeout_ms / 1000)
+      routes, _declared(fields, keys), transform, _plan(wanted, len(routes)), route_of,
+      eager=not wanted.model_updates and route_of is None, managed=wanted.model_manager is not None,
+      env_vars=wanted.env_vars, limit=wanted.timeout_ms and wanted.timeout_ms / 1000)
   inference = PackedInference(DeadLetterHandler if dead_letters else PackedHandler, setup, wanted)
   # Hints for all steps together, because steps with different ones are not run together.
-  return inference.with_resource_hints(**{**handler.get_resource_hints(), **wanted.resource_hints})
+  return inference.with_resource_hints(**{**hints, **wanted.resource_hints})
 
 
-def _plan(options: Options) -> Plan:
+def _plan(options: Options, routes: int) -> Plan:
   most = options.max_models
-  if options.model_updates:
+  if options.model_updates and most is None:
     # The current model and the one before it, of each key's.
-    most = 2 * (most or 1)
+    most = 2 * routes
   return Plan(
       options.model_identifier or uuid.uuid4().hex, most, options.in_child,
       True if options.large_model else None, options.model_copies)
@@ -165,6 +183,19 @@ def _route(handler: Any, keyed: bool, options: Options, transform: str) -> Route
   return Route(handler, with_functions(handler, options, pairs), pairs, batching)
 
 
+def _route_of_keys(handler: Any, key: Any, options: Options, transform: str) -> Route:
+  why = examples.fits_unkeyed(handler)
+  if why:
+    raise bridge_error(
+        'INVALID_ARGUMENT', f'perKey: {why}', hint='Give handlers of examples alone.', transform=transform)
+  if options.model_manager is not None:
+    raise bridge_error(
+        'UNSUPPORTED', "Beam's model manager holds one model, and perKey has several",
+        hint='Leave withModelManager out; maxModelsPerWorker bounds what is loaded.', transform=transform)
+  batching = {**handler.batch_elements_kwargs(), **(options.batching or {})}
+  return Route(handler, with_functions(handler, options, False), False, batching, str(key))
+
+
 def _declared(fields: dict[str, schema_pb2.Field], keys: Any) -> Declared:
   predicted = tuple(fields[name].SerializeToString() for name in ('inference', 'model_id') if name in fields)
   return Declared(
@@ -178,7 +209,7 @@ class PackedInference(beam.PTransform):
     super().__init__()
     self._handler = packed_handler(setup)
     # What the program asks for by withBatching is gathered before it gets here.
-    self._waits = {} if options.batching else {
+    self._waits = {} if options.batching or setup.route_of else {
         name: value
         for name, value in setup.routes[0].batching.items()
         if name in ('min_batch_size', 'max_batch_size', 'max_batch_duration_secs')

@@ -133,6 +133,23 @@ class BatchSizesTest(unittest.TestCase):
     self.assertEqual(self.sizes(6, max_batch_size=5, element_size_fn=lambda row: row), [3, 1, 1, 1])
 
 
+  def test_rows_of_a_bucket_share_calls_and_keep_their_order(self):
+    calls = []
+
+    def act(rows: Sequence[str]) -> Sequence[str]:
+      calls.append(list(rows))
+      return [row.upper() for row in rows]
+
+    sizes = batching.BatchSizes({'length_fn': len, 'bucket_boundaries': [2, 4]})
+    self.assertEqual(sizes.apply(['aaaa', 'b', 'cc', 'd', 'eee'], act), ['AAAA', 'B', 'CC', 'D', 'EEE'])
+    self.assertEqual(calls, [['b', 'd'], ['cc', 'eee'], ['aaaa']])
+
+  def test_rows_and_weight_are_bounded_together(self):
+    heavy = {'element_size_fn': lambda row: row, 'max_batch_weight': 10, 'max_batch_size': 3}
+    parts = list(batching.BatchSizes(heavy).slices([1, 1, 1, 1, 9, 2, 20]))
+    self.assertEqual(parts, [[1, 1, 1], [1, 9], [2], [20]])
+
+
 class RunInferenceTest(unittest.TestCase):
 
   @classmethod
@@ -264,6 +281,31 @@ class RunInferenceTest(unittest.TestCase):
   def test_a_handler_without_batching(self):
     self.refuses('UNSUPPORTED', lambda: run_inference(
         lambda: Describe().with_no_batching(), schema(FLOATS, INT64), transform='Here'))
+
+  def test_what_a_handler_cannot_be_asked_for(self):
+    def asking(provider: Any = Times, **settings: Any) -> Any:
+      return lambda: run_inference(
+          provider, schema(FLOATS, INT64), transform='Here', settings=settings,
+          kwargs={'factor': 2} if provider is Times else None)
+
+    marked = self.refuses('UNSUPPORTED', asking(model_updates=True))
+    self.assertIn('Times takes no model updates', marked['message'])
+    self.refuses('INVALID_ARGUMENT', asking(resource_hints={'min_ram': 'lots'}))
+    with unittest.mock.patch.dict('sys.modules', {'torch': None, 'apache_beam.ml.inference.model_manager': None}):
+      self.refuses('PYTHON_EXCEPTION', asking(model_manager={'verbose_logging': False}))
+
+  def test_hints_and_identifiers_reach_beam(self):
+    settings = {'resource_hints': {'min_ram': '1GB', 'cpu_count': '2'}, 'model_identifier': 'me',
+                'metrics_namespace': 'mine', 'inference_args': {'nested': beam.Row(a=1)}}
+    transform = run_inference(Describe, schema(INT64, INT64), transform='Here', settings=settings)
+    hints = {urn.rsplit(':', 2)[-2]: value for urn, value in transform.get_resource_hints().items()}
+    self.assertEqual(hints, {'min_ram_bytes': b'1000000000', 'cpu_count': b'2'})
+    with unittest.mock.patch.object(base, 'RunInference', wraps=base.RunInference) as made:
+      with beam.Pipeline('BundleBasedDirectRunner') as p:
+        _ = p | beam.Create([batch(INT64, [])], reshuffle=False) | transform
+    given = made.call_args.kwargs
+    self.assertEqual((given['model_identifier'], given['metrics_namespace']), ('me', 'mine'))
+    self.assertEqual(given['inference_args'], {'nested': {'a': 1}})
 
   def test_an_exception_while_predicting(self):
     marked = self.refuses('PYTHON_EXCEPTION', lambda: self.score(

@@ -10,6 +10,7 @@ import {
   type PValue,
 } from '../pipeline/index.ts';
 import { isPythonHandler, type PythonModelHandler } from './handlers/handler.ts';
+import { isPerKey } from './handlers/per-key.ts';
 import type { TypeScriptModelHandler } from './handlers/typescript.ts';
 import type { UpdateSource } from './model-updates.ts';
 import { checkWatched, type WatchedModelOptions } from './model-updates.ts';
@@ -76,6 +77,11 @@ export abstract class Configurable<
   /** The same transform with more keyword arguments for the model loader. */
   withKwargs(kwargs: Readonly<Record<string, unknown>>): this {
     const handler = this.pythonHandler('withKwargs');
+    if (isPerKey(handler)) {
+      throw new BeamBridgeError('INVALID_ARGUMENT', 'withKwargs() is given beside perKey', {
+        hint: 'Give each handler its arguments where it is made.',
+      });
+    }
     return this.changed({ handler: { ...handler, kwargs: { ...handler.kwargs, ...kwargs } } });
   }
 

@@ -65,3 +65,8 @@ function refuseInnerBytes(name: string, type: SchemaType, isPacked = true): void
 export function schemaBytes(type: RowType<unknown>): Uint8Array {
   return toBinary(pb.SchemaSchema, schemaToProto(type));
 }
+
+/** Whether two types are the same. */
+export function sameType(a: SchemaType, b: SchemaType): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

@@ -206,10 +206,11 @@ export function pythonSettings(
     resource_hints:
       hints &&
       filled({
+        // Text throughout, as Beam parses it.
         min_ram: typeof hints.minRam === 'number' ? `${hints.minRam}B` : hints.minRam,
         accelerator: hints.accelerator,
-        cpu_count: hints.cpuCount,
-        max_active_bundles_per_worker: hints.maxActiveBundlesPerWorker,
+        cpu_count: hints.cpuCount?.toString(),
+        max_active_bundles_per_worker: hints.maxActiveBundlesPerWorker?.toString(),
       }),
     model_identifier: options.modelIdentifier,
     metrics_namespace: options.metricsNamespace,

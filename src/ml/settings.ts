@@ -12,6 +12,7 @@ import {
   type ModelHandler,
   pythonModelHandler,
 } from './handlers/handler.ts';
+import { isPerKey } from './handlers/per-key.ts';
 import { isTypeScriptHandler } from './handlers/typescript.ts';
 import { inferExtras } from './packages.ts';
 import type { PythonStepSettings } from './python-step.ts';
@@ -46,6 +47,11 @@ export function initialSettings(
   const handler = isModelHandler(given)
     ? given
     : pythonModelHandler({ ...declared, loader: given, extras: inferExtras(given, []) });
+  if (isPerKey(handler) && !key) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'perKey is given for elements without keys', {
+      hint: 'Use RunInference.ofKVs(perKey([…]), keyType).',
+    });
+  }
   return {
     handler: runnable(handler),
     output,

@@ -73,7 +73,8 @@ export class CurrentModels {
   }
 }
 
-function keyId(key: unknown): string {
+/** Equal for equal keys. */
+export function keyId(key: unknown): string {
   return typeof key === 'string'
     ? key
     : JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));

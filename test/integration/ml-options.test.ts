@@ -13,6 +13,7 @@ import { createRunner } from '../../src/runners/index.ts';
 import { int64, string } from '../../src/schema/index.ts';
 import { stopHosts } from '../../src/services/index.ts';
 import { create, fixedWindows, windowInto } from '../../src/transforms/index.ts';
+import { pythonStage } from '../helpers/python-stage.ts';
 
 /** Says what each call got: the text, the rows of the call, the arguments and the environment. */
 const TELLING = `
@@ -288,4 +289,15 @@ test('a model for all processes, in copies', async () => {
       .apply(telling.withLargeModel({ copies: 2 })),
   );
   assert.deepEqual(rows.map(({ inference }) => inference).sort(), ['a of 2', 'b of 2']);
+});
+
+test('resource hints are in the environment of the stage', async () => {
+  const hinted = telling.withResourceHints({ minRam: '2GiB', cpuCount: 3, accelerator: 'type:x' });
+  const { environment } = await pythonStage((root) =>
+    root.apply(create(['a'])).apply(hinted.withResourceHints({ minRam: 1000 })),
+  );
+  const hints = Object.entries(environment.resourceHints).map(
+    ([urn, value]) => `${urn.split(':').at(-2)}=${new TextDecoder().decode(value)}`,
+  );
+  assert.deepEqual(hints.sort(), ['accelerator=type:x', 'cpu_count=3', 'min_ram_bytes=1000']);
 });

@@ -17,6 +17,7 @@ export type {
   PythonFunction,
   PythonHandlerOptions,
 } from './options.ts';
+export { type KeyedModel, type PerKeyHandler, perKey } from './per-key.ts';
 export type { RateLimiter, RemoteOptions } from './remote.ts';
 export { type SklearnOptions, sklearn } from './sklearn.ts';
 export { type InferenceArgs, modelHandler, type TypeScriptModelHandler } from './typescript.ts';
