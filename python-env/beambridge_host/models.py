@@ -21,6 +21,17 @@ FILE_FAMILIES = frozenset(
     for family in ('sklearn', 'pytorch', 'onnx', 'xgboost', 'tensorflow', 'tensorrt'))
 
 
+class UnusableModel(Exception):
+  """Raised by a handler of ours whose model is there and cannot be used, with what to do."""
+
+  def __init__(self, message: str, hint: str) -> None:
+    super().__init__(message)
+    self.hint = hint
+
+  def __reduce__(self) -> tuple[Any, ...]:
+    return UnusableModel, (str(self), self.hint)
+
+
 def is_file_family(handler_class: Any) -> bool:
   """Whether a class is one of Beam's handlers of model files, or made from one."""
   return isinstance(handler_class, type) and any(cls.__module__ in FILE_FAMILIES for cls in handler_class.__mro__)
@@ -37,7 +48,7 @@ def check_model_files(handler: Any, transform: str) -> None:
     if not is_file_family(type(inner)):
       continue
     for name, value in vars(inner).items():
-      if not name.endswith(('_uri', '_path', '_model_state')) or not isinstance(value, str):
+      if not name.endswith(('_uri', '_path', '_model_state', '_custom_weights')) or not isinstance(value, str):
         continue
       if value and is_local(value):
         check_model_file(value, transform)
@@ -91,6 +102,9 @@ def load_error(error: BaseException, transform: str) -> BridgeError:
   """What it means that a model could not be loaded."""
   if isinstance(error, FileNotFoundError):
     return _not_found(error.filename or one_line(error), transform)
+  if isinstance(error, UnusableModel):
+    return bridge_error(
+        'MODEL_INVALID', f'the model could not be loaded: {error}', hint=error.hint, transform=transform)
   if out_of_memory(error):
     return memory_error(error, 'the model does not fit into memory', transform)
   if isinstance(error, ImportError):

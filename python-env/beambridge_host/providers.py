@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterable
 from apache_beam.utils.python_callable import PythonCallableWithSource
 
 from beambridge_host.errors import bridge_error, one_line
+from beambridge_host.models import check_model_file
 
 # Options that every handler has.
 _FUNCTIONS = frozenset(('inference_fn', 'element_size_fn', 'batch_length_fn'))
@@ -31,21 +32,35 @@ class TextFunction(PythonCallableWithSource):
   def __reduce__(self) -> tuple[Any, ...]:
     return TextFunction, (self.get_source(),)
 
+  @property
+  def unwrapped(self) -> Any:
+    """The function or class itself."""
+    return self._callable
+
 
 def provider(
-    *, paths: Iterable[str] = (), functions: Iterable[str] = (), options: Iterable[str] = ()) -> Callable[[Any], Any]:
+    *,
+    paths: Iterable[str] = (),
+    models: Iterable[str] = (),
+    functions: Iterable[str] = (),
+    options: Iterable[str] = (),
+    classes: str = '') -> Callable[[Any], Any]:
   """Marks a function that returns a handler.
 
   Args:
-    options: names of options besides those of every handler and the function's own parameters.
     paths: names of options that are paths of files or folders.
+    models: names of options that are paths, or names of models in a registry elsewhere.
     functions: names of options that are Python functions or classes, besides those of every handler.
+    options: names of options besides those of every handler and the function's own parameters.
+    classes: module of a `model_class` that is named without one.
   """
 
   def mark(make: Any) -> Any:
     make.paths = frozenset(paths)
+    make.models = frozenset(models)
     make.functions = _FUNCTIONS.union(functions)
     make.options = frozenset(options)
+    make.classes = classes
     return make
 
   return mark
@@ -68,13 +83,27 @@ def prepared(make: Any, options: dict[str, Any], base_dir: str, transform: str) 
   out = dict(options)
   for name, value in options.items():
     if name in make.functions:
-      out[name] = _function(name, value, transform)
+      out[name] = _function(name, value, make, transform)
     elif name in make.paths and base_dir and isinstance(value, str) and '://' not in value:
       out[name] = os.path.normpath(os.path.join(base_dir, value))
+    elif name in make.models:
+      out[name] = _path_or_name(value, base_dir, transform)
   return out
 
 
-def _function(name: str, text: str, transform: str) -> TextFunction:
+def _path_or_name(value: str, base_dir: str, transform: str) -> str:
+  path = os.path.normpath(os.path.join(base_dir, value)) if base_dir and '://' not in value else value
+  if os.path.exists(path):
+    check_model_file(path, transform)
+    return path
+  if base_dir and (value.startswith(('.', '/')) or value.endswith('.gguf')):
+    check_model_file(path, transform)
+  return value
+
+
+def _function(name: str, text: str, make: Any, transform: str) -> TextFunction:
+  if name == 'model_class' and make.classes and text.isidentifier():
+    text = f'{make.classes}.{text}'
   try:
     return TextFunction(text)
   except Exception as error:

@@ -22,6 +22,8 @@ from beambridge_host.fn_server import WorkerLost
 
 _MESSAGE_BYTES = 1 << 20
 _CONNECT_TIMEOUT_S = 60.0
+# Id that src/pipeline/to-proto.ts gives the environment of the program which submitted the job.
+_SUBMITTER = 'typescript'
 
 panes.install()
 
@@ -89,7 +91,8 @@ class HostRunner(fn_runner.FnApiRunner):
         if environment.urn != python_urns.EMBEDDED_PYTHON)
     for stage in stages:
       if stage.environment is None and foreign:
-        stage.environment = foreign[0]
+        # Python of another environment is foreign as well, and no better at it.
+        stage.environment = _SUBMITTER if _SUBMITTER in foreign else foreign[0]
     return context, stages
 
   def _get_bundle_manager(self, bundle_context_manager: Any) -> 'StreamingBundleManager':

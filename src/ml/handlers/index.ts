@@ -3,6 +3,14 @@
 
 export { type CustomOptions, custom } from './custom.ts';
 export { type ModelHandler, type PythonModelHandler, pythonModelHandler } from './handler.ts';
+export {
+  type HuggingfaceOptions,
+  type HuggingfacePipelineOptions,
+  huggingface,
+  huggingfacePipeline,
+} from './huggingface.ts';
+export type { HuggingfaceTask, TaskExample, TaskInference } from './huggingface-tasks.ts';
+export { type OnnxOptions, onnx } from './onnx.ts';
 export { type OnnxLocalOptions, onnxLocal } from './onnx-local.ts';
 export {
   type ChatMessage,
@@ -18,6 +26,9 @@ export type {
   PythonHandlerOptions,
 } from './options.ts';
 export { type KeyedModel, type PerKeyHandler, perKey } from './per-key.ts';
+export { type PytorchOptions, pytorch } from './pytorch.ts';
 export type { RateLimiter, RemoteOptions } from './remote.ts';
 export { type SklearnOptions, sklearn } from './sklearn.ts';
+export { type TensorflowOptions, tensorflow } from './tensorflow.ts';
 export { type InferenceArgs, modelHandler, type TypeScriptModelHandler } from './typescript.ts';
+export { type XgboostOptions, xgboost } from './xgboost.ts';

@@ -83,6 +83,8 @@ export const pythonFunction = must(
 );
 export const jsonArguments: Check = (value) =>
   isRecord(value) ? whyNotJson(value) : 'not an object of arguments';
+export const jsonObjects: Check = (value) =>
+  Array.isArray(value) && value.every(isRecord) ? whyNotJson(value) : 'not an array of objects';
 export const texts = must(
   (value) => Array.isArray(value) && value.every(isText),
   'an array of texts',
@@ -237,4 +239,9 @@ function sourceOf(value: unknown): unknown {
 /** Whether examples have named parts: rows, and maps. */
 export function isNamed(type: SchemaType): boolean {
   return type?.kind === 'row' || type?.kind === 'map';
+}
+
+/** Names of the fields of a row type; undefined for any other. */
+export function fieldNames(type: SchemaType): string[] | undefined {
+  return type?.kind === 'row' ? type.fields.map(({ name }) => name) : undefined;
 }

@@ -8,6 +8,7 @@ import type { Host } from '../../services/index.ts';
 import { expansionResolver, hostFor } from '../expansion-services.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
+import { PythonWorkers } from '../python-workers.ts';
 
 const log = getLogger('direct');
 
@@ -22,15 +23,17 @@ export async function openService(
   const host = await hostFor(pipeline, options, signal);
   const count = (change: number) => runs.set(host, (runs.get(host) ?? 0) + change);
   count(1);
+  const workers = new PythonWorkers();
   return {
     address: host.address,
     token: host.token,
     name: 'the Python host',
     logs: true,
-    lost: host.exited.then(() => host.diedError()),
+    lost: Promise.race([host.exited.then(() => host.diedError()), workers.lost]),
     resolveService: expansionResolver(pipeline, options, host),
-    // Its runner prefers to run what it expanded inside itself.
-    prepare: async () => {},
+    // Its runner prefers to run what it expanded inside itself. Other hosts, which have what excludes
+    // its packages, start workers for theirs.
+    prepare: (expanded) => workers.serveBeside(host, expanded),
     abandon: async () => {
       if ((runs.get(host) ?? 0) > 1) {
         log.warn('a cancelled job goes on inside the Python host, which other jobs still use');
@@ -41,6 +44,7 @@ export async function openService(
     },
     [Symbol.asyncDispose]: async () => {
       count(-1);
+      await workers[Symbol.asyncDispose]();
     },
   };
 }

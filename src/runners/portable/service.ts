@@ -8,8 +8,8 @@ import { createClient, GrpcStatus, jobs } from '../../proto/index.ts';
 import { expansionResolver } from '../expansion-services.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
+import { PythonWorkers } from '../python-workers.ts';
 import { callError, isServiceError, QUICK_CALL_MS } from './calls.ts';
-import { PythonWorkers } from './python-workers.ts';
 
 /**
  * The job service at the option `jobEndpoint`.

@@ -4,12 +4,12 @@
 const ALWAYS = ['beambridge_host.inference'];
 
 const BY_EXTRA: Readonly<Record<string, readonly string[]>> = {
-  sklearn: ['apache_beam.ml.inference.sklearn_inference'],
-  xgboost: ['xgboost'],
-  onnx: ['onnxruntime'],
-  torch: ['torch'],
-  huggingface: ['torch', 'transformers'],
-  tensorflow: ['tensorflow'],
+  sklearn: ['beambridge_host.handlers.sklearn'],
+  xgboost: ['beambridge_host.handlers.xgboost'],
+  onnx: ['beambridge_host.handlers.onnx'],
+  torch: ['beambridge_host.handlers.pytorch'],
+  huggingface: ['beambridge_host.handlers.huggingface'],
+  tensorflow: ['beambridge_host.handlers.tensorflow'],
 };
 
 /** Modules worth importing early in a host with these extras. */

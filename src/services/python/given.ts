@@ -36,7 +36,7 @@ print(json.dumps([version('apache-beam'), [a for a in sys.argv[1:] if not met(a)
 /** The distributions that an extra stands for. */
 const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
   sklearn: ['scikit-learn', 'pandas'],
-  xgboost: ['xgboost', 'datatable'],
+  xgboost: ['xgboost'],
   onnx: ['onnx', 'onnxruntime'],
   torch: ['torch'],
   huggingface: ['transformers', 'torch'],

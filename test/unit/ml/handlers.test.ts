@@ -4,16 +4,23 @@ import { test } from 'node:test';
 import { decodeValue } from '../../../src/coders/index.ts';
 import { pythonCallable } from '../../../src/external/index.ts';
 import {
+  huggingface,
+  huggingfacePipeline,
+  onnx,
   pythonModelHandler,
+  pytorch,
   RunInference,
   type SklearnOptions,
   sklearn,
+  tensorflow,
   withTestModel,
+  xgboost,
 } from '../../../src/ml/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { fromBinary, pb } from '../../../src/proto/index.ts';
 import {
   array,
+  float32,
   float64,
   int64,
   row,
@@ -125,6 +132,108 @@ test('rows are data frames, and whatever else is arrays', () => {
   assert.equal(sklearn({ ...MODEL, input: 'pandas' }).kwargs.input, 'pandas');
   const frames = sklearn({ modelUri: 'm', example: row({ a: float64 }), inference: int64 });
   assert.equal(frames.kwargs.input, 'pandas');
+});
+
+test('pytorch takes a state dict with its class, or TorchScript', () => {
+  const state = { stateDictPath: 'm.pt', modelClass: 'torch.nn.Linear', ...TYPES };
+  assert.deepEqual(pytorch({ ...state, modelParams: { bias: false }, device: 'GPU' }).kwargs, {
+    input: 'tensor',
+    state_dict_path: 'm.pt',
+    model_class: 'torch.nn.Linear',
+    model_params: { bias: false },
+    device: 'GPU',
+  });
+  const named = { ...state, example: row({ a: array(int64) }) };
+  assert.equal(pytorch(named).kwargs.input, 'keyedTensor');
+  assert.deepEqual(pytorch(state).extras, ['torch']);
+  const refused = (options: object, message: RegExp) =>
+    assert.throws(() => pytorch({ ...TYPES, ...options }), { code: 'INVALID_ARGUMENT', message });
+  refused({}, /there is no model/);
+  refused({ stateDictPath: 'm' }, /stateDictPath needs modelClass/);
+  refused({ ...state, torchScriptModelPath: 'm' }, /two models/);
+  refused({ torchScriptModelPath: 'm', modelClass: 'M' }, /TorchScript brings its class/);
+  refused({ ...state, modelMethod: 'predict', inferenceFn: 'f' }, /both say how to predict/);
+  refused({ ...state, modelParams: { a: Number.NaN } }, /modelParams is NaN, which JSON cannot/);
+  refused({ ...state, loadModelArgs: { a: [() => 1] } }, /holding a function/);
+  refused({ ...state, modelParams: { a: new Map() } }, /holding a Map/);
+  refused({ ...state, modelParams: [] }, /modelParams is not an object/);
+});
+
+test('tensorflow takes a whole model, or weights with the function that makes their model', () => {
+  assert.deepEqual(tensorflow(MODEL).kwargs, {
+    input: 'numpy',
+    keyed: false,
+    model_uri: 'digits.pkl',
+  });
+  const weights = { ...MODEL, modelType: 'SAVED_WEIGHTS', createModelFn: 'm.make' } as const;
+  assert.equal(tensorflow(weights).kwargs.create_model_fn, 'm.make');
+  assert.throws(() => tensorflow({ ...MODEL, modelType: 'SAVED_WEIGHTS' }), {
+    message: /weights need createModelFn/,
+  });
+  assert.throws(() => tensorflow({ ...MODEL, createModelFn: 'm.make' }), {
+    message: /modelType is not 'SAVED_WEIGHTS'/,
+  });
+});
+
+test('onnx asks for the outputs that are declared', () => {
+  assert.equal(onnx(MODEL).kwargs.outputs, undefined);
+  const several = { ...MODEL, inference: row({ label: int64, scores: array(float64) }) };
+  assert.deepEqual(onnx(several).kwargs.outputs, ['label', 'scores']);
+  assert.equal(onnx({ ...MODEL, example: row({ a: array(int64) }) }).kwargs.keyed, true);
+  assert.throws(() => onnx({ ...MODEL, providerOptions: [1] as never }), {
+    code: 'INVALID_ARGUMENT',
+  });
+});
+
+test('xgboost needs a class and a state', () => {
+  const handler = xgboost({ modelClass: 'XGBClassifier', modelState: 'm.json', ...TYPES });
+  assert.deepEqual(handler.kwargs, {
+    input: 'numpy',
+    model_class: 'XGBClassifier',
+    model_state: 'm.json',
+  });
+  assert.throws(() => xgboost({ modelState: 'm.json', ...TYPES } as never), {
+    message: /xgboost: modelClass is missing/,
+  });
+});
+
+test('a pipeline of Hugging Face has the types of its task, unless others are declared', () => {
+  const classes = huggingfacePipeline({ task: 'text-classification' });
+  assert.deepEqual(classes.extras, ['huggingface']);
+  assert.deepEqual(classes.kwargs, { depth: 0, task: 'text-classification' });
+  const pooled = huggingfacePipeline({ task: 'feature-extraction', pooling: 'cls' });
+  assert.deepEqual(pooled.inference, array(float32));
+  assert.equal(huggingfacePipeline({ task: 'feature-extraction' }).kwargs.depth, 2);
+  assert.equal(huggingfacePipeline({ task: 'image-classification' }).kwargs.content, 'image');
+  const refused = (options: object, message: RegExp, code = 'INVALID_ARGUMENT') =>
+    assert.throws(() => huggingfacePipeline(options as never), { code, message });
+  refused({ example: string, inference: string }, /neither a task nor a model/);
+  refused({ model: 'm' }, /has no example type/, 'INVALID_SCHEMA');
+  refused({ task: 'ner', chat: true }, /chat is for text-generation, not ner/);
+  refused({ task: 'ner', pooling: 'mean' }, /pooling is for feature-extraction/);
+  refused({ task: 'feature-extraction', normalize: true }, /normalize needs pooling/);
+  refused(
+    { task: 'feature-extraction', pooling: 'mean', inferenceFn: 'f' },
+    /pooling is done on what the pipeline gives/,
+  );
+});
+
+test('a model of Hugging Face on tensors gives the outputs that are declared', () => {
+  const model = { modelUri: 'm', modelClass: 'AutoModel' };
+  const { kwargs } = huggingface({
+    ...model,
+    example: row({ input_ids: array(int64) }),
+    inference: row({ logits: array(float32) }),
+  });
+  assert.deepEqual(kwargs, {
+    keyed: true,
+    outputs: ['logits'],
+    model_uri: 'm',
+    model_class: 'AutoModel',
+  });
+  assert.throws(() => huggingface({ ...model, framework: 'jax' as never, ...TYPES }), {
+    message: /framework is not 'pt' or 'tf'/,
+  });
 });
 
 test('the model id follows the declared fields', () => {

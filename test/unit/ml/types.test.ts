@@ -2,7 +2,16 @@
 // What RunInference tells the compiler; the compiler is the test.
 
 import type { KV } from '../../../src/coders/index.ts';
-import { RunInference, sklearn } from '../../../src/ml/index.ts';
+import {
+  huggingface,
+  huggingfacePipeline,
+  onnx,
+  pytorch,
+  RunInference,
+  sklearn,
+  tensorflow,
+  xgboost,
+} from '../../../src/ml/index.ts';
 import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
 import {
   array,
@@ -96,6 +105,80 @@ export const named: PCollection<number[]> = vectors
   )
   .map(({ inference }) => [...inference.logits.data]);
 
+export const classified: PCollection<{
+  example: string;
+  inference: { label: string; score: number };
+}> = lines.apply(RunInference.of(huggingfacePipeline({ task: 'text-classification' })));
+export const tokens: PCollection<{ example: string; inference: number[][] }> = lines.apply(
+  RunInference.of(huggingfacePipeline({ task: 'feature-extraction', model: 'm' })),
+);
+export const embedded: PCollection<{ example: string; inference: number[] }> = lines.apply(
+  RunInference.of(
+    huggingfacePipeline({ task: 'feature-extraction', pooling: 'mean', normalize: true }),
+  ),
+);
+export const generated: PCollection<string> = lines
+  .apply(RunInference.of(huggingfacePipeline({ task: 'text-generation', chat: true })))
+  .map(({ inference }) => inference.generated_text);
+export const chats: PCollection<{
+  example: { role: string; content: string }[];
+  inference: { generated_text: string };
+}> = lines
+  .map((content) => [{ role: 'user', content }])
+  .apply(
+    RunInference.of(
+      huggingfacePipeline({
+        task: 'text-generation',
+        chat: true,
+        example: array(row({ role: string, content: string })),
+      }),
+    ),
+  );
+export const topK: PCollection<{
+  example: string;
+  inference: { label: string; score: number }[];
+}> = lines.apply(
+  RunInference.of(
+    huggingfacePipeline({
+      task: 'text-classification',
+      loadPipelineArgs: { top_k: 3 },
+      inference: array(row({ label: string, score: float64 })),
+    }),
+  ),
+);
+export const other: PCollection<{ example: string; inference: number }> = lines.apply(
+  RunInference.of(huggingfacePipeline({ model: 'mine', example: string, inference: float64 })),
+);
+export const pictures: PCollection<{
+  example: Uint8Array;
+  inference: { label: string; score: number }[];
+}> = lines
+  .map((line) => new Uint8Array(line.length))
+  .apply(RunInference.of(huggingfacePipeline({ task: 'image-classification' })));
+const inputs = row({ input_ids: array(int64), attention_mask: array(int64) });
+export const encoded: PCollection<{
+  example: { input_ids: number[]; attention_mask: number[] };
+  inference: { pooler_output: number[] };
+}> = lines
+  .map(() => ({ input_ids: [1], attention_mask: [1] }))
+  .apply(
+    RunInference.of(
+      huggingface({
+        modelUri: 'm',
+        modelClass: 'AutoModel',
+        example: inputs,
+        inference: row({ pooler_output: array(float32) }),
+      }),
+    ),
+  );
+const scores = { example: array(float32), inference: array(float32) };
+export const numbers: PCollection<{ example: number[]; inference: number[] }>[] = [
+  pytorch({ torchScriptModelPath: 'm', ...scores }),
+  tensorflow({ modelUri: 'm', ...scores }),
+  onnx({ modelUri: 'm', ...scores }),
+  xgboost({ modelClass: 'Booster', modelState: 'm', ...scores }),
+].map((handler) => vectors.apply(RunInference.of(handler)));
+
 /** Never called: only compiled. */
 export function refused(): void {
   // @ts-expect-error a tensor of numbers is made of numbers
@@ -118,6 +201,20 @@ export function refused(): void {
   sklearn({ example: int64, inference: int64 });
   // @ts-expect-error there is no such file type
   sklearn({ modelUri: 'm', modelFileType: 'ONNX', example: int64, inference: int64 });
+  // @ts-expect-error there is no such option
+  pytorch({ stateDict: 'm', ...scores });
+  // @ts-expect-error there is no such device
+  pytorch({ stateDictPath: 'm', modelClass: 'M', device: 'TPU', ...scores });
+  // @ts-expect-error JSON holds no functions
+  tensorflow({ modelUri: 'm', loadModelArgs: { custom_objects: () => 1 }, ...scores });
+  // @ts-expect-error session options are an object
+  onnx({ modelUri: 'm', sessionOptions: 'fast', ...scores });
+  // @ts-expect-error the model's class is missing
+  xgboost({ modelState: 'm', ...scores });
+  // @ts-expect-error the types of an unknown task are declared
+  huggingfacePipeline({ task: 'depth-estimation', model: 'm' });
+  // @ts-expect-error images are bytes
+  lines.apply(RunInference.of(huggingfacePipeline({ task: 'image-classification' })));
   // @ts-expect-error nothing awaits a prediction that was not declared
   rows.map(({ score }) => score);
 }

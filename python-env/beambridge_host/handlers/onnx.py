@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX: Beam's handler, which gives one output of one input, made to give and take several.
+
+Examples get the type that the model's input has: a float64 is refused by a session that wants float32.
+"""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+import onnxruntime as ort
+from apache_beam.ml.inference import base, onnx_inference, utils
+
+from beambridge_host.models import UnusableModel
+from beambridge_host.providers import provider
+
+_TYPES = {
+    'tensor(float)': np.float32,
+    'tensor(double)': np.float64,
+    'tensor(float16)': np.float16,
+    'tensor(int64)': np.int64,
+    'tensor(int32)': np.int32,
+    'tensor(int16)': np.int16,
+    'tensor(int8)': np.int8,
+    'tensor(uint8)': np.uint8,
+    'tensor(bool)': np.bool_,
+}
+
+
+def _batched(values: Sequence[Any], wanted: str) -> np.ndarray:
+  batch = np.stack(values, axis=0)
+  dtype = _TYPES.get(wanted)
+  return batch if dtype is None or batch.dtype == dtype else batch.astype(dtype)
+
+
+class InOut:
+  """The default inference function: every named input, and the outputs that are wanted."""
+
+  def __init__(self, outputs: Optional[list[str]]) -> None:
+    self._outputs = outputs
+
+  def __call__(
+      self, session: ort.InferenceSession, batch: Sequence[Any], inference_args: Optional[dict[str, Any]] = None) -> Any:
+    wanted = {each.name: each.type for each in session.get_inputs()}
+    if isinstance(batch[0], Mapping):
+      inputs = {name: _batched([row[name] for row in batch], wanted.get(name, '')) for name in batch[0]}
+    else:
+      name = next(iter(wanted))
+      inputs = {name: _batched(batch, wanted[name])}
+    inputs.update(inference_args or {})
+    if self._outputs is None:
+      return session.run([session.get_outputs()[0].name], inputs)[0]
+    return dict(zip(self._outputs, session.run(self._outputs, inputs)))
+
+
+class Onnx(onnx_inference.OnnxModelHandlerNumpy):
+  """Examples are arrays."""
+
+  def __init__(self, model_uri: str, session_options: Any, outputs: Optional[list[str]], **options: Any) -> None:
+    super().__init__(model_uri, **options)
+    # A SessionOptions cannot be pickled: made on the worker.
+    self._settings = session_options or {}
+    self._outputs = outputs
+
+  def load_model(self) -> ort.InferenceSession:
+    self._session_options = ort.SessionOptions()
+    for name, value in self._settings.items():
+      setattr(self._session_options, name, value)
+    session = super().load_model()
+    known = [output.name for output in session.get_outputs()]
+    missing = [name for name in self._outputs or [] if name not in known]
+    if missing:
+      raise UnusableModel(
+          f'the model has no output {missing[0]!r}', hint=f'Its outputs are {", ".join(known)}: declare fields of these names.')
+    return session
+
+  def run_inference(
+      self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
+    predictions = self._model_inference_fn(model, batch, inference_args)
+    return utils._convert_to_result(batch, predictions, self._model_uri)
+
+  def update_model_path(self, model_path: Optional[str] = None) -> None:
+    self._model_uri = model_path or self._model_uri
+
+
+class KeyedOnnx(Onnx, base.ModelHandler[dict[str, np.ndarray], base.PredictionResult, ort.InferenceSession]):
+  """Examples are arrays by the names of the model's inputs."""
+
+
+@provider(paths=['model_uri'])
+def onnx(
+    *,
+    keyed: bool,
+    model_uri: str,
+    outputs: Optional[list[str]] = None,
+    session_options: Any = None,
+    providers: Optional[list[str]] = None,
+    provider_options: Any = None,
+    **options: Any) -> Any:
+  """A handler of arrays, or of dicts of arrays."""
+  if providers is None:
+    # Those of Beam's default that are here: onnxruntime warns of the others.
+    here = ort.get_available_providers()
+    providers = [name for name in ('CUDAExecutionProvider', 'CPUExecutionProvider') if name in here]
+  options.setdefault('inference_fn', InOut(outputs))
+  return (KeyedOnnx if keyed else Onnx)(
+      model_uri, session_options, outputs, providers=providers, provider_options=provider_options, **options)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PyTorch: Beam's handlers, with a clear word where a file holds more than weights."""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import pickle
+from typing import Any, Optional
+
+from apache_beam.ml.inference import pytorch_inference
+
+from beambridge_host.models import UnusableModel
+from beambridge_host.providers import provider
+
+
+class _LoadsWeights:
+  """Says what is wrong with a file that holds no state dict."""
+
+  def load_model(self) -> Any:
+    try:
+      return super().load_model()
+    except pickle.UnpicklingError as error:
+      if 'Weights only load failed' not in str(error):
+        raise
+      raise UnusableModel(
+          'the file holds more than weights: a whole pickled model, or one of another framework',
+          hint='Save torch.save(model.state_dict(), path) and give modelClass, or save it as TorchScript.') from error
+    except (TypeError, AttributeError) as error:
+      if 'state_dict' not in str(error) and 'Expected state_dict' not in str(error):
+        raise
+      raise UnusableModel(
+          f'the file holds no state dict: {error}',
+          hint='Save torch.save(model.state_dict(), path), or give torchScriptModelPath for TorchScript.') from error
+
+
+class PytorchTensor(_LoadsWeights, pytorch_inference.PytorchModelHandlerTensor):
+  """Examples are tensors."""
+
+
+class PytorchKeyedTensor(_LoadsWeights, pytorch_inference.PytorchModelHandlerKeyedTensor):
+  """Examples are tensors by the names of the model's parameters."""
+
+
+@provider(paths=['state_dict_path', 'torch_script_model_path'], functions=['model_class'])
+def pytorch(
+    *,
+    input: str,
+    state_dict_path: Optional[str] = None,
+    model_class: Any = None,
+    model_params: Any = None,
+    device: str = 'CPU',
+    torch_script_model_path: Optional[str] = None,
+    load_model_args: Any = None,
+    model_method: Optional[str] = None,
+    **options: Any) -> Any:
+  """A handler of tensors, or of dicts of tensors."""
+  keyed = input == 'keyedTensor'
+  if model_method is not None:
+    make = pytorch_inference.make_keyed_tensor_model_fn if keyed else pytorch_inference.make_tensor_model_fn
+    options['inference_fn'] = make(model_method)
+  handler = PytorchKeyedTensor if keyed else PytorchTensor
+  return handler(
+      state_dict_path=state_dict_path,
+      model_class=model_class,
+      model_params=model_params,
+      device=device,
+      torch_script_model_path=torch_script_model_path,
+      load_model_args=load_model_args,
+      **options)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TensorFlow: Beam's handlers, which since Keras 3 load no SavedModel folder, made to load those again.
+
+A folder is called through its `serving_default` signature. Predictions leave as numpy arrays: one
+taken out of a tensor after the other costs 20 times as much.
+"""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import os
+from typing import Any, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_hub as hub
+from apache_beam.ml.inference import base, tensorflow_inference, utils
+
+from beambridge_host.models import UnusableModel
+from beambridge_host.providers import provider
+
+_SERVING = 'serving_default'
+
+
+class SavedModel:
+  """A SavedModel folder as a function of a batch, or of a batch for each named input."""
+
+  def __init__(self, path: str, load_model_args: Mapping[str, Any]) -> None:
+    # Kept, because the signature alone does not keep the variables.
+    self._loaded = tf.saved_model.load(path, **load_model_args)
+    signatures = getattr(self._loaded, 'signatures', {})
+    self._signature = signatures[_SERVING] if _SERVING in signatures else None
+    if self._signature is None and not callable(self._loaded):
+      raise UnusableModel(
+          f'the SavedModel has no signature {_SERVING} and cannot be called',
+          hint=f'Save it with signatures={{"{_SERVING}": …}}; it has {", ".join(signatures) or "none"}.')
+
+  def __call__(self, batch: Any, **inference_args: Any) -> Any:
+    if self._signature is None:
+      return self._loaded(batch, **inference_args)
+    specs = self._signature.structured_input_signature[1]
+    given = batch if isinstance(batch, Mapping) else {next(iter(specs)): batch}
+    inputs = {name: self._as_wanted(value, specs.get(name)) for name, value in given.items()}
+    outputs = self._signature(**inputs, **inference_args)
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+  @staticmethod
+  def _as_wanted(value: Any, spec: Any) -> Any:
+    tensor = tf.convert_to_tensor(value)
+    return tensor if spec is None or tensor.dtype == spec.dtype else tf.cast(tensor, spec.dtype)
+
+
+def _stacked(batch: Sequence[Any], stack: Any) -> Any:
+  if isinstance(batch[0], Mapping):
+    return {name: stack([row[name] for row in batch]) for name in batch[0]}
+  return stack(batch)
+
+
+def _arrays(predictions: Any) -> Any:
+  if isinstance(predictions, Mapping):
+    return {name: _arrays(value) for name, value in predictions.items()}
+  return predictions.numpy() if hasattr(predictions, 'numpy') else predictions
+
+
+def numpy_batches(
+    model: Any, batch: Sequence[Any], inference_args: dict[str, Any],
+    model_id: Optional[str] = None) -> Iterable[base.PredictionResult]:
+  """Calls the model with arrays."""
+  return utils._convert_to_result(batch, _arrays(model(_stacked(batch, np.stack), **inference_args)), model_id)
+
+
+def tensor_batches(
+    model: Any, batch: Sequence[Any], inference_args: dict[str, Any],
+    model_id: Optional[str] = None) -> Iterable[base.PredictionResult]:
+  """Calls the model with tensors."""
+  return utils._convert_to_result(batch, _arrays(model(_stacked(batch, tf.stack), **inference_args)), model_id)
+
+
+class _Loads:
+  """Loads Keras files, SavedModel folders and names of TensorFlow Hub."""
+
+  def load_model(self) -> Any:
+    if self._model_type == tensorflow_inference.ModelType.SAVED_WEIGHTS:
+      return super().load_model()
+    path = hub.resolve(self._model_uri)
+    if not os.path.exists(os.path.join(path, 'saved_model.pb')):
+      return super().load_model()
+    if self._custom_weights:
+      raise UnusableModel(
+          'customWeights cannot be loaded into a SavedModel folder',
+          hint='Save the model as one .keras file, or save the folder with these weights.')
+    return SavedModel(path, self._load_model_args)
+
+
+class TensorflowNumpy(_Loads, tensorflow_inference.TFModelHandlerNumpy):
+  """Examples are arrays."""
+
+
+class TensorflowTensor(_Loads, tensorflow_inference.TFModelHandlerTensor):
+  """Examples are tensors."""
+
+
+class TensorflowKeyedNumpy(TensorflowNumpy, base.ModelHandler[dict[str, np.ndarray], base.PredictionResult, Any]):
+  """Examples are arrays by the names of the model's inputs."""
+
+
+class TensorflowKeyedTensor(TensorflowTensor, base.ModelHandler[dict[str, tf.Tensor], base.PredictionResult, Any]):
+  """Examples are tensors by the names of the model's inputs."""
+
+
+@provider(paths=['model_uri', 'custom_weights'], functions=['create_model_fn'])
+def tensorflow(
+    *,
+    input: str,
+    keyed: bool,
+    model_uri: str,
+    model_type: str = 'SAVED_MODEL',
+    create_model_fn: Any = None,
+    load_model_args: Any = None,
+    custom_weights: str = '',
+    **options: Any) -> Any:
+  """A handler of arrays or tensors, or of dicts of them."""
+  if input == 'numpy':
+    handler = TensorflowKeyedNumpy if keyed else TensorflowNumpy
+  else:
+    handler = TensorflowKeyedTensor if keyed else TensorflowTensor
+  options.setdefault('inference_fn', numpy_batches if input == 'numpy' else tensor_batches)
+  return handler(
+      model_uri,
+      tensorflow_inference.ModelType[model_type],
+      create_model_fn,
+      load_model_args=load_model_args,
+      custom_weights=custom_weights,
+      **options)
