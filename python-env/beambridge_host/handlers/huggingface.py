@@ -77,10 +77,10 @@ class _FromHub:
           f'there is no model {name}: {" ".join(str(error).split())}',
           hint='Name a model of the Hugging Face Hub, which must be reachable, or the path of a folder.') from error
     except KeyError as error:
-      if 'Unknown task' not in str(error):
+      if 'task' not in str(error):
         raise
       raise UnusableModel(
-          f'transformers {transformers.__version__} has no such task: {error}',
+          f'transformers {transformers.__version__} has no such task: {error.args[0]}',
           hint="Some tasks ended with transformers 5: set packages: ['transformers==4.57.1'].") from error
 
 
