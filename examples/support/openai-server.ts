@@ -17,7 +17,7 @@ import {
   LlamaCompletion,
   type LlamaContextSequence,
 } from 'node-llama-cpp';
-import { smolLm2 } from './smollm2.ts';
+import { smolLm2 } from './packaged.ts';
 
 const MODEL = 'smollm2-135m-instruct';
 export interface OpenAiServerOptions {
