@@ -15,3 +15,4 @@ export {
   setLogSink,
 } from './log.ts';
 export { nap } from './nap.ts';
+export { yieldIfDue } from './turn.ts';

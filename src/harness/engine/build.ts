@@ -210,7 +210,12 @@ function parDo(id: string, transform: pb.PTransform, context: BuildContext): Ope
       stateful?.timers,
     ),
     // The steps before a splittable DoFn's process have one output, which the runner names.
-    emitter: new Emitter(outputs, isStep ? ([...outputs.keys()][0] ?? '') : fn.mainTag, info),
+    emitter: new Emitter(
+      outputs,
+      isStep ? ([...outputs.keys()][0] ?? '') : fn.mainTag,
+      info,
+      scope,
+    ),
   };
   switch (fn.user.kind) {
     case 'map':

@@ -2,21 +2,27 @@
 // From what a user's function gives to elements downstream: tags, timestamps, iterables of either
 // kind. Nothing is awaited that is not a promise.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, yieldIfDue } from '../../base/index.ts';
 import type { WindowedValue } from '../../coders/index.ts';
 import { TaggedOutput, TimestampedValue } from '../../pipeline/index.ts';
 import { type TransformInfo, userError } from './errors.ts';
 import { type Receiver, withValue } from './operator.ts';
+import type { BundleScope } from './scope.ts';
 import type { MaybePromise } from './types.ts';
+
+/** Outputs of one element between looks at the clock. */
+const OUTPUTS_PER_LOOK = 64;
 
 /** Sends the outputs of one ParDo. */
 export class Emitter {
   private readonly main: Receiver;
+  private count = 0;
 
   constructor(
     private readonly receivers: ReadonlyMap<string, Receiver>,
     mainTag: string,
     private readonly info: TransformInfo,
+    private readonly scope: BundleScope,
   ) {
     this.main = this.byTag(mainTag);
   }
@@ -52,7 +58,7 @@ export class Emitter {
     // Nearly always an array: then the loop calls without a function between.
     if (!Array.isArray(outputs)) return this.many(outputs, send);
     for (let i = 0; i < outputs.length; i++) {
-      const pending = this.one(outputs[i], from);
+      const pending = this.one(outputs[i], from) ?? this.turn();
       if (pending) return this.restOfArray(pending, outputs, i + 1, send);
     }
   }
@@ -76,7 +82,7 @@ export class Emitter {
   many(outputs: unknown, send: (output: unknown) => MaybePromise<void>): MaybePromise<void> {
     if (Array.isArray(outputs)) {
       for (let i = 0; i < outputs.length; i++) {
-        const pending = send(outputs[i]);
+        const pending = send(outputs[i]) ?? this.turn();
         if (pending) return this.restOfArray(pending, outputs, i + 1, send);
       }
       return;
@@ -105,6 +111,8 @@ export class Emitter {
     for (let i = from; i < outputs.length; i++) {
       const later = send(outputs[i]);
       if (later) await later;
+      const turn = this.turn();
+      if (turn) await turn;
     }
   }
 
@@ -118,7 +126,7 @@ export class Emitter {
       if (next.done) return;
       let pending: MaybePromise<void>;
       try {
-        pending = send(next.value);
+        pending = send(next.value) ?? this.turn();
       } catch (error) {
         iterator.return?.();
         throw error;
@@ -139,6 +147,8 @@ export class Emitter {
         if (next.done) return;
         const later = send(next.value);
         if (later) await later;
+        const turn = this.turn();
+        if (turn) await turn;
       }
     } catch (error) {
       iterator.return?.();
@@ -162,11 +172,22 @@ export class Emitter {
       try {
         const pending = send(next.value);
         if (pending) await pending;
+        const turn = this.turn();
+        if (turn) await turn;
       } catch (error) {
         await iterator.return?.();
         throw error;
       }
     }
+  }
+
+  /** One element may have outputs for minutes: now and then everything else has its turn. */
+  private turn(): Promise<void> | undefined {
+    this.count += 1;
+    if (this.count % OUTPUTS_PER_LOOK !== 0) return undefined;
+    return yieldIfDue()?.then(() => {
+      if (this.scope.aborted) throw this.scope.aborted;
+    });
   }
 
   /** Runs a piece of the user's code. */

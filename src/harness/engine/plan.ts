@@ -2,7 +2,7 @@
 // A descriptor turned into connected operators: what one bundle at a time runs through, again and
 // again.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, yieldIfDue } from '../../base/index.ts';
 import type { fn } from '../../proto/index.ts';
 import { buildOperator } from './build.ts';
 import { DescriptorView } from './descriptor.ts';
@@ -114,6 +114,8 @@ export class BundlePlan {
       if (!chunk) return;
       const pending = this.take(chunk);
       if (pending) await pending;
+      const turn = yieldIfDue();
+      if (turn) await turn;
     }
   }
 

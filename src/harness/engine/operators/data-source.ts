@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The beginning of a stage: decodes what the runner sends, and stops early when it was split.
 
-import { BeamBridgeError, ByteReader } from '../../../base/index.ts';
+import { BeamBridgeError, ByteReader, yieldIfDue } from '../../../base/index.ts';
 import type { Coder, WindowedValue } from '../../../coders/index.ts';
 import type { TransformInfo } from '../errors.ts';
 import { type MonitoringInfo, readIndex } from '../metrics.ts';
@@ -10,21 +10,13 @@ import { elementFraction, splitIndex } from '../split.ts';
 import type { ChannelSplit, DesiredSplit, MaybePromise } from '../types.ts';
 
 /** Elements between looks at the clock. */
-const ELEMENTS_PER_LOOK = 128;
-/** For how long a bundle may keep the event loop: progress and split requests wait meanwhile. */
-export const TURN_MILLIS = 20;
-
-/** Lets everything else that is waiting run first. */
-export function yieldTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+const ELEMENTS_PER_LOOK = 16;
 
 export class DataSource implements Operator {
   readonly inputs: readonly string[] = [];
   private index = -1;
   private stop = Number.POSITIVE_INFINITY;
   private running = false;
-  private turnBegan = 0;
 
   constructor(
     readonly transformId: string,
@@ -38,7 +30,6 @@ export class DataSource implements Operator {
     this.index = -1;
     this.stop = Number.POSITIVE_INFINITY;
     this.running = true;
-    this.turnBegan = performance.now();
   }
 
   /** Never called: elements come in by {@link consume}. */
@@ -98,12 +89,9 @@ export class DataSource implements Operator {
   private send(element: WindowedValue<unknown>): void | Promise<void> {
     this.index += 1;
     const pending = this.out.receive(element);
-    if (pending || this.index % ELEMENTS_PER_LOOK !== 0) return pending;
-    const now = performance.now();
-    if (now - this.turnBegan < TURN_MILLIS) return;
-    return yieldTurn().then(() => {
-      this.turnBegan = performance.now();
-    });
+    if (this.index % ELEMENTS_PER_LOOK !== 0) return pending;
+    // Progress and split requests wait for the event loop, and so does whoever wants an end.
+    return pending ? pending.then(yieldIfDue) : yieldIfDue();
   }
 
   private decode(input: ByteReader): WindowedValue<unknown> {

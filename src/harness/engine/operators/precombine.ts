@@ -2,7 +2,7 @@
 // Combines the values of each key before they are grouped, as far as memory allows: fewer and
 // smaller elements go to the runner. A key may come out several times.
 
-import { ByteWriter } from '../../../base/index.ts';
+import { ByteWriter, yieldIfDue } from '../../../base/index.ts';
 import {
   type Coder,
   GlobalWindow,
@@ -19,6 +19,8 @@ import { isThenable, type MaybePromise } from '../types.ts';
 const MOST_KEYS = 65_536;
 /** Inputs after which everything goes out: accumulators such as lists grow with each input. */
 const MOST_INPUTS = 500_000;
+/** Groups that go out between looks at the clock. */
+const GROUPS_PER_LOOK = 64;
 
 /** The accumulator of a key in a window, in the form in which it goes out. */
 type Group = WindowedValue<KV<unknown, unknown>>;
@@ -119,14 +121,18 @@ export class Precombine implements Operator {
     const groups = [...taken(this.plain, most), ...taken(this.encoded, most)];
     if (this.plain.size + this.encoded.size === 0) this.inputsHeld = 0;
     for (let i = 0; i < groups.length; i++) {
-      const pending = this.send(groups[i]!);
+      const pending =
+        this.send(groups[i]!) ?? (i % GROUPS_PER_LOOK === 0 ? yieldIfDue() : undefined);
       if (pending) return this.sendRest(pending, groups, i + 1);
     }
   }
 
   private async sendRest(pending: Promise<void>, groups: Group[], from: number): Promise<void> {
     await pending;
-    for (let i = from; i < groups.length; i++) await this.send(groups[i]!);
+    for (let i = from; i < groups.length; i++) {
+      await this.send(groups[i]!);
+      if (i % GROUPS_PER_LOOK === 0) await yieldIfDue();
+    }
   }
 
   private send(group: Group): MaybePromise<void> {

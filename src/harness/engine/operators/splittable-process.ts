@@ -2,7 +2,7 @@
 // A splittable DoFn's `process`, on one element and restriction at a time. What it leaves, because
 // it asked to be called again or because the runner took the rest, becomes a residual.
 
-import { BeamBridgeError } from '../../../base/index.ts';
+import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
 import type { Window, WindowedValue } from '../../../coders/index.ts';
 import {
   type AnySplittableDoFn,
@@ -15,7 +15,6 @@ import { type MonitoringInfo, workProgress } from '../metrics.ts';
 import type { ElementSplit } from '../operator.ts';
 import type { BundleScope } from '../scope.ts';
 import { isThenable } from '../types.ts';
-import { TURN_MILLIS, yieldTurn } from './data-source.ts';
 import { DoFnOperator } from './do-fn.ts';
 import type { ParDoParts } from './par-do.ts';
 import { type ElementParts, RestrictionRun } from './restriction-run.ts';
@@ -114,7 +113,6 @@ export class SplittableProcess extends DoFnOperator {
     iterator: Iterator<unknown> | AsyncIterator<unknown>,
     run: RestrictionRun,
   ): Promise<ProcessContinuation | undefined> {
-    let began = performance.now();
     for (let count = 1; ; count++) {
       let next: IteratorResult<unknown>;
       try {
@@ -128,10 +126,7 @@ export class SplittableProcess extends DoFnOperator {
         this.observe(next.value, run);
         const pending = this.emitter.one(next.value, run.element);
         if (pending) await pending;
-        if (count % OUTPUTS_PER_LOOK === 0 && performance.now() - began >= TURN_MILLIS) {
-          await yieldTurn();
-          began = performance.now();
-        }
+        if (count % OUTPUTS_PER_LOOK === 0) await yieldIfDue();
         if (this.wiring.scope.aborted) throw this.wiring.scope.aborted;
       } catch (error) {
         await iterator.return?.();

@@ -117,7 +117,7 @@ export class Bundle {
       const result = await running.done;
       this.keep(result.residuals);
       layer?.commit();
-      output.commitTimers();
+      await output.commitTimers();
       owner.around.count(result.monitoringInfos);
       return { result, show: () => output.show() };
     } finally {
@@ -284,8 +284,8 @@ class Output implements BundleOutput {
   }
 
   /** Makes timers count; the state that goes with them does already. */
-  commitTimers(): void {
-    for (const timer of this.timers) this.owner.timers?.apply(...timer);
+  async commitTimers(): Promise<void> {
+    for (const timer of this.timers) await this.owner.timers?.apply(...timer);
   }
 
   /** Hands on what was kept. */

@@ -2,7 +2,7 @@
 // Runs plans: moves watermarks and starts what can be started until everything has come to its end.
 // It knows values, windows and time, and no gRPC.
 
-import { BeamBridgeError } from '../../../base/index.ts';
+import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
 import { Graph, type GraphOptions } from './graph.ts';
@@ -92,6 +92,9 @@ export class Engine implements Surroundings {
   async run(): Promise<void> {
     try {
       while (!this.isOver) {
+        // Small bundles in this process follow each other without the event loop's help.
+        const turn = yieldIfDue();
+        if (turn) await turn;
         this.woken = false;
         this.settle();
         if (this.failure) throw this.failure.error;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A grouping in the graph: elements go in as they come, panes come out as the watermark lets them.
 
+import { yieldIfDue } from '../../../base/index.ts';
 import {
   type Instant,
   MAX_TIMESTAMP,
@@ -93,6 +94,7 @@ export class GroupNode implements EngineNode {
         const block = this.waiting.shift();
         if (!block) break;
         await this.grouping.add(block.elements, this.inputWatermark, this.around.now());
+        await yieldIfDue();
       }
       this.report?.update(this.grouping.dropped);
     } finally {
@@ -105,7 +107,7 @@ export class GroupNode implements EngineNode {
   private async fire(): Promise<void> {
     for await (const panes of this.grouping.fire(this.inputWatermark, this.around.now())) {
       this.around.signal.throwIfAborted();
-      const pending = this.emit(panes);
+      const pending = this.emit(panes) ?? yieldIfDue();
       if (pending) await pending;
     }
   }

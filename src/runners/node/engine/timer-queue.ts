@@ -26,7 +26,7 @@ interface KeyTimers {
 }
 
 /** Keys whose timers fire in one bundle: the others are next. */
-const MOST_KEYS = 10_000;
+const MOST_KEYS = 2000;
 
 export class TimerQueue {
   private readonly keys = new Map<string, KeyTimers>();

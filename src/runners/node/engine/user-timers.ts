@@ -2,7 +2,7 @@
 // The timers that the DoFns of a stage have set: which are due, and how far they hold the watermark.
 // A step of the engine takes no longer for many waiting timers than for few.
 
-import { ByteReader, ByteWriter } from '../../../base/index.ts';
+import { ByteReader, ByteWriter, yieldIfDue } from '../../../base/index.ts';
 import {
   BytesOf,
   type Coder,
@@ -11,6 +11,7 @@ import {
   type Timer,
   type Window,
 } from '../../../coders/index.ts';
+import type { MaybePromise } from '../../../harness/index.ts';
 import { type PendingTimer, TimerQueue } from './timer-queue.ts';
 
 /** One family of timers of a stage. */
@@ -39,6 +40,8 @@ interface Family {
 }
 
 const SEPARATOR = '\u{10ffff}';
+/** Timers between looks at the clock. */
+const TIMERS_PER_LOOK = 256;
 
 export class UserTimerStore {
   private readonly families: ReadonlyMap<string, Family>;
@@ -60,19 +63,28 @@ export class UserTimerStore {
     return this.event.size + this.processing.size;
   }
 
-  /** Sets and clears what a bundle asked for. */
-  apply(transformId: string, timerFamilyId: string, data: Uint8Array): void {
+  /** Sets and clears what a bundle asked for. A promise while there is much of it. */
+  apply(transformId: string, timerFamilyId: string, data: Uint8Array): MaybePromise<void> {
+    return this.applyFrom(new ByteReader(data), transformId, timerFamilyId);
+  }
+
+  private applyFrom(
+    input: ByteReader,
+    transformId: string,
+    timerFamilyId: string,
+  ): MaybePromise<void> {
     const { family, keyIds, windowIds } = this.families.get(
       familyId({ transformId, timerFamilyId }),
     )!;
     const queue = family.inProcessingTime ? this.processing : this.event;
-    const input = new ByteReader(data);
-    while (!input.done) {
+    for (let count = 1; !input.done; count++) {
       const timer = family.coder.decode(input, true);
       const key = keyIds.of(timer.userKey);
       for (const window of timer.windows) {
         queue.change(family, timer, window, `${windowIds.of(window)}${SEPARATOR}${key}`);
       }
+      const turn = count % TIMERS_PER_LOOK === 0 ? yieldIfDue() : undefined;
+      if (turn) return turn.then(() => this.applyFrom(input, transformId, timerFamilyId));
     }
   }
 
