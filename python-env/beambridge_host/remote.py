@@ -10,6 +10,7 @@ for, and a row whose request fails for good has its own error.
 from __future__ import annotations
 
 import concurrent.futures
+import email.utils
 import hashlib
 import os
 import random
@@ -137,6 +138,19 @@ def environment_credential(name: str) -> str:
   if not value:
     raise missing_credential(name)
   return value
+
+
+def retry_after(headers: Mapping[str, str]) -> Optional[float]:
+  """The seconds after which a service wants to be asked again, if it says so."""
+  for name, unit in (('retry-after-ms', 1000), ('retry-after', 1)):
+    try:
+      return max(0.0, float(headers[name]) / unit)
+    except (KeyError, ValueError):
+      continue
+  try:
+    return max(0.0, email.utils.parsedate_to_datetime(headers['retry-after']).timestamp() - time.time())
+  except (KeyError, ValueError, TypeError):
+    return None
 
 
 class Tally:

@@ -11,6 +11,12 @@ const FRAMEWORKS: readonly [PythonExtra, RegExp, readonly string[]][] = [
   ['xgboost', /xgboost/i, ['xgboost']],
   ['tensorflow', /tensorflow/i, ['tensorflow', 'tensorflow-cpu']],
   ['huggingface', /hugging_?face|\btransformers\b/i, ['transformers']],
+  ['adk', /agent_development_kit/i, ['google-adk']],
+  ['vertexai', /vertex_ai/i, ['google-cloud-aiplatform']],
+  ['gemini', /gemini_inference/i, ['google-genai']],
+  ['anthropic', /anthropic_inference/i, ['anthropic']],
+  ['tensorrt', /tensorrt/i, ['tensorrt', 'tensorrt-cu12', 'tensorrt-cu13']],
+  ['vllm', /vllm/i, ['vllm']],
 ];
 
 /**

@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { BeamBridgeError } from '../../src/base/index.ts';
 import { custom, RunInference } from '../../src/ml/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { string } from '../../src/schema/index.ts';
+import { array, float32, string } from '../../src/schema/index.ts';
 import { create } from '../../src/transforms/index.ts';
 
 let scratch: string;
@@ -127,6 +127,22 @@ test('what it raises is shown with the line of the file', async () => {
   await assert.rejects(greet(options, 'direct', ['nobody']), {
     code: 'PYTHON_EXCEPTION',
     message: /LookupError: nobody is there[\s\S]*greet\.py", line 19[\s\S]*raise LookupError/,
+  });
+});
+
+test('a handler derived from one of Beam’s is built without its framework, and says what is missing', async () => {
+  const handler = custom({
+    file: 'examples/support/tensorrt_handler.py',
+    kwargs: { onnx_path: file('net.onnx', 'no model'), batch_size: 4 },
+    example: array(float32),
+    inference: array(float32),
+  });
+  const run = createRunner({ runner: 'direct' }).run((root) => {
+    root.apply(create([[1, 2]])).apply(RunInference.of(handler));
+  });
+  await assert.rejects(run, {
+    code: 'PYTHON_EXCEPTION',
+    message: /No module named 'tensorrt'/,
   });
 });
 

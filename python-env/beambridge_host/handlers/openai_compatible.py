@@ -4,7 +4,6 @@
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
-import email.utils
 import inspect
 import json
 import threading
@@ -99,7 +98,7 @@ class Client:
       raise remote.mismatch(self.url, f'that it is to be found at {where} (HTTP {response.status_code})')
     if response.status_code != 200:
       raise remote.of_status(
-          response.status_code, self.url, _said(answer, content), wait=retry_after(response.headers),
+          response.status_code, self.url, _said(answer, content), wait=remote.retry_after(response.headers),
           credential=self._credential)
     if answer is None:
       raise remote.mismatch(self.url, f'with what is no JSON: {_shown(content)}')
@@ -138,19 +137,6 @@ def _reason(error: BaseException) -> str:
   if 'refused' in text:
     return 'connection refused'
   return text.rpartition(': ')[2] or type(error).__name__
-
-
-def retry_after(headers: Mapping[str, str]) -> Optional[float]:
-  """The seconds after which a service wants to be asked again, if it says so."""
-  for name, unit in (('retry-after-ms', 1000), ('retry-after', 1)):
-    try:
-      return max(0.0, float(headers[name]) / unit)
-    except (KeyError, ValueError):
-      continue
-  try:
-    return max(0.0, email.utils.parsedate_to_datetime(headers['retry-after']).timestamp() - time.time())
-  except (KeyError, ValueError, TypeError):
-    return None
 
 
 class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, base.PredictionResult, Any]):

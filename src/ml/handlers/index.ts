@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Model handlers by framework.
 
+export { type AdkOptions, adk } from './adk.ts';
+export { type AnthropicOptions, anthropic } from './anthropic.ts';
 export { type CustomOptions, custom } from './custom.ts';
+export { type GeminiOptions, gemini, type PromptWithImages } from './gemini.ts';
 export { type ModelHandler, type PythonModelHandler, pythonModelHandler } from './handler.ts';
 export {
   type HuggingfaceOptions,
@@ -30,5 +33,8 @@ export { type PytorchOptions, pytorch } from './pytorch.ts';
 export type { RateLimiter, RemoteOptions } from './remote.ts';
 export { type SklearnOptions, sklearn } from './sklearn.ts';
 export { type TensorflowOptions, tensorflow } from './tensorflow.ts';
+export { type TensorrtOptions, tensorrt } from './tensorrt.ts';
 export { type InferenceArgs, modelHandler, type TypeScriptModelHandler } from './typescript.ts';
+export { type VertexAiOptions, vertexAi } from './vertex-ai.ts';
+export { type VllmOptions, vllm } from './vllm.ts';
 export { type XgboostOptions, xgboost } from './xgboost.ts';

@@ -14,6 +14,7 @@ import {
   text,
 } from './options.ts';
 import {
+  amount,
   excluding,
   httpUrl,
   NOT_REMOTE,
@@ -82,11 +83,6 @@ export interface OpenAiCompatibleOptions extends RemoteOptions {
   inputsPerRequest?: number;
 }
 
-const number: Check = (value) =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0
-    ? undefined
-    : 'not a number from 0';
-
 const whole: Check = (value) => (Number.isSafeInteger(value) ? undefined : 'not a whole number');
 
 const stop: Check = (value) =>
@@ -116,9 +112,9 @@ const CHECKS: Checks<OpenAiCompatibleOptions> = {
   response: oneOf('text', 'json'),
   apiKeyEnv: variable,
   system: text,
-  temperature: number,
+  temperature: amount,
   maxTokens: count,
-  topP: number,
+  topP: amount,
   seed: whole,
   stop,
   dimensions: count,

@@ -2,7 +2,7 @@
 // The options that all handlers of models elsewhere have: how often, how many at once, how long.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { type Check, count, type PythonHandlerOptions, text } from './options.ts';
+import { type Check, count, jsonArguments, type PythonHandlerOptions, text } from './options.ts';
 
 /** A service that grants requests to all workers together: Envoy's rate limit service. */
 export interface RateLimiter {
@@ -90,6 +90,15 @@ export const REMOTE_CHECKS = {
 
 /** Options that concern models in a worker's memory. */
 export const NOT_REMOTE = ['largeModel', 'modelCopies'] as const;
+
+/** A number from 0. */
+export const amount: Check = (value) =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0
+    ? undefined
+    : 'not a number from 0';
+
+/** A value of JSON's. */
+export const jsonValue: Check = (value) => jsonArguments({ value } as never);
 
 /** The name of an environment variable, which is all that a pipeline says of a credential. */
 export const variable: Check = (value) =>

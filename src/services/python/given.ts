@@ -41,6 +41,12 @@ const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
   torch: ['torch'],
   huggingface: ['transformers', 'torch'],
   tensorflow: ['tensorflow'],
+  adk: ['google-adk'],
+  vertexai: ['google-cloud-aiplatform'],
+  gemini: ['google-genai', 'pillow'],
+  anthropic: ['anthropic'],
+  tensorrt: ['tensorrt', 'cuda-python'],
+  vllm: ['vllm', 'openai'],
 };
 
 /**

@@ -20,8 +20,17 @@ export const PYTHON_EXTRAS = [
   'torch',
   'huggingface',
   'tensorflow',
+  'adk',
+  'vertexai',
+  'gemini',
+  'anthropic',
+  'tensorrt',
+  'vllm',
 ] as const;
 export type PythonExtra = (typeof PYTHON_EXTRAS)[number];
+
+/** An extra that wants other versions than the rest: its file holds Beam, too, and nothing joins it. */
+const ALONE = 'vllm';
 
 /** The files and packages of one environment. */
 export interface Requirements {
@@ -49,9 +58,16 @@ export async function collectRequirements(
   folder = path.join(PYTHON_ENV_FOLDER, 'requirements'),
 ): Promise<Requirements> {
   const names = [...new Set(extras)].sort();
+  if (names.includes(ALONE) && names.length > 1) {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `the Python extra "${ALONE}" cannot be installed beside ${names.filter((name) => name !== ALONE).join(', ')}`,
+      { hint: 'Give each its own transform: every handler gets an environment of its own.' },
+    );
+  }
   const files: string[] = [];
   const texts: string[] = [];
-  for (const name of ['base', ...names]) {
+  for (const name of names.includes(ALONE) ? names : ['base', ...names]) {
     const file = path.join(folder, `${name}.txt`);
     files.push(file);
     texts.push(await readRequirements(file, name));
