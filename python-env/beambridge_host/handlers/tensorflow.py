@@ -9,11 +9,17 @@ taken out of a tensor after the other costs 20 times as much.
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_hub as hub
+
+with warnings.catch_warnings():
+  # It says of itself that it uses a module which will be gone: the pins keep that module.
+  warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+  import tensorflow_hub as hub
+
 from apache_beam.ml.inference import base, tensorflow_inference, utils
 
 from beambridge_host.models import UnusableModel
