@@ -7,7 +7,7 @@ import { RunInference, sklearn } from 'beambridge/ml';
 import { array, int64 } from 'beambridge/schema';
 import { parseDigit } from './support/digits.ts';
 
-const model = sklearn({
+const digits = sklearn({
   modelUri: '.cache/mnist/digits/model.pkl',
   example: array(int64),
   inference: int64,
@@ -17,7 +17,7 @@ await createRunner({ runner: 'direct' }).run((root) =>
   root
     .apply(readFromText('.cache/mnist/digits/test.csv'))
     .map(parseDigit) // "7,0,0,12,…" to { key: 7, value: [0, 0, 12, …] }
-    .apply(RunInference.ofKVs(model, int64))
+    .apply(RunInference.ofKVs(digits, int64))
     .map(({ key, value }) => `${key},${value.inference}`)
     .apply(writeToText('out/predictions')),
 );

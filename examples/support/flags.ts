@@ -3,11 +3,16 @@
 // and any other --name=value, which becomes a pipeline option.
 
 import { parseArgs } from 'node:util';
-import { createRunner, type Runner } from 'beambridge';
+import { createRunner, type PipelineOptions, type Runner } from 'beambridge';
 
-/** An example's own flags (with their defaults), and a runner made from all the others. */
+/**
+ * An example's own flags (with their defaults), and a runner made from all the others.
+ *
+ * @param options - the runner's, where no flag says otherwise
+ */
 export function exampleFlags<F extends Record<string, string>>(
   defaults: F,
+  options: PipelineOptions = {},
 ): { flags: F; runner: Runner; expansionService: string | undefined } {
   const { values } = parseArgs({
     strict: false,
@@ -19,7 +24,7 @@ export function exampleFlags<F extends Record<string, string>>(
     ),
   });
   const flags: Record<string, string> = { ...defaults };
-  const others: Record<string, unknown> = {};
+  const others: Record<string, unknown> = { ...options };
   for (const [name, value] of Object.entries(values)) {
     if (name in defaults) flags[name] = String(value);
     else others[name] = value;

@@ -33,7 +33,9 @@ function programsOf(page: string, markdown: string): Program[] {
       return /^import /m.test(text) && !text.replaceAll(/\/\/.*$/gm, '').includes('…');
     })
     .map(({ 1: text = '', index }) => {
-      const missing = given.filter(([name]) => !new RegExp(`(const|function) ${name}\\b`).test(text));
+      const missing = given.filter(
+        ([name]) => !new RegExp(`(const|function) ${name}\\b`).test(text),
+      );
       return {
         page,
         line: markdown.slice(0, index).split('\n').length,
@@ -60,7 +62,7 @@ function mistakesIn(programs: readonly Program[], folder: string): string[] {
     { ...config, include: [], files: [...files.keys()] },
     ts.sys,
     root,
-    { incremental: false, tsBuildInfoFile: undefined },
+    { incremental: false },
     configFile,
   );
   const program = ts.createProgram([...files.keys()], options);

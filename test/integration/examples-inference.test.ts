@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the examples about models as a stranger would: several models, dead letters, a model update.
+// Starts Node, and through it the managed Python.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { execa } from 'execa';
+import { linesOf, predictedByPython, trainedDigits } from '../helpers/digits.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+let scratch: string;
+before(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'beambridge-examples-'));
+});
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** What an example prints, in lines. */
+async function printed(name: string, ...flags: string[]): Promise<string[]> {
+  const done = await execa(
+    process.execPath,
+    ['--import', 'tsx', 'scripts/example.ts', name, ...flags],
+    { cwd: root, reject: false },
+  );
+  assert.equal(done.exitCode, 0, done.stderr);
+  return done.stdout.split('\n');
+}
+
+function written(folder: string, prefix: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.startsWith(`${prefix}-`));
+  return names.flatMap((name) => linesOf(join(folder, name)));
+}
+
+for (const runner of ['direct', 'node']) {
+  test(`several-models: a cascade and an ensemble know more than the quick model, on ${runner}`, async () => {
+    const lines = await printed('several-models', `--runner=${runner}`);
+    for (const line of ['quick alone       0.9689 of 450', 'cascade           0.9911 of 450']) {
+      assert.ok(lines.includes(line), lines.join('\n'));
+    }
+    assert.ok(lines.includes('ensemble          0.9844 of 450'), lines.join('\n'));
+    assert.match(lines.find((line) => line.startsWith('A (quick)')) ?? '', /of 225$/);
+    assert.match(lines.find((line) => line.startsWith('B (careful)')) ?? '', /of 225$/);
+  });
+
+  test(`dead-letters: exactly the damaged digits are set aside, on ${runner}`, async () => {
+    const digits = await trainedDigits();
+    const output = join(scratch, `dead-letters-${runner}`);
+    const lines = await printed(
+      'dead-letters',
+      `--runner=${runner}`,
+      `--input=${digits.all}`,
+      `--modelPath=${digits.model}`,
+      `--output=${output}`,
+    );
+    assert.deepEqual(lines, ['1779 of 1797 digits scored, 18 set aside']);
+    const expected = predictedByPython(digits, digits.all).map((line, id) => `${id},${line}`);
+    assert.deepEqual(
+      written(output, 'predictions').sort(),
+      expected.filter((_, id) => id % 100 !== 50).sort(),
+    );
+    const failed = written(output, 'failed').map((line) => line.split(',').slice(0, 3).join(','));
+    const damaged = Array.from({ length: 18 }, (_, i) =>
+      i % 2 === 0 ? `${i * 100 + 50},inference,ValueError` : `${i * 100 + 50},example,ROW_MISMATCH`,
+    );
+    assert.deepEqual(failed.sort(), damaged.sort());
+  });
+}
+
+test('model-update: each digit of a stream is scored once, by the model that is current for it', async () => {
+  const lines = await printed('model-update');
+  assert.deepEqual(lines, [
+    'logistic.pkl: 200 digits, 0 to 199, 0.9650 right',
+    'neighbors.pkl: 200 digits, 200 to 399, 0.9800 right',
+    '400 scored, 400 of 400 digits',
+  ]);
+});
