@@ -29,20 +29,23 @@ import numpy
 def probabilities(model, batch, inference_args=None):
     return model.predict_proba(numpy.stack(batch))
 `;
-const model = (name: string) =>
-  sklearn({
-    modelUri: join(folder, `${name}.pkl`),
-    inferenceFn: PROBABILITIES,
-    example: array(int64),
-    inference: array(float64),
-  });
-const [quick, forest, careful] = [model('logistic'), model('forest'), model('neighbors')];
-
 /** Which digit it is about: keys stay with their predictions, whatever way these take. */
 const ID = row({ id: int64, label: int64 });
 type Id = Infer<typeof ID>;
-const ask = (handler: typeof quick, name: string) =>
-  withName(name, RunInference.ofKVs(handler, ID));
+
+/** Transforms with one model identifier share what is loaded. */
+const model = (name: string) =>
+  RunInference.ofKVs(
+    sklearn({
+      modelUri: join(folder, `${name}.pkl`),
+      inferenceFn: PROBABILITIES,
+      example: array(int64),
+      inference: array(float64),
+    }),
+    ID,
+  ).withModelIdentifier(name);
+const [quick, forest, careful] = [model('logistic'), model('forest'), model('neighbors')];
+const ask = (scoring: typeof quick, name: string) => withName(name, scoring);
 
 const likeliest = (chances: readonly number[]) => chances.indexOf(Math.max(...chances));
 
@@ -97,10 +100,10 @@ const result = await runner.run((root) => {
     });
   judge('ensemble', elected);
 
-  for (const [half, handler] of [quick, careful].entries()) {
+  for (const [half, scoring] of [quick, careful].entries()) {
     const answers = digits
       .filter(({ key }) => key.id % 2 === half)
-      .apply(ask(handler, half === 0 ? 'A' : 'B'))
+      .apply(ask(scoring, half === 0 ? 'A' : 'B'))
       .map(({ key, value }) => ({ key, value: likeliest(value.inference) }));
     judge(half === 0 ? 'A (quick)' : 'B (careful)', answers);
   }
