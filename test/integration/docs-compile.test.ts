@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every complete program that README.md and the pages under docs/ show compiles. Starts nothing: one
-// TypeScript program holds them all.
+// Every complete program that README.md and the pages under docs/ show compiles, and every link of
+// theirs leads somewhere. Starts nothing: one TypeScript program holds them all.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { globSync } from 'tinyglobby';
@@ -129,4 +129,29 @@ test('the README and every guide show a complete program', () => {
     ['README.md', ...guides].filter((page) => !shown.has(page)),
     [],
   );
+});
+
+/** How GitHub names the place of a heading. */
+function anchorsOf(markdown: string): Set<string> {
+  const headings = markdown.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm);
+  const place = (text: string) =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-');
+  return new Set([...headings].map(([, text = '']) => place(text)));
+}
+
+test('every link between pages leads to a file, and to a heading of it', () => {
+  const broken = pages.flatMap((page) => {
+    const markdown = readFileSync(join(root, page), 'utf8');
+    const links = [...markdown.matchAll(/\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g)];
+    return links.flatMap(([link, path = '', anchor]) => {
+      const target = path ? join(root, dirname(page), path) : join(root, page);
+      if (!existsSync(target)) return [`${page}: ${link}`];
+      const isThere = !anchor || anchorsOf(readFileSync(target, 'utf8')).has(anchor);
+      return isThere ? [] : [`${page}: ${link}`];
+    });
+  });
+  assert.deepEqual(broken, []);
 });
