@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from beambridge_host import __version__
+from beambridge_host import __version__, lazy
 from beambridge_host.channel import claim_stdout, send_logs
 from beambridge_host.preload import preload
 
@@ -47,6 +47,7 @@ def main() -> None:
   # Imported late: one second, in which a broken environment shows, and signals work already. What is
   # made meanwhile stays, so there is nothing to collect.
   gc.disable()
+  lazy.install()
   from beambridge_host.launcher import Launcher  # pylint: disable=import-outside-toplevel
   from beambridge_host.server import HostServer  # pylint: disable=import-outside-toplevel
   import apache_beam  # pylint: disable=import-outside-toplevel
