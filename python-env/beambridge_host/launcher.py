@@ -7,7 +7,7 @@ import sys
 from typing import Callable, Sequence
 
 from beambridge_host import worker, zygote
-from beambridge_host.preload import preload
+from beambridge_host.preload import parts_of_models, preload
 
 
 def _log_level() -> str:
@@ -24,7 +24,8 @@ class Launcher:
     shared = zygote.imported_before_fork(self._modules)
     preload(shared)
     left = [module for module in self._modules if module not in shared]
-    self._zygote = zygote.Zygote.start(worker.forked(left), close)
+    # A host that stays has time for what models are made of, and so its next worker has none to lose.
+    self._zygote = zygote.Zygote.start(worker.forked(left), close, parts_of_models(self._modules))
 
   def listen(self) -> None:
     if self._zygote is not None:

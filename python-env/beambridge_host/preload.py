@@ -11,3 +11,14 @@ def preload(modules: list[str]) -> None:
       importlib.import_module(module)
     except Exception:  # pylint: disable=broad-except
       pass  # A pipeline that needs it gets the error where it says so.
+
+
+# What models of a framework are commonly made of, which is imported when a model is loaded.
+_PARTS_OF_MODELS = {
+    'beambridge_host.handlers.sklearn': ('sklearn.pipeline', 'sklearn.preprocessing', 'sklearn.linear_model'),
+}
+
+
+def parts_of_models(modules: list[str]) -> list[str]:
+  """Modules that a model is likely to need when it is loaded, given what the host preloads."""
+  return [part for module in modules for part in _PARTS_OF_MODELS.get(module, ())]

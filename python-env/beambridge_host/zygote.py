@@ -21,12 +21,16 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
+
+from beambridge_host.preload import preload
 
 # Their import may start threads or open devices, which a copy of the process would not have.
 _NOT_BEFORE_A_FORK = ('tensorflow', 'onnxruntime')
 
 _FORK_TIMEOUT_S = 10.0
+# Nobody wants anything for so long: there may be time for an import.
+_IDLE_S = 3.0
 _MESSAGE_BYTES = 4096
 
 
@@ -83,11 +87,14 @@ class Zygote:
     self._lost = False
 
   @classmethod
-  def start(cls, work: Callable[[int, int, str], None], close: Callable[[], None]) -> Optional['Zygote']:
+  def start(
+      cls, work: Callable[[int, int, str], None], close: Callable[[], None],
+      when_idle: Sequence[str] = ()) -> Optional['Zygote']:
     """Forks the helper, or returns None where that must not be.
 
     `work` is what a worker does, given the file descriptors of its input and output and a log level; `close` lets go
-    of what the helper must not keep of the host. Call it in the main thread, before there are others.
+    of what the helper must not keep of the host; `when_idle` are modules that it imports when nobody wants anything.
+    Call it in the main thread, before there are others.
     """
     if not _can_fork():
       return None
@@ -104,7 +111,7 @@ class Zygote:
       try:
         ours.close()
         close()
-        _Helper(theirs, work).run()
+        _Helper(theirs, work, when_idle).run()
       finally:
         os._exit(1)
     theirs.close()
@@ -182,9 +189,11 @@ class Zygote:
 class _Helper:
   """The zygote's own loop. One thread, and nothing that outlives the host."""
 
-  def __init__(self, connection: socket.socket, work: Callable[[int, int, str], None]) -> None:
+  def __init__(
+      self, connection: socket.socket, work: Callable[[int, int, str], None], when_idle: Sequence[str]) -> None:
     self._connection = connection
     self._work = work
+    self._when_idle = list(when_idle)
     self._children: set[int] = set()
     self._wakeup, self._wakes = os.pipe()
     for end in (self._wakeup, self._wakes):
@@ -201,8 +210,11 @@ class _Helper:
       selector.register(self._connection, selectors.EVENT_READ, self._take)
       selector.register(self._wakeup, selectors.EVENT_READ, self._reap)
       while True:
-        for key, _ in selector.select():
+        events = selector.select(_IDLE_S if self._when_idle else None)
+        for key, _ in events:
           key.data()
+        if not events and self._when_idle:
+          preload([self._when_idle.pop(0)])
 
   def _take(self) -> None:
     data, descriptors, _, _ = socket.recv_fds(self._connection, _MESSAGE_BYTES, 2)

@@ -19,12 +19,15 @@ PROGRAM = textwrap.dedent(
       order = os.read(stdin, 100)
       if order == b'die':
         os.kill(os.getpid(), signal.SIGSEGV)
+      if order == b'what':
+        order = b'imported ' if 'colorsys' in sys.modules else b'not-yet '
       if order == b'hang':
         time.sleep(60)
       os.write(stdout, order + log_level.encode())
       os._exit(7)
 
-    helper = zygote.Zygote.start(work, lambda: None)
+    zygote._IDLE_S = 0.1
+    helper = zygote.Zygote.start(work, lambda: None, ['no_such_module', 'colorsys'])
     ''')
 
 
@@ -48,6 +51,21 @@ class ZygoteTest(unittest.TestCase):
               print(process.stdout.read().decode() or 'nothing', process.wait(10), process.poll())
             '''),
         ['oneINFO', '7', '7', 'nothing', '-11', '-11'])
+
+  def test_when_nobody_wants_anything_it_imports(self) -> None:
+    self.assertEqual(
+        self.run_program('''
+            helper.listen()
+            for end in range(200):
+              process = helper.fork('INFO')
+              os.write(process.stdin.fileno(), b'what')
+              said = process.stdout.read().decode()
+              if said.startswith('imported'):
+                print(said)
+                break
+              time.sleep(0.3)
+            '''),
+        ['imported', 'INFO'])
 
   def test_a_fork_can_be_ended(self) -> None:
     self.assertEqual(
