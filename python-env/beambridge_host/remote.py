@@ -207,13 +207,16 @@ class Pace:
 
   def _slot(self) -> float:
     with self._lock:
-      if fcntl is None:
+      try:
+        opened = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0), 0o600) if fcntl else None
+      except OSError:
+        opened = None  # Nowhere to agree with other processes: the rate holds for this one.
+      if opened is None:
         self._next = self._after(self._next)
         return self._next
-      opened = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0), 0o600)
       try:
         fcntl.flock(opened, fcntl.LOCK_EX)
-        slot = self._after(float(os.read(opened, 64) or 0))
+        slot = self._after(_number(os.read(opened, 64)))
         os.lseek(opened, 0, os.SEEK_SET)
         os.write(opened, f'{slot:>32.6f}'.encode())
         return slot
@@ -224,6 +227,13 @@ class Pace:
     now = time.monotonic()
     # A time far ahead is from before this machine started.
     return max(now, last + self._interval) if last < now + 3600 else now
+
+
+def _number(text: bytes) -> float:
+  try:
+    return float(text)
+  except ValueError:
+    return 0.0  # New, or cut off when the disk was full.
 
 
 def _sleep_until(moment: float) -> None:
