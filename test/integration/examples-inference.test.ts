@@ -77,3 +77,10 @@ test('model-update: each digit of a stream is scored once, by the model that is 
     '400 scored, 400 of 400 digits',
   ]);
 });
+
+test('onnx-local: a model says the same without Python and with it', async () => {
+  const lines = await printed('onnx-local');
+  assert.match(lines[0] ?? '', /^onnxLocal 0\.9\d{3} of 449$/);
+  assert.equal(lines[1], lines[0]!.replace('onnxLocal', 'onnx     '));
+  assert.equal(lines[2], 'probabilities differ by less than 1e-5');
+});
