@@ -79,7 +79,7 @@ test('model-update: each digit of a stream is scored once, by the model that is 
 });
 
 test('onnx-local: a model says the same without Python and with it', async () => {
-  const lines = await printed('onnx-local');
+  const lines = (await printed('onnx-local')).slice(-3); // It may have trained the model before.
   assert.match(lines[0] ?? '', /^onnxLocal 0\.9\d{3} of 449$/);
   assert.equal(lines[1], lines[0]!.replace('onnxLocal', 'onnx     '));
   assert.equal(lines[2], 'probabilities differ by less than 1e-5');
