@@ -4,6 +4,7 @@
 
 // The engine, for runners in this process.
 export {
+  accumulatorMerger,
   BundleEngine,
   type BundleEngineOptions,
   type BundleFinalizer,

@@ -2,6 +2,7 @@
 // The bundle engine: a stage's descriptor and encoded elements in, encoded results out. It knows no
 // gRPC; the worker beside it and the node runner both call it.
 
+export { accumulatorMerger } from './accumulator-merger.ts';
 export { type DataPort, dataPorts, type TimerPort, timerPorts } from './descriptor.ts';
 export {
   BundleEngine,

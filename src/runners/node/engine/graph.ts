@@ -10,6 +10,7 @@ import {
   type WindowedValue,
 } from '../../../coders/index.ts';
 import {
+  accumulatorMerger,
   type FunctionLookup,
   type MaybePromise,
   windowFnFromProto,
@@ -119,6 +120,7 @@ export class Graph {
       const windowing = this.wire.windowing(input);
       const options = {
         windowing,
+        compact: leaf.combine && accumulatorMerger(leaf.combine, this.options.functions),
         keyCoder: key,
         valueCoder: value,
         windowCoder: this.wire.window(input) as Coder<unknown>,

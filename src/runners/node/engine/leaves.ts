@@ -3,7 +3,8 @@
 // the runner does itself, and those that an SDK does in a stage.
 
 import { BeamBridgeError } from '../../../base/index.ts';
-import { create, fromBinary, pb, toBinary, urns } from '../../../proto/index.ts';
+import { create, fromBinary, pb, urns } from '../../../proto/index.ts';
+import { combineBehind, combineSteps, isTakenApart } from './combine-steps.ts';
 
 const P = urns.StandardPTransforms_Primitives;
 const COMPOSITES = urns.StandardPTransforms_Composites;
@@ -23,6 +24,8 @@ export interface Leaf {
   readonly environment: string | undefined;
   /** The payload of a ParDo. */
   readonly parDo: pb.ParDoPayload | undefined;
+  /** Of a grouping of accumulators: the combine that they are of. */
+  readonly combine: pb.CombinePayload | undefined;
 }
 
 /** What the runner does by itself. */
@@ -64,8 +67,8 @@ export function leavesOf(
     const urn = proto.spec?.urn ?? '';
     if (RUNNER_URNS.has(urn) || placeholders.has(id)) {
       found.push(leaf(id, proto, undefined));
-    } else if (urn === COMPOSITES.COMBINE_PER_KEY && mayLift(proto, components)) {
-      for (const [part, made] of lifted(id, proto, components)) {
+    } else if (urn === COMPOSITES.COMBINE_PER_KEY && isTakenApart(proto, components)) {
+      for (const [part, made] of combineSteps(id, proto, components)) {
         const environment =
           made.spec?.urn === P.GROUP_BY_KEY
             ? undefined
@@ -111,6 +114,7 @@ function leaf(id: string, proto: pb.PTransform, environment: string | undefined)
     outputs: Object.values(proto.outputs),
     environment,
     parDo,
+    combine: combineBehind(proto),
   };
 }
 
@@ -197,80 +201,4 @@ function splittableSteps(
     step('split', SPLITTABLE.SPLIT_AND_SIZE_RESTRICTIONS, withRestriction, { out: split }),
     step('process', SPLITTABLE.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS, split, proto.outputs),
   ];
-}
-
-/**
- * Whether values may be combined before they are grouped. Not where a trigger counts elements, for
- * it would count accumulators.
- */
-function mayLift(proto: pb.PTransform, components: pb.Components): boolean {
-  const input = components.pcollections[Object.values(proto.inputs)[0] ?? ''];
-  const windowing = components.windowingStrategies[input?.windowingStrategyId ?? ''];
-  return windowing?.trigger?.trigger.case === 'default';
-}
-
-/** A combine in three steps, with the grouping of accumulators between the first two. */
-function lifted(
-  id: string,
-  proto: pb.PTransform,
-  components: pb.Components,
-): [string, pb.PTransform][] {
-  const payload = fromBinary(pb.CombinePayloadSchema, proto.spec!.payload);
-  const input = components.pcollections[Object.values(proto.inputs)[0]!]!;
-  const output = Object.values(proto.outputs)[0]!;
-  const keyCoder = keyCoderId(input.coderId, components);
-  const coder = (suffix: string, urn: string, componentCoderIds: string[]) => {
-    const coderId = `${id}:${suffix}`;
-    components.coders[coderId] = create(pb.CoderSchema, { spec: { urn }, componentCoderIds });
-    return coderId;
-  };
-  const Coders = urns.StandardCoders_Enum;
-  const { accumulatorCoderId } = payload;
-  const iterable = coder('accumulators', Coders.ITERABLE, [accumulatorCoderId]);
-  const single = coder('keyed_accumulator', Coders.KV, [keyCoder, accumulatorCoderId]);
-  const grouped = coder('keyed_accumulators', Coders.KV, [keyCoder, iterable]);
-  const pcollection = (suffix: string, coderId: string, windowingStrategyId: string) => {
-    const made = `${id}:${suffix}`;
-    components.pcollections[made] = create(pb.PCollectionSchema, {
-      uniqueName: `${proto.uniqueName}.${suffix}`,
-      coderId,
-      windowingStrategyId,
-      isBounded: input.isBounded,
-    });
-    return made;
-  };
-  const after = components.pcollections[output]!.windowingStrategyId;
-  const precombined = pcollection('precombined', single, input.windowingStrategyId);
-  const accumulators = pcollection('grouped', grouped, after);
-  const merged = pcollection('merged', single, after);
-  const step = (name: string, urn: string, from: string, to: string): [string, pb.PTransform] => {
-    const made = create(pb.PTransformSchema, {
-      uniqueName: `${proto.uniqueName}/${name}`,
-      spec: { urn, payload: toBinary(pb.CombinePayloadSchema, payload) },
-      inputs: { in: from },
-      outputs: { out: to },
-      environmentId: proto.environmentId,
-    });
-    const stepId = `${id}/${name}`;
-    components.transforms[stepId] = made;
-    return [stepId, made];
-  };
-  const from = Object.values(proto.inputs)[0]!;
-  return [
-    step('precombine', PARTS.COMBINE_PER_KEY_PRECOMBINE, from, precombined),
-    step('group', P.GROUP_BY_KEY, precombined, accumulators),
-    step('merge', PARTS.COMBINE_PER_KEY_MERGE_ACCUMULATORS, accumulators, merged),
-    step('extract', PARTS.COMBINE_PER_KEY_EXTRACT_OUTPUTS, merged, output),
-  ];
-}
-
-/** The coder of keys in a coder of key-values. */
-export function keyCoderId(coderId: string, { coders }: pb.Components): string {
-  let coder = coders[coderId];
-  while (coder?.spec?.urn === urns.StandardCoders_Enum.LENGTH_PREFIX) {
-    coder = coders[coder.componentCoderIds[0] ?? ''];
-  }
-  const [key] = coder?.componentCoderIds ?? [];
-  if (coder?.spec?.urn === urns.StandardCoders_Enum.KV && key) return key;
-  throw new BeamBridgeError('INTERNAL', `the coder ${coderId} is none of key-values`);
 }

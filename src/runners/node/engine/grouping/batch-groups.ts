@@ -12,14 +12,9 @@ import {
   type WindowedValue,
 } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
+import { compactLatest, type Held, MOST_ACCUMULATORS } from './accumulators.ts';
 import { KeyIndex, WindowNames } from './group-keys.ts';
-import {
-  endOf,
-  type GroupingOptions,
-  MOST_ACCUMULATORS,
-  type Panes,
-  type Rules,
-} from './options.ts';
+import { endOf, type GroupingOptions, type Panes, type Rules } from './options.ts';
 import { PaneBlocks } from './pane-blocks.ts';
 import { Partitions } from './partitions.ts';
 import { GROUP_BYTES, GROWTH_BYTES, Sizes, WINDOW_BYTES } from './sizes.ts';
@@ -40,9 +35,8 @@ const ONLY_PANE: PaneInfo = Object.freeze({
 
 const NOTHING: unknown[] = [];
 
-interface Group {
+interface Group extends Held {
   readonly key: unknown;
-  values: unknown[];
   /** Of the pane, as far as elements say; not used when windows do. */
   timestamp: Instant;
 }
@@ -119,7 +113,7 @@ export class BatchGroups {
     this.bytes += this.valueSizes.of(value);
     const group = groups.find(key);
     if (!group) {
-      groups.addFound(key, { key, values: [value], timestamp: time });
+      groups.addFound(key, { key, values: [value], ranks: undefined, timestamp: time });
       this.bytes += GROUP_BYTES + this.keySizes.of(key);
       this.count += 1;
       return;
@@ -130,14 +124,16 @@ export class BatchGroups {
     const { values } = group;
     values.push(value);
     if (values.length === 2) this.bytes += GROWTH_BYTES;
-    else if (values.length >= MOST_ACCUMULATORS && this.options.compact) this.compact(group);
+    else if (values.length >= MOST_ACCUMULATORS && this.options.compact)
+      compactLatest(group, this.merge);
   }
 
-  private compact(group: Group): void {
-    for (const value of group.values) this.bytes -= this.valueSizes.of(value);
-    group.values = [this.options.compact!(group.values)];
-    this.bytes += this.valueSizes.of(group.values[0]);
-  }
+  private readonly merge = (values: unknown[]): unknown => {
+    for (const value of values) this.bytes -= this.valueSizes.of(value);
+    const merged = this.options.compact!(values);
+    this.bytes += this.valueSizes.of(merged);
+    return merged;
+  };
 
   private groupsOf(window: Window): WindowGroups {
     if (this.last?.window === window) return this.last;

@@ -41,9 +41,6 @@ export interface Dropped {
 /** Grouped elements, some at a time. */
 export type Panes = Iterable<WindowedValue<unknown>[]> | AsyncIterable<WindowedValue<unknown>[]>;
 
-/** How many accumulators a group holds at most before they are made one. */
-export const MOST_ACCUMULATORS = 64;
-
 export type MergeWindows = (windows: readonly Window[]) => { from: Window[]; to: Window }[];
 
 /** A windowing strategy, as far as grouping goes. */

@@ -12,7 +12,8 @@ import {
   type Window,
   type WindowedValue,
 } from '../../../../coders/index.ts';
-import { type GroupingOptions, MOST_ACCUMULATORS, type Rules } from './options.ts';
+import { compactLatest, MOST_ACCUMULATORS } from './accumulators.ts';
+import type { GroupingOptions, Rules } from './options.ts';
 import { PaneBlocks } from './pane-blocks.ts';
 import { WatermarkHolds } from './watermark-holds.ts';
 import { type Merges, WindowMerging } from './window-merging.ts';
@@ -170,7 +171,7 @@ export class TriggeredGroups {
     const { compact } = this.options;
     state.values.push(value);
     state.additions += 1;
-    if (compact && state.values.length >= MOST_ACCUMULATORS) state.values = [compact(state.values)];
+    if (compact && state.values.length >= MOST_ACCUMULATORS) compactLatest(state, compact);
   }
 
   /** Has its trigger looked at; a batch does so once, when all elements are there. */
@@ -193,7 +194,7 @@ export class TriggeredGroups {
   /** Drops what comes from now on; what triggers remember stays, in case the window merges. */
   private closeWindow(state: WindowState): void {
     state.closed = true;
-    state.values = [];
+    empty(state);
     state.additions = 0;
     this.holds.drop(state);
   }
@@ -227,17 +228,25 @@ export class TriggeredGroups {
     if (state.additions === 0 && !emptyToo) return;
     state.lastPane = pane;
     state.additions = 0;
-    let { values } = state;
-    if (accumulating && !isLast) values = this.copyOf(values);
-    else state.values = [];
+    const values = accumulating && !isLast ? this.copyOf(state) : state.values;
+    if (values === state.values) empty(state);
     this.blocks.add(state.group.key, values, timestamp, state.window, pane);
   }
 
   /** Values for a pane, of which more will come with the next. */
-  private copyOf(values: readonly unknown[]): unknown[] {
-    if (!this.options.compact) return [...values];
+  private copyOf(state: WindowState): unknown[] {
+    const { compact, valueCoder } = this.options;
+    if (!compact) return [...state.values];
+    if (state.values.length > 1) {
+      state.values = [compact(state.values)];
+      state.ranks = undefined;
+    }
     // Accumulators may be changed by whoever merges them.
-    const { valueCoder } = this.options;
-    return values.map((value) => decodeValue(valueCoder, encodeValue(valueCoder, value)));
+    return state.values.map((value) => decodeValue(valueCoder, encodeValue(valueCoder, value)));
   }
+}
+
+function empty(state: WindowState): void {
+  state.values = [];
+  state.ranks = undefined;
 }

@@ -3,6 +3,7 @@
 
 import { type Instant, type PaneInfo, Timing, type Window } from '../../../../coders/index.ts';
 import type { Scheduled } from '../times.ts';
+import type { Held } from './accumulators.ts';
 import type { KeyIndex } from './group-keys.ts';
 import type { TriggerState } from './trigger-machine.ts';
 
@@ -16,8 +17,9 @@ export interface KeyGroup {
 
 export type KeyGroups = KeyIndex<KeyGroup>;
 
-export class WindowState {
+export class WindowState implements Held {
   values: unknown[] = [];
+  ranks: number[] | undefined;
   /** Elements since the last pane. */
   additions = 0;
   /** Whether the trigger fired for the last time: what comes now is dropped. */
