@@ -96,7 +96,7 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
     },
     {
       name: 'Bundle finalization',
-      typescript: [],
+      typescript: ['a bundle is finalized once it counts'],
       python: ['Python: a bundle is finalized once it counts'],
     },
     {

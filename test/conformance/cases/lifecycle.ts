@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { GlobalWindow, NO_FIRING } from '../../../src/coders/index.ts';
 import { assertContentsSatisfies, assertDeepEqual } from '../../../src/testing/index.ts';
 import {
+  bundleFinalizerParam,
   counter,
   create,
   type DoFn,
@@ -15,6 +16,7 @@ import {
 import type { Cases } from '../case.ts';
 
 const calls: string[] = [];
+const stored: number[] = [];
 
 /** Writes down how it is called. */
 class Recorder implements DoFn<number, string> {
@@ -85,6 +87,27 @@ export const lifecycle: Cases = [
       );
     },
     fails: { code: 'USER_CODE_FAILED', message: /cannot finish/ },
+  },
+  {
+    name: 'a bundle is finalized once it counts',
+    build: (root) => {
+      stored.length = 0;
+      root
+        .apply(create([1, 2, 3]))
+        .map(
+          (n, { bundle }) => {
+            bundle.register(async () => {
+              stored.push(n);
+            });
+            return n;
+          },
+          { bundle: bundleFinalizerParam() },
+        )
+        .apply(assertDeepEqual([1, 2, 3]));
+    },
+    after: () => {
+      assert.deepEqual(stored.toSorted(), [1, 2, 3]);
+    },
   },
   {
     name: 'counters, distributions and gauges are added up',
