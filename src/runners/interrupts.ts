@@ -2,7 +2,7 @@
 // Ctrl-C and SIGTERM while jobs run: the jobs are cancelled, then the program ends as the signal
 // would have ended it. Nothing is installed while no job runs.
 
-import { getLogger } from '../base/index.ts';
+import { BeamBridgeError, getLogger } from '../base/index.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -15,9 +15,43 @@ export interface Interruptible {
   interrupt(signal: NodeJS.Signals): Promise<void>;
 }
 
+/** A wish of the program, or of who sits in front of it, that a run should end. */
+export interface WishToEnd {
+  readonly reason: BeamBridgeError;
+  /** Whether the program itself is about to end, which leaves little time. */
+  readonly isExiting: boolean;
+}
+
 const active = new Set<Interruptible>();
 let installed = false;
 let exiting = false;
+
+/**
+ * Listens for an `AbortSignal` and for Ctrl-C and its like, until the returned function is called.
+ *
+ * @param end - ends the run; resolves when nothing of it is left, and never rejects
+ */
+export function whileWanted(
+  signal: AbortSignal | undefined,
+  end: (wish: WishToEnd) => Promise<void>,
+): () => void {
+  const abort = () => {
+    const reason = new BeamBridgeError('ABORTED', 'the run was aborted', { cause: signal!.reason });
+    void end({ reason, isExiting: false });
+  };
+  signal?.addEventListener('abort', abort);
+  const forget = whileInterruptible({
+    interrupt: (name) => {
+      const reason = new BeamBridgeError('JOB_CANCELLED', `the run was cancelled by ${name}`);
+      return end({ reason, isExiting: true });
+    },
+  });
+  if (signal?.aborted) abort();
+  return () => {
+    signal?.removeEventListener('abort', abort);
+    forget();
+  };
+}
 
 /** Calls `interrupt` when a signal comes, until the returned function is called. */
 export function whileInterruptible(run: Interruptible): () => void {

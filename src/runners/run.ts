@@ -9,7 +9,7 @@ import { WorkerPool } from '../harness/index.ts';
 import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { jobFailure } from './failure.ts';
-import { unlessExiting, whileInterruptible } from './interrupts.ts';
+import { unlessExiting, whileWanted } from './interrupts.ts';
 import type { JobService } from './job-service.ts';
 import { MetricResults } from './metrics.ts';
 import { optionsToStruct, type PipelineOptions } from './options.ts';
@@ -85,7 +85,11 @@ class Run implements JobControl {
 
   async start(open: OpenService): Promise<void> {
     try {
-      this.listen();
+      this.cleanUps.push(
+        whileWanted(this.options.signal, ({ reason, isExiting }) =>
+          this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS),
+        ),
+      );
       const progress = new Progress(
         () => ({ phase: this.job?.state ?? this.phase }),
         this.options.progress,
@@ -103,29 +107,6 @@ class Run implements JobControl {
     this.outcome.catch(() => {});
     // The wish to end may have come while the job was on its way.
     if (this.stopReason) void this.cancel();
-  }
-
-  private listen(): void {
-    const { signal } = this.options;
-    if (signal) {
-      const abort = () => {
-        void this.stop(
-          new BeamBridgeError('ABORTED', 'the run was aborted', { cause: signal.reason }),
-        );
-      };
-      signal.addEventListener('abort', abort);
-      this.cleanUps.push(() => signal.removeEventListener('abort', abort));
-      if (signal.aborted) abort();
-    }
-    this.cleanUps.push(
-      whileInterruptible({
-        interrupt: (name) =>
-          this.stop(
-            new BeamBridgeError('JOB_CANCELLED', `the run was cancelled by ${name}`),
-            SIGNAL_GRACE_MS,
-          ),
-      }),
-    );
   }
 
   private async submit(open: OpenService, signal: AbortSignal): Promise<void> {
@@ -208,7 +189,7 @@ class Run implements JobControl {
   }
 
   /** Ends the run for a reason that lies in this program. */
-  private async stop(reason: BeamBridgeError, graceMs = CANCEL_GRACE_MS): Promise<void> {
+  private async stop(reason: BeamBridgeError, graceMs: number): Promise<void> {
     this.stopReason ??= reason;
     this.starting.abort(this.stopReason);
     if (this.outcome) void this.cancel(graceMs);

@@ -11,10 +11,10 @@ import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
 import { expansionResolver } from '../expansion-services.ts';
-import { unlessExiting, whileInterruptible } from '../interrupts.ts';
+import { unlessExiting, whileWanted } from '../interrupts.ts';
 import { MetricResults } from '../metrics.ts';
 import type { PipelineOptions } from '../options.ts';
-import { Progress } from '../progress.ts';
+import { Progress, type ProgressReport } from '../progress.ts';
 import { type JobControl, PipelineResult } from '../result.ts';
 import { isTerminal, type JobState } from '../state.ts';
 import { tidyUp } from '../tidy-up.ts';
@@ -68,11 +68,13 @@ class NodeRun implements JobControl {
 
   async start(): Promise<void> {
     try {
-      this.listen();
-      const progress = new Progress(
-        () => ({ phase: this.state === 'STARTING' ? undefined : this.state }),
-        this.options.progress,
+      this.cleanUps.push(
+        whileWanted(this.options.signal, ({ reason }) => {
+          this.stop(reason);
+          return this.closed;
+        }),
       );
+      const progress = new Progress(() => this.report(), this.options.progress);
       this.cleanUps.push(() => progress[Symbol.dispose]());
       await this.launch();
       if (this.stopReason) throw this.stopReason;
@@ -88,23 +90,9 @@ class NodeRun implements JobControl {
     this.outcome.catch(() => {});
   }
 
-  private listen(): void {
-    const { signal } = this.options;
-    if (signal) {
-      const abort = () =>
-        this.stop(new BeamBridgeError('ABORTED', 'the run was aborted', { cause: signal.reason }));
-      signal.addEventListener('abort', abort);
-      this.cleanUps.push(() => signal.removeEventListener('abort', abort));
-      if (signal.aborted) abort();
-    }
-    this.cleanUps.push(
-      whileInterruptible({
-        interrupt: async (name) => {
-          this.stop(new BeamBridgeError('JOB_CANCELLED', `the run was cancelled by ${name}`));
-          await this.closed;
-        },
-      }),
-    );
+  private report(): ProgressReport {
+    if (this.state === 'STARTING') return { phase: undefined };
+    return { phase: this.state, elements: this.engine?.elements };
   }
 
   private stop(reason: BeamBridgeError): void {

@@ -11,6 +11,7 @@ import type {
   BundleResult,
   BundleState,
   MaybePromise,
+  MonitoringInfo,
   Residual,
   RunningBundle,
 } from '../../../harness/index.ts';
@@ -222,6 +223,11 @@ export class Bundle {
         this.residues.push({ element, dueAt: now, hold: element.timestamp });
       }
     }
+  }
+
+  /** What it has counted so far. */
+  runningInfos(): MonitoringInfo[] {
+    return this.running?.monitoringInfos() ?? [];
   }
 
   abort(error: Error): void {

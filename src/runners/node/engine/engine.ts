@@ -86,6 +86,11 @@ export class Engine implements Surroundings {
     this.metrics.add(infos);
   }
 
+  /** How many elements were processed so far: those of the PCollection that has the most. */
+  get elements(): number {
+    return this.metrics.elements(this.graph.runningInfos());
+  }
+
   // ---- The run.
 
   /** Resolves when all input has ended and everything was processed. */

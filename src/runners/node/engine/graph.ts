@@ -13,6 +13,7 @@ import {
   accumulatorMerger,
   type FunctionLookup,
   type MaybePromise,
+  type MonitoringInfo,
   windowFnFromProto,
 } from '../../../harness/index.ts';
 import type { WindowFn } from '../../../pipeline/index.ts';
@@ -250,6 +251,11 @@ export class Graph {
 
   watermark(pcollection: string): Instant {
     return this.wiring.watermark(pcollection);
+  }
+
+  /** What the bundles under way have counted. */
+  runningInfos(): MonitoringInfo[] {
+    return this.stages.flatMap((stage) => stage.runningInfos());
   }
 
   /** Ends what is under way in stages, and lets those go on who wait. */

@@ -7,6 +7,7 @@ import type { MonitoringInfo } from '../../../harness/index.ts';
 import { create, pb, urns } from '../../../proto/index.ts';
 
 const TYPES = urns.MonitoringInfoTypeUrns_Enum;
+const { ELEMENT_COUNT } = urns.MonitoringInfoSpecs_Enum;
 
 type Merge = (a: ByteReader, b: ByteReader, out: ByteWriter) => void;
 
@@ -52,6 +53,21 @@ export class MetricStore {
       const before = this.infos.get(id);
       this.infos.set(id, before ? merged(before, info) : info);
     }
+  }
+
+  /**
+   * Elements of the PCollection that has the most.
+   *
+   * @param running - what bundles have counted that are not over
+   */
+  elements(running: Iterable<MonitoringInfo>): number {
+    const counts = new Map<string, number>();
+    for (const { urn, labels, payload } of [...this.infos.values(), ...running]) {
+      if (urn !== ELEMENT_COUNT) continue;
+      const id = labels.PCOLLECTION ?? '';
+      counts.set(id, (counts.get(id) ?? 0) + int(new ByteReader(payload)));
+    }
+    return Math.max(0, ...counts.values());
   }
 
   all(): pb.MonitoringInfo[] {

@@ -9,7 +9,7 @@ import {
   type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
-import type { MaybePromise, RunningBundle } from '../../../harness/index.ts';
+import type { MaybePromise, MonitoringInfo, RunningBundle } from '../../../harness/index.ts';
 import { type Block, BlockQueue, blockOf, QUEUE_BYTES } from './block.ts';
 import { Bundle, type BundleOwner } from './bundle.ts';
 import type { EngineNode } from './node.ts';
@@ -235,6 +235,11 @@ export class StageNode implements EngineNode {
   get isQuiet(): boolean {
     const waits = !this.queue.isEmpty || this.blocked.length > 0 || this.residues.length > 0;
     return this.running.size === 0 && this.showing.size === 0 && !waits;
+  }
+
+  /** What the bundles under way have counted. */
+  runningInfos(): MonitoringInfo[] {
+    return [...this.running].flatMap((bundle) => bundle.runningInfos());
   }
 
   /** Ends the bundles under way. */
