@@ -13,11 +13,12 @@ export type RunnerName = 'direct' | 'portable' | 'node' | 'prism' | 'flink';
  */
 export interface PipelineOptions {
   /**
-   * Which engine executes the pipeline: `direct` is Python's DirectRunner in the managed Python
-   * host, `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
+   * Which engine executes the pipeline: `node` is this process, with Python workers beside it for
+   * Python stages, in batch and in streaming; `direct` is Python's DirectRunner in the managed
+   * Python host; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
    * functions of this program run in it, Python stages in workers of the managed Python host.
    *
-   * @default `'direct'`
+   * @default `'node'`, and `'portable'` where there is a `jobEndpoint`
    */
   runner?: RunnerName | undefined;
   /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */

@@ -25,17 +25,19 @@ const LATER = new Map<unknown, string>([
 /**
  * Makes a runner.
  *
- * @param options - options of every run: `runner` names the engine, unknown ones go to it
+ * @param options - options of every run: `runner` names the engine (else it is `node`, or `portable`
+ *   where there is a `jobEndpoint`), unknown ones go to it
  * @throws BeamBridgeError `UNSUPPORTED` for a runner that comes with a later version,
  * `INVALID_ARGUMENT` for a name that is none
  * @example
  * ```ts
- * const local = createRunner({ runner: 'direct' });
+ * const local = createRunner();
+ * const reference = createRunner({ runner: 'direct' });
  * const remote = createRunner({ runner: 'portable', jobEndpoint: 'localhost:8099' });
  * ```
  */
 export function createRunner(options: PipelineOptions = {}): Runner {
-  const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'direct');
+  const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name);
   if (found) return new found(options);
   const hint = LATER.get(name);

@@ -149,7 +149,7 @@ test('Python stages run between stages of this program', async () => {
 test('two runs of a program share one host', async () => {
   const one = await getHost();
   await runner.run((root) => root.apply(numbers(1)));
-  await createRunner().run((root) => root.apply(numbers(1)));
+  await createRunner({ runner: 'direct' }).run((root) => root.apply(numbers(1)));
   const two = await getHost();
   assert.equal(two.pid, one.pid);
   assert.ok(two.alive);
