@@ -10,7 +10,7 @@ import { MetricStore } from '../../../../src/runners/node/engine/metric-store.ts
 function counted(
   PCOLLECTION: string,
   elements: number,
-  urn = urns.MonitoringInfoSpecs_Enum.ELEMENT_COUNT,
+  urn: string = urns.MonitoringInfoSpecs_Enum.ELEMENT_COUNT,
 ) {
   const out = new ByteWriter();
   out.signedVarint(elements);
