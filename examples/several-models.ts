@@ -29,11 +29,11 @@ import numpy
 def probabilities(model, batch, inference_args=None):
     return model.predict_proba(numpy.stack(batch))
 `;
+
 /** Which digit it is about: keys stay with their predictions, whatever way these take. */
 const ID = row({ id: int64, label: int64 });
 type Id = Infer<typeof ID>;
 
-/** Transforms with one model identifier share what is loaded. */
 const model = (name: string) =>
   RunInference.ofKVs(
     sklearn({
@@ -43,7 +43,7 @@ const model = (name: string) =>
       inference: array(float64),
     }),
     ID,
-  ).withModelIdentifier(name);
+  );
 const [quick, forest, careful] = [model('logistic'), model('forest'), model('neighbors')];
 const ask = (scoring: typeof quick, name: string) => withName(name, scoring);
 

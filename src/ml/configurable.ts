@@ -187,7 +187,7 @@ export abstract class Configurable<
 
   /**
    * A name for the model: transforms with one name share what is loaded. Give it only to transforms
-   * whose handlers load the same.
+   * whose handlers load the same. A pipeline's transforms with one handler object share it without.
    */
   withModelIdentifier(identifier: string): this {
     this.pythonHandler('withModelIdentifier');

@@ -3,6 +3,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { pythonCallable, pythonTransform, typed } from '../external/index.ts';
+import type { Pipeline } from '../pipeline/index.ts';
 import { array, bytes, type RowType, row, type SchemaType } from '../schema/index.ts';
 import { schemaBytes } from './declared.ts';
 import { ownLoaderModule, type PythonModelHandler } from './handlers/handler.ts';
@@ -11,6 +12,7 @@ import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
 import { type InferenceOptions, pythonSettings } from './options.ts';
 import { extrasBeside } from './packages.ts';
 import type { InferenceTypes } from './packing.ts';
+import { modelIdentifier } from './shared-models.ts';
 import type { Packed } from './steps.ts';
 
 /** What is told. */
@@ -24,7 +26,11 @@ export interface PythonStepSettings {
 }
 
 /** Python's transform from packed batches to answers. */
-export function pythonStep(settings: PythonStepSettings, transform: string): Packed {
+export function pythonStep(
+  settings: PythonStepSettings,
+  pipeline: Pipeline,
+  transform: string,
+): Packed {
   const { handler, types, output, options, expansionService, updates } = settings;
   const { extras, packages } = handler;
   const managed = expansionService === undefined;
@@ -39,6 +45,7 @@ export function pythonStep(settings: PythonStepSettings, transform: string): Pac
   const wanted = pythonSettings(options, {
     model_updates: updates ? true : undefined,
     max_models: perKey?.maxModels,
+    model_identifier: modelIdentifier(pipeline, settings),
   });
   if (wanted) args.settings = wanted;
   // Only the managed host runs on this machine for sure.

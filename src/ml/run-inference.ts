@@ -299,7 +299,7 @@ export class RunInference<
 
   override expandInternal(
     input: PCollection<InputT>,
-    _pipeline: Pipeline,
+    pipeline: Pipeline,
     node: TransformNode,
   ): ResultT {
     const { settings } = this;
@@ -309,7 +309,7 @@ export class RunInference<
     const model =
       testModelStep(types, options.deadLetters !== undefined, request) ??
       (isPythonHandler(handler)
-        ? pythonStep({ ...settings, handler }, node.name)
+        ? pythonStep({ ...settings, handler }, pipeline, node.name)
         : localStep({ ...settings, handler }, node.name));
     const folder = expansionService === undefined ? process.cwd() : undefined;
     return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;

@@ -2,7 +2,7 @@
 // What a RunInference can be asked for besides its handler, with the managed Python and on the node
 // runner with its workers.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -301,3 +301,55 @@ test('resource hints are in the environment of the stage', async () => {
   );
   assert.deepEqual(hints.sort(), ['accelerator=type:x', 'cpu_count=3', 'min_ram_bytes=1000']);
 });
+
+/** Writes a line to a file for each time that its model is loaded. */
+const COUNTED = `
+import os
+from apache_beam.ml.inference.base import ModelHandler, PredictionResult
+class Counted(ModelHandler[str, PredictionResult, object]):
+  def __init__(self, log):
+    super().__init__()
+    self._log = log
+  def load_model(self):
+    with open(self._log, 'a') as log:
+      print(os.getpid(), file=log)
+    return object()
+  def run_inference(self, batch, model, inference_args=None):
+    return [text.upper() for text in batch]
+`;
+
+for (const runner of ['direct', 'node'] as const) {
+  test(`${runner}: a handler that is used three times is loaded once, and another one by itself`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'beambridge-loads-'));
+    const counted = (name: string) =>
+      RunInference.of(COUNTED, TEXTS).withKwarg('log', join(folder, name));
+    const loads = (name: string) => readFileSync(join(folder, name), 'utf8').trim().split('\n');
+    try {
+      const [one, other] = [counted('one'), counted('other')];
+      const outputs: string[] = [];
+      const program = (root: Root) => {
+        const texts = root.apply(create(['a', 'b']));
+        for (const scoring of [one, one.withModelId(), other]) {
+          texts.apply(scoring).map(({ inference }) => outputs.push(inference));
+        }
+        // One behind the other, with another option.
+        texts
+          .apply(one)
+          .map(({ inference }) => inference.toLowerCase())
+          .apply(one.withBatching({ maxSize: 1 }))
+          .map(({ inference }) => outputs.push(inference));
+      };
+      await createRunner({ runner }).run(program);
+      assert.deepEqual(outputs.sort(), [...'AAAABBBB']);
+      // Once in each process: how many processes there are is the runner's.
+      for (const name of ['one', 'other']) {
+        assert.equal(new Set(loads(name)).size, loads(name).length, `${name}: ${loads(name)}`);
+      }
+      const again = loads('one').length;
+      await createRunner({ runner }).run(program);
+      assert.ok(loads('one').length > again, 'another pipeline loads what the file holds then');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
