@@ -2,6 +2,18 @@
 // The graph that a program builds: Root, PCollection, PTransform, ParDo and its parameters, names,
 // and the way from graph to Beam's message. May import coders, schema and what those may import.
 
+export {
+  type DoFn,
+  type DoFnOutput,
+  type FlatMapFn,
+  type MapFn,
+  type Outputs,
+  type PredicateFn,
+  TaggedOutput,
+  TimestampedValue,
+  tagged,
+  timestamped,
+} from './do-fn.ts';
 export type {
   ExpansionServiceChoice,
   ExternalExpansion,
@@ -25,28 +37,7 @@ export {
 } from './keyed-state.ts';
 export { callSite, explicitName, extractName, labelled, withName } from './names.ts';
 export { OrderedListState, orderedListState } from './ordered-list-state.ts';
-export {
-  type AnyFunction,
-  type DoFn,
-  type DoFnOutput,
-  type FlatMapFn,
-  filter,
-  flatMap,
-  MAIN_OUTPUT,
-  type MapFn,
-  MultiParDo,
-  map,
-  type Outputs,
-  ParDo,
-  type PredicateFn,
-  parDo,
-  type RegisteredParDo,
-  TaggedOutput,
-  TimestampedValue,
-  tagged,
-  timestamped,
-  type UserFunction,
-} from './par-do.ts';
+export { filter, flatMap, MAIN_OUTPUT, MultiParDo, map, ParDo, parDo } from './par-do.ts';
 export {
   BundleFinalizerParam,
   bindContext,
@@ -88,6 +79,7 @@ export {
   pipelineOf,
   Root,
 } from './pvalue.ts';
+export type { AnyFunction, RegisteredParDo, UserFunction } from './register-par-do.ts';
 export {
   GrowableOffsetRangeTracker,
   type OffsetRange,

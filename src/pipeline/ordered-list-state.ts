@@ -4,7 +4,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, DoubleCoder, describeValue, type Instant, KVCoder } from '../coders/index.ts';
-import { TimestampedValue } from './par-do.ts';
+import { TimestampedValue } from './do-fn.ts';
 import { coderFor, type StateCell, StateParam, type StateType } from './state.ts';
 
 interface Entry {

@@ -3,8 +3,9 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import type { Coder } from '../coders/index.ts';
+import type { FlatMapFn, MapFn, PredicateFn } from './do-fn.ts';
 import type { OutputOptions, PCollectionNode, Pipeline, TransformNode } from './graph.ts';
-import { type AnyFunction, type FlatMapFn, type MapFn, ParDo, type PredicateFn } from './par-do.ts';
+import { ParDo } from './par-do.ts';
 import {
   type AsyncPTransform,
   applyTransform,
@@ -12,6 +13,7 @@ import {
   type PTransform,
   type PTransformClass,
 } from './ptransform.ts';
+import type { AnyFunction } from './register-par-do.ts';
 
 /** What a transform can take or give. */
 export type PValue =

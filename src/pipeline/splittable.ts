@@ -6,8 +6,8 @@
 import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, JsCoder, KVCoder, type WindowedValue } from '../coders/index.ts';
 import { urns } from '../proto/index.ts';
+import type { DoFnOutput, Outputs } from './do-fn.ts';
 import type { ProtoContext, TransformNode } from './graph.ts';
-import type { DoFnOutput, Outputs } from './par-do.ts';
 import { paramsOf } from './params.ts';
 import type { RestrictionTracker } from './restriction-trackers.ts';
 import { StateParam } from './state.ts';

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// ParDos: the user's function with its side inputs, states, timers and outputs.
+
+import { type AnyFunction, FUNCTION_URNS, type RegisteredParDo } from '../../pipeline/index.ts';
+import { pb } from '../../proto/index.ts';
+import { type BuildContext, mainInputs, registered } from './build-parts.ts';
+import { isSplittableStep, splittable } from './build-splittable.ts';
+import { BoundContext } from './context.ts';
+import { payloadOf } from './descriptor.ts';
+import { DoFnInstance } from './do-fn-instances.ts';
+import { Emitter } from './emit.ts';
+import { UserMetrics } from './metrics.ts';
+import type { Operator } from './operator.ts';
+import { DoFnOperator } from './operators/do-fn.ts';
+import { FilterOperator } from './operators/filter.ts';
+import { FlatMapOperator } from './operators/flat-map.ts';
+import { MapOperator } from './operators/map.ts';
+import type { ParDoParts } from './operators/par-do.ts';
+import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
+import { SideInputs } from './side-inputs.ts';
+import { UserStates } from './user-state.ts';
+import { UserTimers } from './user-timers.ts';
+
+export function parDo(id: string, transform: pb.PTransform, context: BuildContext): Operator {
+  const { view, scope, cache } = context;
+  const payload = payloadOf(pb.ParDoPayloadSchema, transform);
+  const fn = registered<RegisteredParDo>(payload.doFn, FUNCTION_URNS.doFn, id, context);
+  const info = { transform: fn.transform, appliedAt: fn.appliedAt };
+  const outputs = new Map(
+    Object.entries(transform.outputs).map(([tag, pc]) => [tag, context.receiver(pc)]),
+  );
+  const urn = transform.spec?.urn ?? '';
+  const isStep = isSplittableStep(urn);
+  const sideInputs =
+    fn.sideInputs.size > 0 && !isStep
+      ? new SideInputs(id, transform, fn, view, scope, cache, info)
+      : undefined;
+  const stateful = stateAndTimers(id, transform, fn, context);
+  const metrics = new UserMetrics(id, fn.transform);
+  const parts: ParDoParts = {
+    transformId: id,
+    inputs: mainInputs(transform),
+    info,
+    sideInputs,
+    metrics,
+    context: new BoundContext(
+      isStep ? undefined : fn.user.context,
+      sideInputs,
+      metrics,
+      scope,
+      info,
+      stateful?.states,
+      stateful?.timers,
+    ),
+    // The steps before a splittable DoFn's process have one output, which the runner names.
+    emitter: new Emitter(
+      outputs,
+      isStep ? ([...outputs.keys()][0] ?? '') : fn.mainTag,
+      info,
+      scope,
+    ),
+  };
+  switch (fn.user.kind) {
+    case 'map':
+      return new MapOperator(parts, callable(fn.user.fn, fn.user.context));
+    case 'flatMap':
+      return new FlatMapOperator(parts, callable(fn.user.fn, fn.user.context));
+    case 'filter':
+      return new FilterOperator(parts, callable(fn.user.fn, fn.user.context));
+    case 'doFn':
+      return stateful
+        ? new StatefulDoFnOperator(
+            parts,
+            DoFnInstance.of(fn.user.doFn),
+            stateful.states,
+            stateful.timers,
+          )
+        : new DoFnOperator(parts, DoFnInstance.of(fn.user.doFn));
+    case 'splittable':
+      return splittable(urn, transform, fn.user.doFn, parts, view, scope);
+  }
+}
+
+/** Without a context the element is the only argument: `map(console.log)` prints it and no more. */
+function callable(fn: AnyFunction, context: unknown): AnyFunction {
+  return context === undefined ? (element) => (fn as (element: unknown) => unknown)(element) : fn;
+}
+
+/** The states and timers of a ParDo that has some. */
+function stateAndTimers(
+  id: string,
+  transform: pb.PTransform,
+  fn: RegisteredParDo,
+  { view, scope }: BuildContext,
+) {
+  if (fn.states.size + fn.timers.size === 0) return undefined;
+  const input = mainInputs(transform)[0] ?? '';
+  return {
+    states: new UserStates(id, view.kvCoder(input).key, view.windowCoder(input), scope),
+    timers: new UserTimers(id, [...fn.timers.keys()], fn.timerCoder, scope),
+  };
+}

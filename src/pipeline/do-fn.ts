@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The user's functions on elements, as ParDos take them, and what those may output.
+
+import type { Instant, WindowedValue } from '../coders/index.ts';
+import type { TimerFiring } from './timers.ts';
+
+type Awaitable<T> = T | Promise<T>;
+/** Several outputs of one call: iterables and async iterables, generators included. */
+export type Outputs<O> = Iterable<O> | AsyncIterable<O>;
+
+/** Takes the context as a second argument when there is one. */
+type WithContext<T, C, R> = (element: T, context: C) => R;
+export type MapFn<T, O, C = undefined> = WithContext<T, C, Awaitable<O>>;
+export type FlatMapFn<T, O, C = undefined> = WithContext<T, C, Awaitable<Outputs<O>>>;
+export type PredicateFn<T, C = undefined> = WithContext<T, C, Awaitable<boolean>>;
+
+/** The key of key-values. */
+export type KeyOf<T> = T extends { key: infer K; value: unknown } ? K : unknown;
+
+/**
+ * A function on elements with a life of its own. All methods may be async; `process` and
+ * `finishBundle` may be generators or async generators.
+ *
+ * Order of calls, on each worker: `setup`, then for each bundle `startBundle`, `process` for each
+ * element, `finishBundle`, and at the end `teardown`.
+ * Source: https://beam.apache.org/documentation/programming-guide/#requirements-for-writing-user-code-for-beam-transforms
+ */
+export interface DoFn<InputT, OutputT, ContextT = undefined> {
+  beamName?: string;
+  setup?(): Awaitable<void>;
+  startBundle?(context: ContextT): Awaitable<void>;
+  process(
+    element: InputT,
+    context: ContextT,
+    // biome-ignore lint/suspicious/noConfusingVoidType: a method that outputs nothing returns nothing
+  ): Awaitable<Outputs<OutputT | DoFnOutput<OutputT>> | void>;
+  /** Called when a timer of the context fires. Its outputs get the timer's output timestamp. */
+  onTimer?(
+    timer: TimerFiring<KeyOf<InputT>>,
+    context: ContextT,
+    // biome-ignore lint/suspicious/noConfusingVoidType: as above
+  ): Awaitable<Outputs<OutputT | DoFnOutput<OutputT>> | void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: as above
+  finishBundle?(context: ContextT): Awaitable<Outputs<WindowedValue<OutputT>> | void>;
+  teardown?(): Awaitable<void>;
+}
+
+/** What a DoFn may output in place of a plain value. */
+export type DoFnOutput<T> = TaggedOutput<unknown> | TimestampedValue<T>;
+
+/** A value for another output than the main one. */
+export class TaggedOutput<T> {
+  constructor(
+    readonly tag: string,
+    readonly value: T | TimestampedValue<T>,
+  ) {}
+}
+
+/** A value with a timestamp of its own, in milliseconds since the epoch. */
+export class TimestampedValue<T> {
+  constructor(
+    readonly value: T,
+    readonly timestamp: Instant,
+  ) {}
+}
+
+/** Outputs `value` to the output `tag` of a ParDo {@link ParDo.withOutputs | with outputs}. */
+export function tagged<T>(tag: string, value: T | TimestampedValue<T>): TaggedOutput<T> {
+  return new TaggedOutput(tag, value);
+}
+
+/** Outputs `value` with a timestamp (milliseconds since the epoch) other than its input's. */
+export function timestamped<T>(value: T, timestamp: Instant): TimestampedValue<T> {
+  return new TimestampedValue(value, timestamp);
+}
