@@ -297,6 +297,11 @@ test('models that are none of the framework are refused with a code', options, a
     truncateSync(copy, 300);
     return copy;
   };
+  const newer = join(scratch, 'newer.onnx');
+  const bytes = readFileSync(join(paths.onnx, 'model.onnx'));
+  assert.equal(bytes[0], 8, 'the version of the format comes first');
+  bytes[1] = 99;
+  writeFileSync(newer, bytes);
   const types = { example: PIXELS, inference: PIXELS };
   const net = { modelClass: NET, modelParams: { hidden: 32 }, ...types };
   const booster = { modelClass: 'Booster', ...types };
@@ -307,6 +312,7 @@ test('models that are none of the framework are refused with a code', options, a
       'onnx truncated',
       onnx({ modelUri: await truncated(join(paths.onnx, 'model.onnx')), ...types }),
     ],
+    ['onnx of a later version', onnx({ modelUri: newer, ...types }), /IR version/],
     ['onnx from a pickle', onnx({ modelUri: pickle, ...types })],
     ['onnx from text', onnx({ modelUri: text, ...types })],
     [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Models of this process: handlers in TypeScript, and ONNX models with onnxruntime-node. No Python.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
@@ -211,7 +211,7 @@ test('what does not fit an ONNX model is told by name and shape', async () => {
   );
 });
 
-test('a model that is missing is refused at once, one that is damaged when it is loaded', async () => {
+test('a model that is missing is refused at once, a damaged or newer one when it is loaded', async () => {
   const types = { example: array(float32), inference: int64 };
   assert.throws(
     () => onnxLocal({ modelUri: 'no-such.onnx', ...types }),
@@ -224,6 +224,13 @@ test('a model that is missing is refused at once, one that is damaged when it is
     await assert.rejects(
       score(onnxLocal({ modelUri, ...types }), [[1, 2]]),
       code('MODEL_INVALID', /cannot load/),
+    );
+    const newer = await readFile(modelAt('classifier'));
+    newer[1] = 99; // The version of the format.
+    await writeFile(modelUri, newer);
+    await assert.rejects(
+      score(onnxLocal({ modelUri, ...types }), [[1, 2]]),
+      code('MODEL_INVALID', /IR version/),
     );
   } finally {
     await rm(folder, { recursive: true, force: true });
