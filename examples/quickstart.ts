@@ -13,7 +13,7 @@ const digits = sklearn({
   inference: int64,
 });
 
-await createRunner({ runner: 'direct' }).run((root) =>
+await createRunner().run((root) =>
   root
     .apply(readFromText('.cache/mnist/digits/test.csv'))
     .map(parseDigit) // "7,0,0,12,…" to { key: 7, value: [0, 0, 12, …] }

@@ -63,12 +63,12 @@ export function tensor<const E extends TensorElementType>(
 }
 
 /**
- * What is taken where values of type `T` are declared: for a {@link Tensor} also nested arrays or a
- * flat typed array.
+ * What is taken where values of type `T` are declared: for a {@link Tensor} also its shape and data,
+ * nested arrays or a flat typed array.
  */
 export type Accepts<T> =
   T extends Tensor<infer K>
-    ? Tensor<K> | TensorArrays[K] | Nested<TensorValue<K>>
+    ? Pick<Tensor<K>, 'shape' | 'data'> | TensorArrays[K] | Nested<TensorValue<K>>
     : T extends Map<infer K, infer V>
       ? Map<K, Accepts<V>>
       : T extends (infer E)[]

@@ -48,6 +48,11 @@ export const digits: PCollection<string> = lines
   )
   .map(({ key, value }) => `${key satisfies number},${value.inference satisfies number}`);
 
+/** A tensor may be given by its shape and data. */
+export const byParts = lines
+  .map(() => ({ shape: [2], data: new Float32Array(2) }))
+  .apply(RunInference.of('h', { example: tensor(float32, [2]), inference: int64 }));
+
 const vectors: PCollection<number[]> = lines.map((line) => parseDigit(line).value);
 export const rows: PCollection<{ example: number[]; inference: Map<string, number[]> }> =
   vectors.apply(
