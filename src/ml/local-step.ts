@@ -13,18 +13,16 @@ export interface LocalStepSettings {
   readonly handler: TypeScriptModelHandler<never, unknown, unknown>;
   readonly types: InferenceTypes;
   readonly options: InferenceOptions;
-  readonly updates: unknown;
 }
 
 /** @throws BeamBridgeError `UNSUPPORTED` for what only handlers that Python runs can do */
 export function localStep(settings: LocalStepSettings, transform: string): Packed {
-  const { handler, types, options, updates } = settings;
+  const { handler, types, options } = settings;
   const { batching, deadLetters, metricsNamespace = `BeamML_${handler.name}` } = options;
   const asked = {
     'Python callables': options.preprocess || options.postprocess,
     'a weight or length that Python computes': batching?.weight || batching?.length,
     'a time limit or a child process': deadLetters?.timeoutMs || deadLetters?.useSubprocess,
-    'model updates': updates,
   };
   for (const [what, given] of Object.entries(asked)) {
     if (!given) continue;

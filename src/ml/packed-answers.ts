@@ -6,14 +6,19 @@ import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
 import { ColumnCodec } from './columns.ts';
 import { type Failure, failureOf, isMisfit, writeFailures } from './dead-letters.ts';
 import { type InferenceTypes, predictedFields } from './packing.ts';
-import { readUpdates } from './updates.ts';
+import { readUpdates, type Update } from './updates.ts';
 
 /** What answers the examples of a batch. */
 export interface InProcessModel {
   /** What errors call it, such as `the test model`. */
   readonly what: string;
-  /** Comes out as `model_id`, where that is declared. */
-  readonly modelId: string | null;
+  /**
+   * Makes the model ready for a batch. Gives its identity, which comes out as `model_id` where that is
+   * declared.
+   *
+   * @param updates - the models that may score the batch, newest first
+   */
+  use(updates: readonly Update[]): string | null | Promise<string | null>;
   /** One prediction for each example, in order. Throws when the examples cannot be scored. */
   predict(
     examples: unknown[],
@@ -59,7 +64,7 @@ export class PackedAnswers {
   async answer(batch: Uint8Array): Promise<Uint8Array> {
     const input = new ByteReader(batch);
     const count = input.varint();
-    const [update] = readUpdates(input.prefixedBytes());
+    const modelId = await this.model.use(readUpdates(input.prefixedBytes()));
     input.prefixedBytes();
     const keyColumn = input.prefixedBytes();
     const keys = this.keys?.read(keyColumn, count);
@@ -77,10 +82,7 @@ export class PackedAnswers {
     out.prefixedBytes(batch);
     if (this.hasFailures) out.prefixed((part) => writeFailures(failures, part));
     for (const [name, codec] of this.predicted) {
-      const values =
-        name === 'inference'
-          ? predictions
-          : predictions.map(() => update?.path || this.model.modelId);
+      const values = name === 'inference' ? predictions : predictions.map(() => modelId);
       out.prefixed((column) => this.writeColumn(name, codec, values, column));
     }
     return out.detach();

@@ -86,7 +86,7 @@ export function testModelStep(
     types,
     {
       what: 'the test model',
-      modelId: 'test model',
+      use: ([update]) => update?.path || 'test model',
       predict: (examples, keys) => (model as TestModel<unknown>)(examples, { ...request, keys }),
     },
     hasFailures,

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import type { ErrorCode } from '../../src/base/index.ts';
-import { modelHandler, onnxLocal, RunInference } from '../../src/ml/index.ts';
+import { type ModelMetadata, modelHandler, onnxLocal, RunInference } from '../../src/ml/index.ts';
 import { P } from '../../src/pipeline/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import { type Accepts, array, float32, int64, row, string } from '../../src/schema/index.ts';
-import { create, flatten } from '../../src/transforms/index.ts';
+import { assignTimestamps, create, flatten } from '../../src/transforms/index.ts';
 
 const runner = createRunner({ runner: 'node' });
 const modelAt = (name: string) => resolve(import.meta.dirname, `../fixtures/onnx/${name}.onnx`);
@@ -125,6 +125,59 @@ test('the model of a prediction, and what the metrics say', async () => {
   const metrics = await result.metrics();
   const { counters } = metrics.query({ name: 'num_inferences' });
   assert.equal(counters[0]?.value, 3);
+});
+
+test('model updates: the latest that is not after a row scores it, one that cannot be loaded does not', async () => {
+  const factors: Record<string, number> = { one: 1, ten: 10, hundred: 100 };
+  const loads: string[] = [];
+  const freed: number[] = [];
+  const times = modelHandler({
+    name: 'times',
+    modelUri: 'one',
+    example: int64,
+    inference: int64,
+    loadModel: (uri = '') => {
+      loads.push(uri);
+      if (!(uri in factors)) throw new Error(`there is no model ${uri}`);
+      return { factor: factors[uri]! };
+    },
+    runInference: (batch, { factor }) => batch.map((n) => n * factor),
+    closeModel: ({ factor }) => {
+      freed.push(factor);
+    },
+  });
+  const rows: string[] = [];
+  const result = await runner.run((root) => {
+    const updates = root
+      .apply(
+        create<ModelMetadata & { at: number }>([
+          { modelPath: 'hundred', at: 30 },
+          { modelPath: 'ten', at: 20 },
+          { modelPath: 'nothing', at: 40 },
+        ]),
+      )
+      .apply(assignTimestamps(({ at }) => at));
+    root
+      .apply(create([15, 45, 20, 29, 30, 10, 39]))
+      .apply(assignTimestamps((row: number) => row))
+      .apply(RunInference.of(times).withModelUpdates(updates).withModelId())
+      .map(({ example, inference, model_id }) =>
+        rows.push(`${example}*${inference / example} ${model_id}`),
+      );
+  });
+  assert.deepEqual(rows.toSorted(), [
+    '10*1 one',
+    '15*1 one',
+    '20*10 ten',
+    '29*10 ten',
+    '30*100 hundred',
+    '39*100 hundred',
+    '45*100 hundred',
+  ]);
+  assert.deepEqual(loads.toSorted(), ['hundred', 'nothing', 'one', 'ten']);
+  assert.deepEqual(freed.toSorted(), [1, 10, 100]);
+  const { counters } = (await result.metrics()).query({ name: 'modelUpdateFailures' });
+  assert.equal(counters[0]?.value, 1);
 });
 
 test('a prediction that does not fit, and too few of them', async () => {

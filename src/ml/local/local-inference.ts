@@ -9,7 +9,7 @@ import { checkCount, type InProcessModel, PackedAnswers } from '../packed-answer
 import type { InferenceTypes } from '../packing.ts';
 import { type Packed, step } from '../steps.ts';
 import { BatchSizes, type LocalBatching } from './batch-sizes.ts';
-import { acquireModel, type LoadedModel } from './loaded-models.ts';
+import { type ChosenModel, ModelChoice } from './model-choice.ts';
 
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
 
@@ -32,44 +32,57 @@ function metricsContext(namespace: string) {
     batchSize: distribution('inference_request_batch_size', namespace),
     batchMicros: distribution('inference_batch_latency_micro_secs', namespace),
     loadMillis: distribution('load_model_latency_milli_secs', namespace),
+    updateFailures: counter('modelUpdateFailures', namespace),
   };
 }
 type Context = ReturnType<typeof metricsContext>;
 
 class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
   private readonly sizes: BatchSizes;
-  private loaded: LoadedModel | undefined;
-  private isLoadReported = false;
+  private readonly models: ModelChoice;
+  /** Of the handler's own model, until a bundle has counted it. */
+  private loadMillis: number | undefined;
 
   constructor(private readonly inference: LocalInference) {
     this.sizes = new BatchSizes((inference.batching ?? inference.handler.batching) as never);
+    this.models = new ModelChoice(inference.handler);
   }
 
   async setup(): Promise<void> {
-    this.loaded = await acquireModel(this.inference.handler);
-    this.isLoadReported = this.loaded.loadMillis === undefined;
+    this.loadMillis = (await this.models.setUp()).loadMillis;
   }
 
-  async teardown(): Promise<void> {
-    await this.loaded?.release();
-    this.loaded = undefined;
+  teardown(): Promise<void> {
+    return this.models.tearDown();
   }
 
   async process(batch: Uint8Array, context: Context): Promise<Uint8Array[]> {
-    if (!this.isLoadReported) {
-      this.isLoadReported = true;
-      context.loadMillis.update(Math.round(this.loaded!.loadMillis!));
-    }
     const { types, hasFailures, handler } = this.inference;
+    this.count(this.loadMillis, context);
+    this.loadMillis = undefined;
+    let chosen: ChosenModel | undefined;
     const model: InProcessModel = {
       what: nameOf(handler),
-      modelId: handler.modelUri ?? null,
-      predict: (examples) => this.predict(examples as never[], context),
+      use: async (updates) => {
+        const paths = updates.map(({ path }) => path);
+        chosen = await this.models.choose(paths, () => context.updateFailures.increment());
+        this.count(chosen.loadMillis, context);
+        return chosen.modelUri ?? null;
+      },
+      predict: (examples) => this.predict(examples as never[], chosen!.model, context),
     };
-    return [await new PackedAnswers(types, model, hasFailures).answer(batch)];
+    try {
+      return [await new PackedAnswers(types, model, hasFailures).answer(batch)];
+    } finally {
+      await chosen?.release();
+    }
   }
 
-  private async predict(examples: never[], context: Context): Promise<unknown[]> {
+  private count(loadMillis: number | undefined, context: Context): void {
+    if (loadMillis !== undefined) context.loadMillis.update(Math.round(loadMillis));
+  }
+
+  private async predict(examples: never[], model: unknown, context: Context): Promise<unknown[]> {
     const { handler, inferenceArgs } = this.inference;
     const predictions: unknown[] = [];
     for (let start = 0; start < examples.length; ) {
@@ -78,7 +91,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
       const part = start === 0 && end === examples.length ? examples : examples.slice(start, end);
       let answer: readonly unknown[];
       try {
-        answer = await handler.runInference(part, this.loaded!.model, inferenceArgs);
+        answer = await handler.runInference(part, model, inferenceArgs);
       } catch (error) {
         context.failedBatches.increment();
         throw error;
