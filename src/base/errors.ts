@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'MODEL_OUT_OF_MEMORY'
   | 'NO_MODEL_FOR_KEY'
   | 'DEAD_LETTER_THRESHOLD'
+  | 'DEAD_LETTER_REFUSED'
   // Running.
   | 'JOB_FAILED'
   | 'JOB_CANCELLED'

@@ -53,6 +53,14 @@ export type DeadLettered<InputT, OutputT> = {
 /** What {@link RunInference.withDeadLetters} may be told. */
 export interface DeadLetterOptions {
   /**
+   * The only `errorType`s that are dead letters: a row that fails with another one fails the run, with
+   * `DEAD_LETTER_REFUSED`. Names of classes as `errorType` has them, a subclass by its own name: what
+   * Beam's `exc_class` is for.
+   *
+   * @default all
+   */
+  errorTypes?: readonly string[] | undefined;
+  /**
    * The run fails with `DEAD_LETTER_THRESHOLD` when more than this share of a window's rows fail, from
    * 0 to 1. Counted when the window ends, so never in the global window of unbounded input, which is
    * therefore refused. Beam counts batches where this counts rows.

@@ -29,7 +29,7 @@ import type { InferenceOptions } from './options.ts';
 import { gatherOverTime } from './over-time.ts';
 import { type InferenceTypes, PackExamples, packingContext, packLimits } from './packing.ts';
 import { type Packed, step } from './steps.ts';
-import { checkThreshold } from './threshold.ts';
+import { checkThreshold, onlyThese } from './threshold.ts';
 import { UnpackPredictions } from './unpacking.ts';
 
 /** What the steps around Python's transform are made of. */
@@ -142,8 +142,9 @@ export function expandSteps(
           keyed(settings.afterCoder!),
         );
   if (!rejects) return results;
-  const failed = P(failures).apply(flatten<FailedInference<unknown>>());
-  const { threshold = 1 } = options.deadLetters!;
+  const { errorTypes, threshold = 1 } = options.deadLetters!;
+  const all = P(failures).apply(flatten<FailedInference<unknown>>());
+  const failed = errorTypes ? onlyThese(all, errorTypes, transform) : all;
   if (threshold < 1) checkThreshold(results, failed, threshold, transform);
   return { predictions: results, failed };
 }

@@ -152,7 +152,7 @@ function checkBuckets(buckets: readonly number[], length: PythonCallable | undef
 
 /** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
 export function checkDeadLetters(options: DeadLetterOptions): DeadLetterOptions {
-  const { threshold, timeoutMs } = options;
+  const { errorTypes, threshold, timeoutMs } = options;
   if (
     threshold !== undefined &&
     !(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)
@@ -163,6 +163,13 @@ export function checkDeadLetters(options: DeadLetterOptions): DeadLetterOptions 
     );
   }
   checkPositive('timeoutMs', timeoutMs);
+  const isName = (name: unknown) => typeof name === 'string' && name.trim() !== '';
+  if (errorTypes !== undefined && !(Array.isArray(errorTypes) && errorTypes.every(isName))) {
+    throw refuse(
+      `errorTypes are ${describeValue(errorTypes)}`,
+      "Give names as errorType has them, such as ['ValueError'].",
+    );
+  }
   return options;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many rows may fail.
+// Which rows may fail, and how many.
 
 import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, JsCoder } from '../coders/index.ts';
@@ -11,6 +11,7 @@ import {
   mapStep,
   windowParam,
 } from '../transforms/index.ts';
+import type { FailedInference } from './dead-letters.ts';
 
 interface Counts {
   readonly rows: number;
@@ -62,4 +63,24 @@ export function checkThreshold(
     .apply(flatten<Counts>())
     .apply(combineGlobally(sum))
     .apply(mapStep('CheckThreshold', check, anyCoder, { window }));
+}
+
+/** Fails the run for a row that failed with another error than these. */
+export function onlyThese(
+  failed: PCollection<FailedInference<unknown>>,
+  errorTypes: readonly string[],
+  transform: string,
+): PCollection<FailedInference<unknown>> {
+  const check = (failure: FailedInference<unknown>) => {
+    const { errorType, message, traceback } = failure;
+    if (errorTypes.includes(errorType)) return failure;
+    throw new BeamBridgeError('DEAD_LETTER_REFUSED', `a row failed with ${errorType}: ${message}`, {
+      transform,
+      hint: `Dead letters are only for ${errorTypes.join(', ')}.`,
+      detail: traceback,
+    });
+  };
+  return failed.apply(
+    mapStep('CheckErrorTypes', check, anyCoder as Coder<FailedInference<unknown>>),
+  );
 }

@@ -112,6 +112,30 @@ test('dead letters hold exactly the examples for which the handler throws', asyn
   );
 });
 
+test('dead letters of some error types only: any other fails the run', async () => {
+  const run = (errorTypes: string[]) => {
+    const bad: unknown[] = [];
+    return runner
+      .run((root) => {
+        const { failed } = root
+          .apply(create([1, -5, 3]))
+          .apply(RunInference.of(counting().handler).withDeadLetters({ errorTypes }));
+        failed.map(({ element }) => bad.push(element));
+      })
+      .then(() => bad);
+  };
+  assert.deepEqual(await run(['ValueError', 'RangeError']), [-5]);
+  await assert.rejects(
+    run(['ValueError']),
+    code('DEAD_LETTER_REFUSED', /RangeError: -5 is below zero[\s\S]*only for ValueError/),
+  );
+  const handler = counting().handler;
+  assert.throws(
+    () => RunInference.of(handler).withDeadLetters({ errorTypes: [''] }),
+    code('INVALID_ARGUMENT', /errorTypes/),
+  );
+});
+
 test('the model of a prediction, and what the metrics say', async () => {
   const { handler } = counting();
   const ids = new Set<string | null>();
