@@ -198,6 +198,8 @@ export class StageNode implements EngineNode {
           await owner.finished(result);
           return;
         } catch (error) {
+          // What was shown must not come again: that a bundle counts is told as well as can be.
+          if (this.showing.has(bundle) && owner.executor.mayRetry(error)) return;
           if (!owner.executor.mayRetry(error) || attempt === MOST_ATTEMPTS) throw error;
           owner.retrying(error, attempt);
         }
