@@ -12,6 +12,8 @@ import bisect
 import time
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
+from beambridge_host.results import joined
+
 # Beam's, for a length function without boundaries.
 DEFAULT_BOUNDARIES = (16, 32, 64, 128, 256, 512)
 
@@ -52,10 +54,10 @@ class BatchSizes:
       self._learn(end - start, time.perf_counter() - began)
       start = end
 
-  def apply(self, rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> list[Any]:
+  def apply(self, rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
     """What `act` gives for each row, in order, asked for in parts; rows of unlike length share none."""
     if self._length_of is None:
-      return [result for part in self.slices(rows) for result in act(part)]
+      return joined([act(part) for part in self.slices(rows)])
     buckets: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
       buckets.setdefault(bisect.bisect_right(self._boundaries, self._length_of(row)), []).append(index)

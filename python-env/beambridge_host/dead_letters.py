@@ -24,6 +24,7 @@ from beambridge_host.errors import MARKER, BridgeError, FatalError
 from beambridge_host.misfit import Misfit
 from beambridge_host.models import loads_model, out_of_memory
 from beambridge_host.packed import result_of
+from beambridge_host.results import Results, joined, kept
 from beambridge_host.scoring import PackedHandler
 
 _LONGEST_TRACEBACK = 8_000
@@ -57,7 +58,7 @@ def failure_of(error: BaseException, step: str = 'inference') -> Failure:
 
 
 def in_halves(
-    rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str = 'inference') -> list[Any]:
+    rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str = 'inference') -> Sequence[Any]:
   """What `act` gives for each row; a Failure for each row on which it raises alone.
 
   Raises what is no row's fault: that the model could not be loaded, or that every row would fail. A call that took too
@@ -66,14 +67,14 @@ def in_halves(
   if not len(rows):
     return []
   try:
-    return list(act(rows))
+    return kept(act(rows))
   except Exception as error:
     if isinstance(error, FatalError) or loads_model(error):
       raise
     if len(rows) == 1 or isinstance(error, GaveUp):
       return [failure_of(error, step)] * len(rows)
   middle = len(rows) // 2
-  return in_halves(rows[:middle], act, step) + in_halves(rows[middle:], act, step)
+  return joined([in_halves(rows[:middle], act, step), in_halves(rows[middle:], act, step)])
 
 
 def one_by_one(values: Sequence[Any], act: Callable[[Any], Any], step: str = 'prediction') -> list[Any]:
@@ -92,7 +93,7 @@ def one_by_one(values: Sequence[Any], act: Callable[[Any], Any], step: str = 'pr
 class DeadLetterHandler(PackedHandler):
   """A handler of packed rows whose answers say which rows failed."""
 
-  def _all(self, rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str) -> list[Any]:
+  def _all(self, rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str) -> Sequence[Any]:
     return in_halves(rows, act, step)
 
   def _each(self, values: Sequence[Any], act: Callable[[Any], Any], step: str) -> list[Any]:
@@ -101,7 +102,9 @@ class DeadLetterHandler(PackedHandler):
   def _paired(self, keys: Sequence[Any], rows: Sequence[Any]) -> list[Any]:
     return [row if isinstance(row, Failure) else (key, row) for key, row in zip(keys, rows)]
 
-  def _fit(self, values: Sequence[Any], act: Callable[[Sequence[Any]], list[Any]]) -> list[Any]:
+  def _fit(self, values: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
+    if not any(isinstance(value, Failure) for value in values):
+      return act(values)
     following = iter(act([value for value in values if not isinstance(value, Failure)]))
     return [value if isinstance(value, Failure) else next(following) for value in values]
 
@@ -110,15 +113,25 @@ class DeadLetterHandler(PackedHandler):
 
   def _answer(self, batch: bytes, outcomes: Sequence[Any]) -> bytes:
     columns = self._columns
-    outcomes = one_by_one(outcomes, result_of)
+    if not isinstance(outcomes, Results):
+      outcomes = one_by_one(outcomes, result_of)
     try:
-      packed = columns.pack([outcome for outcome in outcomes if not isinstance(outcome, Failure)])
+      packed = columns.pack(_scored(outcomes))
     except Misfit:
       # Only now, because it looks at every value by itself.
       outcomes = one_by_one(outcomes, columns.checked)
-      packed = columns.pack([outcome for outcome in outcomes if not isinstance(outcome, Failure)])
-    failures = [(row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Failure)]
+      packed = columns.pack(_scored(outcomes))
+    failures = [] if isinstance(outcomes, Results) else [
+        (row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Failure)
+    ]
     return b''.join((prefixed(batch), prefixed(_encoded(failures)), packed))
+
+
+def _scored(outcomes: Sequence[Any]) -> Sequence[Any]:
+  """Those rows that have a prediction."""
+  if isinstance(outcomes, Results):
+    return outcomes
+  return [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
 
 
 def _encoded(failures: Sequence[tuple[int, Failure]]) -> bytes:

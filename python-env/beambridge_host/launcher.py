@@ -24,7 +24,7 @@ class Launcher:
     shared = zygote.imported_before_fork(self._modules)
     preload(shared)
     left = [module for module in self._modules if module not in shared]
-    # A host that stays has time for what models are made of, and so its next worker has none to lose.
+    # What models are made of is imported while the host expands, and once for all workers.
     self._zygote = zygote.Zygote.start(worker.forked(left), close, parts_of_models(self._modules))
 
   def listen(self) -> None:

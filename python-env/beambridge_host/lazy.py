@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages that others import and few use: loaded when they are first used.
 
-scikit-learn imports scipy.stats for a function or two, and Beam imports httplib2 for Google's
-services: 0.7 s of the 2.4 s that a host with scikit-learn takes to start. `import x` of such a
-package gives a module whose code runs with the first look at one of its attributes, so everything
+scikit-learn imports scipy.stats for a function or two, and Beam imports httplib2 and requests for
+Google's services: a third of the time that a host with scikit-learn takes to start. `import x` of such
+a package gives a module whose code runs with the first look at one of its attributes, so everything
 works as before, later. The standard library's LazyLoader does the same, but two threads that look at
 once can see half a module (mended in Python 3.12).
+
+`from x import name` is such a look. What scikit-learn takes in this way when it is imported, and calls
+much later or never, it is given as an object that stands for the real one; nobody else sees that.
 """
 
+import importlib
 import importlib.abc
 import sys
 import threading
@@ -15,7 +19,11 @@ import types
 from importlib.machinery import ModuleSpec
 from typing import Any, Optional, Sequence
 
-LAZY = frozenset({'scipy.stats', 'httplib2'})
+LAZY = frozenset({'scipy.stats', 'scipy.interpolate', 'httplib2', 'requests'})
+
+# By package, the names that scikit-learn takes from it and only ever calls or asks for attributes.
+TAKEN = {'scipy.stats': frozenset({'rankdata', 'gmean'}), 'scipy.interpolate': frozenset({'BSpline'})}
+_TAKER = 'sklearn.'
 
 # What the import system asks of a module that it has already.
 _KNOWN = frozenset({'__spec__', '__name__', '__class__', '__dict__', '__loader__', '__package__'})
@@ -25,8 +33,47 @@ class _LazyModule(types.ModuleType):
 
   def __getattribute__(self, name: str) -> Any:
     if name not in _KNOWN:
-      object.__getattribute__(self, '__spec__').loader.load(self)
+      spec = object.__getattribute__(self, '__spec__')
+      taken_names = TAKEN.get(spec.name)
+      if taken_names and not spec.loader.is_running:
+        if name in taken_names and _is_taker(sys._getframe(1), True):
+          return _LazyName(spec.name, name)
+        # `from x import y` looks whether x has submodules.
+        if name == '__path__' and _is_taker(sys._getframe(1), False):
+          return types.ModuleType.__getattribute__(self, name)
+      spec.loader.load(self)
     return types.ModuleType.__getattribute__(self, name)
+
+
+def _is_taker(frame: Optional[types.FrameType], by_import: bool) -> bool:
+  """Whether scikit-learn's code looks at an attribute, perhaps by way of the import system."""
+  while by_import and frame is not None and frame.f_globals.get('__name__', '').startswith('importlib.'):
+    frame = frame.f_back
+  return frame is not None and frame.f_globals.get('__name__', '').startswith(_TAKER)
+
+
+class _LazyName:
+  """Stands for something in a package until it is used."""
+
+  def __init__(self, package: str, name: str) -> None:
+    self._package = package
+    self._name = name
+
+  def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    return taken(self._package, self._name)(*args, **kwargs)
+
+  def __getattr__(self, name: str) -> Any:
+    if name.startswith('__') or name in ('_package', '_name'):
+      raise AttributeError(name)
+    return getattr(taken(self._package, self._name), name)
+
+  def __reduce__(self) -> tuple[Any, ...]:
+    return taken, (self._package, self._name)
+
+
+def taken(package: str, name: str) -> Any:
+  """What a package really has under a name."""
+  return getattr(importlib.import_module(package), name)
 
 
 class _LazyLoader(importlib.abc.Loader):
@@ -38,6 +85,11 @@ class _LazyLoader(importlib.abc.Loader):
     # The thread that runs the module's code comes back to the module, and sees what is there.
     self._runner: Optional[int] = None
 
+  @property
+  def is_running(self) -> bool:
+    """Whether it is this thread that runs the module's code."""
+    return self._runner == threading.get_ident()
+
   def create_module(self, spec: ModuleSpec) -> Optional[types.ModuleType]:
     return self._loader.create_module(spec)
 
@@ -46,7 +98,7 @@ class _LazyLoader(importlib.abc.Loader):
 
   def load(self, module: types.ModuleType) -> None:
     """Runs the module's code, unless that was done: then it is an ordinary module."""
-    if self._runner == threading.get_ident():
+    if self.is_running:
       return
     with self._lock:
       if module.__class__ is not _LazyModule:

@@ -18,6 +18,7 @@ from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host import calls
+from beambridge_host.results import kept
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,12 +52,12 @@ class Loaded:
     # Only now, because another thread may still use a model that was forgotten.
     self._release()
 
-  def infer(self, rows: Sequence[Any], inference_args: Optional[dict[str, Any]], seconds: Optional[float]) -> list[Any]:
+  def infer(self, rows: Sequence[Any], inference_args: Optional[dict[str, Any]], seconds: Optional[float]) -> Sequence[Any]:
     """The handler's predictions."""
     model = next(self._copies)
     if isinstance(model, calls.Child):
       return model.call(rows, inference_args, seconds=seconds)
-    return calls.within(lambda: list(self.handler.run_inference(rows, model, inference_args)), seconds)
+    return calls.within(lambda: kept(self.handler.run_inference(rows, model, inference_args)), seconds)
 
 
 class Plan(NamedTuple):

@@ -22,6 +22,7 @@ from beambridge_host.columns import ColumnReader, prefixed
 from beambridge_host.errors import BridgeError, RowFailure, bridge_error
 from beambridge_host.misfit import Misfit
 from beambridge_host.predictions import PredictionColumn
+from beambridge_host.results import Results
 
 
 class Declared(NamedTuple):
@@ -95,7 +96,7 @@ class Columns:
 
   def answer(self, batch: bytes, predictions: Sequence[Any]) -> bytes:
     """The batch and its predictions in the declared types."""
-    results = [result_of(prediction) for prediction in predictions]
+    results = predictions if isinstance(predictions, Results) else [result_of(each) for each in predictions]
     try:
       return prefixed(batch) + self.pack(results)
     except Misfit as misfit:
@@ -106,7 +107,8 @@ class Columns:
     out = []
     for name, column in self._predicted:
       try:
-        out.append(prefixed(column.pack([getattr(result, name) for result in results])))
+        values = results.values(name) if isinstance(results, Results) else [getattr(result, name) for result in results]
+        out.append(prefixed(column.pack(values)))
       except Misfit as misfit:
         misfit.path = name + misfit.path
         raise

@@ -43,11 +43,32 @@ class PredictionColumn:
 
   def pack(self, values: Sequence[Any]) -> bytes:
     """The column of these values. Raises Misfit for the first that does not fit."""
+    if isinstance(values, np.ndarray):
+      whole = self._whole(values)
+      if whole is not None:
+        return whole
+      values = list(values)
     if self._tensor is not None:
       return self._writer.write_tensors(self._tensors(self._tensor, values))
     packed = self._packed(values)
     # The slow way is right for every value, and finds the one that is wrong.
     return packed if packed is not None else self._writer.write([self._convert(value) for value in values])
+
+  def _whole(self, values: np.ndarray) -> Optional[bytes]:
+    """The column of values that are one array already, where it is of the declared type."""
+    if self._tensor is not None:
+      block = exactly(values, self._tensor.dtype) if self._tensor.fits(values.shape[1:]) else None
+      return None if block is None else self._writer.write_tensors(block)
+    if self._writer.dtype is None or not values.size:
+      return None
+    if self._is_list:
+      block = self._fits(values) if values.ndim == 2 else None
+      return None if block is None else self._writer.write_block(block)
+    if values.size > len(values) or values.dtype.type not in _NUMPY_NUMBERS:
+      return None
+    # An array of one element holds a number.
+    numbers = self._fits(values.reshape(len(values)))
+    return None if numbers is None else self._writer.write_numbers(numbers)
 
   def _packed(self, values: Sequence[Any]) -> Optional[bytes]:
     if self._fields:

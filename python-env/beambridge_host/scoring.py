@@ -22,6 +22,7 @@ from beambridge_host.model_cache import Loaded, Models, Plan, Source, shared_mod
 from beambridge_host.models import check_model, load_error, loads_model, memory_error, out_of_memory, python_error
 from beambridge_host.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure)
+from beambridge_host.results import Results, joined, kept
 
 
 class Route(NamedTuple):
@@ -115,16 +116,17 @@ class PackedHandler(base.ModelHandler):
       self, batches: Sequence[bytes], models: Any, inference_args: Optional[dict[str, Any]]) -> list[bytes]:
     call = Call(models, inference_args, sum(map(len, batches)) / max(1, sum(map(row_count, batches))))
     parsed = [self._columns.parse(batch) for batch in batches]
-    outcomes: list[Any] = []
+    scored: list[Sequence[Any]] = []
     for updates, group in itertools.groupby(parsed, lambda parts: parts[0]):
-      outcomes.extend(self._outcomes(read_updates(updates), [(keys, values) for _, keys, values in group], call))
+      scored.append(self._outcomes(read_updates(updates), [(keys, values) for _, keys, values in group], call))
+    outcomes = joined(scored)
     ends = list(itertools.accumulate(len(values) for _, _, values in parsed))
     return [
         self._answer(batch, outcomes[end - len(values):end])
         for batch, (_, _, values), end in zip(batches, parsed, ends)
     ]
 
-  def _outcomes(self, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> list[Any]:
+  def _outcomes(self, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> Sequence[Any]:
     """What the rows of some batches give, which the same models may score."""
     if self._setup.route_of is None:
       return self._of_route(0, updates, parts, call)
@@ -146,7 +148,7 @@ class PackedHandler(base.ModelHandler):
         out[place] = outcome
     return out
 
-  def _of_route(self, index: int, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> list[Any]:
+  def _of_route(self, index: int, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> Sequence[Any]:
     route = self._setup.routes[index]
     model = self._model(index, updates, call.models)
     # Which update it was: those that cannot be loaded are passed over.
@@ -163,15 +165,19 @@ class PackedHandler(base.ModelHandler):
     for number, apply in enumerate(route.outer.get_preprocess_fns()):
       rows = self._each(rows, apply, f'preprocess {number}')
 
-    def infer(part: Sequence[Any]) -> list[Any]:
+    def infer(part: Sequence[Any]) -> Sequence[Any]:
       return self._infer(route, model, part, call, prefixes)
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))
-    if any(map(row_failure, outcomes)):
+    if not isinstance(outcomes, Results) and any(map(row_failure, outcomes)):
       outcomes = self._each(outcomes, raise_failure, 'inference')
     for number, apply in enumerate(route.outer.get_postprocess_fns()):
       outcomes = self._each(outcomes, apply, f'postprocess {number}')
-    return self._each(outcomes, lambda outcome: identified(outcome, path), 'prediction') if path else outcomes
+    if not path:
+      return outcomes
+    if isinstance(outcomes, Results):
+      return outcomes.identified(path)
+    return self._each(outcomes, lambda outcome: identified(outcome, path), 'prediction')
 
   def _model(self, index: int, updates: Sequence[Update], models: Any) -> Any:
     if not isinstance(models, Models):
@@ -182,14 +188,14 @@ class PackedHandler(base.ModelHandler):
     failed = self._metrics.update_failed if self._metrics else lambda: None
     return self._checked(lambda: models.latest(index, [update.path for update in updates], handler, failed))
 
-  def _infer(self, route: Route, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str]) -> list[Any]:
+  def _infer(self, route: Route, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str]) -> Sequence[Any]:
     began = time.perf_counter_ns()
     try:
       if isinstance(model, Loaded):
         predictions = model.infer(rows, call.inference_args, self._setup.limit)
       else:
         predictions = within(
-            lambda: list(route.handler.run_inference(rows, model, call.inference_args)), self._setup.limit)
+            lambda: kept(route.handler.run_inference(rows, model, call.inference_args)), self._setup.limit)
     except BaseException:
       if self._metrics:
         self._metrics.failed(prefixes)
@@ -199,7 +205,7 @@ class PackedHandler(base.ModelHandler):
       self._metrics.called(len(rows), round(call.bytes_per_row * len(rows)), taken, prefixes)
     return self._in_order(route.handler, rows, predictions)
 
-  def _in_order(self, handler: Any, rows: Sequence[Any], predictions: list[Any]) -> list[Any]:
+  def _in_order(self, handler: Any, rows: Sequence[Any], predictions: Sequence[Any]) -> Sequence[Any]:
     if len(predictions) != len(rows):
       raise bridge_error(
           'INFERENCE_MISMATCH',
@@ -232,7 +238,7 @@ class PackedHandler(base.ModelHandler):
   def _paired(self, keys: Sequence[Any], rows: Sequence[Any]) -> list[Any]:
     return list(zip(keys, rows))
 
-  def _fit(self, values: Sequence[Any], act: Callable[[Sequence[Any]], list[Any]]) -> list[Any]:
+  def _fit(self, values: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
     return act(values)
 
   def _refused(self, error: BridgeError) -> Any:

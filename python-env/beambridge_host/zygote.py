@@ -28,9 +28,8 @@ from beambridge_host.preload import preload
 # Their import may start threads or open devices, which a copy of the process would not have.
 _NOT_BEFORE_A_FORK = ('tensorflow', 'onnxruntime')
 
-_FORK_TIMEOUT_S = 10.0
-# Nobody wants anything for so long: there may be time for an import.
-_IDLE_S = 3.0
+# With imports, perhaps from a cold disk.
+_FORK_TIMEOUT_S = 60.0
 _MESSAGE_BYTES = 4096
 
 
@@ -89,11 +88,11 @@ class Zygote:
   @classmethod
   def start(
       cls, work: Callable[[int, int, str], None], close: Callable[[], None],
-      when_idle: Sequence[str] = ()) -> Optional['Zygote']:
+      modules: Sequence[str] = ()) -> Optional['Zygote']:
     """Forks the helper, or returns None where that must not be.
 
     `work` is what a worker does, given the file descriptors of its input and output and a log level; `close` lets go
-    of what the helper must not keep of the host; `when_idle` are modules that it imports when nobody wants anything.
+    of what the helper must not keep of the host; `modules` it imports before the first worker, while the host goes on.
     Call it in the main thread, before there are others.
     """
     if not _can_fork():
@@ -111,7 +110,7 @@ class Zygote:
       try:
         ours.close()
         close()
-        _Helper(theirs, work, when_idle).run()
+        _Helper(theirs, work, modules).run()
       finally:
         os._exit(1)
     theirs.close()
@@ -190,10 +189,10 @@ class _Helper:
   """The zygote's own loop. One thread, and nothing that outlives the host."""
 
   def __init__(
-      self, connection: socket.socket, work: Callable[[int, int, str], None], when_idle: Sequence[str]) -> None:
+      self, connection: socket.socket, work: Callable[[int, int, str], None], modules: Sequence[str]) -> None:
     self._connection = connection
     self._work = work
-    self._when_idle = list(when_idle)
+    self._modules = list(modules)
     self._children: set[int] = set()
     self._wakeup, self._wakes = os.pipe()
     for end in (self._wakeup, self._wakes):
@@ -210,11 +209,8 @@ class _Helper:
       selector.register(self._connection, selectors.EVENT_READ, self._take)
       selector.register(self._wakeup, selectors.EVENT_READ, self._reap)
       while True:
-        events = selector.select(_IDLE_S if self._when_idle else None)
-        for key, _ in events:
+        for key, _ in selector.select():
           key.data()
-        if not events and self._when_idle:
-          preload([self._when_idle.pop(0)])
 
   def _take(self) -> None:
     data, descriptors, _, _ = socket.recv_fds(self._connection, _MESSAGE_BYTES, 2)
@@ -225,6 +221,9 @@ class _Helper:
       if request['pid'] in self._children:
         os.kill(request['pid'], request['signal'])
       return
+    # Not before it is certain that there will be a worker: not every host has one.
+    preload(self._modules)
+    self._modules = []
     try:
       pid = os.fork()
     except OSError:
