@@ -3,6 +3,7 @@
 // pipeline: a growing Buffer with an offset, no allocation per value.
 
 const INITIAL_SIZE = 256;
+const NOTHING = Buffer.alloc(0);
 
 /** The bytes as a DataView. */
 export function viewOf(bytes: Uint8Array): DataView {
@@ -15,6 +16,8 @@ export class ByteWriter {
   /** The same bytes: the engine compiles its methods, but not Buffer's, to single instructions. */
   private numbers: DataView;
   private offset = 0;
+  /** How large the next buffer is at least. */
+  private least = 0;
 
   constructor(initialSize = INITIAL_SIZE) {
     this.buffer = Buffer.allocUnsafeSlow(initialSize);
@@ -29,7 +32,7 @@ export class ByteWriter {
   private room(bytes: number): void {
     const needed = this.offset + bytes;
     if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2, this.least));
     this.buffer.copy(grown, 0, 0, this.offset);
     this.buffer = grown;
     this.numbers = viewOf(grown);
@@ -192,11 +195,12 @@ export class ByteWriter {
     return out;
   }
 
-  /** What was written, without a copy: the writer gives its buffer away and starts a new one. */
+  /** What was written, without a copy: the writer gives its buffer away, and the next write starts one. */
   detach(): Uint8Array {
     const out = this.view();
-    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
-    this.numbers = viewOf(this.buffer);
+    this.least = this.buffer.length;
+    this.buffer = NOTHING;
+    this.numbers = viewOf(NOTHING);
     this.offset = 0;
     return out;
   }

@@ -6,44 +6,15 @@ import { endianness } from 'node:os';
 import { BeamBridgeError, ByteReader, type ByteWriter } from '../base/index.ts';
 import { type FieldType, isTypedArrayKind, RowCoder, TYPED_ARRAY_KINDS } from '../coders/index.ts';
 import type { SchemaType } from '../schema/index.ts';
+import { type ColumnBuilder, columnBuilder, EQUAL_LISTS, NUMBERS } from './column-builder.ts';
+import { type NumberKind, type Numbers, numberKind, WIRE_TYPES } from './number-store.ts';
 import { isPackedRow, ROWS, RowColumn } from './row-columns.ts';
 import { RAGGED_TENSORS, TENSORS, TensorColumn } from './tensor-columns.ts';
 
 const CODED = 0;
-const NUMBERS = 1;
-const EQUAL_LISTS = 2;
-const LISTS = 3;
-
-/** The number types of the wire, by their byte. */
-const WIRE_TYPES = [
-  Int8Array,
-  Int16Array,
-  Int32Array,
-  BigInt64Array,
-  Float32Array,
-  Float64Array,
-] as const;
-const [I1, I2, I4, F4, F8] = [0, 1, 2, 4, 5] as const;
-type Numbers = Exclude<InstanceType<(typeof WIRE_TYPES)[number]>, BigInt64Array>;
 
 /** Typed arrays have the byte order of the machine, and columns are little-endian. */
 const CAN_PACK = endianness() === 'LE';
-
-const LIMITS = {
-  byte: 2 ** 7,
-  int16: 2 ** 15,
-  int32: 2 ** 31,
-  int64: Number.MAX_SAFE_INTEGER + 1,
-} as const;
-const MAX_FLOAT32 = 3.4028234663852886e38;
-
-type NumberKind = keyof typeof LIMITS | 'float32' | 'float64';
-
-function numberKind(type: FieldType): NumberKind | undefined {
-  return type.kind in LIMITS || type.kind === 'float32' || type.kind === 'float64'
-    ? (type.kind as NumberKind)
-    : undefined;
-}
 
 /** Writes and reads columns of one declared field. */
 export class ColumnCodec {
@@ -68,12 +39,14 @@ export class ColumnCodec {
     this.coder = new RowCoder({ kind: 'row', fields: [{ name, type }] });
   }
 
+  /** A column of this field to build a value at a time, where the type has such columns. */
+  builder(): ColumnBuilder | undefined {
+    return this.kind && columnBuilder(this.kind, this.element !== undefined);
+  }
+
   /** @throws BeamBridgeError `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` for a value of another type */
   write(values: readonly unknown[], out: ByteWriter): void {
-    const packed =
-      this.tensors?.pack(values) ??
-      this.rows?.pack(values) ??
-      (this.kind && (this.element ? this.packLists(values) : this.packNumbers(values)));
+    const packed = this.built(values) ?? this.tensors?.pack(values) ?? this.rows?.pack(values);
     if (packed) {
       for (const part of packed) out.bytes(part);
       return;
@@ -83,32 +56,13 @@ export class ColumnCodec {
     for (const value of values) this.coder.encode({ [this.name]: value }, out);
   }
 
-  private packNumbers(values: readonly unknown[]): Uint8Array[] | undefined {
-    const numbers = pack(this.kind!, [values], values.length);
-    return numbers && [Uint8Array.of(NUMBERS, wireCode(numbers)), bytesOf(numbers)];
-  }
-
-  private packLists(values: readonly unknown[]): Uint8Array[] | undefined {
-    const lengths = new Uint32Array(values.length);
-    let total = 0;
-    let equal = values.length > 0;
+  private built(values: readonly unknown[]): Uint8Array[] | undefined {
+    const builder = this.builder();
+    if (!builder) return undefined;
     for (let i = 0; i < values.length; i++) {
-      const list = values[i];
-      if (!Array.isArray(list) && !(ArrayBuffer.isView(list) && !(list instanceof DataView))) {
-        return undefined;
-      }
-      const { length } = list as ArrayLike<unknown>;
-      lengths[i] = length;
-      total += length;
-      equal &&= length === lengths[0];
+      if (!builder.add(values[i])) return undefined;
     }
-    const numbers = pack(this.kind!, values as readonly ArrayLike<unknown>[], total);
-    if (!numbers) return undefined;
-    return [
-      Uint8Array.of(equal ? EQUAL_LISTS : LISTS, wireCode(numbers)),
-      bytesOf(equal ? lengths.subarray(0, 1) : lengths),
-      bytesOf(numbers),
-    ];
+    return builder.parts();
   }
 
   /** @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA` */
@@ -181,72 +135,6 @@ function listOf(
   const list = new Array<number | bigint>(length);
   for (let j = 0; j < length; j++) list[j] = all[start + j]!;
   return list;
-}
-
-/** The values in the narrowest typed array that holds them; undefined when one has another type. */
-function pack(
-  kind: NumberKind,
-  lists: readonly ArrayLike<unknown>[],
-  total: number,
-): Numbers | undefined {
-  if (kind === 'float64' || kind === 'float32') return packFractions(kind, lists, total);
-  const limit = LIMITS[kind];
-  let low = 0;
-  let high = 0;
-  for (const list of lists) {
-    for (let i = 0; i < list.length; i++) {
-      const value = list[i] as number;
-      if (!Number.isInteger(value)) return undefined;
-      if (value < low) low = value;
-      else if (value > high) high = value;
-    }
-  }
-  if (high >= limit || low < (kind === 'int64' ? 1 - limit : -limit)) return undefined;
-  const within = (bits: number) => low >= -(2 ** bits) && high < 2 ** bits;
-  const Wire = within(7)
-    ? Int8Array
-    : within(15)
-      ? Int16Array
-      : within(31)
-        ? Int32Array
-        : Float64Array;
-  return fill(new Wire(total), lists);
-}
-
-function packFractions(
-  kind: 'float32' | 'float64',
-  lists: readonly ArrayLike<unknown>[],
-  total: number,
-): Numbers | undefined {
-  const limit = kind === 'float32' ? MAX_FLOAT32 : Number.MAX_VALUE;
-  for (const list of lists) {
-    for (let i = 0; i < list.length; i++) {
-      const value = list[i];
-      if (typeof value !== 'number') return undefined;
-      if (Math.abs(value) > limit && Number.isFinite(value)) return undefined;
-    }
-  }
-  return fill(new (kind === 'float32' ? Float32Array : Float64Array)(total), lists);
-}
-
-function fill<A extends Numbers>(numbers: A, lists: readonly ArrayLike<unknown>[]): A {
-  let at = 0;
-  for (const list of lists) {
-    numbers.set(list as ArrayLike<number>, at);
-    at += list.length;
-  }
-  return numbers;
-}
-
-function wireCode(numbers: Numbers): number {
-  if (numbers instanceof Int8Array) return I1;
-  if (numbers instanceof Int16Array) return I2;
-  if (numbers instanceof Int32Array) return I4;
-  return numbers instanceof Float32Array ? F4 : F8;
-}
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 /** A copy, because a view must start at a multiple of its element's size. */

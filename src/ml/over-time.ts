@@ -14,7 +14,7 @@ import {
   TimestampedValue,
   valueState,
 } from '../transforms/index.ts';
-import { earliestOf, rowsOf } from './packing.ts';
+import { earliestOf, rowsOf } from './batch-rows.ts';
 
 /** What waits for a window. */
 interface Waiting {

@@ -8,7 +8,6 @@ import {
   describeValue,
   encodeValue,
   GlobalWindow,
-  type Instant,
   type KV,
   NO_FIRING,
   type PaneInfo,
@@ -26,6 +25,7 @@ import {
   timestampParam,
   windowParam,
 } from '../transforms/index.ts';
+import { BatchRows, timestampsIn } from './batch-rows.ts';
 import { ColumnCodec } from './columns.ts';
 import { isMisfit, REJECTED, rejection } from './dead-letters.ts';
 import {
@@ -34,7 +34,7 @@ import {
   OWN_MODEL,
   readUpdates,
   type TimedUpdate,
-  writeUpdates,
+  type Update,
 } from './updates.ts';
 
 /** A batch is full at so many rows… */
@@ -86,27 +86,20 @@ export function packLimits(minRows: number | undefined): PackLimits {
   return { rows: Math.max(MAX_ROWS, minRows), bytes: MAX_BYTES * WIDER };
 }
 
-/** The rows of one window and pane, for one model, that are not sent yet. */
-class Buffer {
-  readonly keys: unknown[] = [];
-  readonly examples: unknown[] = [];
-  readonly timestamps: number[] = [];
-  size = 0;
-
-  constructor(
-    readonly window: Window,
-    readonly pane: PaneInfo,
-    readonly models: Models = OWN_MODEL,
-  ) {}
-
-  get earliest(): Instant {
-    return this.timestamps.reduce((a, b) => Math.min(a, b));
-  }
+/** The rows of one window and pane, for one model. */
+interface Group {
+  readonly window: Window;
+  readonly pane: PaneInfo;
+  readonly models: Models;
+  readonly id: string;
+  readonly rows: BatchRows;
 }
 
 /** Gathers examples, per window and pane, into batches of bytes. */
 export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
-  private readonly buffers = new Map<string, Buffer>();
+  private readonly groups = new Map<string, Group>();
+  /** Of the latest row: nearly always that of the next one, too. */
+  private latest: Group | undefined;
   private readonly examples: ColumnCodec;
   private readonly keys: ColumnCodec | undefined;
 
@@ -122,12 +115,11 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   }
 
   startBundle(): void {
-    this.buffers.clear();
+    this.groups.clear();
+    this.latest = undefined;
   }
 
   process(element: unknown, context: Context) {
-    const window = context.window.lookup();
-    const pane = context.pane.lookup();
     const timestamp = context.timestamp.lookup();
     let key: unknown;
     let example = element;
@@ -137,28 +129,20 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
       ({ key, value: example } = pair);
     }
     const models = context.updates?.lookup().at(timestamp, key) ?? OWN_MODEL;
-    const id = models.id + this.bufferId(window, pane);
-    const buffer = this.buffers.get(id) ?? new Buffer(window, pane, models);
-    if (buffer.examples.length === 0) this.buffers.set(id, buffer);
-    if (this.keys) {
-      buffer.keys.push(key);
-      buffer.size += roughSize(key);
-    }
-    buffer.examples.push(example);
-    buffer.timestamps.push(timestamp);
-    buffer.size += roughSize(example);
-    const { rows, bytes } = this.limits;
-    if (buffer.examples.length < rows && buffer.size < bytes) return undefined;
-    this.buffers.delete(id);
-    return this.outputs(buffer);
+    const group = this.group(context.window.lookup(), context.pane.lookup(), models);
+    const { rows } = group;
+    rows.add(example, key, timestamp);
+    if (rows.count < this.limits.rows && rows.size < this.limits.bytes) return undefined;
+    this.groups.delete(group.id);
+    this.latest = undefined;
+    return this.outputs(group);
   }
 
   finishBundle(): WindowedValue<Uint8Array>[] {
     const rest: WindowedValue<unknown>[] = [];
-    for (const buffer of this.buffers.values()) {
-      if (buffer.examples.length === 0) continue;
-      const { window, pane } = buffer;
-      for (const output of this.outputs(buffer)) {
+    for (const group of this.groups.values()) {
+      const { window, pane } = group;
+      for (const output of this.outputs(group)) {
         const timed = output instanceof TaggedOutput ? output.value : output;
         const { value, timestamp } = timed as TimestampedValue<unknown>;
         rest.push({
@@ -169,42 +153,54 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
         });
       }
     }
-    this.buffers.clear();
+    this.startBundle();
     return rest as WindowedValue<Uint8Array>[];
   }
 
   /** One batch of several, or one for each model. */
   join(batches: readonly Uint8Array[]): Uint8Array[] {
-    const joined = new Map<string, Buffer>();
+    const joined = new Map<string, { updates: readonly Update[]; rows: BatchRows }>();
     for (const batch of batches) {
       const input = new ByteReader(batch);
       const count = input.varint();
       const updates = input.prefixedBytes();
-      const id = globalThis.Buffer.from(updates).toString('latin1');
-      let buffer = joined.get(id);
-      if (!buffer) {
-        const models = { id, updates: readUpdates(updates) };
-        buffer = new Buffer(GlobalWindow.INSTANCE, NO_FIRING, models);
-        joined.set(id, buffer);
+      const id = latin1(updates);
+      let one = joined.get(id);
+      if (!one) {
+        one = { updates: readUpdates(updates), rows: this.noRows() };
+        joined.set(id, one);
       }
-      for (const timestamp of timestampsIn(input)) buffer.timestamps.push(timestamp);
-      const keys = input.prefixedBytes();
-      for (const key of this.keys?.read(keys, count) ?? []) buffer.keys.push(key);
-      for (const example of this.examples.read(input.prefixedBytes(), count)) {
-        buffer.examples.push(example);
-      }
-      buffer.size += batch.length;
+      const timestamps = timestampsIn(input);
+      const keyColumn = input.prefixedBytes();
+      const keys = this.keys?.read(keyColumn, count);
+      const examples = this.examples.read(input.prefixedBytes(), count);
+      for (let i = 0; i < count; i++) one.rows.add(examples[i], keys?.[i], timestamps[i]!);
     }
-    return [...joined.values()].map((buffer) => this.encode(buffer));
+    return [...joined.values()].map(({ updates, rows }) => rows.encode(updates));
   }
 
-  private bufferId(window: Window, pane: PaneInfo): string {
+  private noRows(): BatchRows {
+    return new BatchRows(this.examples, this.keys, this.rejects);
+  }
+
+  private group(window: Window, pane: PaneInfo, models: Models): Group {
+    const { latest } = this;
+    if (latest?.window === window && latest.pane === pane && latest.models === models) {
+      return latest;
+    }
+    const id = models.id + this.windowId(window, pane);
+    const group = this.groups.get(id) ?? { window, pane, models, id, rows: this.noRows() };
+    this.groups.set(id, group);
+    this.latest = group;
+    return group;
+  }
+
+  private windowId(window: Window, pane: PaneInfo): string {
     // Nearly always: one window, and no trigger upstream.
     if (window instanceof GlobalWindow && pane === NO_FIRING) return '';
     const { isFirst, isLast, timing, index, onTimeIndex } = pane;
     const bytes = encodeValue(this.windowCoder, window);
-    const windowId = latin1(bytes);
-    return `${isFirst} ${isLast} ${timing} ${index} ${onTimeIndex} ${windowId}`;
+    return `${isFirst} ${isLast} ${timing} ${index} ${onTimeIndex} ${latin1(bytes)}`;
   }
 
   /** The element, or why it is no key-value. */
@@ -221,29 +217,24 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   }
 
   /** The batch, which holds back the watermark for its earliest row, and what does not fit it. */
-  private outputs(buffer: Buffer): (TimestampedValue<Uint8Array> | TaggedOutput<unknown>)[] {
+  private outputs(group: Group): (TimestampedValue<Uint8Array> | TaggedOutput<unknown>)[] {
+    const { updates } = group.models;
     try {
-      return [new TimestampedValue(this.encode(buffer), buffer.earliest)];
+      return [new TimestampedValue(group.rows.encode(updates), group.rows.earliest)];
     } catch (error) {
       if (!this.rejects || !isMisfit(error)) throw error;
     }
-    const fit = new Buffer(buffer.window, buffer.pane, buffer.models);
+    const fit = this.noRows();
     const rejected: TaggedOutput<unknown>[] = [];
-    buffer.examples.forEach((example, i) => {
-      const timestamp = buffer.timestamps[i]!;
-      const key = this.keys && buffer.keys[i];
+    for (const { key, example, timestamp } of group.rows.rows()) {
       const error = this.misfit(example, key);
       if (error) {
         const element = this.keys ? { key, value: example } : example;
         rejected.push(tagged(REJECTED, new TimestampedValue(rejection(element, error), timestamp)));
-      } else {
-        if (this.keys) fit.keys.push(key);
-        fit.examples.push(example);
-        fit.timestamps.push(timestamp);
-      }
-    });
-    if (fit.examples.length === 0) return rejected;
-    return [new TimestampedValue(this.encode(fit), fit.earliest), ...rejected];
+      } else fit.add(example, key, timestamp);
+    }
+    if (fit.count === 0) return rejected;
+    return [new TimestampedValue(fit.encode(updates), fit.earliest), ...rejected];
   }
 
   /** Why one row cannot be written. */
@@ -257,48 +248,4 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
       throw error;
     }
   }
-
-  private encode(buffer: Buffer): Uint8Array {
-    const out = new ByteWriter(buffer.size + 1024);
-    out.varint(buffer.examples.length);
-    out.prefixed((part) => writeUpdates(buffer.models.updates, part));
-    out.prefixedBytes(new Uint8Array(Float64Array.from(buffer.timestamps).buffer));
-    out.prefixed((column) => this.keys?.write(buffer.keys, column));
-    out.prefixed((column) => this.examples.write(buffer.examples, column));
-    return out.detach();
-  }
-}
-
-/** About how many bytes a value takes: enough to keep batches of large examples small. */
-function roughSize(value: unknown): number {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null) return 8;
-  if (ArrayBuffer.isView(value)) return value.byteLength;
-  if (Array.isArray(value)) {
-    const [first] = value;
-    return typeof first === 'number' ? value.length * 8 : sum(value);
-  }
-  return value instanceof Map ? sum([...value.values()]) : sum(Object.values(value));
-}
-
-function sum(values: readonly unknown[]): number {
-  return values.reduce<number>((total, value) => total + roughSize(value), 0);
-}
-
-/** How many rows a packed batch holds. */
-export function rowsOf(batch: Uint8Array): number {
-  return new ByteReader(batch).varint();
-}
-
-/** The least timestamp in a packed batch. */
-export function earliestOf(batch: Uint8Array): Instant {
-  const input = new ByteReader(batch);
-  input.varint();
-  input.prefixedBytes();
-  return timestampsIn(input).reduce((a, b) => Math.min(a, b));
-}
-
-/** The next part of a packed batch. */
-export function timestampsIn(input: ByteReader): Float64Array {
-  return new Float64Array(new Uint8Array(input.prefixedBytes()).buffer);
 }

@@ -3,9 +3,10 @@
 
 import { ByteReader } from '../base/index.ts';
 import { type DoFn, type TaggedOutput, TimestampedValue, tagged } from '../transforms/index.ts';
+import { timestampsIn } from './batch-rows.ts';
 import { ColumnCodec } from './columns.ts';
 import { FAILED, type Failure, readFailures } from './dead-letters.ts';
-import { type InferenceTypes, predictedFields, timestampsIn } from './packing.ts';
+import { type InferenceTypes, predictedFields } from './packing.ts';
 
 const NONE: ReadonlyMap<number, Failure> = new Map();
 

@@ -9,7 +9,7 @@ import { RunInference } from '../../../src/ml/index.ts';
 import { type InferenceTypes, PackExamples } from '../../../src/ml/packing.ts';
 import { UnpackPredictions } from '../../../src/ml/unpacking.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
-import { array, float64, int64, string } from '../../../src/schema/index.ts';
+import { array, float32, float64, int64, string } from '../../../src/schema/index.ts';
 import {
   create,
   fixedWindows,
@@ -80,6 +80,22 @@ test('keys and elements that are no key-values are rejected whole', () => {
     (output) => ((output as TaggedOutput<unknown>).value as { element: unknown }).element,
   );
   assert.deepEqual(elements, [5, badKey, badValue]);
+});
+
+test('an element whose key does not fit is told as it came, not as its type says', () => {
+  const example = Float64Array.of(0.1, 0.2);
+  for (const [key, badKey] of [
+    [string, 5],
+    [int64, 'five'],
+  ] as const) {
+    const types: InferenceTypes = { ...TYPES, example: array(float32), key };
+    const good = { key: key === string ? 'a' : 1, value: [1.5] };
+    const bad = { key: badKey, value: example };
+    const { rest } = pack(types, [good, bad, good]);
+    assert.equal(rest.length, 2);
+    const { value: failed } = rest[1]!.value as unknown as TaggedOutput<unknown>;
+    assert.equal((failed as { element: typeof bad }).element.value, example);
+  }
 });
 
 test('failures take the place of predictions', () => {

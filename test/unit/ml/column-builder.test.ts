@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Columns built a value at a time against the bytes as they are described, worked out in the plainest
+// way from all values at once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ColumnCodec } from '../../../src/ml/columns.ts';
+import { PendingColumn } from '../../../src/ml/pending-column.ts';
+import {
+  array,
+  byte,
+  float32,
+  float64,
+  int16,
+  int32,
+  int64,
+  iterable,
+  type SchemaType,
+  typedArray,
+} from '../../../src/schema/index.ts';
+
+const WHOLE: Record<string, [least: number, greatest: number]> = {
+  byte: [-128, 127],
+  int16: [-32768, 32767],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+};
+const MAX_FLOAT32 = 3.4028234663852886e38;
+
+function fits(kind: string, value: unknown): boolean {
+  const range = WHOLE[kind];
+  if (typeof value !== 'number') return false;
+  if (range) return Number.isInteger(value) && range[0] <= value && value <= range[1];
+  return kind === 'float64' || !Number.isFinite(value) || Math.abs(value) <= MAX_FLOAT32;
+}
+
+/** The code and the bytes of numbers in the narrowest type that holds all. */
+function numbers(kind: string, all: readonly number[]): [code: number, bytes: Buffer] {
+  const narrowest = Object.entries(WHOLE).find(([name]) => all.every((value) => fits(name, value)));
+  const name = kind in WHOLE ? narrowest![0] : kind;
+  const writers: Record<
+    string,
+    [code: number, size: number, write: (b: Buffer, v: number) => void]
+  > = {
+    byte: [0, 1, (b, v) => b.writeInt8(v)],
+    int16: [1, 2, (b, v) => b.writeInt16LE(v)],
+    int32: [2, 4, (b, v) => b.writeInt32LE(v)],
+    int64: [5, 8, (b, v) => b.writeDoubleLE(v)],
+    float32: [4, 4, (b, v) => b.writeFloatLE(v)],
+    float64: [5, 8, (b, v) => b.writeDoubleLE(v)],
+  };
+  const [code, size, write] = writers[name]!;
+  const each = all.map((value) => {
+    const bytes = Buffer.alloc(size);
+    write(bytes, value);
+    return bytes;
+  });
+  return [code, Buffer.concat(each)];
+}
+
+function uint32(values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  values.forEach((value, i) => {
+    bytes.writeUInt32LE(value, 4 * i);
+  });
+  return bytes;
+}
+
+const isList = (value: unknown): value is ArrayLike<unknown> =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+
+/** The column; undefined when a value does not fit. */
+function plain(type: SchemaType, values: readonly unknown[]): Buffer | undefined {
+  if (type.kind !== 'array' && type.kind !== 'iterable') {
+    if (!values.every((value) => fits(type.kind, value))) return undefined;
+    const [code, bytes] = numbers(type.kind, values as number[]);
+    return Buffer.concat([Buffer.of(1, code), bytes]);
+  }
+  const { kind } = type.element;
+  const lists: unknown[][] = [];
+  for (const value of values) {
+    if (!isList(value)) return undefined;
+    lists.push(Array.from(value));
+  }
+  const all = lists.flat();
+  if (!all.every((value) => fits(kind, value))) return undefined;
+  const [code, bytes] = numbers(kind, all as number[]);
+  const lengths = lists.map((list) => list.length);
+  const isEqual = lists.length > 0 && lengths.every((length) => length === lengths[0]);
+  return isEqual
+    ? Buffer.concat([Buffer.of(2, code), uint32(lengths.slice(0, 1)), bytes])
+    : Buffer.concat([Buffer.of(3, code), uint32(lengths), bytes]);
+}
+
+function built(type: SchemaType, values: readonly unknown[]): Buffer | undefined {
+  const builder = new ColumnCodec('example', type).builder()!;
+  for (const [i, value] of values.entries()) {
+    assert.equal(builder.count, i);
+    if (!builder.add(value)) return undefined;
+  }
+  return Buffer.concat(builder.parts());
+}
+
+const EDGES = [0, 1, 7, 8, 15, 16, 31, 32, 52, 53].flatMap((bits) =>
+  [-(2 ** bits) - 1, -(2 ** bits), 2 ** bits - 1, 2 ** bits].map((edge) => edge),
+);
+const number = fc.oneof(
+  { weight: 8, arbitrary: fc.integer({ min: -128, max: 127 }) },
+  fc.constantFrom(...EDGES),
+  fc.constant(-0),
+  fc.integer(),
+  fc.maxSafeInteger(),
+);
+const fraction = fc.oneof(
+  number,
+  fc.double(),
+  fc.float(),
+  fc.constantFrom(Number.NaN, Infinity, -Infinity, MAX_FLOAT32, 3.4028235e38, 5e-324),
+);
+const bad = fc.constantFrom<unknown>('1', 1n, null, undefined, true, [1], {}, new Date(0), 0.5);
+const kinds: [SchemaType, fc.Arbitrary<number>][] = [
+  [byte, number],
+  [int16, number],
+  [int32, number],
+  [int64, number],
+  [float32, fraction],
+  [float64, fraction],
+];
+
+/** Mostly values that fit, so that whole columns do, too. */
+function mostly(kind: string, values: fc.Arbitrary<number>): fc.Arbitrary<unknown> {
+  return fc.oneof(
+    { weight: 200, arbitrary: values.filter((value) => fits(kind, value)) },
+    { weight: 1, arbitrary: values },
+    { weight: 1, arbitrary: bad },
+  );
+}
+
+for (const [type, values] of kinds) {
+  const element = mostly(type.kind, values);
+  const lists = fc.oneof(
+    fc.array(fc.array(element), { maxLength: 30 }),
+    fc
+      .nat(20)
+      .chain((length) => fc.array(fc.array(element, { minLength: length, maxLength: length }))),
+  );
+
+  test(`a column of ${type.kind}, and of lists of it, has the bytes that it should have`, () => {
+    fc.assert(
+      fc.property(fc.array(element, { maxLength: 600 }), lists, (column, listColumn) => {
+        assert.deepEqual(built(type, column), plain(type, column));
+        assert.deepEqual(built(array(type), listColumn), plain(array(type), listColumn));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test(`a value that is no ${type.kind} changes nothing of what was there`, () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(element)), (column) => {
+        const good = new ColumnCodec('example', array(type)).builder()!;
+        const fitting = column.filter((list) => good.add(list));
+        assert.deepEqual(Buffer.concat(good.parts()), plain(array(type), fitting));
+      }),
+      { numRuns: 100 },
+    );
+  });
+}
+
+test('typed arrays are taken like arrays, other views and iterables are not', () => {
+  const rows = [Int16Array.of(1, -300), Float64Array.of(5, -0), [2 ** 40, 1], Uint8Array.of(1, 2)];
+  assert.deepEqual(built(array(int64), rows), plain(array(int64), rows));
+  assert.deepEqual(built(typedArray('float32'), rows), plain(typedArray('float32'), rows));
+  for (const refused of [new DataView(new ArrayBuffer(8)), new Set([1]), BigInt64Array.of(1n)]) {
+    assert.equal(built(iterable(int64), [[1], refused]), undefined);
+  }
+});
+
+test('a row is as it was when it came, whatever becomes of its array', () => {
+  const column = new PendingColumn(new ColumnCodec('example', array(int64)));
+  const row = [1, 2];
+  column.add(row);
+  row.fill(9);
+  column.add(row);
+  assert.deepEqual(column.values(), [
+    [1, 2],
+    [9, 9],
+  ]);
+});
+
+test('values that cannot be built keep what came before, and are kept as they come', () => {
+  const codec = new ColumnCodec('example', iterable(int64));
+  const column = new PendingColumn(codec);
+  const odd = new Set([7]);
+  column.add([1]);
+  column.add([300, -5]);
+  assert.ok(column.isBuilt);
+  column.add(odd);
+  column.add([2]);
+  assert.ok(!column.isBuilt);
+  assert.deepEqual(codec.read(Buffer.concat(column.bytes()), 4), [[1], [300, -5], [7], [2]]);
+  assert.equal(column.values()[2], odd);
+});
