@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leaves that every room may import: the error, the logger, byte buffers. Imports nothing of ours.
+// Leaves that every room may import: the error, the logger, byte buffers, where the package
+// lies. Imports nothing of ours.
 
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
@@ -15,4 +16,5 @@ export {
   setLogSink,
 } from './log.ts';
 export { nap } from './nap.ts';
+export { CODE_FOLDER, packagePath } from './package.ts';
 export { yieldIfDue } from './turn.ts';

@@ -4,13 +4,14 @@
 
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, packagePath } from '../base/index.ts';
 import { environmentCommand } from './environment.ts';
 import { hostCommand } from './host.ts';
 
-const { version, description } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string; description: string };
+const { version, description } = JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as {
+  version: string;
+  description: string;
+};
 
 const program = new Command('beambridge')
   .description(description)

@@ -3,8 +3,9 @@
 // a user's function, so names are unique and come out the same from run to run: they depend on the
 // order in which the program applies things, never on time or chance.
 
-import { fileURLToPath } from 'node:url';
-import { BeamBridgeError } from '../base/index.ts';
+import { sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { BeamBridgeError, CODE_FOLDER } from '../base/index.ts';
 
 const explicitNames = new WeakMap<object, string>();
 
@@ -73,8 +74,8 @@ export class NameScope {
   }
 }
 
-const OWN_FILES = new URL('..', import.meta.url).href;
-const OWN_PATH = fileURLToPath(OWN_FILES);
+const OWN_PATH = `${CODE_FOLDER}${sep}`;
+const OWN_FILES = pathToFileURL(OWN_PATH).href;
 
 /** Where the user's program called us: the first stack frame outside this package. */
 export function callSite(): string | undefined {

@@ -4,7 +4,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { glob, isDynamicPattern } from 'tinyglobby';
 import { BeamBridgeError } from '../../base/index.ts';
 import { readError } from '../file-error.ts';
 import { type Compression, isGzip } from './compression.ts';
@@ -56,6 +55,8 @@ export async function findFiles(
   const found = await stat(plain).catch(() => undefined);
   // First as a path: names may hold characters that mean something in a pattern.
   if (found?.isFile()) return [plain];
+  // Late, since loading it takes longer than most programs' own code, and few read by pattern.
+  const { glob, isDynamicPattern } = await import('tinyglobby');
   const paths = isDynamicPattern(pattern)
     ? await glob(pattern, { cwd, absolute: true, expandDirectories: false, onlyFiles: true })
     : [];

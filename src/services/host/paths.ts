@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the Python half lies: beside `src` in the repository, beside `dist` in the published package.
 
-import { fileURLToPath } from 'node:url';
+import { packagePath } from '../../base/index.ts';
 
 /** Folder that holds the Python package `beambridge_host`: the PYTHONPATH of a host. */
-export const PYTHON_ENV_FOLDER = fileURLToPath(new URL('../../../python-env', import.meta.url));
+export const PYTHON_ENV_FOLDER = packagePath('python-env');

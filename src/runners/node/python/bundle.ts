@@ -42,7 +42,7 @@ export async function runBundle({
   failure,
 }: BundleRun): Promise<Outcome> {
   const over = new AbortController();
-  const output = new Output(stage, io);
+  const output = new BundleOutput(stage, io);
   const instructionId = worker.listen(output);
   let isSettled = false;
   try {
@@ -85,7 +85,7 @@ export async function runBundle({
 }
 
 /** What a worker sends for a bundle, on its way to the bundle's sinks. */
-class Output implements BundleListener {
+class BundleOutput implements BundleListener {
   /** Resolves when every sink and every family of timers had its last piece. */
   readonly closed: Promise<void>;
   /** Rejects when a sink did, or the worker is gone. */

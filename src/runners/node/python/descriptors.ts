@@ -12,7 +12,7 @@ export interface Registered {
   readonly timers: readonly TimerPort[];
 }
 
-export class Descriptors {
+export class WorkerDescriptors {
   private readonly byOriginal = new WeakMap<fn.ProcessBundleDescriptor, Registered>();
   private readonly byId = new Map<string, fn.ProcessBundleDescriptor>();
 

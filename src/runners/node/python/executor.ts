@@ -10,7 +10,7 @@ import { type fn, fromBinary, pb, urns } from '../../../proto/index.ts';
 import { runningHosts } from '../../../services/index.ts';
 import { openPythonPool } from '../../python-pool.ts';
 import { runBundle } from './bundle.ts';
-import { Descriptors } from './descriptors.ts';
+import { WorkerDescriptors } from './descriptors.ts';
 import { FnServer } from './fn-server.ts';
 import { WorkerSet } from './worker-set.ts';
 
@@ -42,7 +42,7 @@ export class PythonExecutor implements AsyncDisposable {
   /** Resolves with the reason once a host that workers are processes of is gone. */
   readonly lost: Promise<BeamBridgeError>;
   private lose!: (reason: BeamBridgeError) => void;
-  private readonly descriptors = new Descriptors();
+  private readonly descriptors = new WorkerDescriptors();
   private readonly sets = new Map<string, Promise<WorkerSet>>();
   /** Ends the pools, and with them their workers. */
   private readonly over = new AbortController();

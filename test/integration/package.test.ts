@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The package as it is published: bundled, packed by npm and unpacked into a folder of its own, where
+// programs import it. Declarations are left out: scripts/test checks those when it builds all.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { build } from 'esbuild';
+import { globSync } from 'tinyglobby';
+import { ensurePythonEnvironment } from '../../src/services/index.ts';
+import { seenNames } from '../fixtures/programs/seen-names.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const PUBLISHED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'proto', 'python-env'];
+
+let folder: string;
+/** Where npm would put the package. */
+let installed: string;
+
+before(() => {
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  // Below the repository, so that the packages that it needs are found.
+  folder = mkdtempSync(join(root, '.cache/package-'));
+  // A package of its own: within this one, `beambridge` would mean the repository's own `dist`.
+  writeFileSync(join(folder, 'package.json'), '{ "name": "program" }');
+  const source = join(folder, 'source');
+  for (const name of PUBLISHED) {
+    cpSync(join(root, name), join(source, name), {
+      recursive: true,
+      filter: (path) => !path.endsWith('__pycache__'),
+    });
+  }
+  execFileSync(process.execPath, [join(root, 'scripts/build.mjs'), join(source, 'dist')]);
+  const quiet = { cwd: folder, stdio: 'pipe', encoding: 'utf8' } as const;
+  const packed = execFileSync('npm', ['pack', '--silent', source], quiet).trim();
+  execFileSync('tar', ['-xzf', packed], quiet);
+  installed = join(folder, 'node_modules/beambridge');
+  cpSync(join(folder, 'package'), installed, { recursive: true });
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const command = () => join(installed, 'dist/cli/main.js');
+
+test('names in the package are those in the sources, and its own frames are not the program’s', async () => {
+  const program = join(folder, 'seen-names.mjs');
+  await build({
+    entryPoints: [join(root, 'test/fixtures/programs/seen-names.ts')],
+    outfile: program,
+    packages: 'external',
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    // Without the paths that lead from the package's name to its sources.
+    tsconfigRaw: {},
+  });
+  const say = `console.log(JSON.stringify(await (await import('./seen-names.mjs')).seenNames()))`;
+  const said = execFileSync(process.execPath, ['--input-type=module', '--eval', say], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  const published: Awaited<ReturnType<typeof seenNames>> = JSON.parse(said);
+  assert.deepEqual(published, await seenNames());
+  assert.deepEqual(published.failure, {
+    name: 'BeamBridgeError',
+    code: 'USER_CODE_FAILED',
+    transform: 'map(fails)',
+    isOurs: true,
+    file: true,
+  });
+});
+
+test('a program that starts reads a few files of ours, and of other packages only protobuf', () => {
+  const files = globSync('**/*.js', { cwd: join(installed, 'dist') });
+  assert.ok(files.length >= 7 && files.length < 36, `${files.length} files`);
+  const eager = files
+    .filter((file) => !file.startsWith('cli/'))
+    .flatMap((file) => {
+      const text = readFileSync(join(installed, 'dist', file), 'utf8');
+      return [...text.matchAll(/^(?:import|export) .*?"([^"]+)";$|^\} from "([^"]+)";$/gm)];
+    })
+    .map(([, one, other]) => one ?? other ?? '')
+    .filter((name) => !/^(\.|node:)/.test(name))
+    .map((name) => name.split('/').slice(0, 2).join('/'));
+  assert.deepEqual([...new Set(eager)], ['@bufbuild/protobuf']);
+});
+
+test('the command runs as a program of its own and tells its version', () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  assert.equal(execFileSync(command(), ['--version'], { encoding: 'utf8' }).trim(), version);
+});
+
+test('the Python folder is found beside the published code', async () => {
+  const { python } = await ensurePythonEnvironment({ extras: ['sklearn'] });
+  // An environment's name is a digest of the files of requirements, which lie in that folder.
+  const args = ['env', 'path', '--extra', 'sklearn'];
+  assert.equal(execFileSync(command(), args, { encoding: 'utf8' }).trim(), python);
+});
