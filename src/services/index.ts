@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes and Python environments: start, ready, health, stop. The only room that starts processes.
-// It may import `base` and execa.
+// It may import `base`.
 
 export {
   findDetachedHost,

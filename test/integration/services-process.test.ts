@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { BeamBridgeError, type ErrorCode } from '../../src/base/index.ts';
 import { type Service, type ServiceOptions, startService } from '../../src/services/index.ts';
+import { runTool } from '../../src/services/process/run-tool.ts';
 import { gone, isAlive } from '../helpers/alive.ts';
 
 const fixture = (name: string): string =>
@@ -54,6 +55,16 @@ test('a command that does not exist fails the start and is named', async () => {
     start('x', { command: '/no/such/command' }),
     coded('HOST_START_FAILED', /\/no\/such\/command/),
   );
+});
+
+test('a folder that does not exist fails the start before there is a process', async () => {
+  await assert.rejects(
+    start('exits-at-once.sh', { cwd: '/no/such/folder' }),
+    coded('HOST_START_FAILED', /could not be started.*ENOENT/),
+  );
+  const tool = await runTool('true', [], { cwd: '/no/such/folder' });
+  assert.deepEqual([tool.ok, tool.code, tool.missing], [false, undefined, false]);
+  assert.match(tool.output, /ENOENT/);
 });
 
 test('the end of a flood of errors is kept and the rest is not', async () => {

@@ -2,11 +2,14 @@
 // A host that is kept warm between runs (`beambridge host start`). What a program needs to use it,
 // its token above all, is in a file that only its owner can read.
 
+import type { ChildProcessByStdio } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../../base/index.ts';
+import { startProcess } from '../process/child.ts';
 import { KILL_AFTER_MS, signalGroup } from '../process/guard.ts';
 import { onLines } from '../process/lines.ts';
 import { cacheFolder, folderError, makeFolder } from '../python/cache.ts';
@@ -76,18 +79,17 @@ async function launch(
   const logFile = `${stateFile(environment)}.log`;
   await emptyLog(logFile);
   const args = hostArguments(preloadFor(extras), idleTimeout);
-  const { execa } = await import('execa');
-  const child = execa('/bin/sh', ['-c', TO_LOG, 'beambridge', logFile, python, ...args], {
-    detached: true,
-    cleanup: false,
-    buffer: false,
-    reject: false,
-    stdin: 'ignore',
-    // Nobody reads its log lines: what a job logs reaches its client as job messages.
-    stdout: 'pipe',
-    stderr: 'ignore',
-    env: hostEnvironment(token),
-  });
+  const command = ['-c', TO_LOG, 'beambridge', logFile, python, ...args];
+  const { child, ended } = await startProcess<ChildProcessByStdio<null, Readable, null>>(
+    '/bin/sh',
+    command,
+    {
+      detached: true,
+      // Nobody reads its log lines: what a job logs reaches its client as job messages.
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, ...hostEnvironment(token) },
+    },
+  );
   const ready = new Promise<string>((resolve) => {
     onLines(child.stdout, (line) => {
       const announcement = readAnnouncement(line);
@@ -97,7 +99,7 @@ async function launch(
   const over = new AbortController();
   const address = await Promise.race([
     ready,
-    child.then(() => undefined),
+    ended.then(() => undefined),
     delay(START_TIMEOUT_MS, undefined, { signal: over.signal }).catch(() => undefined),
   ]);
   over.abort();
@@ -110,7 +112,8 @@ async function launch(
     });
   }
   child.unref();
-  if ('unref' in child.stdout && typeof child.stdout.unref === 'function') child.stdout.unref();
+  // The pipe is a socket, which the types of streams do not tell.
+  (child.stdout as Readable & { unref?: () => void }).unref?.();
   return { address, token, pid, started: startOf(pid), python, environment, program };
 }
 

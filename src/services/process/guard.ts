@@ -3,7 +3,7 @@
 // is sure to act when a program is killed: it closes the pipe that the shell reads, and the shell
 // then ends the child's whole process group. Handlers for exit and signals cannot promise that.
 
-import type { execa } from 'execa';
+import { type Ended, type PipedProcess, startProcess } from './child.ts';
 
 /** How long a process may take to end itself after SIGTERM before SIGKILL. Milliseconds. */
 export const KILL_AFTER_MS = 5000;
@@ -51,49 +51,35 @@ export interface GuardedOptions {
   cwd?: string;
 }
 
-/** A process under guard, with its output as streams. */
-export type GuardedProcess = ReturnType<typeof launch>;
-
-function launch(
-  start: typeof execa,
-  args: readonly string[],
-  cwd: string,
-  env: Record<string, string | undefined>,
-) {
-  return start('/bin/sh', args, {
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    buffer: false,
-    reject: false,
-    detached: true,
-    cleanup: false,
-    cwd,
-    env,
-  });
+/** A process under guard, with its input and output as streams. */
+export interface GuardedProcess {
+  readonly child: PipedProcess;
+  /** Resolves when the process is gone and all that it printed was read; never rejects. */
+  readonly ended: Promise<Ended>;
 }
 
-/** Starts processes under guard. */
-export type SpawnGuarded = (
+/**
+ * Starts `command` so that it cannot outlive this program. Its process group has the number of the
+ * returned process; {@link signalGroup} reaches everything in it.
+ *
+ * @throws Error of the operating system, when there can be no further process or no such folder
+ */
+export async function spawnGuarded(
   command: string,
   args: readonly string[],
-  options?: GuardedOptions,
-) => GuardedProcess;
-
-/**
- * A function that starts `command` so that it cannot outlive this program. Its process group has the
- * number of the returned process; {@link signalGroup} reaches everything in it.
- */
-export async function loadSpawnGuarded(): Promise<SpawnGuarded> {
-  // Late, since loading it takes a tenth of a second and most runs in tests start nothing.
-  const { execa } = await import('execa');
-  return (command, args, { env = {}, cwd = process.cwd() } = {}) => {
-    const guarded = ['-c', GUARD, 'beambridge-guard', command, ...args];
-    const child = launch(execa, guarded, cwd, { ...env });
-    // What it leaves behind would keep its outputs open, and us waiting for them.
-    child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
-    return child;
-  };
+  { env, cwd = process.cwd() }: GuardedOptions = {},
+): Promise<GuardedProcess> {
+  const guarded = ['-c', GUARD, 'beambridge-guard', command, ...args];
+  const started = await startProcess('/bin/sh', guarded, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+    cwd,
+    env: { ...process.env, ...env },
+  });
+  const { child } = started;
+  // What it leaves behind would keep its outputs open, and us waiting for them.
+  child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
+  return started;
 }
 
 interface Handle {
@@ -102,7 +88,7 @@ interface Handle {
 }
 
 /** Lets this program end while the process runs (the guard ends it then), or waits for it again. */
-export function keepAlive(child: GuardedProcess, keep: boolean): void {
+export function keepAlive({ child }: GuardedProcess, keep: boolean): void {
   // The pipes are sockets, which the types of streams do not tell.
   const handles: Handle[] = [child, child.stdin, child.stdout, child.stderr] as Handle[];
   for (const handle of handles) {

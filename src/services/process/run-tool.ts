@@ -3,7 +3,13 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../../base/index.ts';
-import { type GuardedOptions, KILL_AFTER_MS, loadSpawnGuarded, signalGroup } from './guard.ts';
+import {
+  type GuardedOptions,
+  type GuardedProcess,
+  KILL_AFTER_MS,
+  signalGroup,
+  spawnGuarded,
+} from './guard.ts';
 import { onLines } from './lines.ts';
 import { Tail } from './tail.ts';
 
@@ -45,11 +51,17 @@ export async function runTool(
   args: readonly string[],
   { timeout, onLine, signal, ...guarded }: RunToolOptions = {},
 ): Promise<ToolResult> {
-  const spawnGuarded = await loadSpawnGuarded();
   if (signal?.aborted) throw new BeamBridgeError('ABORTED', `${command} was cancelled`);
-  const child = spawnGuarded(command, args, guarded);
   const stdout = new Tail();
   const output = new Tail();
+  let started: GuardedProcess;
+  try {
+    started = await spawnGuarded(command, args, guarded);
+  } catch (error) {
+    const why = (error as Error).message;
+    return { ok: false, code: undefined, missing: false, timedOut: false, stdout: '', output: why };
+  }
+  const { child, ended } = started;
   const over = new AbortController();
   let timedOut = false;
 
@@ -81,10 +93,9 @@ export async function runTool(
     );
   }
 
-  const result = await child;
+  const { code } = await ended;
   over.abort();
   if (signal?.aborted) throw new BeamBridgeError('ABORTED', `${command} was cancelled`);
-  const code = result.exitCode;
   return {
     ok: code === 0,
     code,

@@ -7,9 +7,8 @@ import {
   type GuardedProcess,
   KILL_AFTER_MS,
   keepAlive,
-  loadSpawnGuarded,
-  type SpawnGuarded,
   signalGroup,
+  spawnGuarded,
 } from './guard.ts';
 import { onLines } from './lines.ts';
 import { Tail } from './tail.ts';
@@ -79,12 +78,31 @@ export interface Service<Ready> extends AsyncDisposable {
  * or cannot be started; `ABORTED` when `signal` fires first
  */
 export async function startService<Ready>(options: ServiceOptions<Ready>): Promise<Service<Ready>> {
-  const spawnGuarded = await loadSpawnGuarded();
   if (options.signal?.aborted) throw aborted(options.name);
-  const running = new RunningService(options, spawnGuarded);
+  const running = new RunningService(options, await spawn(options));
   options.onSpawn?.();
   await running.start();
   return running;
+}
+
+async function spawn<Ready>(options: ServiceOptions<Ready>): Promise<GuardedProcess> {
+  const { command, args = [], env, cwd } = options;
+  try {
+    return await spawnGuarded(command, args, { ...(env ? { env } : {}), ...(cwd ? { cwd } : {}) });
+  } catch (error) {
+    throw startFailure(options, `could not be started (${(error as Error).message})`, '');
+  }
+}
+
+function startFailure<Ready>(
+  { name, failure = 'HOST_START_FAILED', hint }: ServiceOptions<Ready>,
+  what: string,
+  stderr: string,
+): BeamBridgeError {
+  return new BeamBridgeError(failure, `${name} did not start: it ${what}`, {
+    hint: hint ?? 'The last lines that it printed are below.',
+    detail: stderr || undefined,
+  });
 }
 
 class RunningService<Ready> implements Service<Ready> {
@@ -92,27 +110,25 @@ class RunningService<Ready> implements Service<Ready> {
   exit: ServiceExit | undefined;
   private announced: Ready | undefined;
   private stopping: Promise<ServiceExit> | undefined;
-  private readonly child: GuardedProcess;
+  private readonly guarded: GuardedProcess;
   private readonly errors = new Tail();
   private readonly log: Logger;
   private readonly options: ServiceOptions<Ready>;
   private onReady: (() => void) | undefined;
 
-  constructor(options: ServiceOptions<Ready>, spawnGuarded: SpawnGuarded) {
+  constructor(options: ServiceOptions<Ready>, guarded: GuardedProcess) {
     this.options = options;
     this.log = getLogger(options.name);
-    this.child = spawnGuarded(options.command, options.args ?? [], {
-      ...(options.env ? { env: options.env } : {}),
-      ...(options.cwd ? { cwd: options.cwd } : {}),
-    });
+    this.guarded = guarded;
+    const { child } = guarded;
     this.exited = this.watch();
-    onLines(this.child.stdout, (line) => this.hear(line));
-    onLines(this.child.stderr, (line) => {
+    onLines(child.stdout, (line) => this.hear(line));
+    onLines(child.stderr, (line) => {
       this.errors.add(`${line}\n`);
       if (options.onErrorLine) options.onErrorLine(line);
       else this.log.debug(line);
     });
-    this.child.stdin.on('error', () => {});
+    child.stdin.on('error', () => {});
   }
 
   get info(): Ready {
@@ -154,22 +170,16 @@ class RunningService<Ready> implements Service<Ready> {
     ]);
     timer.abort();
     if (outcome === 'ready') {
-      keepAlive(this.child, false);
+      keepAlive(this.guarded, false);
       return;
     }
     await this.stop();
     if (outcome === 'aborted') throw aborted(name);
-    throw this.startFailure(
+    throw startFailure(
+      this.options,
       outcome === 'late' ? `was not ready after ${startTimeout / 1000} s` : this.describeExit(),
+      this.stderr(),
     );
-  }
-
-  private startFailure(what: string): BeamBridgeError {
-    const { name, failure = 'HOST_START_FAILED', hint } = this.options;
-    return new BeamBridgeError(failure, `${name} did not start: it ${what}`, {
-      hint: hint ?? 'The last lines that it printed are below.',
-      detail: this.stderr() || undefined,
-    });
   }
 
   private describeExit(): string {
@@ -179,14 +189,11 @@ class RunningService<Ready> implements Service<Ready> {
   }
 
   private async watch(): Promise<ServiceExit> {
-    const result = await this.child;
-    if (result.failed && result.exitCode === undefined && result.signal === undefined) {
-      this.errors.add(`${result.originalMessage ?? result.shortMessage ?? ''}\n`);
-    }
-    const killedBy = signalOf(result.exitCode);
+    const { code, signal } = await this.guarded.ended;
+    const killedBy = signalOf(code);
     this.exit = {
-      code: killedBy ? undefined : result.exitCode,
-      signal: result.signal ?? killedBy,
+      code: killedBy ? undefined : code,
+      signal: signal ?? killedBy,
       expected: this.stopping !== undefined,
       stderr: this.stderr(),
     };
@@ -200,11 +207,11 @@ class RunningService<Ready> implements Service<Ready> {
 
   private async end(): Promise<ServiceExit> {
     if (this.exit) return this.exit;
-    keepAlive(this.child, true);
-    signalGroup(this.child.pid, 'SIGTERM');
+    keepAlive(this.guarded, true);
+    signalGroup(this.guarded.child.pid, 'SIGTERM');
     const timer = new AbortController();
     delay(this.options.killAfter ?? KILL_AFTER_MS, undefined, { signal: timer.signal }).then(
-      () => signalGroup(this.child.pid, 'SIGKILL'),
+      () => signalGroup(this.guarded.child.pid, 'SIGKILL'),
       () => {},
     );
     const exit = await this.exited;
