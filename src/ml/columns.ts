@@ -67,28 +67,36 @@ export class ColumnCodec {
 
   /** @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA` */
   read(bytes: Uint8Array, count: number): unknown[] {
+    const next = this.reader(bytes, count);
+    return Array.from({ length: count }, () => next());
+  }
+
+  /**
+   * Gives a column's values one after the other, each made when it is asked for.
+   *
+   * @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA`, from what is returned as well
+   */
+  reader(bytes: Uint8Array, count: number): () => unknown {
     const input = new ByteReader(bytes);
     const kind = input.byte();
-    if (kind === CODED) {
-      return Array.from({ length: count }, () => this.coder.decode(input, true)[this.name]);
-    }
+    if (kind === CODED) return () => this.coder.decode(input, true)[this.name];
     if ((kind === TENSORS || kind === RAGGED_TENSORS) && this.tensors) {
-      return this.tensors.read(kind, input, count);
+      return inOrder(this.tensors.read(kind, input, count));
     }
-    if (kind === ROWS && this.rows) return this.rows.read(input, count);
+    if (kind === ROWS && this.rows) return this.rows.reader(input, count);
     const wire = input.byte();
-    if (kind === NUMBERS)
-      return Array.from(this.numbers(input, wire, this.type) as ArrayLike<unknown>);
+    if (kind === NUMBERS) return inOrder(this.numbers(input, wire, this.type));
     const lengths = copyInto(Uint32Array, input.bytes(4 * (kind === EQUAL_LISTS ? 1 : count)));
     const all = this.numbers(input, wire, this.element);
-    const out = new Array<unknown>(count);
     const Typed = typedArrayOf(this.type);
-    for (let i = 0, start = 0; i < count; i++) {
-      const length = lengths[kind === EQUAL_LISTS ? 0 : i]!;
-      out[i] = listOf(all, start, length, Typed);
+    let row = 0;
+    let start = 0;
+    return () => {
+      const length = lengths[kind === EQUAL_LISTS ? 0 : row++]!;
+      const list = listOf(all, start, length, Typed);
       start += length;
-    }
-    return out;
+      return list;
+    };
   }
 
   /** The rest of the column in the declared JavaScript type. */
@@ -116,6 +124,11 @@ export class ColumnCodec {
 
 /** Numbers in the declared JavaScript type. */
 type Values = Numbers | number[] | bigint[];
+
+function inOrder(values: ArrayLike<unknown>): () => unknown {
+  let next = 0;
+  return () => values[next++];
+}
 
 /** The typed array of a declared list of numbers, if it is to be one. */
 function typedArrayOf(type: FieldType): Float64ArrayConstructor | undefined {

@@ -12,7 +12,7 @@ export const ROWS = 6;
 /** A column of one field. */
 interface FieldColumn {
   write(values: readonly unknown[], out: ByteWriter): void;
-  read(bytes: Uint8Array, count: number): unknown[];
+  reader(bytes: Uint8Array, count: number): () => unknown;
 }
 
 const NUMBERS: ReadonlySet<string> = new Set([
@@ -67,14 +67,16 @@ export class RowColumn {
     return [out.detach()];
   }
 
-  /** The column after its first byte. */
-  read(input: ByteReader, count: number): unknown[] {
-    const rows = Array.from({ length: count }, (): Record<string, unknown> => ({}));
-    for (const [name, column] of this.fields) {
-      const values = column.read(input.prefixedBytes(), count);
-      for (let i = 0; i < count; i++) rows[i]![name] = values[i];
-    }
-    return rows;
+  /** Gives the rows of the column after its first byte, one after the other. */
+  reader(input: ByteReader, count: number): () => unknown {
+    const readers = this.fields.map(
+      ([name, column]) => [name, column.reader(input.prefixedBytes(), count)] as const,
+    );
+    return () => {
+      const row: Record<string, unknown> = {};
+      for (const [name, next] of readers) row[name] = next();
+      return row;
+    };
   }
 }
 

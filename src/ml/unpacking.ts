@@ -6,61 +6,69 @@ import { type DoFn, type TaggedOutput, TimestampedValue, tagged } from '../trans
 import { timestampsIn } from './batch-rows.ts';
 import { ColumnCodec } from './columns.ts';
 import { FAILED, type Failure, readFailures } from './dead-letters.ts';
-import { type InferenceTypes, predictedFields } from './packing.ts';
+import type { InferenceTypes } from './packing.ts';
 
 const NONE: ReadonlyMap<number, Failure> = new Map();
+
+/** An output row. */
+interface Prediction {
+  example: unknown;
+  inference: unknown;
+  model_id?: unknown;
+}
 
 /** Batches with predictions to rows, each at its own time. */
 export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
   private readonly examples: ColumnCodec;
   private readonly keys: ColumnCodec | undefined;
-  private readonly predicted: readonly (readonly [string, ColumnCodec])[];
+  private readonly inferences: ColumnCodec;
+  private readonly modelIds: ColumnCodec | undefined;
+  /** A row with its fields in their declared order, which copies of it keep. */
+  private readonly blank: Prediction;
 
   constructor(
     types: InferenceTypes,
     /** Names of the output's fields, in their declared order. */
-    private readonly fields: readonly string[],
+    fields: readonly string[],
     /** Whether answers say which rows failed. */
     private readonly hasFailures = false,
   ) {
     this.examples = new ColumnCodec('example', types.example);
     this.keys = types.key && new ColumnCodec('key', types.key);
-    this.predicted = predictedFields(types).map(([name, type]) => [
-      name,
-      new ColumnCodec(name, type),
-    ]);
+    this.inferences = new ColumnCodec('inference', types.inference);
+    this.modelIds = types.modelId && new ColumnCodec('model_id', types.modelId);
+    this.blank = Object.fromEntries(fields.map((name) => [name, null])) as object as Prediction;
   }
 
-  process(answer: Uint8Array): (TimestampedValue<unknown> | TaggedOutput<unknown>)[] {
+  /** Gives rows one by one, each made when it is asked for: those of a whole batch are much to keep. */
+  *process(answer: Uint8Array): Generator<TimestampedValue<unknown> | TaggedOutput<unknown>> {
     const input = new ByteReader(answer);
     const batch = new ByteReader(input.prefixedBytes());
     const count = batch.varint();
     batch.prefixedBytes();
     const timestamps = timestampsIn(batch);
-    const keys = batch.prefixedBytes();
-    const keyColumn = this.keys?.read(keys, count);
-    const examples = this.examples.read(batch.prefixedBytes(), count);
+    const keyColumn = batch.prefixedBytes();
+    const nextKey = this.keys?.reader(keyColumn, count);
+    const nextExample = this.examples.reader(batch.prefixedBytes(), count);
     const failures = this.hasFailures ? readFailures(input.prefixedBytes()) : NONE;
-    const columns: Record<string, unknown[]> = {};
-    for (const [name, codec] of this.predicted) {
-      columns[name] = codec.read(input.prefixedBytes(), count - failures.size);
-    }
-    const out = new Array<TimestampedValue<unknown> | TaggedOutput<unknown>>(count);
-    for (let i = 0, predicted = 0; i < count; i++) {
+    const predicted = count - failures.size;
+    const nextInference = this.inferences.reader(input.prefixedBytes(), predicted);
+    const nextModelId = this.modelIds?.reader(input.prefixedBytes(), predicted);
+    for (let i = 0; i < count; i++) {
+      const key = nextKey?.();
+      const example = nextExample();
+      const timestamp = timestamps[i]!;
       const failure = failures.get(i);
-      const keyed = (value: unknown) => (keyColumn ? { key: keyColumn[i], value } : value);
       if (failure) {
-        const failed = { element: keyed(examples[i]), ...failure };
-        out[i] = tagged(FAILED, new TimestampedValue(failed, timestamps[i]!));
+        const element = nextKey ? { key, value: example } : example;
+        yield tagged(FAILED, new TimestampedValue({ element, ...failure }, timestamp));
         continue;
       }
-      const row: Record<string, unknown> = {};
-      for (const name of this.fields) {
-        row[name] = name === 'example' ? examples[i] : columns[name]![predicted];
-      }
-      predicted++;
-      out[i] = new TimestampedValue(keyed(row), timestamps[i]!);
+      const row = { ...this.blank };
+      row.example = example;
+      row.inference = nextInference();
+      if (nextModelId) row.model_id = nextModelId();
+      yield new TimestampedValue(nextKey ? { key, value: row } : row, timestamp);
     }
-    return out;
   }
 }

@@ -24,6 +24,7 @@ import { UnpackPredictions } from '../../src/ml/unpacking.ts';
 import { isWorkerLost, PythonExecutor } from '../../src/runners/node/python/index.ts';
 import { array, int64, type string } from '../../src/schema/index.ts';
 import { runningHosts, stopHosts } from '../../src/services/index.ts';
+import type { TimestampedValue } from '../../src/transforms/index.ts';
 import { gone, isAlive } from '../helpers/alive.ts';
 import { linesOf, predictedByPython, trainedDigits } from '../helpers/digits.ts';
 import { bundleIO, type PythonStage, pythonStage } from '../helpers/python-stage.ts';
@@ -113,7 +114,9 @@ test('inference on packed batches gives what scikit-learn gives', async () => {
   await using python = await PythonExecutor.start();
   const { values } = await run(python, stage, batches);
   const unpack = new UnpackPredictions(types, ['example', 'inference']);
-  const answers = values.flatMap((answer) => unpack.process(answer as Uint8Array));
+  const answers = values.flatMap((answer) => [
+    ...(unpack.process(answer as Uint8Array) as Iterable<TimestampedValue<unknown>>),
+  ]);
   assert.deepEqual(
     answers.map(({ value }, i) => `${rows[i]![0]},${(value as { inference: number }).inference}`),
     predictedByPython(digits, digits.all),

@@ -123,11 +123,14 @@ test('failures take the place of predictions', () => {
     message: 'no 2',
     traceback: 'trace',
   };
-  assert.deepEqual(unpack.process(answer.take()), [
-    new TimestampedValue({ key: 'a', value: { example: 1, inference: 'x' } }, 0),
-    new TaggedOutput('failed', new TimestampedValue(failed, 1)),
-    new TimestampedValue({ key: 'c', value: { example: 3, inference: 'z' } }, 2),
-  ]);
+  assert.deepEqual(
+    [...unpack.process(answer.take())],
+    [
+      new TimestampedValue({ key: 'a', value: { example: 1, inference: 'x' } }, 0),
+      new TaggedOutput('failed', new TimestampedValue(failed, 1)),
+      new TimestampedValue({ key: 'c', value: { example: 3, inference: 'z' } }, 2),
+    ],
+  );
 });
 
 test('dead letters keep the settings, and settings keep dead letters', () => {

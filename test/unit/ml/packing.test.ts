@@ -60,7 +60,7 @@ function answer(batch: Uint8Array, inference: string): Uint8Array {
 
 function unpack(types: InferenceTypes, bytes: Uint8Array): TimestampedValue<unknown>[] {
   const doFn = new UnpackPredictions(types, ['example', 'inference']);
-  return doFn.process(bytes) as TimestampedValue<unknown>[];
+  return [...doFn.process(bytes)] as TimestampedValue<unknown>[];
 }
 
 test('rows come back with their own timestamps', () => {
@@ -168,6 +168,26 @@ test('a declared model id is a field like any other', () => {
     ['example', 1],
     ['inference', 'x'],
   ]);
+});
+
+test('each row is a plain object of its own, with a list of its own', () => {
+  const types: InferenceTypes = { ...TYPES, example: array(int64) };
+  const { rest } = pack(types, [
+    [[1, 2], somewhere],
+    [[3], somewhere],
+  ]);
+  const rows = unpack(types, answer(rest[0]!.value, 'x')).map(({ value }) => value) as {
+    example: number[];
+    inference: string;
+  }[];
+  rows[0]!.example.push(9);
+  rows[0]!.inference = 'y';
+  assert.deepEqual(rows, [
+    { example: [1, 2, 9], inference: 'y' },
+    { example: [3], inference: 'x' },
+  ]);
+  assert.ok(rows.every((row) => Object.getPrototypeOf(row) === Object.prototype));
+  assert.ok(rows.every((row) => Array.isArray(row.example)));
 });
 
 test('what a failed bundle left does not leak into the next', () => {
