@@ -22,6 +22,7 @@ const MODULES = [
   'models',
   'remote',
   'providers',
+  'results',
   'batching',
   'metrics',
   'calls',
