@@ -4,6 +4,7 @@
 
 import { ByteReader, ByteWriter } from '../base/index.ts';
 import type { Instant } from '../coders/index.ts';
+import { sized } from './column-builder.ts';
 import type { ColumnCodec } from './columns.ts';
 import { PendingColumn, roughSize } from './pending-column.ts';
 import { type Update, writeUpdates } from './updates.ts';
@@ -61,23 +62,15 @@ export class BatchRows {
    * @throws BeamBridgeError `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` for a value of another type than declared
    */
   encode(updates: readonly Update[]): Uint8Array {
-    const models = new ByteWriter(0);
-    writeUpdates(updates, models);
-    const parts = [
-      [models.view()],
-      [new Uint8Array(new Float64Array(this.timestamps).buffer)],
-      this.keys?.bytes() ?? [],
-      this.examples.bytes(),
-    ];
-    const sizes = parts.map((part) => part.reduce((size, { length }) => size + length, 0));
-    // Each size, and the number of rows, takes eight bytes at most.
-    const out = new ByteWriter(sizes.reduce((sum, size) => sum + size + 8, 8));
-    out.varint(this.count);
-    parts.forEach((part, i) => {
-      out.varint(sizes[i]!);
-      for (const bytes of part) out.bytes(bytes);
-    });
-    return out.detach();
+    const start = new ByteWriter();
+    start.varint(this.count);
+    start.prefixed((part) => writeUpdates(updates, part));
+    return Buffer.concat([
+      start.view(),
+      ...sized([new Uint8Array(new Float64Array(this.timestamps).buffer)]),
+      ...sized(this.keys?.bytes() ?? []),
+      ...sized(this.examples.bytes()),
+    ]);
   }
 
   /** The rows, those that do not fit as they came. */

@@ -3,6 +3,7 @@
 // of numbers: a value is checked and copied when it comes, and its owner may do with it what it likes
 // from then on.
 
+import { ByteWriter } from '../base/index.ts';
 import { type NumberKind, type NumberStore, numberStore, wireCode } from './number-store.ts';
 
 export const NUMBERS = 1;
@@ -15,6 +16,8 @@ export interface ColumnBuilder {
   readonly count: number;
   /** Takes a value. False, and nothing changes, for one that has to be written otherwise, if at all. */
   add(value: unknown): boolean;
+  /** Forgets the latest value, though not that it may have needed wider numbers. */
+  drop(): void;
   /** The bytes of the column, in parts. */
   parts(): Uint8Array[];
 }
@@ -39,6 +42,10 @@ class NumbersBuilder implements ColumnBuilder {
     return this.store.add(value);
   }
 
+  drop(): void {
+    this.store.drop(1);
+  }
+
   parts(): Uint8Array[] {
     const numbers = this.store.numbers();
     return [Uint8Array.of(NUMBERS, wireCode(numbers)), bytesOf(numbers)];
@@ -48,7 +55,6 @@ class NumbersBuilder implements ColumnBuilder {
 class ListsBuilder implements ColumnBuilder {
   private readonly store: NumberStore;
   private readonly lengths: number[] = [];
-  private isEqual = true;
 
   constructor(kind: NumberKind) {
     this.store = numberStore(kind);
@@ -60,16 +66,19 @@ class ListsBuilder implements ColumnBuilder {
 
   add(value: unknown): boolean {
     if (!isList(value) || !this.store.addAll(value)) return false;
-    const { length } = value;
-    this.lengths.push(length);
-    if (length !== this.lengths[0]) this.isEqual = false;
+    this.lengths.push(value.length);
     return true;
+  }
+
+  drop(): void {
+    this.store.drop(this.lengths.pop()!);
   }
 
   parts(): Uint8Array[] {
     const numbers = this.store.numbers();
-    const isEqual = this.isEqual && this.lengths.length > 0;
-    const lengths = new Uint32Array(isEqual ? this.lengths.slice(0, 1) : this.lengths);
+    const [first] = this.lengths;
+    const isEqual = first !== undefined && this.lengths.every((length) => length === first);
+    const lengths = isEqual ? Uint32Array.of(first) : new Uint32Array(this.lengths);
     return [
       Uint8Array.of(isEqual ? EQUAL_LISTS : LISTS, wireCode(numbers)),
       bytesOf(lengths),
@@ -84,4 +93,11 @@ function isList(value: unknown): value is ArrayLike<unknown> {
 
 function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** Parts after their size. */
+export function sized(parts: readonly Uint8Array[]): Uint8Array[] {
+  const size = new ByteWriter(8);
+  size.varint(parts.reduce((sum, { length }) => sum + length, 0));
+  return [size.view(), ...parts];
 }

@@ -41,6 +41,7 @@ export class ColumnCodec {
 
   /** A column of this field to build a value at a time, where the type has such columns. */
   builder(): ColumnBuilder | undefined {
+    if (this.rows) return this.rows.builder();
     return this.kind && columnBuilder(this.kind, this.element !== undefined);
   }
 

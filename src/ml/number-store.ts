@@ -45,6 +45,8 @@ export interface NumberStore {
   add(value: unknown): boolean;
   /** Takes all of a list, or nothing of it. */
   addAll(list: ArrayLike<unknown>): boolean;
+  /** Forgets the latest so many. */
+  drop(count: number): void;
   /** All numbers, in the narrowest type that holds them; a view until the next one is added. */
   numbers(): Numbers;
 }
@@ -85,20 +87,26 @@ class WholeNumberStore implements NumberStore {
   }
 
   add(value: unknown): boolean {
-    if (!Number.isInteger(value)) return false;
-    const number = value as number;
-    if (number >= this.limit || number < this.least) return false;
-    if (number < this.low) this.low = number;
-    else if (number > this.high) this.high = number;
-    this.makeRoom(1, Object.is(number, -0));
-    this.store[this.length++] = number;
+    if (typeof value !== 'number' || !Number.isInteger(value)) return false;
+    const isNegativeZero = Object.is(value, -0);
+    if (value < this.low || value > this.high || isNegativeZero) {
+      const isWithin = this.widen(
+        Math.min(value, this.low),
+        Math.max(value, this.high),
+        isNegativeZero,
+      );
+      if (!isWithin) return false;
+    }
+    if (this.length === this.store.length) this.store = grown(this.store, this.length + 1);
+    this.store[this.length++] = value;
     return true;
   }
 
   addAll(list: ArrayLike<unknown>): boolean {
+    const { length: start } = this;
     const { length } = list;
-    this.makeRoom(length, false);
-    const { store, length: start } = this;
+    if (start + length > this.store.length) this.store = grown(this.store, start + length);
+    const { store } = this;
     let { low, high } = this;
     let hasNegativeZero = false;
     for (let i = 0; i < length; i++) {
@@ -109,26 +117,32 @@ class WholeNumberStore implements NumberStore {
       else if (Object.is(value, -0)) hasNegativeZero = true;
       store[start + i] = value;
     }
-    if (high >= this.limit || low < this.least) return false;
-    this.low = low;
-    this.high = high;
-    this.makeRoom(length, hasNegativeZero);
-    // A wider array: what was written to the other one was cut.
-    if (this.store !== store) this.store.set(list as ArrayLike<number>, start);
+    if (low < this.low || high > this.high || hasNegativeZero) {
+      if (!this.widen(low, high, hasNegativeZero)) return false;
+      // What was written to a narrower array was cut.
+      if (this.store !== store) this.store.set(list as ArrayLike<number>, start);
+    }
     this.length += length;
     return true;
   }
 
-  /** Room for so many more, in a type that holds the least and the greatest. */
-  private makeRoom(more: number, hasNegativeZero: boolean): void {
-    const needed = this.length + more;
-    if (needed > this.store.length) this.store = grown(this.store, needed);
-    // Only a fraction's type has a negative zero, and only where large numbers need that type is it kept.
-    const Type = hasNegativeZero ? Float64Array : narrowest(this.low, this.high);
-    if (this.store.BYTES_PER_ELEMENT >= Type.BYTES_PER_ELEMENT) return;
-    const wider = new Type(this.store.length);
-    wider.set(this.store.subarray(0, this.length));
-    this.store = wider;
+  drop(count: number): void {
+    this.length -= count;
+  }
+
+  /** Makes the store wide enough for numbers from `low` to `high`, unless the kind has no such ones. */
+  private widen(low: number, high: number, hasNegativeZero: boolean): boolean {
+    if (low < this.least || high >= this.limit) return false;
+    this.low = low;
+    this.high = high;
+    // Only a type of fractions has a negative zero. It is told where large numbers need that type.
+    const Type = hasNegativeZero ? Float64Array : narrowest(low, high);
+    if (this.store.BYTES_PER_ELEMENT < Type.BYTES_PER_ELEMENT) {
+      const wider = new Type(this.store.length);
+      wider.set(this.store.subarray(0, this.length));
+      this.store = wider;
+    }
+    return true;
   }
 
   numbers(): Numbers {
@@ -157,7 +171,11 @@ class FractionStore implements NumberStore {
   }
 
   add(value: unknown): boolean {
-    return this.addAll([value]);
+    if (typeof value !== 'number') return false;
+    if (Math.abs(value) > this.limit && Number.isFinite(value)) return false;
+    if (this.length === this.store.length) this.store = grown(this.store, this.length + 1);
+    this.store[this.length++] = value;
+    return true;
   }
 
   addAll(list: ArrayLike<unknown>): boolean {
@@ -173,6 +191,10 @@ class FractionStore implements NumberStore {
     }
     this.length += length;
     return true;
+  }
+
+  drop(count: number): void {
+    this.length -= count;
   }
 
   numbers(): Numbers {

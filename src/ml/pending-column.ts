@@ -55,9 +55,11 @@ export function roughSize(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 8;
   if (Array.isArray(value)) return typeof value[0] === 'number' ? value.length * 8 : sum(value);
   if (ArrayBuffer.isView(value)) return value.byteLength;
-  return value instanceof Map ? sum([...value.values()]) : sum(Object.values(value));
+  return sum(value instanceof Map ? [...value.values()] : Object.values(value));
 }
 
 function sum(values: readonly unknown[]): number {
-  return values.reduce<number>((total, value) => total + roughSize(value), 0);
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += roughSize(values[i]);
+  return total;
 }

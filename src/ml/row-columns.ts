@@ -2,15 +2,16 @@
 // Columns of rows: a column for each field. Named inputs of a model and the columns of a data frame
 // travel so.
 
-import type { ByteReader, ByteWriter } from '../base/index.ts';
-import { ByteWriter as Writer } from '../base/index.ts';
+import { type ByteReader, ByteWriter } from '../base/index.ts';
 import type { SchemaType } from '../schema/index.ts';
+import { type ColumnBuilder, sized } from './column-builder.ts';
 import { isMisfit } from './dead-letters.ts';
 
 export const ROWS = 6;
 
 /** A column of one field. */
 interface FieldColumn {
+  builder(): ColumnBuilder | undefined;
   write(values: readonly unknown[], out: ByteWriter): void;
   reader(bytes: Uint8Array, count: number): () => unknown;
 }
@@ -42,18 +43,27 @@ export function isPackedRow(type: SchemaType): boolean {
 
 /** Packs and reads rows of one declared type. */
 export class RowColumn {
-  constructor(private readonly fields: readonly (readonly [string, FieldColumn])[]) {}
+  private readonly names: ReadonlySet<string>;
+
+  constructor(private readonly fields: readonly (readonly [string, FieldColumn])[]) {
+    this.names = new Set(fields.map(([name]) => name));
+  }
+
+  /** A column to build a row at a time, where each field has one. */
+  builder(): ColumnBuilder | undefined {
+    const builders: ColumnBuilder[] = [];
+    for (const [, column] of this.fields) {
+      const builder = column.builder();
+      if (!builder) return undefined;
+      builders.push(builder);
+    }
+    return new RowsBuilder(this.names, builders);
+  }
 
   /** The parts of the column; undefined when a value does not fit, which the row coder then names. */
   pack(values: readonly unknown[]): Uint8Array[] | undefined {
-    const names = new Set(this.fields.map(([name]) => name));
-    for (const value of values) {
-      if (!isRow(value)) return undefined;
-      for (const name in value) {
-        if (!names.has(name) && value[name] !== undefined) return undefined;
-      }
-    }
-    const out = new Writer();
+    if (!values.every((value) => isRow(value, this.names))) return undefined;
+    const out = new ByteWriter();
     out.byte(ROWS);
     try {
       for (const [name, column] of this.fields) {
@@ -80,12 +90,55 @@ export class RowColumn {
   }
 }
 
-function isRow(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !ArrayBuffer.isView(value) &&
-    !(value instanceof Map)
-  );
+/** Builds a column for each field. */
+class RowsBuilder implements ColumnBuilder {
+  count = 0;
+
+  private readonly ordered: readonly string[];
+
+  constructor(
+    private readonly names: ReadonlySet<string>,
+    /** In the order of the names. */
+    private readonly builders: readonly ColumnBuilder[],
+  ) {
+    this.ordered = [...names];
+  }
+
+  add(value: unknown): boolean {
+    if (!isRow(value, this.names)) return false;
+    const { ordered, builders } = this;
+    for (let i = 0; i < builders.length; i++) {
+      if (builders[i]!.add(value[ordered[i]!])) continue;
+      for (let before = 0; before < i; before++) builders[before]!.drop();
+      return false;
+    }
+    this.count += 1;
+    return true;
+  }
+
+  drop(): void {
+    this.count -= 1;
+    for (const builder of this.builders) builder.drop();
+  }
+
+  parts(): Uint8Array[] {
+    return [Uint8Array.of(ROWS), ...this.builders.flatMap((builder) => sized(builder.parts()))];
+  }
+}
+
+/** Whether a value is a row without fields beside those declared. */
+function isRow(value: unknown, names: ReadonlySet<string>): value is Record<string, unknown> {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    ArrayBuffer.isView(value) ||
+    value instanceof Map
+  ) {
+    return false;
+  }
+  for (const name in value) {
+    if (!names.has(name) && (value as Record<string, unknown>)[name] !== undefined) return false;
+  }
+  return true;
 }

@@ -122,7 +122,7 @@ export class Emitter {
   ): MaybePromise<void> {
     const iterator = this.guarded(() => outputs[Symbol.iterator]());
     for (;;) {
-      const next = this.guarded(() => iterator.next());
+      const next = this.next(iterator);
       if (next.done) return;
       let pending: MaybePromise<void>;
       try {
@@ -143,7 +143,7 @@ export class Emitter {
     try {
       await pending;
       for (;;) {
-        const next = this.guarded(() => iterator.next());
+        const next = this.next(iterator);
         if (next.done) return;
         const later = send(next.value);
         if (later) await later;
@@ -188,6 +188,14 @@ export class Emitter {
     return yieldIfDue()?.then(() => {
       if (this.scope.aborted) throw this.scope.aborted;
     });
+  }
+
+  private next(iterator: Iterator<unknown>): IteratorResult<unknown> {
+    try {
+      return iterator.next();
+    } catch (error) {
+      throw userError(error, this.info);
+    }
   }
 
   /** Runs a piece of the user's code. */
