@@ -18,6 +18,8 @@ export interface ColumnBuilder {
   add(value: unknown): boolean;
   /** Forgets the latest value, though not that it may have needed wider numbers. */
   drop(): void;
+  /** Takes all values, or is of no further use. */
+  addAll(values: readonly unknown[]): boolean;
   /** The bytes of the column, in parts. */
   parts(): Uint8Array[];
 }
@@ -44,6 +46,10 @@ class NumbersBuilder implements ColumnBuilder {
 
   drop(): void {
     this.store.drop(1);
+  }
+
+  addAll(values: readonly unknown[]): boolean {
+    return this.store.addAll(values);
   }
 
   parts(): Uint8Array[] {
@@ -74,6 +80,10 @@ class ListsBuilder implements ColumnBuilder {
     this.store.drop(this.lengths.pop()!);
   }
 
+  addAll(values: readonly unknown[]): boolean {
+    return addEach(this, values);
+  }
+
   parts(): Uint8Array[] {
     const numbers = this.store.numbers();
     const [first] = this.lengths;
@@ -93,6 +103,15 @@ function isList(value: unknown): value is ArrayLike<unknown> {
 
 function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** {@link ColumnBuilder.addAll}, one by one. */
+export function addEach(builder: ColumnBuilder, values: readonly unknown[]): boolean {
+  // Not `every`, which passes over holes.
+  for (let i = 0; i < values.length; i++) {
+    if (!builder.add(values[i])) return false;
+  }
+  return true;
 }
 
 /** Parts after their size. */

@@ -59,11 +59,7 @@ export class ColumnCodec {
 
   private built(values: readonly unknown[]): Uint8Array[] | undefined {
     const builder = this.builder();
-    if (!builder) return undefined;
-    for (let i = 0; i < values.length; i++) {
-      if (!builder.add(values[i])) return undefined;
-    }
-    return builder.parts();
+    return builder?.addAll(values) ? builder.parts() : undefined;
   }
 
   /** @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA` */

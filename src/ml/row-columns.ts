@@ -4,7 +4,7 @@
 
 import { type ByteReader, ByteWriter } from '../base/index.ts';
 import type { SchemaType } from '../schema/index.ts';
-import { type ColumnBuilder, sized } from './column-builder.ts';
+import { addEach, type ColumnBuilder, sized } from './column-builder.ts';
 import { isMisfit } from './dead-letters.ts';
 
 export const ROWS = 6;
@@ -119,6 +119,10 @@ class RowsBuilder implements ColumnBuilder {
   drop(): void {
     this.count -= 1;
     for (const builder of this.builders) builder.drop();
+  }
+
+  addAll(values: readonly unknown[]): boolean {
+    return addEach(this, values);
   }
 
   parts(): Uint8Array[] {

@@ -119,6 +119,9 @@ test('a value of another type is refused by its path, whatever stands before it'
   for (const [type, value, message] of refused) {
     assert.throws(() => write(type, [value]), { code: 'ROW_MISMATCH', message });
   }
+  for (const type of [int64, array(int64), row({ a: int64 }), row({ a: int64, b: string })]) {
+    assert.throws(() => write(type, new Array(2)), { code: 'ROW_MISMATCH' });
+  }
   assert.throws(() => write(int64, [2 ** 53]), { code: 'INT64_OUT_OF_RANGE' });
   assert.throws(() => write(array(int64), [[-(2 ** 60)]]), { code: 'INT64_OUT_OF_RANGE' });
 });
