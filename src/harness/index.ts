@@ -25,6 +25,7 @@ export {
   type MonitoringInfo,
   type Residual,
   type RunningBundle,
+  roughSize,
   type SideInputKey,
   sideInputWindow,
   type TimerPort,

@@ -11,6 +11,7 @@ export {
 } from './engine.ts';
 export type { MonitoringInfo } from './metrics.ts';
 export type { BundleResult } from './plan.ts';
+export { roughSize } from './rough-size.ts';
 export type { BundleFinalizer } from './scope.ts';
 export {
   type Application,

@@ -3,6 +3,7 @@
 
 import type { WindowedValue } from '../../../coders/index.ts';
 import type { Operator } from '../operator.ts';
+import { roughSize } from '../rough-size.ts';
 import type { BundleScope } from '../scope.ts';
 import type { MaybePromise } from '../types.ts';
 
@@ -10,6 +11,9 @@ import type { MaybePromise } from '../types.ts';
 const BLOCK_ELEMENTS = 1024;
 /** Large elements go on earlier, so that whoever takes them can begin. */
 const BLOCK_BYTES = 256 * 1024;
+
+/** One of so many values is measured, where that is work. */
+const SAMPLED = 16;
 
 export class ElementSink implements Operator {
   private block: WindowedValue<unknown>[] = [];
@@ -29,7 +33,9 @@ export class ElementSink implements Operator {
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value } = element;
-    if (value instanceof Uint8Array) this.bytes += value.byteLength;
+    if (typeof value === 'string') this.bytes += value.length;
+    else if (value instanceof Uint8Array) this.bytes += value.byteLength;
+    else if (this.block.length % SAMPLED === 0) this.bytes += SAMPLED * roughSize(value);
     const count = this.block.push(element);
     if (count >= BLOCK_ELEMENTS || this.bytes >= BLOCK_BYTES) return this.flush();
   }

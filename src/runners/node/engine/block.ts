@@ -2,6 +2,7 @@
 // Elements on their way from one node to the next, some at a time.
 
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
+import { roughSize } from '../../../harness/index.ts';
 
 /** Elements that travel together. */
 export interface Block {
@@ -15,32 +16,33 @@ export interface Block {
 /** A producer waits while so much is queued for a consumer. */
 export const QUEUE_BYTES = 24 * 1024 * 1024;
 
+/** How many values of a block are measured. */
+const SAMPLES = 8;
+
 /** What an element takes besides its value, roughly. */
 const OVERHEAD = 120;
 
 export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
   let minTimestamp = MAX_TIMESTAMP;
   for (const { timestamp } of elements) if (timestamp < minTimestamp) minTimestamp = timestamp;
-  // Elements of one PCollection are much alike: the first stands for all.
-  return {
-    elements,
-    minTimestamp,
-    bytes: elements.length * (OVERHEAD + sizeOf(elements[0]?.value)),
-  };
+  return { elements, minTimestamp, bytes: elements.length * OVERHEAD + valuesOf(elements) };
 }
 
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return value.length;
-  if (value instanceof Uint8Array) return value.byteLength;
-  if (Array.isArray(value)) return 16 * value.length;
-  if (typeof value === 'object' && value !== null && 'value' in value)
-    return 32 + sizeOf(value.value);
-  return 8;
+/** What the values take: some are measured. */
+function valuesOf(elements: readonly WindowedValue<unknown>[]): number {
+  const step = Math.ceil(elements.length / SAMPLES);
+  let bytes = 0;
+  let samples = 0;
+  for (let i = 0; i < elements.length; i += step) {
+    bytes += roughSize(elements[i]!.value);
+    samples += 1;
+  }
+  return samples === 0 ? 0 : Math.round((bytes / samples) * elements.length);
 }
 
 /** First in, first out. */
 export class BlockQueue {
-  private blocks: Block[] = [];
+  private blocks: (Block | undefined)[] = [];
   private head = 0;
   bytes = 0;
 
@@ -63,6 +65,8 @@ export class BlockQueue {
   shift(): Block | undefined {
     const block = this.blocks[this.head];
     if (!block) return undefined;
+    // Its elements must not wait until the array is cut.
+    this.blocks[this.head] = undefined;
     this.head += 1;
     this.bytes -= block.bytes;
     if (this.head > 64 && this.head * 2 > this.blocks.length) {

@@ -2,12 +2,10 @@
 // One bundle of a stage: its input, what it gave so far, and how it becomes part of the run. Where a
 // worker may be lost, nothing of a bundle is shown before it has succeeded, so that it can run again.
 
-import { setImmediate as turn } from 'node:timers/promises';
 import { ByteReader, ByteWriter } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type {
   BundleInput,
-  BundleOutput,
   BundleResult,
   BundleState,
   MaybePromise,
@@ -16,6 +14,7 @@ import type {
   RunningBundle,
 } from '../../../harness/index.ts';
 import type { Block } from './block.ts';
+import { Output } from './bundle-output.ts';
 import type { StageDescriptor } from './descriptor.ts';
 import type { StageExecutor } from './executor.ts';
 import type { Surroundings } from './node.ts';
@@ -55,8 +54,13 @@ export type BundleContents =
   | { firings: readonly Firing[] }
   | { residues: readonly Residue[] };
 
-/** Turns of the event loop in which gRPC puts on its way what it was given. */
-const TURNS_TO_SEND = 4;
+/** Who wants to hear of a bundle. */
+export interface BundleWatcher {
+  /** It was given to the executor, perhaps once more. */
+  started(running: RunningBundle): void;
+  /** It asks for its input. */
+  begun(): void;
+}
 
 /** A bundle that has succeeded. */
 export interface Finished {
@@ -77,6 +81,8 @@ export class Bundle {
   /** Nothing below it can come out of this bundle. */
   hold: Instant;
   residues: Residue[] = [];
+  /** Whether its functions are at work, or were. */
+  hasBegun = false;
   private readonly taken: Block[] = [];
   /** What went in, in order, where it may be asked back. */
   private given: WindowedValue<unknown>[] = [];
@@ -99,20 +105,29 @@ export class Bundle {
   }
 
   /** Resolves once its worker is done: what it gave counts when it is shown. */
-  async run(started: (running: RunningBundle) => void): Promise<Finished> {
+  async run(watcher: BundleWatcher): Promise<Finished> {
     const { owner } = this;
     const layer = owner.state?.layer();
     const output = new Output(owner);
     this.residues = [];
     this.given = [];
     this.isCut = false;
+    const input = this.input();
     const running = owner.executor.start(owner.descriptor.proto, {
-      input: this.input(),
+      input: {
+        next: () => {
+          if (!this.hasBegun) {
+            this.hasBegun = true;
+            watcher.begun();
+          }
+          return input.next();
+        },
+      },
       output,
       state: stateOf(owner, layer),
     });
     this.running = running;
-    started(running);
+    watcher.started(running);
     try {
       if (owner.around.signal.aborted) running.abort(owner.around.signal.reason as Error);
       const result = await running.done;
@@ -251,55 +266,4 @@ function stateOf({ viewOf }: BundleOwner, layer: StateLayer | undefined): Bundle
       view(transformId, sideInputId)?.token(window),
     user: layer?.state,
   };
-}
-
-/** Where a bundle writes. */
-class Output implements BundleOutput {
-  private readonly kept: [string, Uint8Array][] = [];
-  private readonly timers: [string, string, Uint8Array][] = [];
-
-  constructor(private readonly owner: BundleOwner) {}
-
-  write(transformId: string, data: Uint8Array): MaybePromise<void> {
-    if (data.length === 0) return;
-    if (this.owner.executor.canRetry) this.kept.push([transformId, data]);
-    else return this.hand(transformId, data);
-  }
-
-  close(transformId: string, data: Uint8Array): MaybePromise<void> {
-    return this.write(transformId, data);
-  }
-
-  writeElements(transformId: string, elements: WindowedValue<unknown>[]): MaybePromise<void> {
-    const { descriptor, around } = this.owner;
-    return around.deliver(descriptor.sinks.get(transformId)!, elements);
-  }
-
-  closeTimers(transformId: string, timerFamilyId: string, data: Uint8Array): void {
-    if (data.length > 0) this.timers.push([transformId, timerFamilyId, data]);
-  }
-
-  private hand(transformId: string, data: Uint8Array): MaybePromise<void> {
-    const { descriptor, around, wire } = this.owner;
-    const pcollection = descriptor.sinks.get(transformId)!;
-    const coder = wire.windowedCoder(pcollection);
-    const input = new ByteReader(data);
-    const elements: WindowedValue<unknown>[] = [];
-    while (!input.done) elements.push(coder.decode(input, true));
-    return around.deliver(pcollection, elements);
-  }
-
-  /** Makes timers count; the state that goes with them does already. */
-  async commitTimers(): Promise<void> {
-    for (const timer of this.timers) await this.owner.timers?.apply(...timer);
-  }
-
-  /** Hands on what was kept. */
-  async show(): Promise<void> {
-    for (const [transformId, data] of this.kept) {
-      // Whoever takes it may compute for long: the next bundle's input goes out before.
-      for (let i = 0; i < TURNS_TO_SEND; i++) await turn();
-      await this.hand(transformId, data);
-    }
-  }
 }

@@ -9,7 +9,7 @@ import {
   type WindowedValue,
 } from '../../../coders/index.ts';
 import type { MaybePromise } from '../../../harness/index.ts';
-import { type Block, BlockQueue } from './block.ts';
+import { type Block, BlockQueue, QUEUE_BYTES } from './block.ts';
 import type { Grouping } from './grouping/index.ts';
 import type { LateReport } from './late-report.ts';
 import type { EngineNode, Surroundings } from './node.ts';
@@ -27,6 +27,8 @@ export class GroupNode implements EngineNode {
   inputWatermark: Instant = MIN_TIMESTAMP;
   private readonly waiting = new BlockQueue();
   private busy = false;
+  /** Resolves when it is busy no more. */
+  private free: Promise<void> | undefined;
   /** What is being fired may have timestamps from here on. */
   private firingHold: Instant = MAX_TIMESTAMP;
 
@@ -48,7 +50,7 @@ export class GroupNode implements EngineNode {
   take(block: Block): MaybePromise<void> {
     if (this.busy) {
       this.waiting.push(block);
-      return;
+      return this.waiting.bytes >= QUEUE_BYTES ? this.free : undefined;
     }
     const pending = this.grouping.add(block.elements, this.inputWatermark, this.around.now());
     if (!pending) {
@@ -88,6 +90,10 @@ export class GroupNode implements EngineNode {
 
   private async whileBusy(work: () => Promise<void>): Promise<void> {
     this.busy = true;
+    let release: () => void = () => {};
+    this.free = new Promise((resolve) => {
+      release = resolve;
+    });
     try {
       await work();
       for (;;) {
@@ -99,6 +105,7 @@ export class GroupNode implements EngineNode {
       this.report?.update(this.grouping.dropped);
     } finally {
       this.busy = false;
+      release();
       this.firingHold = MAX_TIMESTAMP;
     }
     this.around.wake();

@@ -2,6 +2,7 @@
 // A stage in the graph: elements wait in its queue, bundles of them run in an SDK, and what comes
 // out counts once it is safe.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Instant,
   MAX_TIMESTAMP,
@@ -14,7 +15,7 @@ import { type Block, BlockQueue, blockOf, QUEUE_BYTES } from './block.ts';
 import { Bundle, type BundleOwner } from './bundle.ts';
 import type { EngineNode } from './node.ts';
 
-/** A producer does not wait for ever: the consumer may be waiting for it. */
+/** How long a producer waits for a consumer that has not begun, and may be waiting for the producer. */
 const LONGEST_PAUSE_MS = 50;
 /** No bundle starts while so many have not handed on what they gave: their output is in memory. */
 const MOST_SHOWING = 4;
@@ -56,14 +57,40 @@ export class StageNode implements EngineNode {
     this.queue.push(block);
     if (this.hungry) this.feed();
     else if (this.running.size < this.owner.mostBundles) this.owner.around.wake();
-    if (this.queue.bytes < QUEUE_BYTES) return;
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LONGEST_PAUSE_MS);
-      this.waiters.push(() => {
-        clearTimeout(timer);
-        resolve();
+    if (this.queue.bytes >= QUEUE_BYTES) return this.room();
+  }
+
+  /**
+   * Resolves when there is room in the queue, however long that takes: what a slow model has not
+   * scored must not pile up here.
+   */
+  private async room(): Promise<void> {
+    const { signal } = this.owner.around;
+    while (this.queue.bytes >= QUEUE_BYTES && !signal.aborted) {
+      const change = new Promise<'change'>((resolve) => {
+        this.waiters.push(() => resolve('change'));
       });
-    });
+      if (this.willTake) await change;
+      else {
+        const pause = new AbortController();
+        const { signal } = pause;
+        const over = delay(LONGEST_PAUSE_MS, 'over' as const, { signal }).catch(() => 'change');
+        const first = await Promise.race([change, over]);
+        pause.abort();
+        if (first === 'over') return;
+      }
+    }
+  }
+
+  /** Whether what is queued will be taken, whatever its producer does. */
+  private get willTake(): boolean {
+    // A bundle in this process may wait for a DoFn object that the producer's bundle holds.
+    return !this.owner.executor.inProcess || [...this.running].some(({ hasBegun }) => hasBegun);
+  }
+
+  /** Lets producers look again whether there is room. */
+  private changed(): void {
+    for (const go of this.waiters.splice(0)) go();
   }
 
   private feed(): void {
@@ -133,7 +160,7 @@ export class StageNode implements EngineNode {
     for (;;) {
       const block = this.queue.shift();
       if (!block) return undefined;
-      if (this.queue.bytes < QUEUE_BYTES) for (const go of this.waiters.splice(0)) go();
+      if (this.queue.bytes < QUEUE_BYTES) this.changed();
       const ready = this.readyPart(block);
       if (ready) return ready;
     }
@@ -185,9 +212,12 @@ export class StageNode implements EngineNode {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          const { result, show } = await bundle.run((running) => {
-            clearInterval(checkpoints);
-            checkpoints = this.checkpointing(bundle, running);
+          const { result, show } = await bundle.run({
+            started: (running) => {
+              clearInterval(checkpoints);
+              checkpoints = this.checkpointing(bundle, running);
+            },
+            begun: () => this.changed(),
           });
           clearInterval(checkpoints);
           this.residues.push(...bundle.residues);
@@ -208,6 +238,7 @@ export class StageNode implements EngineNode {
       clearInterval(checkpoints);
       this.running.delete(bundle);
       this.showing.delete(bundle);
+      this.changed();
       owner.around.wake();
     }
   }
@@ -248,6 +279,6 @@ export class StageNode implements EngineNode {
   abort(error: Error): void {
     for (const bundle of this.running) bundle.abort(error);
     this.feed();
-    for (const go of this.waiters.splice(0)) go();
+    this.changed();
   }
 }
