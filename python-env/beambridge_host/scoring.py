@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Seque
 
 from apache_beam.ml.inference import base
 
-from beambridge_host import examples
+from beambridge_host import examples, threads
 from beambridge_host.batching import BatchSizes
 from beambridge_host.calls import within
 from beambridge_host.errors import BridgeError, bridge_error
@@ -191,11 +191,12 @@ class PackedHandler(base.ModelHandler):
   def _infer(self, route: Route, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str]) -> Sequence[Any]:
     began = time.perf_counter_ns()
     try:
-      if isinstance(model, Loaded):
-        predictions = model.infer(rows, call.inference_args, self._setup.limit)
-      else:
-        predictions = within(
-            lambda: kept(route.handler.run_inference(rows, model, call.inference_args)), self._setup.limit)
+      with threads.CALLS.call():
+        if isinstance(model, Loaded):
+          predictions = model.infer(rows, call.inference_args, self._setup.limit)
+        else:
+          predictions = within(
+              lambda: kept(route.handler.run_inference(rows, model, call.inference_args)), self._setup.limit)
     except BaseException:
       if self._metrics:
         self._metrics.failed(prefixes)

@@ -23,6 +23,7 @@ const MODULES = [
   'remote',
   'providers',
   'results',
+  'threads',
   'batching',
   'metrics',
   'calls',
