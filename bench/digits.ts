@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The main job, whole processes: text file in, RunInference with a scikit-learn model, text file
-// out. The peer is the same pipeline in Python on its FnApiRunner. Ours is measured as a program
-// that installed the package: compiled to JavaScript, with the host started by the program, and once
-// more with a host that `beambridge host start` keeps warm. Outputs are compared before a time counts.
+// out. The peer is the same pipeline in Python on its FnApiRunner; the same job by hand, without any
+// pipeline, is the least that it can take. Ours is measured as a program that installed the package:
+// compiled to JavaScript, with the host started by the program, and once more with a host that
+// `beambridge host start` keeps warm. Outputs are compared before a time counts.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -42,6 +43,7 @@ export async function run(): Promise<Table> {
   const sizes = wanted ? wanted.split(',').map(Number) : SIZES;
   await buildPackage();
   const program = await compiled('examples/mnist.ts');
+  const byHand = await compiled('bench/peers/digits_plain.ts');
   const rows: string[][] = [];
   for (const size of sizes) {
     const input = inputOf(size);
@@ -50,6 +52,13 @@ export async function run(): Promise<Table> {
         ...[program, `--runner=${runner}`],
         ...[`--input=${input}`, `--output=${output}`, `--modelPath=${model}`],
       ]);
+    const handMade =
+      (...options: string[]) =>
+      (output: string) =>
+        measure(process.execPath, [
+          ...[byHand, input, output, model],
+          ...[python, join(root, 'bench/peers/digits_plain.py'), ...options],
+        ]);
     const warm = (runner: string) => async (output: string) => {
       await beambridge('host', 'start', '--extra', 'sklearn');
       try {
@@ -61,6 +70,8 @@ export async function run(): Promise<Table> {
     const peers: Record<string, (output: string) => Promise<Measured>> = {
       'Python pipeline (FnApiRunner)': (output) =>
         measure(python, [join(root, 'bench/peers/digits_beam.py'), input, output, model]),
+      'by hand, no Beam': handMade(),
+      "by hand, with Beam's model handler": handMade('--beam'),
       'beambridge, runner direct': ours('direct'),
       'beambridge, runner direct, warm host': warm('direct'),
       'beambridge, runner node': ours('node'),
