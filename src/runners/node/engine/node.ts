@@ -14,7 +14,7 @@ export interface EngineNode {
   readonly outputs: readonly string[];
   /** Nothing below this timestamp comes out any more. */
   readonly outputWatermark: Instant;
-  /** Takes elements of an input. A promise asks the producer to wait, for a while. */
+  /** Takes elements of an input. A promise asks the producer to wait until it resolves. */
   take?(block: Block): MaybePromise<void>;
   /** Updates watermarks and starts what can be started; tells whether anything changed. */
   step(): boolean;
