@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
 from apache_beam.coders import coder_impl
 

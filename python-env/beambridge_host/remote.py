@@ -10,12 +10,9 @@ for, and a row whose request fails for good has its own error.
 from __future__ import annotations
 
 import concurrent.futures
-import email.utils
-import hashlib
 import os
 import random
 import re
-import tempfile
 import threading
 import time
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
@@ -25,13 +22,9 @@ from apache_beam.io.components.rate_limiter import EnvoyRateLimiter
 from apache_beam.metrics.metric import Metrics
 from apache_beam.ml.inference import base
 
-from beambridge_host.errors import BridgeError, FatalError, RowFailure, bridge_error
-from beambridge_host.models import missing_credential
-
-try:
-  import fcntl
-except ImportError:  # Windows has none: there the rate holds for each process.
-  fcntl = None  # type: ignore[assignment]
+from beambridge_host.errors import RowFailure
+from beambridge_host.pace import Pace
+from beambridge_host.remote_failures import RequestFailure
 
 _FIRST_DELAY_S = 0.5
 # What `Requests` is told, and what it does by itself.
@@ -47,110 +40,6 @@ _BASE_ARGUMENTS = frozenset(('throttle_delay_secs', 'window_ms', 'bucket_ms', 'o
 
 # The options of a provider that all remote handlers have.
 REMOTE_OPTIONS = _BASE_ARGUMENTS.union(_POLICY, ('rate_limiter',))
-
-
-class RequestFailure(Exception):
-  """One request that failed, and what that means."""
-
-  def __init__(
-      self,
-      code: str,
-      message: str,
-      hint: str,
-      *,
-      retry: bool = False,
-      wait: Optional[float] = None,
-      throttled: bool = False,
-      down: bool = False,
-      fatal: bool = False) -> None:
-    """
-    Args:
-      retry: whether it may go well another time.
-      wait: after how many seconds, if the service said so.
-      throttled: whether the service wants fewer requests.
-      down: whether nothing is there to answer any request.
-      fatal: whether every other row would fail in the same way.
-    """
-    super().__init__(message)
-    self.code, self.message, self.hint = code, message, hint
-    self.retry, self.wait, self.throttled, self.down, self.fatal = retry, wait, throttled, down, fatal
-
-  def error(self, attempts: int = 1) -> BridgeError:
-    message = f'{self.message} ({attempts} attempts)' if attempts > 1 else self.message
-    make = FatalError if self.fatal else BridgeError
-    return bridge_error(self.code, message, hint=self.hint, make=make)
-
-
-def of_status(
-    status: int, service: str, said: str, *, wait: Optional[float] = None, credential: str = '') -> RequestFailure:
-  """What an answer with an HTTP status that is no success means.
-
-  Args:
-    service: what was asked, for messages.
-    said: what it said about it.
-    wait: the seconds after which it wants to be asked again.
-    credential: where the credential comes from, for hints.
-  """
-  said = f': {said}' if said else ''
-  if status in (401, 403):
-    return RequestFailure(
-        'CREDENTIALS_REFUSED',
-        f'{service} refuses the credential (HTTP {status}){said}',
-        f'Check what is in {credential}, and what it may be used for.' if credential else
-        'The service wants a credential: name the environment variable that holds it with apiKeyEnv.',
-        fatal=True)
-  if status == 429:
-    return RequestFailure(
-        'ENDPOINT_UNAVAILABLE', f'{service} throttles (HTTP 429){said}',
-        'Lower requestsPerSecond or maxConcurrency, or raise maxRetries.', retry=True, wait=wait, throttled=True)
-  if status in (408, 409, 425) or status >= 500:
-    return RequestFailure(
-        'ENDPOINT_UNAVAILABLE', f'{service} fails (HTTP {status}){said}',
-        'The service has a fault or is overloaded: try later, or raise maxRetries.', retry=True, wait=wait)
-  return RequestFailure(
-      'ENDPOINT_REFUSED', f'{service} refuses the request (HTTP {status}){said}',
-      'Check the address, the name of the model and the options; or this example is too long for the model.')
-
-
-def mismatch(service: str, answered: str) -> RequestFailure:
-  """An answer that makes no sense."""
-  return RequestFailure(
-      'ENDPOINT_MISMATCH', f'{service} answered {answered}',
-      'Check that the address is that of the API which the handler speaks.')
-
-
-def unreachable(service: str, why: str) -> RequestFailure:
-  return RequestFailure(
-      'ENDPOINT_UNAVAILABLE', f'{service} cannot be reached: {why}',
-      'Check the address, and that the service runs and can be reached from where Python runs.',
-      retry=True, down=True)
-
-
-def timed_out(service: str, seconds: float) -> RequestFailure:
-  return RequestFailure(
-      'ENDPOINT_UNAVAILABLE', f'{service} did not answer within {seconds:g} s',
-      'Raise timeoutMs if the model needs longer.', retry=True)
-
-
-def environment_credential(name: str) -> str:
-  """The credential that an environment variable of this process holds."""
-  value = os.environ.get(name, '').strip()
-  if not value:
-    raise missing_credential(name)
-  return value
-
-
-def retry_after(headers: Mapping[str, str]) -> Optional[float]:
-  """The seconds after which a service wants to be asked again, if it says so."""
-  for name, unit in (('retry-after-ms', 1000), ('retry-after', 1)):
-    try:
-      return max(0.0, float(headers[name]) / unit)
-    except (KeyError, ValueError):
-      continue
-  try:
-    return max(0.0, email.utils.parsedate_to_datetime(headers['retry-after']).timestamp() - time.time())
-  except (KeyError, ValueError, TypeError):
-    return None
 
 
 class Tally:
@@ -176,68 +65,6 @@ class Tally:
   def names(self) -> list[str]:
     with self._lock:
       return sorted(self._counts)
-
-
-class Pace:
-  """When a request may be sent: at most so many a second by all processes of this machine together,
-  and none while the service wants none."""
-
-  def __init__(self, per_second: Optional[float], service: str) -> None:
-    self._interval = 1 / per_second if per_second else 0.0
-    self._lock = threading.Lock()
-    self._next = 0.0
-    self._held_until = 0.0
-    user = os.getuid() if hasattr(os, 'getuid') else ''
-    digest = hashlib.sha256(f'{service}\0{per_second}'.encode()).hexdigest()[:20]
-    self._file = os.path.join(tempfile.gettempdir(), f'beambridge-rate-{user}-{digest}')
-
-  def hold(self, seconds: float) -> None:
-    """No request of this process in the next seconds."""
-    with self._lock:
-      self._held_until = max(self._held_until, time.monotonic() + seconds)
-
-  def wait(self) -> float:
-    """Returns when a request may be sent, with the seconds that it took."""
-    began = time.monotonic()
-    if self._interval:
-      _sleep_until(self._slot())
-    while self._held_until > time.monotonic():  # Others may have extended it meanwhile.
-      _sleep_until(self._held_until)
-    return time.monotonic() - began
-
-  def _slot(self) -> float:
-    with self._lock:
-      try:
-        opened = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0), 0o600) if fcntl else None
-      except OSError:
-        opened = None  # Nowhere to agree with other processes: the rate holds for this one.
-      if opened is None:
-        self._next = self._after(self._next)
-        return self._next
-      try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        slot = self._after(_number(os.read(opened, 64)))
-        os.lseek(opened, 0, os.SEEK_SET)
-        os.write(opened, f'{slot:>32.6f}'.encode())
-        return slot
-      finally:
-        os.close(opened)  # Unlocks, too.
-
-  def _after(self, last: float) -> float:
-    now = time.monotonic()
-    # A time far ahead is from before this machine started.
-    return max(now, last + self._interval) if last < now + 3600 else now
-
-
-def _number(text: bytes) -> float:
-  try:
-    return float(text)
-  except ValueError:
-    return 0.0  # New, or cut off when the disk was full.
-
-
-def _sleep_until(moment: float) -> None:
-  time.sleep(max(0.0, moment - time.monotonic()))
 
 
 class Requests:

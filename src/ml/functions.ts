@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program's own functions before and after a model.
 
+import { BeamBridgeError } from '../base/index.ts';
 import type { KV } from '../coders/index.ts';
 import { type DoFn, type TaggedOutput, tagged } from '../transforms/index.ts';
 import { failureOf, type InferenceStep, REJECTED } from './dead-letters.ts';
@@ -56,4 +57,29 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
     const { key, value } = element as KV<unknown, { example: unknown }>;
     return { key, value: value.example };
   }
+}
+
+/**
+ * Refuses what is no Python callable, or one that is given on the far side of a TypeScript function.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`
+ */
+export function checkCallable(
+  method: string,
+  given: unknown,
+  functions: readonly ValueFunction[],
+): void {
+  const isCallable = typeof given === 'object' && given !== null && 'expr' in given;
+  if (isCallable && functions.length === 0) return;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    isCallable
+      ? `${method} is given a Python callable on the far side of a TypeScript function`
+      : `${method} is given neither a function nor a Python callable`,
+    {
+      hint: isCallable
+        ? 'Python runs next to the model: give Python callables first, and TypeScript functions after them.'
+        : "Give a function, or pythonCallable('…').",
+    },
+  );
 }

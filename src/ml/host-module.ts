@@ -20,6 +20,8 @@ const MODULES = [
   'examples',
   'arrays',
   'models',
+  'pace',
+  'remote_failures',
   'remote',
   'providers',
   'results',

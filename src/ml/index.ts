@@ -21,7 +21,8 @@ export {
 export type { LocalBatching } from './local/batch-sizes.ts';
 export type { WatchedModelOptions } from './model-updates.ts';
 export type { BatchingOptions, ModelManagerOptions, ResourceHints } from './options.ts';
-export { type PredictionResult, RunInference, type WithModelId } from './run-inference.ts';
+export type { PredictionResult, WithModelId } from './prediction.ts';
+export { RunInference } from './run-inference.ts';
 export {
   type TestModel,
   type TestModelRequest,

@@ -21,35 +21,14 @@ import { Configurable } from './configurable.ts';
 import type { DeadLettered, DeadLetterOptions } from './dead-letters.ts';
 import { type InferenceFields, inferenceTypes } from './declared.ts';
 import { expandSteps } from './expand.ts';
-import type { ValueFunction } from './functions.ts';
+import { checkCallable, type ValueFunction } from './functions.ts';
 import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
 import { localStep } from './local-step.ts';
 import { checkDeadLetters } from './options.ts';
+import type { Keyed, PredictionResult, Result, Value, WithModelId } from './prediction.ts';
 import { pythonStep } from './python-step.ts';
 import { type AnyRow, initialSettings, type Settings } from './settings.ts';
 import { testModelStep } from './test-model.ts';
-
-/** What a `RunInference` gives for each example. */
-export interface PredictionResult<ExampleT, InferenceT> {
-  /** The input's element. */
-  example: ExampleT;
-  /** What the model made of it. */
-  inference: InferenceT;
-}
-
-/** An output of `RunInference` with the model's identity in each prediction. */
-export type WithModelId<OutputT> =
-  OutputT extends KV<infer K, infer V>
-    ? KV<K, V & { model_id: string | null }>
-    : OutputT & { model_id: string | null };
-
-/** An element of `T`, or a key-value of it where there are keys. */
-type Keyed<K, T> = [K] extends [never] ? T : KV<K, T>;
-/** What a function of `withPreprocess` or `withPostprocess` is about: the value where there are keys. */
-type Value<T, K> = [K] extends [never] ? T : T extends KV<unknown, infer V> ? V : never;
-/** The same result with other types of elements. */
-type Result<R, FailedT, OutputT> =
-  R extends PCollection<unknown> ? PCollection<OutputT> : DeadLettered<FailedT, OutputT>;
 
 /**
  * Applies a machine-learning model with a model handler of Python's Beam SDK.
@@ -314,20 +293,4 @@ export class RunInference<
     const folder = expansionService === undefined ? process.cwd() : undefined;
     return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;
   }
-}
-
-function checkCallable(method: string, given: unknown, functions: readonly ValueFunction[]): void {
-  const isCallable = typeof given === 'object' && given !== null && 'expr' in given;
-  if (isCallable && functions.length === 0) return;
-  throw new BeamBridgeError(
-    'INVALID_ARGUMENT',
-    isCallable
-      ? `${method} is given a Python callable on the far side of a TypeScript function`
-      : `${method} is given neither a function nor a Python callable`,
-    {
-      hint: isCallable
-        ? 'Python runs next to the model: give Python callables first, and TypeScript functions after them.'
-        : "Give a function, or pythonCallable('…').",
-    },
-  );
 }

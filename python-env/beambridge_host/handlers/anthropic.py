@@ -9,8 +9,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import anthropic as client_library
 from apache_beam.ml.inference import anthropic_inference, base
 
-from beambridge_host import remote
-from beambridge_host.errors import RowFailure
+from beambridge_host import remote, remote_failures
 from beambridge_host.providers import provider
 
 _SERVICE = "Anthropic's API"
@@ -56,7 +55,7 @@ class AnthropicHandler(remote.RemoteRows,
 
   def create_client(self) -> tuple[Any, remote.Requests]:
     client = client_library.Anthropic(
-        api_key=remote.environment_credential(self._key_env), base_url=self._base_url, max_retries=0,
+        api_key=remote_failures.environment_credential(self._key_env), base_url=self._base_url, max_retries=0,
         timeout=self._policy['timeout_ms'] / 1000)
     return client, self.requests()
 
@@ -91,29 +90,29 @@ class AnthropicHandler(remote.RemoteRows,
 
   def _meaning(self, error: Exception) -> Exception:
     if isinstance(error, client_library.APITimeoutError):
-      return remote.timed_out(_SERVICE, self._policy['timeout_ms'] / 1000)
+      return remote_failures.timed_out(_SERVICE, self._policy['timeout_ms'] / 1000)
     if isinstance(error, client_library.APIConnectionError):
-      return remote.unreachable(_SERVICE, str(error.__cause__ or error))
+      return remote_failures.unreachable(_SERVICE, str(error.__cause__ or error))
     if isinstance(error, client_library.APIStatusError):
       body = error.body if isinstance(error.body, dict) else {}
       said = body.get('error', {}).get('message') if isinstance(body.get('error'), dict) else None
-      return remote.of_status(
-          error.status_code, _SERVICE, said or error.message, wait=remote.retry_after(error.response.headers),
+      return remote_failures.of_status(
+          error.status_code, _SERVICE, said or error.message, wait=remote_failures.retry_after(error.response.headers),
           credential=self._key_env)
     if isinstance(error, (client_library.APIError, ValueError)):
-      return remote.mismatch(_SERVICE, f'what its client cannot read: {error}')
+      return remote_failures.mismatch(_SERVICE, f'what its client cannot read: {error}')
     return error
 
   def _value(self, message: Any) -> Any:
     if not hasattr(message, 'content'):
       if self._own_request_fn:
         return message
-      raise remote.mismatch(_SERVICE, f'with what is no message: {str(message)[:120]}')
+      raise remote_failures.mismatch(_SERVICE, f'with what is no message: {str(message)[:120]}')
     if self._response == 'json':
       return message.model_dump_json()
     texts = [block.text for block in message.content or () if getattr(block, 'type', '') == 'text']
     if not texts:
-      raise remote.mismatch(_SERVICE, f'without a text: {message.model_dump_json()[:120]}')
+      raise remote_failures.mismatch(_SERVICE, f'without a text: {message.model_dump_json()[:120]}')
     return ''.join(texts)
 
 

@@ -13,7 +13,7 @@ from apache_beam.ml.inference import base, gemini_inference
 from google import genai
 from google.genai import errors, types
 
-from beambridge_host import remote
+from beambridge_host import remote, remote_failures
 from beambridge_host.models import missing_credential
 from beambridge_host.providers import provider
 
@@ -66,7 +66,7 @@ class GeminiHandler(remote.RemoteRows,
         base_url=self._base_url, headers=headers, timeout=self._policy['timeout_ms'],
         api_version='v1' if self.use_vertex_flex_api else None)
     if not self.use_vertex:
-      key = remote.environment_credential(self._key_env)
+      key = remote_failures.environment_credential(self._key_env)
       return genai.Client(api_key=key, http_options=http), self.requests()
     try:
       client = genai.Client(vertexai=True, project=self.project, location=self.location, http_options=http)
@@ -101,21 +101,21 @@ class GeminiHandler(remote.RemoteRows,
   def _meaning(self, error: Exception) -> Exception:
     if isinstance(error, errors.APIError):
       if error.code == 400 and 'API key' in str(error.message):  # Gemini's way of refusing a key.
-        return remote.of_status(401, _SERVICE, str(error.message), credential=self._key_env)
+        return remote_failures.of_status(401, _SERVICE, str(error.message), credential=self._key_env)
       response = getattr(error, 'response', None)
-      wait = remote.retry_after(getattr(response, 'headers', None) or {})
-      return remote.of_status(
+      wait = remote_failures.retry_after(getattr(response, 'headers', None) or {})
+      return remote_failures.of_status(
           error.code or 500, _SERVICE, str(error.message or error), wait=wait,
           credential='the credential of the project' if self.use_vertex else self._key_env)
     kinds = {cls.__name__ for cls in type(error).__mro__}
     if kinds & {'TimeoutException', 'Timeout', 'TimeoutError'}:
-      return remote.timed_out(_SERVICE, self._policy['timeout_ms'] / 1000)
+      return remote_failures.timed_out(_SERVICE, self._policy['timeout_ms'] / 1000)
     if kinds & {'TransportError', 'ConnectionError', 'ClientError', 'RequestException'}:
-      return remote.unreachable(_SERVICE, str(error))
+      return remote_failures.unreachable(_SERVICE, str(error))
     if kinds & {'DefaultCredentialsError', 'RefreshError'}:
       return missing_credential('GOOGLE_APPLICATION_CREDENTIALS')
     if isinstance(error, (ValueError, KeyError)):
-      return remote.mismatch(_SERVICE, f'what its client cannot read: {error}')
+      return remote_failures.mismatch(_SERVICE, f'what its client cannot read: {error}')
     return error
 
   def _value(self, answer: Any) -> Any:
@@ -133,7 +133,7 @@ class GeminiHandler(remote.RemoteRows,
       if texts:
         return ''.join(texts)
     wanted = 'an image' if self._response == 'image' else 'a text'
-    raise remote.mismatch(_SERVICE, f'without {wanted}: {answer.model_dump_json(exclude_none=True)[:120]}')
+    raise remote_failures.mismatch(_SERVICE, f'without {wanted}: {answer.model_dump_json(exclude_none=True)[:120]}')
 
 
 # What the first bytes of images say.

@@ -13,7 +13,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import requests
 from apache_beam.ml.inference import base
 
-from beambridge_host import remote
+from beambridge_host import remote, remote_failures
 from beambridge_host.errors import RowFailure
 from beambridge_host.providers import provider
 
@@ -57,11 +57,11 @@ class Client:
           allow_redirects=False) as response:
         return self._read(response, self._content(response, deadline))
     except requests.Timeout:
-      raise remote.timed_out(self.url, self._timeout) from None
+      raise remote_failures.timed_out(self.url, self._timeout) from None
     except requests.ConnectionError as error:
-      raise remote.unreachable(self.url, _reason(error)) from None
+      raise remote_failures.unreachable(self.url, _reason(error)) from None
     except requests.RequestException as error:
-      raise remote.RequestFailure(
+      raise remote_failures.RequestFailure(
           'INVALID_ARGUMENT', f'{self.url} cannot be asked: {error}', 'Check baseUrl and headers.', fatal=True) from None
 
   def _session(self) -> requests.Session:
@@ -77,33 +77,33 @@ class Client:
       while part := read(65536, decode_content=True):
         content += part
         if time.monotonic() > deadline:
-          raise remote.timed_out(self.url, self._timeout)
+          raise remote_failures.timed_out(self.url, self._timeout)
         if len(content) > _LARGEST_ANSWER:
-          raise remote.mismatch(self.url, f'more than {_LARGEST_ANSWER} bytes')
+          raise remote_failures.mismatch(self.url, f'more than {_LARGEST_ANSWER} bytes')
     except OSError as error:
-      raise remote.unreachable(self.url, _reason(error)) from None
+      raise remote_failures.unreachable(self.url, _reason(error)) from None
     except Exception as error:
       if 'timed out' in str(error).lower():
-        raise remote.timed_out(self.url, self._timeout) from None
-      if isinstance(error, remote.RequestFailure):
+        raise remote_failures.timed_out(self.url, self._timeout) from None
+      if isinstance(error, remote_failures.RequestFailure):
         raise
       # Of urllib3's own: the connection ended in the middle of an answer.
-      raise remote.unreachable(self.url, _reason(error)) from None
+      raise remote_failures.unreachable(self.url, _reason(error)) from None
     return bytes(content)
 
   def _read(self, response: Any, content: bytes) -> dict[str, Any]:
     answer = _parsed(content)
     if 300 <= response.status_code < 400:
       where = response.headers.get('Location', 'elsewhere')
-      raise remote.mismatch(self.url, f'that it is to be found at {where} (HTTP {response.status_code})')
+      raise remote_failures.mismatch(self.url, f'that it is to be found at {where} (HTTP {response.status_code})')
     if response.status_code != 200:
-      raise remote.of_status(
-          response.status_code, self.url, _said(answer, content), wait=remote.retry_after(response.headers),
+      raise remote_failures.of_status(
+          response.status_code, self.url, _said(answer, content), wait=remote_failures.retry_after(response.headers),
           credential=self._credential)
     if answer is None:
-      raise remote.mismatch(self.url, f'with what is no JSON: {_shown(content)}')
+      raise remote_failures.mismatch(self.url, f'with what is no JSON: {_shown(content)}')
     if not isinstance(answer, dict) or 'error' in answer and answer['error'] is not None:
-      raise remote.mismatch(self.url, f'with no result: {_shown(content)}')
+      raise remote_failures.mismatch(self.url, f'with no result: {_shown(content)}')
     return answer
 
 
@@ -175,8 +175,8 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
     return 'OpenAICompatibleModelHandler'
 
   def create_client(self) -> tuple[Client, remote.Requests]:
-    key = remote.environment_credential(self._key_env) if self._key_env else None
-    secrets = {name: remote.environment_credential(env) for name, env in self._secret_headers.items()}
+    key = remote_failures.environment_credential(self._key_env) if self._key_env else None
+    secrets = {name: remote_failures.environment_credential(env) for name, env in self._secret_headers.items()}
     client = Client(
         self.service, key, {**self._headers, **secrets}, self._policy['timeout_ms'], ' and '.join(self.credentials))
     return client, self.requests()
@@ -233,7 +233,7 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
       if self._api == 'embeddings':
         vectors = [part['embedding'] for part in sorted(answer['data'], key=lambda part: part.get('index', 0))]
         if len(vectors) != count:
-          raise remote.mismatch(self.service, f'with {len(vectors)} embeddings for {count} inputs')
+          raise remote_failures.mismatch(self.service, f'with {len(vectors)} embeddings for {count} inputs')
         if not all(isinstance(vector, list) for vector in vectors):
           raise TypeError
         return vectors
@@ -243,7 +243,7 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
       text = None
     if not isinstance(text, str):
       wanted = 'embeddings' if self._api == 'embeddings' else 'choices[0] with a text'
-      raise remote.mismatch(self.service, f'without {wanted}: {_shown(json.dumps(answer).encode())}')
+      raise remote_failures.mismatch(self.service, f'without {wanted}: {_shown(json.dumps(answer).encode())}')
     return [text]
 
 
