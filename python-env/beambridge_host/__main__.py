@@ -8,15 +8,13 @@ its parent is the business of the guard that the Node side starts around it.
 import argparse
 import gc
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 
-from beambridge_host import __version__, lazy
-from beambridge_host.channel import claim_stdout, send_logs
+from beambridge_host import __version__, lazy, own_folder
+from beambridge_host.channel import Channel, claim_stdout, send_logs
 from beambridge_host.preload import preload
 
 TOKEN_VARIABLE = 'BEAMBRIDGE_HOST_TOKEN'
@@ -28,6 +26,44 @@ def _arguments() -> argparse.Namespace:
   parser.add_argument('--idle-timeout', type=float, default=0.0, help='seconds without a call; 0: never')
   parser.add_argument('--preload', action='append', default=[], help='module to import once ready')
   return parser.parse_args()
+
+
+def _serve(
+    arguments: argparse.Namespace, token: str, channel: Channel, ending: threading.Event, folder: str) -> None:
+  """Serves until it is to end."""
+  # Imported late: one second, in which a broken environment shows, and signals work already. What is
+  # made meanwhile stays, so there is nothing to collect.
+  gc.disable()
+  lazy.install()
+  from beambridge_host.launcher import Launcher  # pylint: disable=import-outside-toplevel
+  from beambridge_host.server import HostServer  # pylint: disable=import-outside-toplevel
+  import apache_beam  # pylint: disable=import-outside-toplevel
+
+  launcher = Launcher(arguments.preload, channel.close)
+  gc.enable()
+
+  server = HostServer(token, folder, launcher)
+  send_logs(channel, arguments.log_level)
+  channel.send({
+      'ready': True,
+      'address': server.address,
+      'pid': os.getpid(),
+      'version': __version__,
+      'beam': apache_beam.__version__,
+      'python': '.'.join(map(str, sys.version_info[:3])),
+  })
+  threading.Thread(target=_later, args=(arguments.preload,), name='preload', daemon=True).start()
+  while not ending.wait(1.0):
+    idle = 0.0 if server.busy else time.monotonic() - server.last_call
+    if arguments.idle_timeout and idle > arguments.idle_timeout:
+      break
+  server.stop()
+
+
+def _later(modules: list[str]) -> None:
+  """What nobody has to wait for."""
+  preload(modules)
+  own_folder.sweep()
 
 
 def main() -> None:
@@ -44,37 +80,11 @@ def main() -> None:
   for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda *_: ending.set())
 
-  # Imported late: one second, in which a broken environment shows, and signals work already. What is
-  # made meanwhile stays, so there is nothing to collect.
-  gc.disable()
-  lazy.install()
-  from beambridge_host.launcher import Launcher  # pylint: disable=import-outside-toplevel
-  from beambridge_host.server import HostServer  # pylint: disable=import-outside-toplevel
-  import apache_beam  # pylint: disable=import-outside-toplevel
-
-  launcher = Launcher(arguments.preload, channel.close)
-  gc.enable()
-
-  staging = tempfile.mkdtemp(prefix='beambridge-staging-')
+  folder = own_folder.OwnFolder()
   try:
-    server = HostServer(token, staging, launcher)
-    send_logs(channel, arguments.log_level)
-    channel.send({
-        'ready': True,
-        'address': server.address,
-        'pid': os.getpid(),
-        'version': __version__,
-        'beam': apache_beam.__version__,
-        'python': '.'.join(map(str, sys.version_info[:3])),
-    })
-    threading.Thread(target=preload, args=(arguments.preload,), name='preload', daemon=True).start()
-    while not ending.wait(1.0):
-      idle = 0.0 if server.busy else time.monotonic() - server.last_call
-      if arguments.idle_timeout and idle > arguments.idle_timeout:
-        break
-    server.stop()
+    _serve(arguments, token, channel, ending, folder.path)
   finally:
-    shutil.rmtree(staging, ignore_errors=True)
+    folder.remove()
   if os.getpgrp() == os.getpid():
     # A warm host leads a group of its own and has no guard: end what its jobs started.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

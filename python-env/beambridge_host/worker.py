@@ -18,6 +18,7 @@ from typing import Any, Callable, NoReturn
 
 import grpc
 
+from beambridge_host import own_folder
 from beambridge_host.channel import Channel, claim_stdout, send_logs
 from beambridge_host.preload import preload
 
@@ -77,6 +78,7 @@ def prepare() -> None:
   from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel,unused-import
 
   statesampler.StateSampler.__init__.__defaults__ = (_SAMPLING_PERIOD_MS,)
+  own_folder.use_for_beam()
   pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
 
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -25,9 +25,12 @@ const tools = fileURLToPath(new URL('../fixtures/python-tools/', import.meta.url
 
 let python: string;
 let folder: string;
+/** The temporary folder of programs that are started. */
+let scratch: string;
 before(async () => {
   ({ python } = await ensurePythonEnvironment({ extras: ['sklearn'] }));
   folder = await mkdtemp(path.join(tmpdir(), 'beambridge-test-'));
+  scratch = await mkdtemp(path.join(folder, 'tmp-'));
 });
 after(async () => {
   await stopHosts();
@@ -113,19 +116,28 @@ async function run(
 ): Promise<{ child: ChildProcess; pid: number; exit: Promise<unknown[]> }> {
   const child = spawn(process.execPath, ['--import', 'tsx', program, behaviour], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TMPDIR: scratch },
   });
   const exit = once(child, 'exit');
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, pid: (JSON.parse(line.toString()) as { pid: number }).pid, exit };
 }
 
+/** What hosts have in the temporary folder of the programs; the programs' compiler has its own there. */
+async function leftovers(): Promise<string[]> {
+  const names = await readdir(scratch);
+  return names.filter((name) => !name.startsWith('tsx-'));
+}
+
 for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
   test(`a program that ${signal} ends takes its host with it`, async () => {
     const { child, pid, exit } = await run('waits');
     assert.ok(isAlive(pid));
+    assert.equal((await leftovers()).length, 1);
     child.kill(signal);
     await exit;
     await gone(pid);
+    assert.deepEqual(await leftovers(), []);
   });
 }
 
@@ -133,6 +145,7 @@ test('a host does not keep its program alive, nor outlive it', async () => {
   const { pid, exit } = await run('ends');
   assert.deepEqual(await exit, [0, null]);
   await gone(pid);
+  assert.deepEqual(await leftovers(), []);
 });
 
 test('a host that is stopped (SIGSTOP) still ends with its program', async () => {
@@ -141,4 +154,13 @@ test('a host that is stopped (SIGSTOP) still ends with its program', async () =>
   child.kill('SIGKILL');
   await exit;
   await gone(pid);
+  // It was killed: the next one removes what it could not.
+  const left = await leftovers();
+  assert.equal(left.length, 1);
+  const next = await run('waits');
+  while ((await leftovers()).some((name) => left.includes(name))) await delay(50);
+  next.child.kill();
+  await next.exit;
+  await gone(next.pid);
+  assert.deepEqual(await leftovers(), []);
 });
