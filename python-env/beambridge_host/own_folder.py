@@ -7,6 +7,7 @@ temporary folder and leaves their locks there. All of that goes here. A host tha
 remove its folder: the next one does, which sees by the lock that nobody holds that it was left.
 """
 
+import contextlib
 import os
 import shutil
 import stat
@@ -30,10 +31,14 @@ class OwnFolder:
 
   def __init__(self) -> None:
     self.path = tempfile.mkdtemp(prefix=_PREFIX)
+    made = os.path.join(self.path, f'{_LOCK}.new')
     # Held open, and with it the lock, by this process and its forks.
-    self._lock = os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+    self._lock = os.open(made, os.O_RDWR | os.O_CREAT, 0o600)
     if fcntl is not None:
-      fcntl.flock(self._lock, fcntl.LOCK_EX)
+      with contextlib.suppress(OSError):  # Some file systems have no locks: then nobody takes this one either.
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+    # It has its name only now, so that nobody finds it unlocked.
+    os.rename(made, os.path.join(self.path, _LOCK))
     os.environ[_VARIABLE] = self.path
 
   def remove(self) -> None:
