@@ -5,11 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { BeamBridgeError } from '../../src/base/index.ts';
 import { custom, RunInference } from '../../src/ml/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { array, float32, string } from '../../src/schema/index.ts';
+import { array, float32, int64, string } from '../../src/schema/index.ts';
 import { create } from '../../src/transforms/index.ts';
 
 let scratch: string;
@@ -144,6 +145,59 @@ test('a handler derived from one of Beam’s is built without its framework, and
     code: 'PYTHON_EXCEPTION',
     message: /No module named 'tensorrt'/,
   });
+});
+
+const WAITS = `
+import os, time
+from apache_beam.ml.inference.base import ModelHandler, PredictionResult
+
+class Waits(ModelHandler):
+  """Scores nothing before a file is there."""
+  def __init__(self, file):
+    super().__init__()
+    self.file = file
+  def load_model(self):
+    return None
+  def run_inference(self, batch, model, inference_args=None):
+    while not os.path.exists(self.file):
+      time.sleep(0.05)
+    return [PredictionResult(row, len(row)) for row in batch]
+`;
+
+test('the source waits for a slow model instead of filling memory', async () => {
+  const sign = join(scratch, 'go');
+  const handler = custom({
+    file: file('waits.py', WAITS),
+    className: 'Waits',
+    kwargs: { file: sign },
+    example: string,
+    inference: int64,
+  });
+  const megabyte = 'x'.repeat(1024 * 1024);
+  let made = 0;
+  let scored = 0;
+  const running = createRunner({ runner: 'node' }).run((root) => {
+    root
+      .apply(create(Array.from({ length: 120 }, (_, i) => i)))
+      .map(() => {
+        made += 1;
+        return megabyte;
+      })
+      .apply(RunInference.of(handler))
+      .map(({ inference }) => {
+        scored += inference / megabyte.length;
+      });
+  });
+  for (let before = -1; made === 0 || made !== before; ) {
+    before = made;
+    await delay(1000);
+  }
+  assert.equal(scored, 0);
+  // The queue, the bundle at work and what is being packed.
+  assert.ok(made <= 40, `${made} MB were made before anything was scored`);
+  writeFileSync(sign, '');
+  await running;
+  assert.deepEqual([made, scored], [120, 120]);
 });
 
 test('the example', async () => {
