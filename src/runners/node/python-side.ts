@@ -41,6 +41,14 @@ export async function openPython(
   );
   const workers = options.pythonWorkers ?? 1;
   let message: pb.Pipeline | undefined;
+  let markSpawned: () => void = () => {};
+  const spawned = new Promise<void>((resolve) => {
+    markSpawned = resolve;
+  });
+  const hosting = isOurs ? hostFor(pipeline, options, signal, markSpawned) : undefined;
+  // Its imports go on while gRPC is loaded here.
+  if (hosting) await Promise.race([spawned, hosting]);
+  hosting?.catch(() => {});
   const python = await PythonExecutor.start({
     workers,
     signal,
@@ -52,13 +60,11 @@ export async function openPython(
         proto: message!,
       }),
   });
-  const host = isOurs
-    ? await hostFor(pipeline, options, signal, onSpawn).catch(async (error: unknown) => {
-        await python[Symbol.asyncDispose]();
-        throw error;
-      })
-    : undefined;
   onSpawn();
+  const host = await hosting?.catch(async (error: unknown) => {
+    await python[Symbol.asyncDispose]();
+    throw error;
+  });
   // It connects while the host expands.
   if (host) python.warmUp(poolOf(host));
   return {
