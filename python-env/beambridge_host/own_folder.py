@@ -75,7 +75,11 @@ def sweep() -> None:
   if fcntl is None:
     return
   parent = tempfile.gettempdir()
-  for name in os.listdir(parent):
+  try:
+    names = os.listdir(parent)
+  except OSError:
+    return  # Not everybody may look at what others have there.
+  for name in names:
     if name.startswith(_PREFIX):
       _remove_left(os.path.join(parent, name))
 

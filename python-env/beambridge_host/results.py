@@ -90,7 +90,9 @@ _in_beam = utils._convert_to_result
 def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> Sequence[base.PredictionResult]:
   # Another number of predictions than of examples is for Beam to pair.
   if _is_array(predictions) and hasattr(batch, '__len__') and len(predictions) == len(batch):
-    return Results([_Part(batch, predictions, model_id)])
+    # Numbers would have been copied by now, and a model may use its array again for the next call.
+    kept_numbers = predictions.copy() if type(predictions) is np.ndarray and predictions.ndim == 1 else predictions
+    return Results([_Part(batch, kept_numbers, model_id)])
   return _in_beam(batch, predictions, model_id)
 
 

@@ -37,8 +37,11 @@ class _Libraries:
   def _obey(self) -> None:
     while True:
       numbers, done = self._wishes.get()
-      for library, number in zip(self._found, numbers):
-        library.set_num_threads(number)
+      try:
+        for library, number in zip(self._found, numbers):
+          library.set_num_threads(number)
+      except Exception:  # pylint: disable=broad-except
+        pass  # Whoever asked looks whether they obeyed, and must not wait for ever.
       done.set()
 
   def _set(self, numbers: list[int]) -> None:

@@ -41,6 +41,12 @@ class ResultsTest(unittest.TestCase):
       except TypeError:
         self.assertEqual(np.ndim(predictions), 0)
 
+  def test_numbers_outlive_an_array_that_is_used_again(self):
+    reused = np.arange(3)
+    first = of(np.arange(3), reused)
+    reused += 10
+    self.assertEqual([result.inference for result in first], [0, 1, 2])
+
   def test_parts(self):
     parts = [of(np.arange(3), np.arange(3) + 10), of(np.arange(3, 5), np.arange(3, 5) + 10, 'b')]
     whole = joined(parts)

@@ -86,6 +86,16 @@ class BlasTest(unittest.TestCase):
     self.assertEqual(run(TOLD, OPENBLAS_NUM_THREADS='2'), '[2]')
 
 
+class DisobedientTest(unittest.TestCase):
+
+  def test_a_library_that_refuses_is_given_up_and_nobody_waits(self):
+    library = mock.Mock(**{'get_num_threads.return_value': 2, 'set_num_threads.side_effect': OSError('no')})
+    libraries = threads._Libraries([library])
+    self.assertFalse(libraries.one_thread())
+    libraries.all_threads()
+    self.assertEqual(library.set_num_threads.call_count, 2)
+
+
 class WithoutTheLibraryTest(unittest.TestCase):
 
   def test_nothing_happens(self):

@@ -17,4 +17,5 @@ export {
 } from './log.ts';
 export { nap } from './nap.ts';
 export { CODE_FOLDER, packagePath } from './package.ts';
+export { roughSize, roughSizeOfAll } from './rough-size.ts';
 export { yieldIfDue } from './turn.ts';

@@ -25,7 +25,6 @@ export {
   type MonitoringInfo,
   type Residual,
   type RunningBundle,
-  roughSize,
   type SideInputKey,
   sideInputWindow,
   type TimerPort,

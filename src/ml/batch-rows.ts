@@ -2,11 +2,11 @@
 // The rows of a packed batch while it fills, and what can be read of a batch without its columns. See
 // python-env/beambridge_host/inference.py for the bytes.
 
-import { ByteReader, ByteWriter } from '../base/index.ts';
+import { ByteReader, ByteWriter, roughSize } from '../base/index.ts';
 import type { Instant } from '../coders/index.ts';
 import { sized } from './column-builder.ts';
 import type { ColumnCodec } from './columns.ts';
-import { PendingColumn, roughSize } from './pending-column.ts';
+import { PendingColumn } from './pending-column.ts';
 import { type Update, writeUpdates } from './updates.ts';
 
 /** A row of a batch. */

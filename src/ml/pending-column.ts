@@ -48,18 +48,3 @@ export class PendingColumn {
     return [out.view()];
   }
 }
-
-/** About how many bytes a value takes: enough to keep batches of large examples small. */
-export function roughSize(value: unknown): number {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null) return 8;
-  if (Array.isArray(value)) return typeof value[0] === 'number' ? value.length * 8 : sum(value);
-  if (ArrayBuffer.isView(value)) return value.byteLength;
-  return sum(value instanceof Map ? [...value.values()] : Object.values(value));
-}
-
-function sum(values: readonly unknown[]): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += roughSize(values[i]);
-  return total;
-}

@@ -15,21 +15,14 @@ import {
   tensorShape,
   tensorStore,
 } from '../coders/index.ts';
+import { WIRE_TYPES as NUMBER_TYPES } from './number-store.ts';
 
 export const TENSORS = 4;
 export const RAGGED_TENSORS = 5;
 const ALIGNMENT = 8;
 
 /** The number types of the wire, by their byte. */
-const WIRE_TYPES = [
-  Int8Array,
-  Int16Array,
-  Int32Array,
-  BigInt64Array,
-  Float32Array,
-  Float64Array,
-  Uint8Array,
-] as const;
+const WIRE_TYPES = [...NUMBER_TYPES, Uint8Array] as const;
 
 /** Packs and reads tensors of one declared type. */
 export class TensorColumn {

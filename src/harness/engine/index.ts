@@ -11,7 +11,6 @@ export {
 } from './engine.ts';
 export type { MonitoringInfo } from './metrics.ts';
 export type { BundleResult } from './plan.ts';
-export { roughSize } from './rough-size.ts';
 export type { BundleFinalizer } from './scope.ts';
 export {
   type Application,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end of a stage whose elements stay in this process: they are handed on as they are.
 
+import { roughSize } from '../../../base/index.ts';
 import type { WindowedValue } from '../../../coders/index.ts';
 import type { Operator } from '../operator.ts';
-import { roughSize } from '../rough-size.ts';
 import type { BundleScope } from '../scope.ts';
 import type { MaybePromise } from '../types.ts';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elements on their way from one node to the next, some at a time.
 
+import { roughSizeOfAll } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
-import { roughSize } from '../../../harness/index.ts';
 
 /** Elements that travel together. */
 export interface Block {
@@ -16,28 +16,14 @@ export interface Block {
 /** A producer waits while so much is queued for a consumer. */
 export const QUEUE_BYTES = 24 * 1024 * 1024;
 
-/** How many values of a block are measured. */
-const SAMPLES = 8;
-
 /** What an element takes besides its value, roughly. */
 const OVERHEAD = 120;
 
 export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
   let minTimestamp = MAX_TIMESTAMP;
   for (const { timestamp } of elements) if (timestamp < minTimestamp) minTimestamp = timestamp;
-  return { elements, minTimestamp, bytes: elements.length * OVERHEAD + valuesOf(elements) };
-}
-
-/** What the values take: some are measured. */
-function valuesOf(elements: readonly WindowedValue<unknown>[]): number {
-  const step = Math.ceil(elements.length / SAMPLES);
-  let bytes = 0;
-  let samples = 0;
-  for (let i = 0; i < elements.length; i += step) {
-    bytes += roughSize(elements[i]!.value);
-    samples += 1;
-  }
-  return samples === 0 ? 0 : Math.round((bytes / samples) * elements.length);
+  const values = roughSizeOfAll(elements.map(({ value }) => value));
+  return { elements, minTimestamp, bytes: elements.length * OVERHEAD + values };
 }
 
 /** First in, first out. */
