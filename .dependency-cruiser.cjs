@@ -43,6 +43,27 @@ module.exports = {
       to: { path: '^src/[^/]+/', pathNot: '^src/$1/|^src/[^/]+/index\\.ts$' },
     },
     {
+      name: 'ml-batches-know-no-model',
+      comment: 'what packs, updates and fails knows nothing of where a model runs',
+      severity: 'error',
+      from: { path: '^src/ml/(packing|updates|failures)/' },
+      to: { path: '^src/ml/', pathNot: '^src/ml/(packing|updates|failures)/' },
+    },
+    {
+      name: 'ml-failures-alone',
+      comment: 'src/ml/failures imports no other room of src/ml',
+      severity: 'error',
+      from: { path: '^src/ml/failures/' },
+      to: { path: '^src/ml/', pathNot: '^src/ml/failures/' },
+    },
+    {
+      name: 'ml-two-places',
+      comment: 'a model runs in Python or in this process: neither room knows the other',
+      severity: 'error',
+      from: { path: '^src/ml/(python|local)/' },
+      to: { path: '^src/ml/(python|local)/', pathNot: '^src/ml/$1/' },
+    },
+    {
       name: 'one-place-spawns',
       comment: 'only src/services starts processes',
       severity: 'error',

@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 
-from beambridge_host import __version__, lazy, own_folder
-from beambridge_host.channel import Channel, claim_stdout, send_logs
-from beambridge_host.preload import preload
+from beambridge_host import __version__
+from beambridge_host.worker import lazy, own_folder
+from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
+from beambridge_host.worker.preload import preload
 
 TOKEN_VARIABLE = 'BEAMBRIDGE_HOST_TOKEN'
 
@@ -35,8 +36,8 @@ def _serve(
   # made meanwhile stays, so there is nothing to collect.
   gc.disable()
   lazy.install()
-  from beambridge_host.launcher import Launcher  # pylint: disable=import-outside-toplevel
-  from beambridge_host.server import HostServer  # pylint: disable=import-outside-toplevel
+  from beambridge_host.host.launcher import Launcher  # pylint: disable=import-outside-toplevel
+  from beambridge_host.host.server import HostServer  # pylint: disable=import-outside-toplevel
   import apache_beam  # pylint: disable=import-outside-toplevel
 
   launcher = Launcher(arguments.preload, channel.close)

@@ -13,9 +13,9 @@ from apache_beam.ml.inference import base
 from apache_beam.ml.inference.sklearn_inference import SklearnModelHandlerNumpy
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host import arrays, examples
-from beambridge_host.columns import ColumnReader
-from beambridge_host.predictions import PredictionColumn
+from beambridge_host.wire import arrays, examples
+from beambridge_host.wire.columns import ColumnReader
+from beambridge_host.wire.predictions import PredictionColumn
 from tests.test_columns import array_of, atomic, field, tensor
 
 FLOATS = field(array_of(atomic(schema_pb2.DOUBLE)), 'example')

@@ -8,9 +8,9 @@ from typing import Optional
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host.columns import (
+from beambridge_host.wire.columns import (
     CODED, EQUAL_LISTS, LISTS, NUMBERS, RAGGED_TENSORS, ROWS, TENSORS, ColumnReader, ColumnWriter, Rows, prefixed)
-from beambridge_host.predictions import PredictionColumn
+from beambridge_host.wire.predictions import PredictionColumn
 
 
 def atomic(kind: int, nullable: bool = False) -> schema_pb2.FieldType:

@@ -10,9 +10,9 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 
-from beambridge_host.columns import ColumnReader
-from beambridge_host.dead_letters import Failure, in_halves
-from beambridge_host.inference import run_inference
+from beambridge_host.inference.dead_letters import Failure, in_halves
+from beambridge_host.inference.inference import run_inference
+from beambridge_host.wire.columns import ColumnReader
 from tests.test_columns import atomic, field
 from tests.test_inference import INT64, KEYS, batch, models_per_key, schema
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from beambridge_host import examples
-from beambridge_host.providers import prepared
+from beambridge_host.inference.providers import prepared
+from beambridge_host.wire import examples
 
 # Before the stand-ins can be found.
 _REAL = [name for name in ('vllm', 'openai', 'tensorrt') if importlib.util.find_spec(name)]

@@ -19,10 +19,11 @@ from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 from sklearn.linear_model import LogisticRegression
 
-from beambridge_host import batching, examples
-from beambridge_host.columns import ColumnReader, ColumnWriter, prefixed
 from beambridge_host.errors import MARKER, BridgeError
-from beambridge_host.inference import run_inference
+from beambridge_host.inference import batching
+from beambridge_host.inference.inference import run_inference
+from beambridge_host.wire import examples
+from beambridge_host.wire.columns import ColumnReader, ColumnWriter, prefixed
 from tests.test_columns import array_of, atomic, field
 
 FLOATS = array_of(atomic(schema_pb2.DOUBLE))

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from beambridge_host import lazy
+from beambridge_host.worker import lazy
 
 SLOW = '''
 import time
@@ -103,7 +103,7 @@ class LazyTest(unittest.TestCase):
 
 FITS = '''
 import sys
-from beambridge_host import lazy
+from beambridge_host.worker import lazy
 lazy.install()
 import numpy
 import sklearn.linear_model, sklearn.metrics, sklearn.pipeline, sklearn.preprocessing

@@ -8,11 +8,11 @@ import tempfile
 import unittest
 from unittest import mock
 
-from beambridge_host import own_folder
+from beambridge_host.worker import own_folder
 
 HOLDS = '''
 import sys
-from beambridge_host import own_folder
+from beambridge_host.worker import own_folder
 folder = own_folder.OwnFolder()
 print(folder.path, flush=True)
 sys.stdin.read()
@@ -21,7 +21,7 @@ folder.remove()
 
 BEAM = '''
 import os, tempfile
-from beambridge_host import own_folder
+from beambridge_host.worker import own_folder
 folder = own_folder.OwnFolder()
 own_folder.use_for_beam()
 import apache_beam as beam

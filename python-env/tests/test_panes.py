@@ -10,7 +10,7 @@ from apache_beam.transforms.window import FixedWindows, Sessions, WindowedValue
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import PaneInfoTiming
 
-from beambridge_host import panes
+from beambridge_host.host import panes
 
 
 def panes_of(when: T.TriggerFn, mode: int = T.AccumulationMode.DISCARDING, windows: Any = None) -> list[Any]:

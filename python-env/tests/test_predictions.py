@@ -11,9 +11,9 @@ import numpy as np
 from apache_beam.portability.api import schema_pb2
 from apache_beam.utils.timestamp import Timestamp
 
-from beambridge_host.columns import ColumnReader
-from beambridge_host.misfit import Misfit
-from beambridge_host.predictions import PredictionColumn, converter
+from beambridge_host.wire.columns import ColumnReader
+from beambridge_host.wire.misfit import Misfit
+from beambridge_host.wire.predictions import PredictionColumn, converter
 from tests.test_columns import array_of, atomic, field, row_of, tensor
 
 INT64, DOUBLE = atomic(schema_pb2.INT64), atomic(schema_pb2.DOUBLE)

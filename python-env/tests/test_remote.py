@@ -8,8 +8,8 @@ import time
 import unittest
 import uuid
 
-from beambridge_host.pace import Pace
-from beambridge_host.remote_failures import retry_after
+from beambridge_host.inference.pace import Pace
+from beambridge_host.inference.remote_failures import retry_after
 
 
 def _wait(service: str, times: int) -> None:

@@ -8,9 +8,9 @@ from apache_beam.ml.inference import utils
 from apache_beam.ml.inference.base import PredictionResult
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host import results
-from beambridge_host.predictions import PredictionColumn
-from beambridge_host.results import Results, joined
+from beambridge_host.wire import results
+from beambridge_host.wire.predictions import PredictionColumn
+from beambridge_host.wire.results import Results, joined
 
 
 def of(examples, predictions, model_id=None):

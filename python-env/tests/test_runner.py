@@ -8,7 +8,7 @@ import apache_beam as beam
 from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from beambridge_host.runner import Cancellation, HostRunner
+from beambridge_host.host.runner import Cancellation, HostRunner
 
 
 def two_languages() -> beam_runner_api_pb2.Pipeline:

@@ -10,13 +10,13 @@ import time
 import unittest
 from unittest import mock
 
-from beambridge_host import threads
+from beambridge_host.worker import threads
 
 # In a process of its own: OpenBLAS listens to the first thread that tells it a number.
 CALLS = '''
 import sys, threading, time
 import numpy, threadpoolctl
-from beambridge_host import threads
+from beambridge_host.worker import threads
 
 numpy.dot(numpy.ones((2, 2)), numpy.ones((2, 2)))
 
@@ -61,7 +61,7 @@ print(seen)
 
 TOLD = '''
 import numpy, threadpoolctl
-from beambridge_host import threads
+from beambridge_host.worker import threads
 numpy.dot(numpy.ones((2, 2)), numpy.ones((2, 2)))
 with threads.CALLS.call():
   print([each['num_threads'] for each in threadpoolctl.threadpool_info() if each['user_api'] == 'blas'])

@@ -13,7 +13,7 @@ PROGRAM = textwrap.dedent(
     '''
     import os, signal, sys, threading, time
     import numpy.random
-    from beambridge_host import worker, zygote
+    from beambridge_host.worker import worker, zygote
 
     def work(stdin, stdout, log_level):
       order = os.read(stdin, 100)

@@ -12,8 +12,6 @@ import {
 import { isPythonHandler, type PythonModelHandler } from './handlers/handler.ts';
 import { isPerKey } from './handlers/per-key.ts';
 import type { TypeScriptModelHandler } from './handlers/typescript.ts';
-import type { UpdateSource } from './model-updates.ts';
-import { checkWatched, type WatchedModelOptions } from './model-updates.ts';
 import {
   type BatchingOptions,
   checkBatching,
@@ -24,7 +22,9 @@ import {
   type ModelManagerOptions,
   type ResourceHints,
 } from './options.ts';
-import type { ModelMetadata } from './updates.ts';
+import type { UpdateSource } from './updates/model-updates.ts';
+import { checkWatched, type WatchedModelOptions } from './updates/model-updates.ts';
+import type { ModelMetadata } from './updates/updates.ts';
 
 /** Settings that this file changes. */
 export interface ConfigurableSettings {

@@ -5,7 +5,7 @@ import { BeamBridgeError } from '../base/index.ts';
 import { pb, toBinary } from '../proto/index.ts';
 import type { RowFields, RowType, SchemaType } from '../schema/index.ts';
 import { schemaToProto } from '../schema/index.ts';
-import type { InferenceTypes } from './packing.ts';
+import type { InferenceTypes } from './packing/packing.ts';
 
 /** Declared types of a RunInference: what goes in and what the model gives. */
 export interface InferenceFields extends RowFields {

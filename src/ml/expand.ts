@@ -22,15 +22,20 @@ import {
 } from '../pipeline/index.ts';
 import { coderOf, type RowType } from '../schema/index.ts';
 import { flatten, isGlobal } from '../transforms/index.ts';
-import { FAILED, type FailedInference, REJECTED } from './dead-letters.ts';
+import { FAILED, type FailedInference, REJECTED } from './failures/dead-letters.ts';
+import { checkThreshold, onlyThese } from './failures/threshold.ts';
 import { ApplyFunctions, type ValueFunction } from './functions.ts';
-import { type UpdateSource, updatesSideInput } from './model-updates.ts';
 import type { InferenceOptions } from './options.ts';
-import { gatherOverTime } from './over-time.ts';
-import { type InferenceTypes, PackExamples, packingContext, packLimits } from './packing.ts';
+import {
+  type InferenceTypes,
+  PackExamples,
+  packingContext,
+  packLimits,
+} from './packing/packing.ts';
+import { UnpackPredictions } from './packing/unpacking.ts';
 import { type Packed, step } from './steps.ts';
-import { checkThreshold, onlyThese } from './threshold.ts';
-import { UnpackPredictions } from './unpacking.ts';
+import { type UpdateSource, updatesSideInput } from './updates/model-updates.ts';
+import { gatherOverTime } from './updates/over-time.ts';
 
 /** What the steps around Python's transform are made of. */
 export interface StepSettings {

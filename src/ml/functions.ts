@@ -4,7 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import type { KV } from '../coders/index.ts';
 import { type DoFn, type TaggedOutput, tagged } from '../transforms/index.ts';
-import { failureOf, type InferenceStep, REJECTED } from './dead-letters.ts';
+import { failureOf, type InferenceStep, REJECTED } from './failures/dead-letters.ts';
 
 /** A function of an example or of a prediction, and of its key where there is one. */
 export type ValueFunction = (value: never, key: never) => unknown;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a RunInference may be asked for besides its handler: checked here, and sent to Python under
-// the names of python-env/beambridge_host/options.py.
+// the names of python-env/beambridge_host/inference/options.py.
 
 import { BeamBridgeError } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
 import { type PythonCallable, typed } from '../external/index.ts';
 import { array, float64, int64 } from '../schema/index.ts';
-import type { DeadLetterOptions } from './dead-letters.ts';
+import type { DeadLetterOptions } from './failures/dead-letters.ts';
 
 /**
  * How many rows, and which, a handler gets at once. What is left out stays as the handler says; a

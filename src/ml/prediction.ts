@@ -3,7 +3,7 @@
 
 import type { KV } from '../coders/index.ts';
 import type { PCollection } from '../pipeline/index.ts';
-import type { DeadLettered } from './dead-letters.ts';
+import type { DeadLettered } from './failures/dead-letters.ts';
 
 /** What a `RunInference` gives for each example. */
 export interface PredictionResult<ExampleT, InferenceT> {

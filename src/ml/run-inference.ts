@@ -18,17 +18,17 @@ import {
   string,
 } from '../schema/index.ts';
 import { Configurable } from './configurable.ts';
-import type { DeadLettered, DeadLetterOptions } from './dead-letters.ts';
 import { type InferenceFields, inferenceTypes } from './declared.ts';
 import { expandSteps } from './expand.ts';
+import type { DeadLettered, DeadLetterOptions } from './failures/dead-letters.ts';
 import { checkCallable, type ValueFunction } from './functions.ts';
 import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
-import { localStep } from './local-step.ts';
+import { localStep } from './local/local-step.ts';
+import { testModelStep } from './local/test-model.ts';
 import { checkDeadLetters } from './options.ts';
 import type { Keyed, PredictionResult, Result, Value, WithModelId } from './prediction.ts';
-import { pythonStep } from './python-step.ts';
+import { pythonStep } from './python/python-step.ts';
 import { type AnyRow, initialSettings, type Settings } from './settings.ts';
-import { testModelStep } from './test-model.ts';
 
 /**
  * Applies a machine-learning model with a model handler of Python's Beam SDK.

@@ -14,8 +14,8 @@ import {
 } from './handlers/handler.ts';
 import { isPerKey } from './handlers/per-key.ts';
 import { isTypeScriptHandler } from './handlers/typescript.ts';
-import { inferExtras } from './packages.ts';
-import type { PythonStepSettings } from './python-step.ts';
+import { inferExtras } from './python/packages.ts';
+import type { PythonStepSettings } from './python/python-step.ts';
 
 /** A prediction whose types are not known. */
 export type AnyRow = { example: unknown; inference: unknown };

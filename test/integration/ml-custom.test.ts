@@ -82,7 +82,7 @@ test('a function of a file; a second version of the file in the same program', a
 
 test('a class that can be imported', async () => {
   const options = {
-    module: 'beambridge_host.remote.Pace',
+    module: 'beambridge_host.inference.remote.Pace',
     kwargs: { per_second: 1, service: 's' },
   };
   await assert.rejects(greet(options), {

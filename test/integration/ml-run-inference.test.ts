@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { GlobalWindow, IntervalWindow } from '../../src/coders/index.ts';
-import { runInferenceSource } from '../../src/ml/host-module.ts';
 import { type InferenceFields, RunInference } from '../../src/ml/index.ts';
+import { runInferenceSource } from '../../src/ml/python/host-module.ts';
 import type { PCollection, Root } from '../../src/pipeline/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import {
@@ -344,7 +344,7 @@ schema = schema_pb2.Schema(fields=[schema_pb2.Field(name=n, type=number) for n i
 run_inference = PythonCallableWithSource(open(sys.argv[1]).read())
 transform = run_inference(
     model_handler_provider=SklearnModelHandlerNumpy, schema=schema.SerializeToString(), kwargs={'model_uri': 'x'})
-from beambridge_host import packed
+from beambridge_host.wire import packed
 steps = [packed.Gather(), transform._handler]
 open(sys.argv[2], 'wb').write(pickler.dumps(steps))
 `);

@@ -19,8 +19,8 @@ import {
   withSchema,
 } from '../../src/index.ts';
 import { RunInference } from '../../src/ml/index.ts';
-import { PackExamples } from '../../src/ml/packing.ts';
-import { UnpackPredictions } from '../../src/ml/unpacking.ts';
+import { PackExamples } from '../../src/ml/packing/packing.ts';
+import { UnpackPredictions } from '../../src/ml/packing/unpacking.ts';
 import { isWorkerLost, PythonExecutor } from '../../src/runners/node/python/index.ts';
 import { array, int64, type string } from '../../src/schema/index.ts';
 import { runningHosts, stopHosts } from '../../src/services/index.ts';

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from apache_beam.ml.inference import agent_development_kit, base
 
-from beambridge_host.providers import provider
+from beambridge_host.inference.providers import provider
 
 
 class AgentHandler(agent_development_kit.ADKAgentModelHandler, base.ModelHandler[str, base.PredictionResult, Any]):

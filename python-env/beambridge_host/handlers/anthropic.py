@@ -9,8 +9,8 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import anthropic as client_library
 from apache_beam.ml.inference import anthropic_inference, base
 
-from beambridge_host import remote, remote_failures
-from beambridge_host.providers import provider
+from beambridge_host.inference import remote, remote_failures
+from beambridge_host.inference.providers import provider
 
 _SERVICE = "Anthropic's API"
 # Fields of a request that have an option of the same name.

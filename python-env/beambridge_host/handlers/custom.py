@@ -17,7 +17,7 @@ from apache_beam.internal import pickler
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import bridge_error, one_line
-from beambridge_host.providers import provider
+from beambridge_host.inference.providers import provider
 
 
 class UserFile(NamedTuple):

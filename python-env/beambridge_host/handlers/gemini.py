@@ -13,9 +13,9 @@ from apache_beam.ml.inference import base, gemini_inference
 from google import genai
 from google.genai import errors, types
 
-from beambridge_host import remote, remote_failures
-from beambridge_host.models import missing_credential
-from beambridge_host.providers import provider
+from beambridge_host.inference import remote, remote_failures
+from beambridge_host.inference.models import missing_credential
+from beambridge_host.inference.providers import provider
 
 _SERVICE = "Gemini's API"
 _IN_ENVIRONMENT = 'in the environment'

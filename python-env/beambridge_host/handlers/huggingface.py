@@ -23,8 +23,8 @@ import transformers  # pylint: disable=unused-import
 from apache_beam.ml.inference import base, utils
 
 from beambridge_host.errors import bridge_error
-from beambridge_host.models import UnusableModel
-from beambridge_host.providers import provider
+from beambridge_host.inference.models import UnusableModel
+from beambridge_host.inference.providers import provider
 
 # It puts another module in its own place when it is loaded, which who waits for another thread's import misses.
 transformers = sys.modules['transformers']

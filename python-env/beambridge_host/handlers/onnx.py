@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime as ort
 from apache_beam.ml.inference import base, onnx_inference, utils
 
-from beambridge_host.models import UnusableModel
-from beambridge_host.providers import provider
+from beambridge_host.inference.models import UnusableModel
+from beambridge_host.inference.providers import provider
 
 _TYPES = {
     'tensor(float)': np.float32,

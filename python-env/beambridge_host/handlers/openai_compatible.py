@@ -13,9 +13,9 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import requests
 from apache_beam.ml.inference import base
 
-from beambridge_host import remote, remote_failures
 from beambridge_host.errors import RowFailure
-from beambridge_host.providers import provider
+from beambridge_host.inference import remote, remote_failures
+from beambridge_host.inference.providers import provider
 
 _PATHS = {'chat': '/chat/completions', 'completions': '/completions', 'embeddings': '/embeddings'}
 # Fields of a request's body that have an option of the same name.

@@ -9,8 +9,8 @@ from typing import Any, Optional
 
 from apache_beam.ml.inference import pytorch_inference
 
-from beambridge_host.models import UnusableModel
-from beambridge_host.providers import provider
+from beambridge_host.inference.models import UnusableModel
+from beambridge_host.inference.providers import provider
 
 
 class _LoadsWeights:

@@ -8,7 +8,7 @@ from typing import Any
 
 from apache_beam.ml.inference import sklearn_inference
 
-from beambridge_host.providers import provider
+from beambridge_host.inference.providers import provider
 
 
 @provider(paths=['model_uri'])

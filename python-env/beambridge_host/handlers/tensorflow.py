@@ -22,8 +22,8 @@ with warnings.catch_warnings():
 
 from apache_beam.ml.inference import base, tensorflow_inference, utils
 
-from beambridge_host.models import UnusableModel
-from beambridge_host.providers import provider
+from beambridge_host.inference.models import UnusableModel
+from beambridge_host.inference.providers import provider
 
 _SERVING = 'serving_default'
 

@@ -8,7 +8,7 @@ from typing import Any, Iterable, Optional, Sequence
 
 from apache_beam.ml.inference import tensorrt_inference
 
-from beambridge_host.providers import provider
+from beambridge_host.inference.providers import provider
 
 
 class EngineHandler(tensorrt_inference.TensorRTEngineHandlerNumPy):

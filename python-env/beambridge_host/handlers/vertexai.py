@@ -9,10 +9,10 @@ from typing import Any, Iterable, Optional, Sequence
 
 from apache_beam.ml.inference import base, vertex_ai_inference
 
-from beambridge_host import remote
 from beambridge_host.errors import BridgeError, bridge_error, one_line
-from beambridge_host.models import missing_credential
-from beambridge_host.providers import provider
+from beambridge_host.inference import remote
+from beambridge_host.inference.models import missing_credential
+from beambridge_host.inference.providers import provider
 
 
 class VertexAIHandler(vertex_ai_inference.VertexAIModelHandlerJSON,

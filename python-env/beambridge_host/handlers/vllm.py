@@ -8,7 +8,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 
 from apache_beam.ml.inference import base, vllm_inference
 
-from beambridge_host.providers import provider
+from beambridge_host.inference.providers import provider
 
 
 class CompletionsHandler(vllm_inference.VLLMCompletionsModelHandler):

@@ -18,7 +18,7 @@ import xgboost as xgb
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import bridge_error
-from beambridge_host.providers import provider
+from beambridge_host.inference.providers import provider
 
 try:
   import datatable  # pylint: disable=unused-import

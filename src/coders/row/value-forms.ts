@@ -5,7 +5,7 @@
 // other SDKs keep options that they do not know (Python's row types carry them), and their bytes
 // stay those of plain int64. The option stands at the nearest field and names the place inside the
 // field's type by a path: `` is the field itself, `e` its elements, `k` and `v` a map's keys and
-// values, dots in between. python-env/beambridge_host/tensors.py reads the tensors among them.
+// values, dots in between. python-env/beambridge_host/wire/tensors.py reads the tensors among them.
 
 import { create, pb } from '../../proto/index.ts';
 import { isTensorElement, type TensorElement } from '../tensor.ts';

@@ -5,7 +5,7 @@ import { BeamBridgeError } from '../../base/index.ts';
 import { describeValue } from '../../coders/index.ts';
 import { sameType } from '../declared.ts';
 import { checkCount } from '../options.ts';
-import { keyId } from '../updates.ts';
+import { keyId } from '../updates/updates.ts';
 import {
   isModelHandler,
   isPythonHandler,

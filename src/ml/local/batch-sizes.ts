@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many examples a model of this process gets at once: as it was told, or more and more while that
 // is fast. A packed batch holds thousands of small rows, which is right for a model of microseconds
-// and far too much for one of seconds. Python's end has the same rule, in beambridge_host/packed.py.
+// and far too much for one of seconds. Python's end has the same rule, in beambridge_host/wire/packed.py.
 
 /** How a model's examples are put together. */
 export interface LocalBatching<ExampleT = unknown> {

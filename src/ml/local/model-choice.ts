@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which of a handler's models scores a batch: the newest update that can be loaded, else the
-// handler's own. Python's end has the same rule, in beambridge_host/model_cache.py.
+// handler's own. Python's end has the same rule, in beambridge_host/inference/model_cache.py.
 
 import { getLogger } from '../../base/index.ts';
 import type { TypeScriptModelHandler } from '../handlers/typescript.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a host imports before it is ready, for expansions and for the workers that are forks of it.
 
-const ALWAYS = ['beambridge_host.inference'];
+const ALWAYS = ['beambridge_host.inference.inference'];
 
 const BY_EXTRA: Readonly<Record<string, readonly string[]>> = {
   sklearn: ['beambridge_host.handlers.sklearn'],

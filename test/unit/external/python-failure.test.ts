@@ -37,7 +37,7 @@ test('a traceback that Beam raised again is told once', () => {
     traceback([['/mine/model.py', 'predict']], 'ValueError: no'),
     'The above exception was the direct cause of the following exception:',
     traceback(
-      [['/x/beambridge_host/inference.py', 'run']],
+      [['/x/beambridge_host/inference/inference.py', 'run']],
       'beambridge_host.errors.BridgeError: no',
     ),
     'During handling of the above exception, another exception occurred:',

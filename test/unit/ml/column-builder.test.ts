@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ByteWriter } from '../../../src/base/index.ts';
-import { ColumnCodec } from '../../../src/ml/columns.ts';
-import { PendingColumn } from '../../../src/ml/pending-column.ts';
+import { ColumnCodec } from '../../../src/ml/packing/columns.ts';
+import { PendingColumn } from '../../../src/ml/packing/pending-column.ts';
 import {
   array,
   byte,

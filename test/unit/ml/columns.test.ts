@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ByteWriter } from '../../../src/base/index.ts';
-import { ColumnCodec } from '../../../src/ml/columns.ts';
+import { ColumnCodec } from '../../../src/ml/packing/columns.ts';
 import {
   array,
   bigint64,

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ByteReader, ByteWriter } from '../../../src/base/index.ts';
 import { GlobalWindow, IntervalWindow, NO_FIRING, type Window } from '../../../src/coders/index.ts';
-import { ColumnCodec } from '../../../src/ml/columns.ts';
 import { RunInference } from '../../../src/ml/index.ts';
-import { type InferenceTypes, PackExamples } from '../../../src/ml/packing.ts';
-import { UnpackPredictions } from '../../../src/ml/unpacking.ts';
+import { ColumnCodec } from '../../../src/ml/packing/columns.ts';
+import { type InferenceTypes, PackExamples } from '../../../src/ml/packing/packing.ts';
+import { UnpackPredictions } from '../../../src/ml/packing/unpacking.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { array, float32, float64, int64, string } from '../../../src/schema/index.ts';
 import {

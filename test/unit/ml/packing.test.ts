@@ -12,9 +12,9 @@ import {
   Timing,
   type Window,
 } from '../../../src/coders/index.ts';
-import { ColumnCodec } from '../../../src/ml/columns.ts';
-import { type InferenceTypes, PackExamples } from '../../../src/ml/packing.ts';
-import { UnpackPredictions } from '../../../src/ml/unpacking.ts';
+import { ColumnCodec } from '../../../src/ml/packing/columns.ts';
+import { type InferenceTypes, PackExamples } from '../../../src/ml/packing/packing.ts';
+import { UnpackPredictions } from '../../../src/ml/packing/unpacking.ts';
 import { array, float64, int64, nullable, string } from '../../../src/schema/index.ts';
 import { fixedWindows, type TimestampedValue } from '../../../src/transforms/index.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeValue } from '../../../src/coders/index.ts';
 import { RunInference } from '../../../src/ml/index.ts';
-import { inferExtras } from '../../../src/ml/packages.ts';
+import { inferExtras } from '../../../src/ml/python/packages.ts';
 import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { fromBinary, pb } from '../../../src/proto/index.ts';
 import {

@@ -9,7 +9,7 @@ import {
   readUpdates,
   timedUpdate,
   writeUpdates,
-} from '../../../src/ml/updates.ts';
+} from '../../../src/ml/updates/updates.ts';
 
 const paths = (models: CurrentModels, timestamp: number, key?: unknown) =>
   models.at(timestamp, key).updates.map(({ path }) => path);

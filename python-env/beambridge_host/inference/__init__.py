@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RunInference on packed batches: models, batches, failures, remote endpoints. May import `wire` and `worker`."""

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models that are not there or are no models, and other failures of a handler, told apart."""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any, Optional
+
+from apache_beam.ml.inference import base
+
+from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
+from beambridge_host.wire import examples
+
+PACKAGES_HINT = 'Name the missing package with withExtraPackages([…]).'
+
+# Families of Beam's handlers whose model is a file, and never the name of something to download.
+FILE_FAMILIES = frozenset(
+    f'apache_beam.ml.inference.{family}_inference'
+    for family in ('sklearn', 'pytorch', 'onnx', 'xgboost', 'tensorflow', 'tensorrt'))
+
+
+class UnusableModel(Exception):
+  """Raised by a handler of ours whose model is there and cannot be used, with what to do."""
+
+  def __init__(self, message: str, hint: str) -> None:
+    super().__init__(message)
+    self.hint = hint
+
+  def __reduce__(self) -> tuple[Any, ...]:
+    return UnusableModel, (str(self), self.hint)
+
+
+def is_file_family(handler_class: Any) -> bool:
+  """Whether a class is one of Beam's handlers of model files, or made from one."""
+  return isinstance(handler_class, type) and any(cls.__module__ in FILE_FAMILIES for cls in handler_class.__mro__)
+
+
+def is_local(path: str) -> bool:
+  """Whether a path is none of another file system."""
+  return '://' not in path
+
+
+def check_model_files(handler: Any, transform: str) -> None:
+  """Refuses a handler whose model is not on this machine, before anything runs."""
+  for inner in examples.inner_handlers(handler):
+    if not is_file_family(type(inner)):
+      continue
+    for name, value in vars(inner).items():
+      if not name.endswith(('_uri', '_path', '_model_state', '_custom_weights')) or not isinstance(value, str):
+        continue
+      if value and is_local(value):
+        check_model_file(value, transform)
+
+
+def check_model_file(path: str, transform: str) -> None:
+  """Refuses a path of this machine at which no model can be."""
+  if not os.path.exists(path):
+    raise _not_found(path, transform)
+  if os.path.isfile(path) and os.path.getsize(path) == 0:
+    raise bridge_error(
+        'MODEL_INVALID',
+        f'the model file {path} is empty',
+        hint='Save the model again: whatever wrote the file was perhaps interrupted.',
+        transform=transform)
+
+
+def check_credentials(handler: Any, transform: str) -> None:
+  """Refuses a handler whose credentials this machine does not have, before anything runs."""
+  for inner in examples.inner_handlers(handler):
+    for name in getattr(inner, 'missing_credentials', tuple)():
+      raise missing_credential(name, transform)
+
+
+def missing_credential(name: str, transform: Optional[str] = None) -> BridgeError:
+  """An environment variable that should hold a credential, and does not."""
+  return bridge_error(
+      'CREDENTIALS_MISSING',
+      f'the environment variable {name} is not set, which should hold the credential',
+      hint=f'Set {name} before the program starts, and where Python workers run elsewhere, there. '
+      'A host that is kept warm has the environment it was started with: start it again.',
+      transform=transform,
+      make=FatalError)
+
+
+def _not_found(path: Any, transform: str) -> BridgeError:
+  return bridge_error(
+      'MODEL_NOT_FOUND',
+      f'there is no model at {path}',
+      hint='Relative paths start from the folder in which the program runs. Check the path and who may read it.',
+      transform=transform)
+
+
+def python_error(error: BaseException, what: str, transform: str) -> BridgeError:
+  """An exception of a handler's."""
+  hint = PACKAGES_HINT if isinstance(error, ImportError) else None
+  return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
+
+
+def load_error(error: BaseException, transform: str) -> BridgeError:
+  """What it means that a model could not be loaded."""
+  if isinstance(error, FileNotFoundError):
+    return _not_found(error.filename or one_line(error), transform)
+  if isinstance(error, UnusableModel):
+    return bridge_error(
+        'MODEL_INVALID', f'the model could not be loaded: {error}', hint=error.hint, transform=transform)
+  if out_of_memory(error):
+    return memory_error(error, 'the model does not fit into memory', transform)
+  if isinstance(error, ImportError):
+    return python_error(error, 'the model could not be loaded', transform)
+  return bridge_error(
+      'MODEL_INVALID',
+      f'the model could not be loaded: {one_line(error)}',
+      hint='The file is damaged, of another framework, or of a version that this one cannot read.',
+      transform=transform)
+
+
+def loads_model(error: BaseException) -> bool:
+  """Whether an exception came out of loading a model: a KeyedModelHandler of several does so while it predicts."""
+  return getattr(error, 'loads_model', False) or any(
+      frame.f_code.co_name == 'load_model' for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def out_of_memory(error: BaseException) -> bool:
+  """Whether memory ran out, this machine's or a GPU's: each framework has a class of its own for that."""
+  return isinstance(error, MemoryError) or 'OutOfMemory' in type(error).__name__ or 'CUDA out of memory' in str(error)
+
+
+def memory_error(error: BaseException, what: str, transform: str) -> BridgeError:
+  """An error of memory that ran out."""
+  return bridge_error(
+      'MODEL_OUT_OF_MEMORY',
+      f'{what}: {one_line(error)}',
+      hint='Use smaller batches (withBatching), one model for all processes (withLargeModel), or a machine with more memory.',
+      transform=transform)
+
+
+def check_model(handler: Any, model: Any, transform: str) -> None:
+  """Refuses what a pickle can hold and scikit-learn cannot use."""
+  inner = next(examples.inner_handlers(handler))
+  predicts = getattr(inner, '_model_inference_fn', None)
+  modules = ('apache_beam.ml.inference.sklearn_inference', 'beambridge_host.wire.arrays')
+  is_default = 'sklearn' in ''.join(cls.__module__ for cls in type(inner).__mro__) and getattr(predicts, '__module__', '') in modules
+  if is_default and not isinstance(model, base._ModelHandlerManager) and not hasattr(model, 'predict'):
+    raise bridge_error(
+        'MODEL_INVALID',
+        f'the model file holds a {type(model).__module__}.{type(model).__qualname__}, which cannot predict',
+        hint='Save a fitted scikit-learn estimator with pickle.dump(model, file).',
+        transform=transform)

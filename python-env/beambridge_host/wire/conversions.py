@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model handler returned, as exactly the type that the pipeline declared.
+
+Beam's row coder would truncate a float into an int64 and take anything for a boolean. Here a value
+either fits its declared type or is refused by name: nothing is rounded, cut or guessed.
+"""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import math
+from types import SimpleNamespace
+from typing import Any, Callable, Mapping, Optional
+
+import numpy as np
+from apache_beam.portability.api import schema_pb2
+from apache_beam.typehints.schemas import LogicalType
+from apache_beam.utils.timestamp import Timestamp
+
+from beambridge_host.wire.columns import NUMBER_TYPES
+from beambridge_host.wire.misfit import Misfit, type_name
+from beambridge_host.wire.tensors import Forms, Tensor, represented
+
+Convert = Callable[[Any], Any]
+
+
+def as_numpy(value: Any) -> Any:
+  """Tensors of any framework as numpy arrays; everything else as it is."""
+  if isinstance(value, (np.ndarray, np.generic)):
+    return value
+  detach = getattr(value, 'detach', None)
+  if detach is not None:
+    value = detach().cpu()
+    # numpy has no bfloat16.
+    if str(getattr(value, 'dtype', '')) == 'torch.bfloat16':
+      value = value.float()
+  to_numpy = getattr(value, 'numpy', None) or getattr(value, 'to_numpy', None)
+  return to_numpy() if callable(to_numpy) else value
+
+
+def _scalar(value: Any) -> Any:
+  """A Python scalar where there is exactly one; arrays of one element hold one."""
+  value = as_numpy(value)
+  if isinstance(value, (np.ndarray, np.generic)) and value.size == 1:
+    return value.item()
+  return value
+
+
+def _whole(low: int, high: int, declared: str) -> Convert:
+  def convert(value: Any) -> int:
+    scalar = _scalar(value)
+    if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
+      raise Misfit(value, declared)
+    if isinstance(scalar, float):
+      if not scalar.is_integer():
+        raise Misfit(value, declared, 'it is not a whole number')
+      scalar = int(scalar)
+    if not low <= scalar <= high:
+      raise Misfit(value, declared, 'it is out of range')
+    return scalar
+
+  return convert
+
+
+def _fraction(dtype: np.dtype, declared: str) -> Convert:
+  largest = float(np.finfo(dtype).max)
+
+  def convert(value: Any) -> float:
+    scalar = _scalar(value)
+    if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
+      raise Misfit(value, declared)
+    try:
+      number = float(scalar)
+    except OverflowError:
+      raise Misfit(value, declared, 'it is out of range') from None
+    if isinstance(scalar, int) and int(number) != scalar:
+      raise Misfit(value, declared, 'it would be rounded')
+    if math.isfinite(number) and abs(number) > largest:
+      raise Misfit(value, declared, 'it is out of range')
+    return number
+
+  return convert
+
+
+def _boolean(value: Any) -> bool:
+  scalar = _scalar(value)
+  if not isinstance(scalar, bool):
+    raise Misfit(value, 'boolean')
+  return scalar
+
+
+def _string(value: Any) -> str:
+  scalar = _scalar(value)
+  if not isinstance(scalar, str):
+    raise Misfit(value, 'string')
+  return str(scalar)
+
+
+def _bytes(value: Any) -> bytes:
+  if isinstance(value, (bytes, bytearray, memoryview)):
+    return bytes(value)
+  plain = as_numpy(value)
+  if isinstance(plain, np.ndarray) and plain.dtype == np.uint8 and plain.ndim == 1:
+    return plain.tobytes()
+  if isinstance(scalar := _scalar(plain), bytes):
+    return scalar
+  raise Misfit(value, 'bytes')
+
+
+def _list(convert: Convert, declared: str) -> Convert:
+  def convert_list(value: Any) -> list[Any]:
+    plain = as_numpy(value)
+    if not isinstance(plain, (list, tuple, np.ndarray)) or (isinstance(plain, np.ndarray) and plain.ndim == 0):
+      raise Misfit(value, declared)
+    out = []
+    try:
+      for element in plain:
+        out.append(convert(element))
+    except Misfit as misfit:
+      misfit.path = f'[{len(out)}]{misfit.path}'
+      raise
+    return out
+
+  return convert_list
+
+
+def _map(key: Convert, item: Convert, declared: str) -> Convert:
+  def convert(value: Any) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+      raise Misfit(value, declared)
+    out = {}
+    for name, content in value.items():
+      try:
+        out[key(name)] = item(content)
+      except Misfit as misfit:
+        misfit.path = f'[{name!r}]{misfit.path}'
+        raise
+    return out
+
+  return convert
+
+
+def exactly(numbers: np.ndarray, declared: np.dtype) -> Optional[np.ndarray]:
+  """The numbers in the declared type, when that changes none of them (but for float32's precision)."""
+  found = numbers.dtype
+  if found == declared:
+    return numbers
+  if found.kind not in 'iuf' or declared.kind == 'b':
+    return None
+  if numbers.size == 0:
+    return numbers.astype(declared)
+  if declared.kind == 'f':
+    with np.errstate(over='ignore'):
+      cast = numbers.astype(declared)
+    exact = found.kind == 'f' or bool((cast.astype(np.float64) == numbers).all() and abs(cast).max() < 2**53)
+    return cast if exact and not bool((np.isinf(cast) & np.isfinite(numbers)).any()) else None
+  if found.kind == 'f':
+    return None
+  limits = np.iinfo(declared)
+  return numbers.astype(declared) if limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max else None
+
+
+def _has_booleans(value: Any) -> bool:
+  if isinstance(value, (list, tuple)):
+    return any(map(_has_booleans, value))
+  return isinstance(value, (bool, np.bool_))
+
+
+def tensor_array(tensor: Tensor, value: Any) -> np.ndarray:
+  """A tensor of any framework, a number or nested lists of numbers, as the declared array."""
+  array = as_numpy(value)
+  if isinstance(array, (list, tuple, bool, int, float)):
+    try:
+      # numpy would make numbers of booleans that stand among them.
+      array = np.asarray([as_numpy(part) for part in array] if isinstance(array, (list, tuple)) else array)
+    except (ValueError, OverflowError):
+      raise Misfit(value, str(tensor), 'its lists differ in length') from None
+    if array.dtype != np.bool_ and _has_booleans(value):
+      raise Misfit(value, str(tensor), 'it has booleans among numbers')
+  if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in 'biuf':
+    raise Misfit(value, str(tensor))
+  array = np.asarray(array)
+  if array.size == 0 and tensor.dtype.kind != 'b' and isinstance(value, (list, tuple)):
+    array = array.astype(tensor.dtype)  # Nothing says what the elements of an empty list are.
+  if not tensor.fits(array.shape):
+    raise Misfit(value, str(tensor), f'its shape is {list(array.shape)}')
+  exact = exactly(array, tensor.dtype)
+  if exact is None:
+    same = (array.dtype.kind == 'b') == (tensor.dtype.kind == 'b') and (array.dtype.kind != 'f' or tensor.dtype.kind == 'f')
+    raise Misfit(value, str(tensor), 'an element is out of range' if same else f'its elements are {array.dtype}')
+  return exact
+
+
+def fields_of(value: Any) -> Optional[Mapping[str, Any]]:
+  """Whatever has named parts, as a mapping of them."""
+  if isinstance(value, Mapping):
+    return value
+  if hasattr(value, '_asdict'):
+    return value._asdict()
+  if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+  if isinstance(value, (str, bytes, int, float, list, tuple, np.ndarray, np.generic)):
+    return None
+  return getattr(value, '__dict__', None)
+
+
+def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
+  converts = {field.name: converter(field.type, Forms.of(field)) for field in schema.fields}
+
+  def convert(value: Any) -> Any:
+    fields = fields_of(value)
+    if fields is None:
+      raise Misfit(value, declared)
+    extra = [name for name in fields if name not in converts]
+    if extra:
+      raise Misfit(value, declared, f'it has an undeclared field {extra[0]!r}')
+    row = SimpleNamespace()
+    for name, convert_field in converts.items():
+      try:
+        setattr(row, name, convert_field(fields.get(name)))
+      except Misfit as misfit:
+        if name not in fields:
+          misfit.why = 'the field is missing'
+        misfit.path = f'.{name}{misfit.path}'
+        raise
+    return row
+
+  return convert
+
+
+def _logical(logical: schema_pb2.LogicalType, declared: str) -> Convert:
+  if logical.urn == 'beam:logical_type:millis_instant:v1':
+    language_type: Any = Timestamp
+  elif logical.urn == 'beam:logical_type:decimal:v1':
+    language_type = decimal.Decimal
+  else:
+    language_type = LogicalType.from_runner_api(logical).language_type()
+  represented = converter(logical.representation) if language_type in (str, bytes) else None
+  limit = logical.argument.atomic_value.int32 or None
+
+  def convert(value: Any) -> Any:
+    if represented is not None:
+      out = represented(value)
+      if limit and len(out) > limit:
+        raise Misfit(value, declared, f'it is longer than {limit}')
+      return out
+    if language_type is Timestamp and isinstance(value, datetime.datetime):
+      return Timestamp.from_utc_datetime(value)
+    if not isinstance(value, language_type):
+      raise Misfit(value, declared)
+    return value
+
+  return convert
+
+
+def converter(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> Convert:
+  """A function that makes a value fit for Beam's coder of `field_type`, or raises Misfit."""
+  convert = _required(field_type, forms)
+  declared = type_name(field_type, forms)
+
+  def nullable(value: Any) -> Any:
+    return None if value is None else convert(value)
+
+  def required(value: Any) -> Any:
+    if value is None:
+      raise Misfit(value, declared)
+    return convert(value)
+
+  return nullable if field_type.nullable else required
+
+
+def _required(field_type: schema_pb2.FieldType, forms: Forms) -> Convert:
+  info = field_type.WhichOneof('type_info')
+  declared = type_name(field_type, forms)
+  tensor = forms.tensor
+  if tensor is not None:
+    return lambda value: represented(tensor, tensor_array(tensor, value))
+  if info == 'atomic_type':
+    dtype = NUMBER_TYPES.get(field_type.atomic_type)
+    if dtype is None:
+      return {
+          schema_pb2.BOOLEAN: _boolean, schema_pb2.STRING: _string, schema_pb2.BYTES: _bytes
+      }[field_type.atomic_type]
+    if dtype.kind == 'i':
+      return _whole(int(np.iinfo(dtype).min), int(np.iinfo(dtype).max), declared)
+    return _fraction(dtype, declared)
+  if info == 'map_type':
+    key, item = field_type.map_type.key_type, field_type.map_type.value_type
+    return _map(converter(key, forms.part('k')), converter(item, forms.part('v')), declared)
+  if info == 'row_type':
+    return _row(field_type.row_type.schema, declared)
+  if info == 'logical_type':
+    return _logical(field_type.logical_type, declared)
+  return _list(converter(getattr(field_type, info).element_type, forms.part('e')), declared)

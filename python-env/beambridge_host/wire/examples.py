@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Examples in the type that a model handler wants.
+
+Beam's handlers say in their class what an example is (`ModelHandler[numpy.ndarray, …]`). Numbers
+arrive as numpy arrays of the declared type; a handler that wants tensors or data frames gets those,
+and one that says nothing gets plain Python values, as Beam's own row coder would give it.
+"""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import importlib
+import typing
+from typing import Any, Callable, Iterator, Optional, Sequence
+
+import numpy as np
+from apache_beam.ml.inference import base
+
+from beambridge_host.wire.columns import Rows
+
+Adapt = Callable[[Sequence[Any]], Sequence[Any]]
+
+_KEYED = (base.KeyedModelHandler, base.MaybeKeyedModelHandler)
+
+
+def inner_handlers(handler: Any) -> Iterator[Any]:
+  """The handlers inside keyed, pre- and post-processing handlers, or the handler itself."""
+  mappings = getattr(handler, '_id_to_mh_map', None)
+  inside = list(mappings.values()) if mappings else [
+      inner for inner in (getattr(handler, name, None) for name in ('_unkeyed', '_base')) if inner is not None
+  ]
+  if not inside or not isinstance(handler, _WRAPPERS):
+    yield handler
+    return
+  for inner in inside:
+    yield from inner_handlers(inner)
+
+
+_WRAPPERS = _KEYED + (base._PreProcessingModelHandler, base._PostProcessingModelHandler, base._PrebatchedModelHandler)
+
+
+def takes_keys(handler: Any) -> bool:
+  """Whether a handler wants (key, example) tuples, as far as its class tells."""
+  if isinstance(handler, _KEYED):
+    return True
+  if isinstance(handler, (base._PreProcessingModelHandler, base._PostProcessingModelHandler)):
+    return takes_keys(handler._base)
+  declared = declared_example(type(handler))
+  return typing.get_origin(declared) is tuple or declared is tuple
+
+
+def says_example(handler: Any) -> bool:
+  """Whether a handler's class says what its examples are."""
+  return _known(declared_example(type(handler)))
+
+
+def _known(declared: Any) -> bool:
+  return declared is not None and declared is not Any and not isinstance(declared, typing.TypeVar)
+
+
+def declared_example(handler_class: type) -> Any:
+  """The first argument of `ModelHandler[…]` in the nearest base class that gives one."""
+  for cls in handler_class.__mro__:
+    for generic in cls.__dict__.get('__orig_bases__', ()):
+      origin = typing.get_origin(generic)
+      if isinstance(origin, type) and issubclass(origin, base.ModelHandler):
+        declared = typing.get_args(generic)[0]
+        if _known(declared):
+          return declared
+  return None
+
+
+def _preprocess_input(handler: Any) -> tuple[bool, Any]:
+  """Whether a function runs before the handler, and what that function says that it takes."""
+  fns = list(handler.get_preprocess_fns())
+  if not fns:
+    return False, None
+  try:
+    hints = typing.get_type_hints(fns[0])
+  except (TypeError, NameError):
+    return True, None
+  hints.pop('return', None)
+  return True, next(iter(hints.values()), None)
+
+
+def _class_name(cls: Any) -> str:
+  return f'{getattr(cls, "__module__", "")}.{getattr(cls, "__qualname__", "")}'
+
+
+def _family(declared: Any, handler: Any) -> str:
+  """Which library a declared example type belongs to."""
+  names = [_class_name(option) for option in (typing.get_args(declared) or (declared,))]
+  if len(names) > 1:  # Hugging Face takes tensors of either framework and says which one elsewhere.
+    return 'torch' if 'pt' in str(getattr(handler, '_framework', 'pt')) else 'tensorflow'
+  for family in ('numpy', 'pandas', 'torch', 'tensorflow', 'scipy', 'datatable'):
+    if names[0].startswith(f'{family}.'):
+      return family
+  return 'python'
+
+
+def example_adapter(handler: Any, is_tensor: bool = False) -> Adapt:
+  """A function from the values of an example column to what `handler` takes.
+
+  A handler that says nothing gets a declared tensor as a numpy array, and all else as Python values.
+  """
+  first = next(inner_handlers(handler))
+  preprocessed, declared = _preprocess_input(handler)
+  if not preprocessed:
+    declared = declared_example(type(first))
+  if typing.get_origin(declared) is dict:
+    return _dicts_of(_MAKERS[_family(typing.get_args(declared)[1], first)])
+  family = _family(declared, first)
+  if family == 'pandas':
+    return _data_frames
+  if family == 'numpy' and 'xgboost' in ''.join(cls.__module__ for cls in type(first).__mro__):
+    # XGBoost scores each example by itself and wants a matrix for it.
+    return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
+  make = _MAKERS['numpy' if family == 'python' and is_tensor else family]
+  if family in _WHOLE and not preprocessed and takes_arrays(first):
+    whole = _WHOLE[family]
+    return lambda values: whole(values) if _is_array(values) else [make(value) for value in values]
+  if make is _numpy:
+    # Numbers, lists of numbers and tensors are arrays already.
+    return lambda values: list(values) if _is_array(values[0]) else [make(value) for value in values]
+  return lambda values: [make(value) for value in values]
+
+
+def takes_arrays(handler: Any) -> bool:
+  """Whether a handler's inference function takes a batch as one array."""
+  functions = (getattr(handler, name, None) for name in ('_model_inference_fn', '_inference_fn'))
+  return any(getattr(function, 'takes_arrays', False) for function in functions)
+
+
+def _is_array(value: Any) -> bool:
+  return type(value) is np.ndarray
+
+
+def _dicts_of(make: Callable[[Any], Any]) -> Adapt:
+  """Rows and maps as dicts of what `make` makes."""
+
+  def adapt(values: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(values, Rows):
+      parts = [[make(part) for part in column] for column in values.columns.values()]
+      return [dict(zip(values.columns, row)) for row in zip(*parts)]
+    return [{name: make(part) for name, part in _parts(value)} for value in values]
+
+  return adapt
+
+
+def _parts(value: Any) -> Sequence[tuple[str, Any]]:
+  return list((value._asdict() if hasattr(value, '_asdict') else value).items())
+
+
+def _python(value: Any) -> Any:
+  return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _numpy(value: Any) -> Any:
+  # Rows and maps have no array form that a handler could expect.
+  return value if hasattr(value, '_asdict') or isinstance(value, (dict, str, bytes)) else np.asarray(value)
+
+
+def _library(name: str) -> Any:
+  return importlib.import_module(name)
+
+
+def _data_frames(values: Sequence[Any]) -> Sequence[Any]:
+  pandas = _library('pandas')
+  if isinstance(values, Rows):
+    columns = {name: column if np.ndim(column) == 1 else list(column) for name, column in values.columns.items()}
+    frame = pandas.DataFrame(columns)
+    return [frame.iloc[[i]] for i in range(len(values))]
+  rows = [dict(_parts(value)) if hasattr(value, '_asdict') or isinstance(value, dict) else value for value in values]
+  frame = pandas.DataFrame(rows if isinstance(rows[0], dict) else [np.atleast_1d(row) for row in rows])
+  return [frame.iloc[[i]] for i in range(len(rows))]
+
+
+# A batch that is one array, for handlers that take it so.
+_WHOLE: dict[str, Callable[[Any], Any]] = {
+    'numpy': lambda values: values,
+    'torch': lambda values: _library('torch').from_numpy(values),
+}
+
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    'python': _python,
+    'numpy': _numpy,
+    'torch': lambda value: _library('torch').as_tensor(value),
+    'tensorflow': lambda value: _library('tensorflow').convert_to_tensor(value),
+    'scipy': lambda value: _library('scipy.sparse').csr_matrix(np.atleast_2d(value)),
+    'datatable': lambda value: _library('datatable').Frame(np.atleast_2d(value)),
+    'pandas': lambda value: _data_frames([value])[0],
+}
+
+
+def fits_unkeyed(handler: Any) -> Optional[str]:
+  """Why a handler cannot take examples without keys; None when it can."""
+  if isinstance(handler, base.MaybeKeyedModelHandler) or not takes_keys(handler):
+    return None
+  return f'{type(handler).__name__} takes (key, example) pairs'

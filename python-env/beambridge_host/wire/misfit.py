@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A value that does not fit its declared type, in words."""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from apache_beam.portability.api import schema_pb2
+
+from beambridge_host.wire.tensors import Forms
+
+
+class Misfit(Exception):
+  """A value that does not fit; `path` leads to it from the declared field."""
+
+  def __init__(self, value: Any, declared: str, why: str = '') -> None:
+    super().__init__(value, declared, why)
+    self.value = value
+    self.declared = declared
+    self.why = why
+    self.path = ''
+
+  def describe(self, field: str) -> str:
+    text = f'{field}{self.path}: {describe(self.value)} does not fit the declared type {self.declared}'
+    return f'{text}: {self.why}' if self.why else text
+
+
+def describe(value: Any) -> str:
+  """A value's Python type, and as much of it as helps."""
+  kind = type(value)
+  name = kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'
+  shape = getattr(value, 'shape', None)
+  if shape is not None and not np.isscalar(value):
+    return f'{name} of shape {tuple(shape)} and type {getattr(value, "dtype", "unknown")}'
+  text = repr(value.item()) if isinstance(value, np.generic) else repr(value)
+  return f'{name} {text}' if len(text) <= 60 else f'{name} {text[:59]}…'
+
+
+def type_name(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> str:
+  """A declared type as TypeScript writes it."""
+  if forms.tensor is not None:
+    return f'nullable({forms.tensor})' if field_type.nullable else str(forms.tensor)
+  info = field_type.WhichOneof('type_info')
+  if info == 'atomic_type':
+    name = {
+        schema_pb2.BYTE: 'int8', schema_pb2.FLOAT: 'float32', schema_pb2.DOUBLE: 'float64'
+    }.get(field_type.atomic_type) or schema_pb2.AtomicType.Name(field_type.atomic_type).lower()
+  elif info == 'map_type':
+    name = f'map({type_name(field_type.map_type.key_type)}, {type_name(field_type.map_type.value_type, forms.part("v"))})'
+  elif info == 'row_type':
+    name = f'row({", ".join(field.name for field in field_type.row_type.schema.fields)})'
+  elif info == 'logical_type':
+    name = field_type.logical_type.urn
+  else:
+    name = f'{(info or "unknown").removesuffix("_type")}({type_name(getattr(field_type, info).element_type, forms.part("e"))})'
+  return f'nullable({name})' if field_type.nullable else name

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Columns of predictions: what a model handler returned, converted and packed.
+
+A batch of numpy arrays of one shape is checked and packed as one array. Everything else goes the slow
+way, value by value, which names the first that does not fit.
+"""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+from typing import Any, Iterable, Optional, Sequence
+
+import numpy as np
+from apache_beam.portability.api import schema_pb2
+
+from beambridge_host.wire.columns import ColumnWriter, element_type, number_type
+from beambridge_host.wire.conversions import as_numpy, converter, exactly, fields_of, tensor_array
+from beambridge_host.wire.misfit import Misfit
+from beambridge_host.wire.tensors import Forms, Tensor, tensor_of
+
+
+def _in_columns(field: schema_pb2.Field) -> bool:
+  """Whether a column holds values of this type other than one by one: isPacked in src/ml/row-columns.ts."""
+  listed = element_type(field.type)
+  if tensor_of(field) is not None or number_type(listed if listed is not None else field.type) is not None:
+    return True
+  if field.type.nullable or field.type.WhichOneof('type_info') != 'row_type':
+    return False
+  fields = field.type.row_type.schema.fields
+  return any(map(_in_columns, fields)) and all(each.name != '__proto__' for each in fields)
+
+
+class PredictionColumn:
+  """Converts and packs the values of one declared field of the output."""
+
+  def __init__(self, field: schema_pb2.Field) -> None:
+    self._convert = converter(field.type, Forms.of(field))
+    self._writer = ColumnWriter(field)
+    self._is_list = element_type(field.type) is not None
+    self._tensor = tensor_of(field)
+    is_row = field.type.WhichOneof('type_info') == 'row_type' and _in_columns(field)
+    self._fields = {each.name: PredictionColumn(each) for each in field.type.row_type.schema.fields} if is_row else {}
+
+  def pack(self, values: Sequence[Any]) -> bytes:
+    """The column of these values. Raises Misfit for the first that does not fit."""
+    if isinstance(values, np.ndarray):
+      whole = self._whole(values)
+      if whole is not None:
+        return whole
+      values = list(values)
+    if self._tensor is not None:
+      return self._writer.write_tensors(self._tensors(self._tensor, values))
+    packed = self._packed(values)
+    # The slow way is right for every value, and finds the one that is wrong.
+    return packed if packed is not None else self._writer.write([self._convert(value) for value in values])
+
+  def _whole(self, values: np.ndarray) -> Optional[bytes]:
+    """The column of values that are one array already, where it is of the declared type."""
+    if self._tensor is not None:
+      block = exactly(values, self._tensor.dtype) if self._tensor.fits(values.shape[1:]) else None
+      return None if block is None else self._writer.write_tensors(block)
+    if self._writer.dtype is None or not values.size:
+      return None
+    if self._is_list:
+      block = self._fits(values) if values.ndim == 2 else None
+      return None if block is None else self._writer.write_block(block)
+    if values.size > len(values) or values.dtype.type not in _NUMPY_NUMBERS:
+      return None
+    # An array of one element holds a number.
+    numbers = self._fits(values.reshape(len(values)))
+    return None if numbers is None else self._writer.write_numbers(numbers)
+
+  def _packed(self, values: Sequence[Any]) -> Optional[bytes]:
+    if self._fields:
+      return self._rows(values)
+    if self._writer.dtype is None or not len(values):
+      return None
+    if self._is_list:
+      arrays = [as_numpy(value) for value in values]
+      if not all(isinstance(array, np.ndarray) and array.ndim == 1 and array.size for array in arrays):
+        return None
+      if len({(array.shape, array.dtype) for array in arrays}) == 1:
+        block = self._fits(np.stack(arrays))
+        return None if block is None else self._writer.write_block(block)
+      fast = [self._fits(array) for array in arrays]
+      return None if any(array is None for array in fast) else self._writer.write_lists(fast)
+    if set(map(type, values)) <= _NUMPY_NUMBERS:
+      numbers = self._fits(np.asarray(values))
+      return None if numbers is None else self._writer.write_numbers(numbers)
+    return None
+
+  def _fits(self, numbers: np.ndarray) -> Optional[np.ndarray]:
+    return exactly(numbers, self._writer.dtype)
+
+  def _rows(self, values: Sequence[Any]) -> Optional[bytes]:
+    rows = [fields_of(value) for value in values]
+    if any(row is None or any(name not in self._fields for name in row) for row in rows):
+      return None
+    try:
+      columns = [column.pack([row.get(name) for row in rows]) for name, column in self._fields.items()]
+    except Misfit:
+      return None
+    return self._writer.write_rows(columns)
+
+  def _tensors(self, tensor: Tensor, values: Sequence[Any]) -> Any:
+    if not len(values):
+      return np.empty((0, *(size or 0 for size in tensor.shape)), tensor.dtype)
+    found = [as_numpy(value) for value in values]
+    kinds = {(value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None for value in found}
+    if len(kinds) == 1 and None not in kinds and tensor.fits(found[0].shape):
+      block = exactly(np.stack(found), tensor.dtype)
+      if block is not None:
+        return block
+    arrays = [tensor_array(tensor, value) for value in found]
+    return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
+
+
+_NUMPY_NUMBERS: Iterable[type] = frozenset(
+    (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.float16, np.float32, np.float64))

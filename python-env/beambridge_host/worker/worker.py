@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m beambridge_host.worker.worker`: one Python SDK harness, started and fed by the host's worker pool.
+
+It imports what workers need (or is a fork of a process that has: see `zygote`), then waits for a line
+of JSON on standard input that says whose worker it is. So it can be started before anybody asks for it. The end of standard input is the end of the
+host, and of this process. Log records go to standard output as JSON lines.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, Callable, NoReturn
+
+import grpc
+
+from beambridge_host.worker import own_folder
+from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
+from beambridge_host.worker.preload import preload
+
+# What Beam gives a worker that was told nothing else (WorkerOptions.max_cache_memory_usage_mb).
+_STATE_CACHE_BYTES = 100 << 20
+
+# At its end a bundle waits for the nap of the thread that looks which step is at work. Beam's naps grow to 200 ms, for
+# a bundle of 150 ms to 25.
+_SAMPLING_PERIOD_MS = 10
+
+# Of interest to those who look for a fault in a harness; the host's own log says what matters.
+_CHATTY = ('apache_beam.runners.worker.sdk_worker', 'apache_beam.runners.worker.data_plane')
+
+
+def _end_with_host() -> None:
+  while os.read(sys.stdin.fileno(), 4096):
+    pass
+  os._exit(0)
+
+
+def _harness_class() -> Any:
+  from apache_beam.portability.api import beam_fn_api_pb2  # pylint: disable=import-outside-toplevel
+  from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel
+
+  class Harness(sdk_worker.SdkHarness):
+    """A harness that leaves the telling of a failure to the runner, which gets the whole traceback."""
+
+    def _execute(self, task: Callable[[], Any], request: Any) -> None:
+      with statesampler.instruction_id(request.instruction_id):
+        try:
+          response = task()
+        except BaseException:  # pylint: disable=broad-except
+          response = beam_fn_api_pb2.InstructionResponse(
+              instruction_id=request.instruction_id, error=traceback.format_exc())
+        self._responses.put(response)
+
+  return Harness
+
+
+def _serve(order: dict[str, str]) -> None:
+  try:
+    harness = _harness_class()(
+        order['control'], worker_id=order['worker_id'], state_cache_size=_STATE_CACHE_BYTES)
+  except grpc.FutureTimeoutError:
+    raise RuntimeError(f'the runner does not answer at its control endpoint {order["control"]}') from None
+  try:
+    harness.run()
+  except grpc.RpcError as error:
+    # Runners end a worker by closing its streams, some of them without a word.
+    logging.getLogger('beambridge_host').debug('The control stream broke: %s', error)
+
+
+def prepare() -> None:
+  """Imports what every worker needs."""
+  from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
+  from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
+  from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel,unused-import
+
+  statesampler.StateSampler.__init__.__defaults__ = (_SAMPLING_PERIOD_MS,)
+  own_folder.use_for_beam()
+  pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
+
+
+def _await_order(channel: Channel, log_level: str, modules: list[str]) -> NoReturn:
+  """Imports what is missing, waits for an order and serves it."""
+  code = 0
+  try:
+    prepare()
+    from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel
+
+    # Prism keeps one table of the short names of metrics for all workers of a job.
+    sdk_worker.SHORT_ID_CACHE._last_short_id = os.getpid() << 20
+    preload(modules)
+    send_logs(channel, log_level)
+    if log_level != 'DEBUG':
+      for name in _CHATTY:
+        logging.getLogger(name).setLevel('WARNING')
+    line = sys.stdin.buffer.readline()
+    if line:
+      threading.Thread(target=_end_with_host, name='end-with-host', daemon=True).start()
+      _serve(json.loads(line))
+  except BaseException as error:  # pylint: disable=broad-except
+    channel.send({'failure': f'{type(error).__name__}: {error}'})
+    code = 1
+  # Threads may still run user code whose runner is gone: nothing of it is worth waiting for.
+  os._exit(code)
+
+
+def forked(modules: list[str]) -> Callable[[int, int, str], None]:
+  """The same for a copy of the zygote: its input and output come as file descriptors."""
+
+  def work(stdin: int, stdout: int, log_level: str) -> None:
+    os.dup2(stdin, 0)
+    os.close(stdin)
+    channel = Channel(os.fdopen(stdout, 'w', encoding='utf-8'))
+    send_logs(channel, 'ERROR')
+    numpy_random = sys.modules.get('numpy.random')
+    if numpy_random is not None:
+      numpy_random.seed()  # Or all workers would draw the same numbers.
+    _await_order(channel, log_level, modules)
+
+  return work
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(prog='beambridge_host.worker.worker', description=__doc__)
+  parser.add_argument('--log-level', default='INFO', help='least level of log records')
+  parser.add_argument('--preload', action='append', default=[], help='module to import early')
+  arguments = parser.parse_args()
+  sys.argv = sys.argv[:1]  # Beam parses the arguments of the process wherever it finds none of its own.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  channel = claim_stdout()
+  # Beam warns about optional packages while it is imported; the host has done so already.
+  send_logs(channel, 'ERROR')
+  _await_order(channel, arguments.log_level, arguments.preload)
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which rows may fail, and how many.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { type Coder, JsCoder } from '../../coders/index.ts';
+import { P, type PCollection } from '../../pipeline/index.ts';
+import {
+  type CombineFn,
+  combineGlobally,
+  flatten,
+  mapStep,
+  windowParam,
+} from '../../transforms/index.ts';
+import type { FailedInference } from './dead-letters.ts';
+
+interface Counts {
+  readonly rows: number;
+  readonly failed: number;
+}
+
+const sum: CombineFn<Counts, Counts, Counts> = {
+  createAccumulator: () => ({ rows: 0, failed: 0 }),
+  addInput: (a, b) => ({ rows: a.rows + b.rows, failed: a.failed + b.failed }),
+  mergeAccumulators: (all) => {
+    let total: Counts = { rows: 0, failed: 0 };
+    for (const { rows, failed } of all) {
+      total = { rows: total.rows + rows, failed: total.failed + failed };
+    }
+    return total;
+  },
+  extractOutput: (counts) => counts,
+};
+
+const anyCoder = new JsCoder() as Coder<unknown>;
+const countsCoder = anyCoder as Coder<Counts>;
+
+/**
+ * Fails the run when more than a share of the rows of a window failed: what Beam's
+ * `with_exception_handling(threshold=…)` does, by rows.
+ */
+export function checkThreshold(
+  predictions: PCollection<unknown>,
+  failed: PCollection<unknown>,
+  threshold: number,
+  transform: string,
+): void {
+  const scored = (): Counts => ({ rows: 1, failed: 0 });
+  const bad = (): Counts => ({ rows: 1, failed: 1 });
+  const window = windowParam();
+  const check = (counts: Counts, context: { window: typeof window }) => {
+    if (counts.failed <= counts.rows * threshold) return null;
+    const share = `${counts.failed} of ${counts.rows} rows`;
+    throw new BeamBridgeError(
+      'DEAD_LETTER_THRESHOLD',
+      `${share} in window ${context.window.lookup()} failed, and at most a share of ${threshold} may`,
+      { transform, hint: 'Look at what fails with the threshold left out, or raise it.' },
+    );
+  };
+  P([
+    predictions.apply(mapStep('CountScored', scored, countsCoder)),
+    failed.apply(mapStep('CountFailed', bad, countsCoder)),
+  ])
+    .apply(flatten<Counts>())
+    .apply(combineGlobally(sum))
+    .apply(mapStep('CheckThreshold', check, anyCoder, { window }));
+}
+
+/** Fails the run for a row that failed with another error than these. */
+export function onlyThese(
+  failed: PCollection<FailedInference<unknown>>,
+  errorTypes: readonly string[],
+  transform: string,
+): PCollection<FailedInference<unknown>> {
+  const check = (failure: FailedInference<unknown>) => {
+    const { errorType, message, traceback } = failure;
+    if (errorTypes.includes(errorType)) return failure;
+    throw new BeamBridgeError('DEAD_LETTER_REFUSED', `a row failed with ${errorType}: ${message}`, {
+      transform,
+      hint: `Dead letters are only for ${errorTypes.join(', ')}.`,
+      detail: traceback,
+    });
+  };
+  return failed.apply(
+    mapStep('CheckErrorTypes', check, anyCoder as Coder<FailedInference<unknown>>),
+  );
+}

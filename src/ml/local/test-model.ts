@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// A function of a test's in place of Python's model; all around it stays what production runs.
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { BeamBridgeError } from '../../base/index.ts';
+import { BytesCoder } from '../../coders/index.ts';
+import { ParDo, type UserFunction } from '../../pipeline/index.ts';
+import { PackedAnswers } from '../packing/packed-answers.ts';
+import type { InferenceTypes } from '../packing/packing.ts';
+import { type Packed, step } from '../steps.ts';
+
+/** Which `RunInference` a {@link TestModel} stands for. */
+export interface TestModelRequest {
+  /** Unique name of the transform. */
+  readonly transform: string;
+  /** Handler's name or source text, as the pipeline gave it. */
+  readonly modelLoader: string;
+  /** Arguments for the model loader. */
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Keys of the examples, with `RunInference.ofKVs`. */
+  readonly keys: readonly unknown[] | undefined;
+}
+
+/**
+ * A model for tests: examples in, as many predictions out, in the same order. How many examples come
+ * at once depends on the runner and says nothing.
+ */
+export type TestModel<ExampleT = never> = (
+  examples: ExampleT[],
+  request: TestModelRequest,
+) => readonly unknown[] | Promise<readonly unknown[]>;
+
+/** Test models by the unique name of the transform, or by the name of the model handler. */
+export type TestModels = Readonly<Record<string, TestModel>>;
+
+const models = new AsyncLocalStorage<TestModel | TestModels>();
+
+/**
+ * Puts a function in the place of every Python model of the pipelines that are constructed within
+ * `run`. Neither Python nor the model is needed then, and the pipeline's code does not change.
+ *
+ * All else is as in production: examples and predictions are checked against their declared types
+ * (`ROW_MISMATCH`, `INFERENCE_MISMATCH`), keys, timestamps and windows stay with their elements, and
+ * with dead letters an example for which the function throws is a failed one.
+ *
+ * @param model - one function for all, or several by the name of the transform (given by `withName`)
+ *   or of the model handler
+ * @param run - runs the pipelines; whatever it returns is returned
+ * @throws `INVALID_ARGUMENT` when a `RunInference` is applied that no name fits
+ *
+ * @example
+ * ```ts
+ * await withTestModel(
+ *   (examples: number[][]) => examples.map((pixels) => pixels.indexOf(Math.max(...pixels))),
+ *   () => createRunner({ runner: 'node' }).run(scoreDigits),
+ * );
+ * ```
+ */
+export function withTestModel<R, ExampleT = unknown>(
+  model: TestModel<ExampleT> | TestModels,
+  run: () => R,
+): R {
+  const given = typeof model === 'function' ? [model] : Object.values(model ?? {});
+  if (given.length === 0 || given.some((one) => typeof one !== 'function')) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'withTestModel was given no model', {
+      hint: 'Give a function of the examples, (examples) => predictions, or an object of such functions by name.',
+    });
+  }
+  return models.run(model as TestModel | TestModels, run);
+}
+
+/**
+ * What stands in for Python's transform where a test model is in force; undefined elsewhere.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT` when there are models, but none for this transform
+ */
+export function testModelStep(
+  types: InferenceTypes,
+  hasFailures: boolean,
+  request: Omit<TestModelRequest, 'keys'>,
+): Packed | undefined {
+  const given = models.getStore();
+  if (!given) return undefined;
+  const model = typeof given === 'function' ? given : choose(given, request);
+  const answers = new PackedAnswers(
+    types,
+    {
+      what: 'the test model',
+      use: ([update]) => update?.path || 'test model',
+      predict: (examples, keys) => (model as TestModel<unknown>)(examples, { ...request, keys }),
+    },
+    hasFailures,
+  );
+  const user: UserFunction = { kind: 'map', fn: (batch) => answers.answer(batch as Uint8Array) };
+  return step(new ParDo<Uint8Array, Uint8Array>(user, new BytesCoder()), 'TestModel');
+}
+
+function choose(
+  given: TestModels,
+  { transform, modelLoader }: { transform: string; modelLoader: string },
+) {
+  const model = [transform, transform.split('/').at(-1)!, modelLoader]
+    .filter((name) => Object.hasOwn(given, name))
+    .map((name) => given[name])[0];
+  if (model) return model;
+  const names = Object.keys(given).map((name) => JSON.stringify(name));
+  throw new BeamBridgeError('INVALID_ARGUMENT', `no test model is named for ${transform}`, {
+    transform,
+    hint: `Those given are for ${names.join(', ')}. Name the transform with withName('…', RunInference.of(…)), or give one function for all.`,
+  });
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many values of one declared type as bytes: a column of a packed batch. The other end, and the
+// description of the bytes, is python-env/beambridge_host/wire/columns.py.
+
+import { endianness } from 'node:os';
+import { BeamBridgeError, ByteReader, type ByteWriter } from '../../base/index.ts';
+import {
+  type FieldType,
+  isTypedArrayKind,
+  RowCoder,
+  TYPED_ARRAY_KINDS,
+} from '../../coders/index.ts';
+import type { SchemaType } from '../../schema/index.ts';
+import { type ColumnBuilder, columnBuilder, EQUAL_LISTS, NUMBERS } from './column-builder.ts';
+import { type NumberKind, type Numbers, numberKind, WIRE_TYPES } from './number-store.ts';
+import { isPackedRow, ROWS, RowColumn } from './row-columns.ts';
+import { RAGGED_TENSORS, TENSORS, TensorColumn } from './tensor-columns.ts';
+
+const CODED = 0;
+
+/** Typed arrays have the byte order of the machine, and columns are little-endian. */
+const CAN_PACK = endianness() === 'LE';
+
+/** Writes and reads columns of one declared field. */
+export class ColumnCodec {
+  private readonly element: FieldType | undefined;
+  private readonly kind: NumberKind | undefined;
+  private readonly coder: RowCoder;
+  private readonly tensors: TensorColumn | undefined;
+  private readonly rows: RowColumn | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly type: SchemaType,
+  ) {
+    if (type.kind === 'array' || type.kind === 'iterable') this.element = type.element;
+    this.kind = CAN_PACK ? numberKind(this.element ?? type) : undefined;
+    if (CAN_PACK && type.kind === 'tensor') this.tensors = new TensorColumn(name, type);
+    if (CAN_PACK && type.kind === 'row' && isPackedRow(type)) {
+      this.rows = new RowColumn(
+        type.fields.map((field) => [field.name, new ColumnCodec(field.name, field.type)]),
+      );
+    }
+    this.coder = new RowCoder({ kind: 'row', fields: [{ name, type }] });
+  }
+
+  /** A column of this field to build a value at a time, where the type has such columns. */
+  builder(): ColumnBuilder | undefined {
+    if (this.rows) return this.rows.builder();
+    return this.kind && columnBuilder(this.kind, this.element !== undefined);
+  }
+
+  /** @throws BeamBridgeError `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` for a value of another type */
+  write(values: readonly unknown[], out: ByteWriter): void {
+    const packed = this.built(values) ?? this.tensors?.pack(values) ?? this.rows?.pack(values);
+    if (packed) {
+      for (const part of packed) out.bytes(part);
+      return;
+    }
+    // Right for every type, and names the value that does not fit.
+    out.byte(CODED);
+    for (const value of values) this.coder.encode({ [this.name]: value }, out);
+  }
+
+  private built(values: readonly unknown[]): Uint8Array[] | undefined {
+    const builder = this.builder();
+    return builder?.addAll(values) ? builder.parts() : undefined;
+  }
+
+  /** @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA` */
+  read(bytes: Uint8Array, count: number): unknown[] {
+    const next = this.reader(bytes, count);
+    return Array.from({ length: count }, () => next());
+  }
+
+  /**
+   * Gives a column's values one after the other, each made when it is asked for.
+   *
+   * @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA`, from what is returned as well
+   */
+  reader(bytes: Uint8Array, count: number): () => unknown {
+    const input = new ByteReader(bytes);
+    const kind = input.byte();
+    if (kind === CODED) return () => this.coder.decode(input, true)[this.name];
+    if ((kind === TENSORS || kind === RAGGED_TENSORS) && this.tensors) {
+      return inOrder(this.tensors.read(kind, input, count));
+    }
+    if (kind === ROWS && this.rows) return this.rows.reader(input, count);
+    const wire = input.byte();
+    if (kind === NUMBERS) return inOrder(this.numbers(input, wire, this.type));
+    const lengths = copyInto(Uint32Array, input.bytes(4 * (kind === EQUAL_LISTS ? 1 : count)));
+    const all = this.numbers(input, wire, this.element);
+    const Typed = typedArrayOf(this.type);
+    let row = 0;
+    let start = 0;
+    return () => {
+      const length = lengths[kind === EQUAL_LISTS ? 0 : row++]!;
+      const list = listOf(all, start, length, Typed);
+      start += length;
+      return list;
+    };
+  }
+
+  /** The rest of the column in the declared JavaScript type. */
+  private numbers(input: ByteReader, wire: number, type: FieldType | undefined): Values {
+    const Wire = WIRE_TYPES[wire];
+    if (!Wire) {
+      throw new BeamBridgeError('MALFORMED_DATA', `a column has numbers of unknown type ${wire}`);
+    }
+    const numbers = copyInto(Wire as Float64ArrayConstructor, input.rest()) as
+      | Numbers
+      | BigInt64Array;
+    if (type?.kind === 'bigint64')
+      return Array.from<number | bigint, bigint>(numbers, (value) => BigInt(value));
+    if (!(numbers instanceof BigInt64Array)) return numbers;
+    return Array.from(numbers, (value) => {
+      if (Number.isSafeInteger(Number(value))) return Number(value);
+      throw new BeamBridgeError(
+        'INT64_OUT_OF_RANGE',
+        `field ${this.name} holds ${value}, outside the integers that a number holds exactly (±2^53 - 1)`,
+        { hint: 'Declare the field bigint64 and use bigint values.' },
+      );
+    });
+  }
+}
+
+/** Numbers in the declared JavaScript type. */
+type Values = Numbers | number[] | bigint[];
+
+function inOrder(values: ArrayLike<unknown>): () => unknown {
+  let next = 0;
+  return () => values[next++];
+}
+
+/** The typed array of a declared list of numbers, if it is to be one. */
+function typedArrayOf(type: FieldType): Float64ArrayConstructor | undefined {
+  if (type.kind !== 'array' || !type.typed || !isTypedArrayKind(type.element.kind))
+    return undefined;
+  return TYPED_ARRAY_KINDS[type.element.kind] as Float64ArrayConstructor;
+}
+
+function listOf(
+  all: Values,
+  start: number,
+  length: number,
+  Typed: Float64ArrayConstructor | undefined,
+): unknown {
+  if (Typed) return Typed.from(all.slice(start, start + length) as number[]);
+  // Not Array.from or slice: those ask each typed array for an iterator, which takes four times as long.
+  const list = new Array<number | bigint>(length);
+  for (let j = 0; j < length; j++) list[j] = all[start + j]!;
+  return list;
+}
+
+/** A copy, because a view must start at a multiple of its element's size. */
+function copyInto<A>(
+  Type: { new (buffer: ArrayBuffer): A; readonly BYTES_PER_ELEMENT: number },
+  bytes: Uint8Array,
+): A {
+  if (bytes.length % Type.BYTES_PER_ELEMENT !== 0) {
+    throw new BeamBridgeError('MALFORMED_DATA', 'a column of numbers ends inside a number');
+  }
+  return new Type(new Uint8Array(bytes).buffer);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model of this process in the place of Python's: it takes and gives the same packed batches, so
+// that all around it stays the same. See packing.ts for the bytes.
+
+import { BeamBridgeError, ByteReader, ByteWriter } from '../../base/index.ts';
+import { type Failure, failureOf, isMisfit, writeFailures } from '../failures/dead-letters.ts';
+import { readUpdates, type Update } from '../updates/updates.ts';
+import { ColumnCodec } from './columns.ts';
+import { type InferenceTypes, predictedFields } from './packing.ts';
+
+/** What answers the examples of a batch. */
+export interface InProcessModel {
+  /** What errors call it, such as `the test model`. */
+  readonly what: string;
+  /**
+   * Makes the model ready for a batch. Gives its identity, which comes out as `model_id` where that is
+   * declared.
+   *
+   * @param updates - the models that may score the batch, newest first
+   */
+  use(updates: readonly Update[]): string | null | Promise<string | null>;
+  /** One prediction for each example, in order. Throws when the examples cannot be scored. */
+  predict(
+    examples: unknown[],
+    keys: unknown[] | undefined,
+  ): readonly unknown[] | Promise<readonly unknown[]>;
+}
+
+/** @throws BeamBridgeError `INFERENCE_MISMATCH` unless there is one prediction for each example */
+export function checkCount(what: string, predictions: unknown, count: number): void {
+  if (Array.isArray(predictions) && predictions.length === count) return;
+  const found = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
+  throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${found} for ${count} examples`, {
+    hint: 'A model gives an array with one prediction for each example, in order.',
+  });
+}
+
+/** A row's prediction, or why it has none. */
+type Outcome = { prediction: unknown } | { failure: Failure };
+
+/** Answers packed batches as Python does. */
+export class PackedAnswers {
+  private readonly examples: ColumnCodec;
+  private readonly keys: ColumnCodec | undefined;
+  private readonly predicted: readonly (readonly [string, ColumnCodec])[];
+
+  constructor(
+    types: InferenceTypes,
+    private readonly model: InProcessModel,
+    private readonly hasFailures: boolean,
+  ) {
+    this.examples = new ColumnCodec('example', types.example);
+    this.keys = types.key && new ColumnCodec('key', types.key);
+    this.predicted = predictedFields(types).map(([name, type]) => [
+      name,
+      new ColumnCodec(name, type),
+    ]);
+  }
+
+  /**
+   * @throws BeamBridgeError `INFERENCE_MISMATCH` for predictions that do not fit; whatever the model
+   *   throws, where failed rows have no output of their own
+   */
+  async answer(batch: Uint8Array): Promise<Uint8Array> {
+    const input = new ByteReader(batch);
+    const count = input.varint();
+    const modelId = await this.model.use(readUpdates(input.prefixedBytes()));
+    input.prefixedBytes();
+    const keyColumn = input.prefixedBytes();
+    const keys = this.keys?.read(keyColumn, count);
+    const examples = this.examples.read(input.prefixedBytes(), count);
+    const outcomes = this.hasFailures
+      ? await this.inHalves(examples, keys)
+      : (await this.predict(examples, keys)).map((prediction) => ({ prediction }));
+    const failures = new Map<number, Failure>();
+    const predictions: unknown[] = [];
+    outcomes.forEach((outcome, row) => {
+      if ('failure' in outcome) failures.set(row, outcome.failure);
+      else predictions.push(outcome.prediction);
+    });
+    const out = new ByteWriter();
+    out.prefixedBytes(batch);
+    if (this.hasFailures) out.prefixed((part) => writeFailures(failures, part));
+    for (const [name, codec] of this.predicted) {
+      const values = name === 'inference' ? predictions : predictions.map(() => modelId);
+      out.prefixed((column) => this.writeColumn(name, codec, values, column));
+    }
+    return out.detach();
+  }
+
+  private async predict(
+    examples: unknown[],
+    keys: unknown[] | undefined,
+  ): Promise<readonly unknown[]> {
+    const predictions = await this.model.predict([...examples], keys);
+    checkCount(this.model.what, predictions, examples.length);
+    return predictions;
+  }
+
+  /** What the model gives, with exactly the bad rows failed: a batch that fails is tried in halves. */
+  private async inHalves(examples: unknown[], keys: unknown[] | undefined): Promise<Outcome[]> {
+    let predictions: readonly unknown[];
+    try {
+      predictions = await this.predict(examples, keys);
+    } catch (error) {
+      if (examples.length === 1) return [{ failure: failureOf(error, 'inference') }];
+      const half = examples.length >> 1;
+      return [
+        ...(await this.inHalves(examples.slice(0, half), keys?.slice(0, half))),
+        ...(await this.inHalves(examples.slice(half), keys?.slice(half))),
+      ];
+    }
+    return predictions.map((prediction) => this.checked(prediction));
+  }
+
+  private checked(prediction: unknown): Outcome {
+    try {
+      this.writeColumn('inference', this.predicted[0]![1], [prediction], new ByteWriter());
+      return { prediction };
+    } catch (error) {
+      return { failure: failureOf(error, 'prediction') };
+    }
+  }
+
+  private writeColumn(
+    name: string,
+    codec: ColumnCodec,
+    values: readonly unknown[],
+    out: ByteWriter,
+  ): void {
+    try {
+      codec.write(values, out);
+    } catch (error) {
+      if (!isMisfit(error)) throw error;
+      const hint =
+        name === 'inference'
+          ? `Declare the type that the model gives, or convert in ${this.model.what}.`
+          : 'Declare model_id: nullable(string).';
+      throw new BeamBridgeError('INFERENCE_MISMATCH', error.shortMessage, { hint });
+    }
+  }
+}

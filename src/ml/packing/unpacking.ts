@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answered batches to predictions, and to failed rows where those have an output of their own.
+
+import { ByteReader } from '../../base/index.ts';
+import { type DoFn, type TaggedOutput, TimestampedValue, tagged } from '../../transforms/index.ts';
+import { FAILED, type Failure, readFailures } from '../failures/dead-letters.ts';
+import { timestampsIn } from './batch-rows.ts';
+import { ColumnCodec } from './columns.ts';
+import type { InferenceTypes } from './packing.ts';
+
+const NONE: ReadonlyMap<number, Failure> = new Map();
+
+/** An output row. */
+interface Prediction {
+  example: unknown;
+  inference: unknown;
+  model_id?: unknown;
+}
+
+/** Batches with predictions to rows, each at its own time. */
+export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
+  private readonly examples: ColumnCodec;
+  private readonly keys: ColumnCodec | undefined;
+  private readonly inferences: ColumnCodec;
+  private readonly modelIds: ColumnCodec | undefined;
+  /** A row with its fields in their declared order, which copies of it keep. */
+  private readonly blank: Prediction;
+
+  constructor(
+    types: InferenceTypes,
+    /** Names of the output's fields, in their declared order. */
+    fields: readonly string[],
+    /** Whether answers say which rows failed. */
+    private readonly hasFailures = false,
+  ) {
+    this.examples = new ColumnCodec('example', types.example);
+    this.keys = types.key && new ColumnCodec('key', types.key);
+    this.inferences = new ColumnCodec('inference', types.inference);
+    this.modelIds = types.modelId && new ColumnCodec('model_id', types.modelId);
+    this.blank = Object.fromEntries(fields.map((name) => [name, null])) as object as Prediction;
+  }
+
+  /** Gives rows one by one, each made when it is asked for: those of a whole batch are much to keep. */
+  *process(answer: Uint8Array): Generator<TimestampedValue<unknown> | TaggedOutput<unknown>> {
+    const input = new ByteReader(answer);
+    const batch = new ByteReader(input.prefixedBytes());
+    const count = batch.varint();
+    batch.prefixedBytes();
+    const timestamps = timestampsIn(batch);
+    const keyColumn = batch.prefixedBytes();
+    const nextKey = this.keys?.reader(keyColumn, count);
+    const nextExample = this.examples.reader(batch.prefixedBytes(), count);
+    const failures = this.hasFailures ? readFailures(input.prefixedBytes()) : NONE;
+    const predicted = count - failures.size;
+    const nextInference = this.inferences.reader(input.prefixedBytes(), predicted);
+    const nextModelId = this.modelIds?.reader(input.prefixedBytes(), predicted);
+    for (let i = 0; i < count; i++) {
+      const key = nextKey?.();
+      const example = nextExample();
+      const timestamp = timestamps[i]!;
+      const failure = failures.get(i);
+      if (failure) {
+        const element = nextKey ? { key, value: example } : example;
+        yield tagged(FAILED, new TimestampedValue({ element, ...failure }, timestamp));
+        continue;
+      }
+      const row = { ...this.blank };
+      row.example = example;
+      row.inference = nextInference();
+      if (nextModelId) row.model_id = nextModelId();
+      yield new TimestampedValue(nextKey ? { key, value: row } : row, timestamp);
+    }
+  }
+}
