@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -143,6 +143,34 @@ test('an environment that looks whole but does not work is built anew when verif
   assert.equal(await builds(), 1);
   await ensure({ verify: true });
   assert.equal(await builds(), 2);
+});
+
+test('a check that is killed, or fails for another reason, leaves an environment as it is', async () => {
+  const { python } = await ensure();
+  const folder = path.dirname(path.dirname(python));
+  const { ino } = await stat(folder);
+  await writeFile(path.join(folder, 'broken'), '');
+  // 1: an exception that is no ImportError; 137: ended by SIGKILL, as when memory is short.
+  for (const status of ['1', '137']) {
+    process.env.FAKE_PYTHON_STATUS = status;
+    await ensure({ verify: true });
+  }
+  assert.equal(await builds(), 1);
+  assert.equal((await stat(folder)).ino, ino);
+});
+
+test('a damaged environment stays until another one has been built, and what was half built goes', async () => {
+  const { python, key } = await ensure();
+  const folder = path.dirname(path.dirname(python));
+  await writeFile(path.join(folder, 'broken'), '');
+  await mkdir(`${folder}.building-0123/bin`, { recursive: true });
+  process.env.FAKE_UV = 'strange';
+  await assert.rejects(ensure({ verify: true }), coded('ENVIRONMENT_BUILD_FAILED', /moon/));
+  assert.ok(existsSync(path.join(folder, 'broken')));
+  delete process.env.FAKE_UV;
+  assert.equal((await ensure({ verify: true })).python, python);
+  assert.ok(!existsSync(path.join(folder, 'broken')));
+  assert.deepEqual(await readdir(path.dirname(folder)), [key]);
 });
 
 const failures: [mode: string, code: ErrorCode, message: RegExp][] = [
@@ -332,4 +360,32 @@ test('pip that finds no such package names it', async () => {
     ensure({ requirementsFolder, packages: ['no-such-package-at-all==1.0'] }),
     coded('PACKAGE_NOT_INSTALLABLE', /no-such-package-at-all==1\.0 cannot be installed/),
   );
+});
+
+test('a package that is a folder is built from a copy, and named by its own path', async () => {
+  const requirementsFolder = await useRealPip();
+  process.env.PIP_NO_INDEX = '1';
+  const mine = path.join(home, 'mine');
+  await mkdir(mine);
+  const project =
+    "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n";
+  await writeFile(path.join(mine, 'pyproject.toml'), project);
+  // Leaves what setuptools leaves, and fails.
+  const backend = `
+import os
+def prepare_metadata_for_build_wheel(folder, settings=None):
+  os.mkdir('build'); os.mkdir('mine.egg-info')
+  raise SystemExit('built in ' + os.getcwd())
+build_wheel = prepare_metadata_for_build_wheel
+`;
+  await writeFile(path.join(mine, 'backend.py'), backend);
+  await assert.rejects(
+    ensure({ requirementsFolder, packages: [mine] }),
+    coded(
+      'PACKAGE_NOT_INSTALLABLE',
+      new RegExp(`${mine} cannot be installed[^]*built in ${mine}\\n`),
+    ),
+  );
+  assert.deepEqual((await readdir(mine)).sort(), ['backend.py', 'pyproject.toml']);
+  assert.deepEqual(await readdir(path.join(home, 'cache', 'envs')), []);
 });

@@ -33,7 +33,7 @@ export function descendants(): Process[] {
 /** The host's processes: itself with what it forks workers from, and the workers. */
 export function pythonProcesses(): { host: Process[]; workers: Process[] } {
   const all = descendants().filter(
-    ({ command }) => command.includes('-m beambridge_host') && !command.startsWith('/bin/sh'),
+    ({ command }) => command.includes('start.py beambridge_host') && !command.startsWith('/bin/sh'),
   );
   const byPid = new Map(all.map((one) => [one.pid, one]));
   const isWorker = ({ parent, command }: Process) =>

@@ -2,12 +2,16 @@
 """How worker processes come to be."""
 
 import logging
+import os
 import subprocess
 import sys
 from typing import Callable, Sequence
 
 from beambridge_host.worker import worker, zygote
 from beambridge_host.worker.preload import parts_of_models, preload
+
+# Not `-m`, which would put the current folder first.
+_START = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'start.py')
 
 
 def _log_level() -> str:
@@ -36,7 +40,8 @@ class Launcher:
     process = self._zygote.fork(_log_level()) if self._zygote is not None else None
     if process is not None:
       return process
-    command = [sys.executable, '-m', 'beambridge_host.worker.worker', '--log-level', _log_level()]
+    command = [sys.executable, _START, 'beambridge_host.worker.worker', '--log-level', _log_level()]
     for module in self._modules:
       command += ['--preload', module]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    environment = {'PYTHONSAFEPATH': 'beambridge', **os.environ}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)

@@ -65,8 +65,8 @@ export interface HostAnnouncement {
 export function hostEnvironment(token: string): Record<string, string | undefined> {
   return {
     BEAMBRIDGE_HOST_TOKEN: token,
-    // With the user's own, where their model handlers may be.
-    PYTHONPATH: [PYTHON_ENV_FOLDER, process.env.PYTHONPATH].filter(Boolean).join(path.delimiter),
+    // Keeps the current folder out of whatever is imported before start.py puts it last.
+    PYTHONSAFEPATH: process.env.PYTHONSAFEPATH || 'beambridge',
     // The package folder may belong to someone else, and must stay as it was installed.
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
@@ -80,7 +80,8 @@ export function hostEnvironment(token: string): Record<string, string | undefine
 
 /** Command line of a host process after the path of Python. */
 export function hostArguments(preload: readonly string[], idleTimeout = 0): string[] {
-  const args = ['-m', 'beambridge_host', '--log-level', pythonLogLevel()];
+  const start = path.join(PYTHON_ENV_FOLDER, 'start.py');
+  const args = [start, 'beambridge_host', '--log-level', pythonLogLevel()];
   for (const module of preload) args.push('--preload', module);
   if (idleTimeout > 0) args.push('--idle-timeout', String(idleTimeout));
   return args;

@@ -78,14 +78,18 @@ async function openHost(environment: PythonEnvironment, request: HostRequest): P
   try {
     return await start();
   } catch (error) {
-    if (!environment.managed || BeamBridgeError.from(error).code !== 'HOST_START_FAILED')
-      throw error;
+    if (!environment.managed || !isDamage(BeamBridgeError.from(error))) throw error;
     // Perhaps the environment broke in a way that a look at its files does not show.
     log.info(`the host did not start, checking its Python environment: ${String(error)}`);
     const { rebuilt } = await repair(request);
     if (!rebuilt) throw error;
     return start();
   }
+}
+
+/** Not a signal, a timeout or a lack of memory: they say nothing about the environment, which others use. */
+function isDamage({ code, detail = '' }: BeamBridgeError): boolean {
+  return code === 'HOST_START_FAILED' && /^(ImportError|ModuleNotFoundError)\b/m.test(detail);
 }
 
 async function repair(request: HostRequest): Promise<{ rebuilt: boolean }> {

@@ -3,5 +3,5 @@
 
 import { packagePath } from '../../base/index.ts';
 
-/** Folder that holds the Python package `beambridge_host`: the PYTHONPATH of a host. */
+/** Folder that holds the Python package `beambridge_host`, and `start.py`, which runs it. */
 export const PYTHON_ENV_FOLDER = packagePath('python-env');

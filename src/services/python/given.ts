@@ -3,10 +3,10 @@
 
 import { createHash } from 'node:crypto';
 import { BeamBridgeError } from '../../base/index.ts';
-import { runTool } from '../process/run-tool.ts';
 import type { PythonEnvironment } from './environment.ts';
 import { minorOf, OLDEST_MINOR, probeInterpreter } from './interpreter.ts';
 import type { PythonExtra, Requirements } from './requirements.ts';
+import { runPythonCode } from './run-python.ts';
 
 /** The apache-beam that the wire types and the host are made for. */
 export const BEAM_VERSION = '2.77.0';
@@ -15,7 +15,7 @@ const CHECK_TIMEOUT_MS = 30_000;
 
 // Prints the installed version of Beam and which of the requirements given as arguments are not met.
 const CHECK = `
-import importlib.metadata as metadata, json, sys
+import importlib.metadata as metadata, json
 def version(name):
     try:
         return metadata.version(name)
@@ -81,7 +81,7 @@ export async function useGivenPython(
     ...requirements.extras.flatMap((extra) => EXTRA_PACKAGES[extra as PythonExtra] ?? []),
     ...requirements.packages,
   ];
-  const check = await runTool(command, ['-c', CHECK, ...wanted], {
+  const check = await runPythonCode(command, CHECK, wanted, {
     timeout: CHECK_TIMEOUT_MS,
     signal,
   });

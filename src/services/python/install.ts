@@ -6,6 +6,7 @@ import { BeamBridgeError } from '../../base/index.ts';
 import { runTool } from '../process/run-tool.ts';
 import { classifyFailure, isConnectivityLine } from './classify.ts';
 import type { Interpreter } from './interpreter.ts';
+import { moduleArguments } from './run-python.ts';
 
 /** From the first sign that registries cannot be reached until we give up, unless it goes on. */
 const OFFLINE_AFTER_MS = 20_000;
@@ -24,6 +25,8 @@ export interface InstallContext {
   /** Folder of the environment. */
   folder: string;
   interpreter: Interpreter;
+  /** The user's own paths of what is installed from a copy. */
+  originals: ReadonlyMap<string, string>;
   onLine: InstallListener;
   signal?: AbortSignal | undefined;
 }
@@ -140,7 +143,7 @@ const pipInstaller: Installer = {
       context,
       'created a virtual environment',
       context.interpreter.path,
-      ['-m', 'venv', context.folder],
+      [...moduleArguments('venv'), context.folder],
       [],
     ),
   installPinned: (context, files) =>
@@ -182,14 +185,32 @@ function pipInstall(
     context,
     doing,
     pythonIn(context.folder),
-    ['-m', 'pip', 'install', ...options, ...args],
+    [...moduleArguments('pip'), 'install', ...options, ...args],
     packages,
   );
 }
 
+/** Variables, usual on clusters, by which a tool would install into another place than it was told. */
+const ELSEWHERE = {
+  PYTHONPATH: undefined,
+  PYTHONHOME: undefined,
+  VIRTUAL_ENV: undefined,
+  PYTHONDONTWRITEBYTECODE: undefined,
+  // Stronger than `user = true` in a configuration file, which the absence of the variable is not.
+  PIP_USER: '0',
+  PIP_TARGET: undefined,
+  PIP_PREFIX: undefined,
+  PIP_ROOT: undefined,
+  PIP_PYTHON: undefined,
+  PIP_DRY_RUN: undefined,
+  PIP_NO_DEPS: undefined,
+  UV_SYSTEM_PYTHON: undefined,
+  UV_PYTHON: undefined,
+};
+
 /** Runs one tool; a failure becomes the error that its output means. */
 async function step(
-  { onLine, signal }: InstallContext,
+  { onLine, originals, signal }: InstallContext,
   doing: string,
   command: string,
   args: readonly string[],
@@ -201,10 +222,7 @@ async function step(
   const result = await runTool(command, args, {
     env: {
       ...env,
-      PYTHONPATH: undefined,
-      PYTHONHOME: undefined,
-      VIRTUAL_ENV: undefined,
-      PYTHONDONTWRITEBYTECODE: undefined,
+      ...ELSEWHERE,
     },
     signal: signal ? AbortSignal.any([signal, offline.signal]) : offline.signal,
     onLine: (line) => {
@@ -223,10 +241,12 @@ async function step(
   });
   clearTimeout(timer);
   if (result?.ok) return;
+  let output = result?.output ?? '';
+  for (const [copy, original] of originals) output = output.replaceAll(copy, original);
   throw classifyFailure({
     doing,
-    output: result?.output ?? '',
-    packages,
+    output,
+    packages: packages.map((spec) => originals.get(spec) ?? spec),
     offline: result === undefined,
   });
 }

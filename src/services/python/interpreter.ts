@@ -2,7 +2,7 @@
 // Finds a Python that an environment can be made from.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { runTool } from '../process/run-tool.ts';
+import { runPythonCode } from './run-python.ts';
 
 /** The oldest Python that apache-beam runs on. */
 export const OLDEST_MINOR = 10;
@@ -10,7 +10,7 @@ export const OLDEST_MINOR = 10;
 const NEWEST_MINOR = 14;
 
 const PROBE_TIMEOUT_MS = 15_000;
-const PROBE = 'import json, sys; print(json.dumps([list(sys.version_info[:3]), sys.executable]))';
+const PROBE = 'import json; print(json.dumps([list(sys.version_info[:3]), sys.executable]))';
 
 /** A Python on this machine. */
 export interface Interpreter {
@@ -25,7 +25,7 @@ export async function probeInterpreter(
   command: string,
   signal?: AbortSignal,
 ): Promise<Interpreter | undefined> {
-  const result = await runTool(command, ['-c', PROBE], { timeout: PROBE_TIMEOUT_MS, signal });
+  const result = await runPythonCode(command, PROBE, [], { timeout: PROBE_TIMEOUT_MS, signal });
   if (!result.ok) return undefined;
   try {
     const [version, executable] = JSON.parse(result.stdout.split('\n').at(-1) ?? '') as [
