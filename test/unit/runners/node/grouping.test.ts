@@ -348,6 +348,13 @@ describe('windows that merge', () => {
     assert.deepEqual(await run.add(50), []);
     assert.deepEqual(await run.advance(200), ['[50] on time 0 0 first last @59']);
   });
+
+  it('an element of a window that is there goes where another of its block makes that grow', async () => {
+    const run = new Run(SESSIONS, defaultTrigger(), { allowedLateness: 100 });
+    await run.add(10);
+    assert.deepEqual(await run.add(10, 15), []);
+    assert.deepEqual(await run.advance(40), ['[10,10,15] on time 0 0 first @24']);
+  });
 });
 
 describe('refusals', () => {

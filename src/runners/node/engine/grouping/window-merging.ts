@@ -49,7 +49,7 @@ export class WindowMerging {
    * Merges the windows of a key.
    *
    * @param added - windows of elements that are about to come
-   * @returns what those become, where they merge, by their names
+   * @returns what those, and windows that were there, become, where they merge, by their names
    */
   merge(
     group: KeyGroup,
@@ -68,7 +68,8 @@ export class WindowMerging {
         const name = names.of(window);
         const state = group.windows.get(name);
         if (state) merged.add(state);
-        if (added?.has(name)) become.set(name, to);
+        // Elements of this block may also be of windows that were there before.
+        if (added) become.set(name, to);
       }
       const [only] = merged;
       const grows = merged.size > 1 || (only && only.name !== toName);
