@@ -15,6 +15,7 @@ export {
   setLogLevel,
   setLogSink,
 } from './log.ts';
+export { mapSome } from './map-some.ts';
 export { nap } from './nap.ts';
 export { CODE_FOLDER, packagePath } from './package.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';

@@ -6,8 +6,9 @@ import { StrUtf8Coder } from '../coders/index.ts';
 import { type PCollection, PTransformClass, type Root } from '../pipeline/index.ts';
 import { flatMapStep, impulse, reshuffle } from '../transforms/index.ts';
 import { type Compression, checkCompression } from './text/compression.ts';
-import { checkPattern, type FileRange, findFiles, rangesOf } from './text/find-files.ts';
+import { type FileRange, rangesOfAll } from './text/find-files.ts';
 import type { TextEncoding } from './text/line-splitter.ts';
+import { checkPattern, findFiles } from './text/patterns.ts';
 import { readLines } from './text/read-lines.ts';
 
 /** Options of {@link readFromText}. */
@@ -33,11 +34,13 @@ const SPLIT_BYTES = 64 * 1024 * 1024;
  *
  * Patterns are looked at when the pipeline runs, for an earlier one may make the files. Relative
  * ones mean the folder that the program was in when it built the pipeline. A file whose path is
- * given literally is read even if the path looks like a pattern.
+ * given literally is read even if the path looks like a pattern. A file that is shortened, replaced or
+ * written to while it is read ends the run: its lines would be of two versions.
  *
  * @param patterns - paths and patterns (`*`, `**`, `?`, `[…]`, `{a,b}`)
  * @throws `FILE_NOT_FOUND` from the run, when a pattern matches no file
  * @throws `MALFORMED_DATA` from the run, for text that is not UTF-8 and gzip files that are cut
+ * @throws `IO_FAILED` from the run, for a file that is changed meanwhile
  *
  * @example
  * ```ts
@@ -74,8 +77,7 @@ class ReadFromText extends PTransformClass<Root, PCollection<string>> {
       for (const pattern of patterns) {
         for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch)) paths.add(path);
       }
-      const found = await Promise.all([...paths].map((path) => rangesOf(path, options)));
-      return found.flat();
+      return rangesOfAll(paths, options);
     });
     return linesOf(ranges, options);
   }
@@ -104,7 +106,7 @@ class ReadAllFromText extends PTransformClass<PCollection<string>, PCollection<s
     const { cwd, options } = this;
     const ranges = patterns.flatMap(async function* findRanges(pattern) {
       const paths = await findFiles(checkPattern(pattern), cwd, options.allowEmptyMatch);
-      for (const path of paths) yield* await rangesOf(path, options);
+      yield* await rangesOfAll(paths, options);
     });
     return linesOf(ranges, options);
   }

@@ -17,7 +17,7 @@ import {
   timestamped,
 } from '../pipeline/index.ts';
 import { impulse } from '../transforms/index.ts';
-import { checkPattern, findFiles } from './text/find-files.ts';
+import { checkPattern, findFiles } from './text/patterns.ts';
 
 /** Options of {@link watchFiles}. */
 export interface WatchFilesOptions {

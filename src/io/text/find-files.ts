@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// From patterns to the ranges of files that are read independently of each other.
+// From files to the ranges of them that are read independently of each other.
 
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { BeamBridgeError } from '../../base/index.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import { mapSome } from '../../base/index.ts';
 import { readError } from '../file-error.ts';
 import { type Compression, isGzip } from './compression.ts';
+import { versionOf } from './file-version.ts';
 
 /** A part of a file: the lines that begin in it. */
 export interface FileRange {
@@ -16,6 +15,8 @@ export interface FileRange {
   /** Whether `start` is known to be the beginning of a line. */
   atLine: boolean;
   gzip: boolean;
+  /** Which contents of the file were looked at. */
+  version: string;
 }
 
 /** What decides which ranges there are. */
@@ -26,69 +27,31 @@ export interface FindOptions {
   allowEmptyMatch: boolean;
 }
 
-/**
- * A path or pattern that means the same wherever the program's folder is later.
- *
- * @throws `INVALID_ARGUMENT` for what is no text, `UNSUPPORTED` for files that are not local
- */
-export function checkPattern(pattern: string): string {
-  if (typeof pattern !== 'string' || pattern === '') {
-    throw new BeamBridgeError('INVALID_ARGUMENT', `${String(pattern)} is no path`, {
-      hint: "Pass a path or a pattern such as 'data/*.csv', or an array of them.",
-    });
-  }
-  if (pattern.startsWith('file:')) return fileURLToPath(pattern);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(pattern);
-  if (!scheme) return pattern;
-  throw new BeamBridgeError('UNSUPPORTED', `${pattern}: only local files can be read here`, {
-    hint: `Use pythonTransform('apache_beam.io.ReadFromText', …) for ${scheme[1]} files.`,
-  });
-}
-
-/** @throws `FILE_NOT_FOUND` when nothing matches, unless that is allowed */
-export async function findFiles(
-  pattern: string,
-  cwd: string,
-  allowEmptyMatch: boolean,
-): Promise<string[]> {
-  const plain = resolve(cwd, pattern);
-  const found = await stat(plain).catch(() => undefined);
-  // First as a path: names may hold characters that mean something in a pattern.
-  if (found?.isFile()) return [plain];
-  // Late, since loading it takes longer than most programs' own code, and few read by pattern.
-  const { glob, isDynamicPattern } = await import('tinyglobby');
-  const paths = isDynamicPattern(pattern)
-    ? await glob(pattern, { cwd, absolute: true, expandDirectories: false, onlyFiles: true })
-    : [];
-  if (paths.length > 0 || allowEmptyMatch) return paths.sort();
-  throw new BeamBridgeError(
-    'FILE_NOT_FOUND',
-    found?.isDirectory() ? `${pattern} is a folder` : `no file matches ${pattern}`,
-    {
-      hint: found?.isDirectory()
-        ? `Say which files in it: '${pattern.replace(/\/$/, '')}/*'.`
-        : `Paths are relative to ${cwd}.`,
-    },
-  );
-}
-
 /** The ranges of one file. A compressed file has one, for it can only be read from its beginning. */
 export async function rangesOf(path: string, options: FindOptions): Promise<FileRange[]> {
   const gzip = isGzip(path, options.compression);
   try {
     await using file = await open(path, 'r');
-    const { size } = await file.stat();
-    if (gzip) return [{ path, start: 0, end: size, atLine: true, gzip }];
+    const { size, version } = await versionOf(file);
+    if (gzip) return [{ path, start: 0, end: size, atLine: true, gzip, version }];
     const begin = await endOfHeader(file, options.skipHeaderLines);
     const ranges: FileRange[] = [];
     for (let start = begin; start < size; start += options.splitBytes) {
       const end = Math.min(start + options.splitBytes, size);
-      ranges.push({ path, start, end, atLine: start === begin, gzip });
+      ranges.push({ path, start, end, atLine: start === begin, gzip, version });
     }
     return ranges;
   } catch (error) {
     throw readError(error, path);
   }
+}
+
+/** The ranges of all files; few are open at the same time, however many there are. */
+export async function rangesOfAll(
+  paths: Iterable<string>,
+  options: FindOptions,
+): Promise<FileRange[]> {
+  return (await mapSome([...paths], (path) => rangesOf(path, options))).flat();
 }
 
 const PIECE = 64 * 1024;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lines of one range of a file, in batches, with memory for one piece of the file at a time.
 
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
+import { type FileHandle, open } from 'node:fs/promises';
 import { readError } from '../file-error.ts';
+import { changed, checkVersion } from './file-version.ts';
 import type { FileRange } from './find-files.ts';
 import { LineSplitter, type TextEncoding } from './line-splitter.ts';
+import { unzipped } from './unzip.ts';
 
 /** Large enough for the cost of reading to vanish; its lines fit into the processor's cache. */
 const PIECE = 256 * 1024;
@@ -24,24 +23,34 @@ export interface ReadOptions {
  * The lines that begin in a range, in batches. Ranges that cover a file give each of its lines once,
  * wherever they are cut.
  *
- * @throws `FILE_NOT_FOUND`, `MALFORMED_DATA`, `IO_FAILED`
+ * @throws `FILE_NOT_FOUND`, `MALFORMED_DATA`, `IO_FAILED`, also for a file that is not the listed one
  */
 export async function* readLines(
   range: FileRange,
   options: ReadOptions,
 ): AsyncGenerator<string[], void, undefined> {
   const splitter = new LineSplitter(range.path, options.encoding);
-  const pieces = range.gzip ? unzippedPieces(range.path) : rangePieces(range);
   let header = range.gzip ? options.skipHeaderLines : 0;
   let atStart = range.start === 0;
   try {
-    for await (const piece of pieces) {
-      const lines = splitter.push(atStart ? withoutMark(piece, options.encoding) : piece);
-      atStart = false;
-      const skipped = Math.min(header, lines.length);
-      header -= skipped;
-      if (lines.length > skipped) yield skipped > 0 ? lines.slice(skipped) : lines;
+    await using file = await open(range.path, 'r');
+    await checkVersion(file, range.path, range.version);
+    const pieces = range.gzip ? unzipped(filePieces(file)) : rangePieces(file, range);
+    try {
+      for await (const piece of pieces) {
+        const lines = splitter.push(atStart ? withoutMark(piece, options.encoding) : piece);
+        atStart = false;
+        const skipped = Math.min(header, lines.length);
+        header -= skipped;
+        if (lines.length > skipped) yield skipped > 0 ? lines.slice(skipped) : lines;
+      }
+    } catch (error) {
+      // What looks like damage may be a part of another version.
+      await checkVersion(file, range.path, range.version);
+      throw error;
     }
+    // Also what changed under our hands: a part of the old file and a part of the new one are neither.
+    await checkVersion(file, range.path, range.version);
     const last = splitter.end().slice(header);
     if (last.length > 0) yield last;
   } catch (error) {
@@ -59,15 +68,20 @@ function withoutMark(piece: Buffer, encoding: TextEncoding): Buffer {
  * The bytes from the first line that begins in the range to the end of the last one.
  * Each piece is valid until the next is asked for.
  */
-async function* rangePieces(range: FileRange): AsyncGenerator<Buffer, void, undefined> {
-  await using file = await open(range.path, 'r');
+async function* rangePieces(
+  file: FileHandle,
+  range: FileRange,
+): AsyncGenerator<Buffer, void, undefined> {
   const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, range.end - range.start + PIECE / 16));
   // A line that begins exactly at `start` follows a newline at `start - 1`.
   let searching = !range.atLine;
   let position = searching ? range.start - 1 : range.start;
   for (;;) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-    if (bytesRead === 0) return;
+    if (bytesRead === 0) {
+      if (position < range.end) throw changed(range.path);
+      return;
+    }
     const piece = buffer.subarray(0, bytesRead);
     let from = 0;
     if (searching) {
@@ -91,11 +105,12 @@ async function* rangePieces(range: FileRange): AsyncGenerator<Buffer, void, unde
   }
 }
 
-async function* unzippedPieces(path: string): AsyncGenerator<Buffer, void, undefined> {
-  const unzip = createGunzip({ chunkSize: 256 * 1024 });
-  // An error of either stream ends the other, and the iteration below.
-  const flow = pipeline(createReadStream(path, { highWaterMark: 256 * 1024 }), unzip);
-  flow.catch(() => {});
-  yield* unzip as AsyncIterable<Buffer>;
-  await flow;
+/** All bytes of a file. Each piece is valid until the next is asked for. */
+async function* filePieces(file: FileHandle): AsyncGenerator<Buffer, void, void> {
+  const buffer = Buffer.allocUnsafeSlow(PIECE);
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, PIECE);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
 }

@@ -59,6 +59,15 @@ export const text: Cases = [
     },
   },
   {
+    name: 'readFromText of gzip files with zeros between and after their members',
+    build: (root) => {
+      const zeros = Buffer.alloc(512);
+      file('pad/a.gz', Buffer.concat([gzipSync('a\nb\n'), zeros, gzipSync('c\n'), zeros]));
+      file('pad/empty.gz', '');
+      root.apply(readFromText(join(scratch, 'pad/*.gz'))).apply(assertDeepEqual(['a', 'b', 'c']));
+    },
+  },
+  {
     name: 'readFromText in parts gives each line once',
     build: (root) => {
       const lines = Array.from({ length: 500 }, (_, i) => `${'ä'.repeat(i % 7)}${i}`);

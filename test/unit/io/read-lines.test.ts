@@ -2,10 +2,17 @@
 // Files to lines, in ranges that are cut anywhere.
 
 import assert from 'node:assert/strict';
+import { renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { type FindOptions, findFiles, rangesOf } from '../../../src/io/text/find-files.ts';
+import { mapSome } from '../../../src/base/index.ts';
+import {
+  type FileRange,
+  type FindOptions,
+  rangesOf,
+  rangesOfAll,
+} from '../../../src/io/text/find-files.ts';
 import { LineSplitter, type TextEncoding } from '../../../src/io/text/line-splitter.ts';
 import { readLines } from '../../../src/io/text/read-lines.ts';
 import { file, scratch } from './scratch.ts';
@@ -147,37 +154,63 @@ test('a splitter keeps nothing of a piece that is overwritten', () => {
   assert.deepEqual(splitter.end(), []);
 });
 
-test('patterns match files, in order, and not hidden ones', async () => {
-  for (const name of ['b.csv', 'a.csv', 'sub/c.csv', '.hidden.csv', 'd.txt'])
-    file(`glob/${name}`, '');
-  const find = (pattern: string) => findFiles(pattern, `${scratch}/glob`, false);
-  const short = (paths: string[]) => paths.map((path) => path.slice(`${scratch}/glob/`.length));
-  assert.deepEqual(short(await find('*.csv')), ['a.csv', 'b.csv']);
-  assert.deepEqual(short(await find('**/*.csv')), ['a.csv', 'b.csv', 'sub/c.csv']);
-  assert.deepEqual(short(await find('{a,d}.{csv,txt}')), ['a.csv', 'd.txt']);
-  assert.deepEqual(short(await find('[ab].csv')), ['a.csv', 'b.csv']);
-  assert.deepEqual(short(await find(`${scratch}/glob/?.txt`)), ['d.txt']);
-  assert.deepEqual(short(await find('./sub/c.csv')), ['sub/c.csv']);
+test('a gzip file with zeros between its members gives all lines, an empty one gives none', async () => {
+  const padded = Buffer.concat([gzipSync('a\nb'), Buffer.alloc(512), gzipSync('c\nd\n')]);
+  assert.deepEqual(await linesOf(file('padded.gz', padded)), ['a', 'bc', 'd']);
+  assert.deepEqual(await linesOf(file('empty.gz', '')), []);
 });
 
-test('a path that looks like a pattern is read as it is when it is there', async () => {
-  const path = file('odd/[1] {x} (y)*.txt', 'odd');
-  assert.deepEqual(await findFiles(path, scratch, false), [path]);
-});
+const SMALL = { ...DEFAULTS, splitBytes: 300_000 };
+const many = (name: string) => `${name}\n`.repeat(400_000);
+const changes: Record<string, (path: string) => void> = {
+  'is shortened at the end of a line': (path) => truncateSync(path, 400_000),
+  'is emptied': (path) => truncateSync(path, 0),
+  'is replaced by a shorter one': (path) => renameSync(file('newer', 'new\n'), path),
+  'is replaced by one of the same size': (path) => renameSync(file('newer', many('b')), path),
+  'is written over': (path) => writeFileSync(path, many('b')),
+  grows: (path) => writeFileSync(path, 'more\n', { flag: 'a' }),
+};
 
-test('a folder whose name looks like a pattern is no obstacle to relative patterns', async () => {
-  const path = file('[dir]/a.txt', '');
-  assert.deepEqual(await findFiles('*.txt', `${scratch}/[dir]`, false), [path]);
-});
+for (const [name, change] of Object.entries(changes)) {
+  for (const ending of ['', '.gz']) {
+    test(`a file${ending} that ${name} before or while it is read is IO_FAILED`, async () => {
+      const contents = ending ? gzipSync(many('a'), { level: 0 }) : many('a');
+      const early = file(`changed-early${ending}`, contents);
+      const ranges = await rangesOf(early, DEFAULTS);
+      change(early);
+      await assert.rejects(readAll(ranges), {
+        code: 'IO_FAILED',
+        message: /changed-early.* was changed while it was read/,
+      });
+      const late = file(`changed-late${ending}`, contents);
+      const read = readAll(await rangesOf(late, SMALL), () => change(late));
+      // A file that is read in one go stays open, whatever gets its name.
+      if (ending && name.startsWith('is replaced')) await read;
+      else await assert.rejects(read, { code: 'IO_FAILED', message: /changed-late/ });
+    });
+  }
+}
 
-test('what matches nothing is FILE_NOT_FOUND, a folder too', async () => {
-  await assert.rejects(findFiles('none-*', scratch, false), {
-    code: 'FILE_NOT_FOUND',
-    message: /no file matches none-\*/,
+/** Reads all ranges, and does something after the first lines. */
+async function readAll(ranges: readonly FileRange[], after = () => {}): Promise<void> {
+  let change: (() => void) | undefined = after;
+  for (const range of ranges) {
+    for await (const _ of readLines(range, DEFAULTS)) {
+      change?.();
+      change = undefined;
+    }
+  }
+}
+
+test('more files than there may be descriptors are listed', async () => {
+  const path = file('listed', 'a\n');
+  let open = 0;
+  let most = 0;
+  await mapSome(Array.from({ length: 5000 }), async () => {
+    most = Math.max(most, ++open);
+    await rangesOf(path, DEFAULTS);
+    open -= 1;
   });
-  await assert.rejects(findFiles('glob/', scratch, false), {
-    code: 'FILE_NOT_FOUND',
-    hint: /'glob\/\*'/,
-  });
-  assert.deepEqual(await findFiles('none-*', scratch, true), []);
+  assert.ok(most <= 64, `${most} at once`);
+  assert.equal((await rangesOfAll(new Array(500).fill(path), DEFAULTS)).length, 500);
 });

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// From patterns to paths.
+
+import { stat } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { BeamBridgeError } from '../../base/index.ts';
+import { localPath } from './local-path.ts';
+
+/**
+ * A path or pattern that means the same wherever the program's folder is later.
+ *
+ * @throws `INVALID_ARGUMENT` for what is no text, `UNSUPPORTED` for files that are not local
+ */
+export function checkPattern(pattern: string): string {
+  if (typeof pattern !== 'string' || pattern === '') {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${String(pattern)} is no path`, {
+      hint: "Pass a path or a pattern such as 'data/*.csv', or an array of them.",
+    });
+  }
+  return localPath(pattern, 'read');
+}
+
+/** What means something in a pattern, unless a backslash is in front of it. */
+const SYNTAX = /(?<!\\)[*?[{]/;
+/** What would mean something to the library too: groups, negation, quotes, ranges in braces. */
+const FOREIGN = /\\.|[()|"]|^!|\{[^{},]*\}/g;
+
+/** @throws `FILE_NOT_FOUND` when nothing matches, unless that is allowed */
+export async function findFiles(
+  pattern: string,
+  cwd: string,
+  allowEmptyMatch: boolean,
+): Promise<string[]> {
+  // First as a path: names may hold characters that mean something in a pattern.
+  const asPath = resolve(cwd, pattern);
+  const there = await stat(asPath).catch(() => undefined);
+  if (there?.isFile()) return [asPath];
+  const paths = SYNTAX.test(pattern) ? await matches(pattern, cwd) : await unescaped(pattern, cwd);
+  if (paths.length > 0 || allowEmptyMatch) return paths.sort();
+  throw new BeamBridgeError(
+    'FILE_NOT_FOUND',
+    there?.isDirectory() ? `${pattern} is a folder` : `no file matches ${pattern}`,
+    {
+      hint: there?.isDirectory()
+        ? `Say which files in it: '${pattern.replace(/\/$/, '')}/*'.`
+        : `Paths are relative to ${cwd}.`,
+    },
+  );
+}
+
+async function matches(pattern: string, cwd: string): Promise<string[]> {
+  // Late, since loading it takes longer than most programs' own code, and few read by pattern.
+  const { glob } = await import('tinyglobby');
+  const own = pattern.replace(FOREIGN, escaped);
+  const found = await glob(own, {
+    cwd,
+    absolute: true,
+    expandDirectories: false,
+    onlyFiles: true,
+    extglob: false,
+  });
+  return asksForHidden(pattern) ? found : found.filter((path) => !isHidden(relative(cwd, path)));
+}
+
+/** `\x` stays; anything else is no longer syntax. */
+function escaped(part: string): string {
+  if (part.startsWith('\\')) return part;
+  if (part.startsWith('{')) return `\\{${part.slice(1, -1)}\\}`;
+  return `\\${part}`;
+}
+
+/** The one path that a pattern means in which all syntax is escaped. */
+async function unescaped(pattern: string, cwd: string): Promise<string[]> {
+  const path = resolve(cwd, pattern.replace(/\\(.)/g, '$1'));
+  const there = await stat(path).catch(() => undefined);
+  return there?.isFile() ? [path] : [];
+}
+
+/** Whether a name in the pattern begins with a dot: `*` and `[!a]` mean no hidden files. */
+function asksForHidden(pattern: string): boolean {
+  return /(?:^|[/{,])\\?\.(?!\.?(?:\/|$))/.test(pattern);
+}
+
+function isHidden(path: string): boolean {
+  return path.split(/[\\/]/).some((name) => /^\.(?!\.?$)/.test(name));
+}
