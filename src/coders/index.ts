@@ -12,6 +12,7 @@ export {
   NullableCoder,
   ShardedKeyCoder,
 } from './composite-coders.ts';
+export { type ContentOptions, coderContents } from './content.ts';
 export { describeValue } from './describe.ts';
 export { exactMillis, readInstant, writeInstant } from './instant.ts';
 export {

@@ -5,6 +5,7 @@
 import { BeamBridgeError } from '../../../base/index.ts';
 import { create, fromBinary, pb, urns } from '../../../proto/index.ts';
 import { combineBehind, combineSteps, isTakenApart } from './combine-steps.ts';
+import { Recoding } from './recode-steps.ts';
 
 const P = urns.StandardPTransforms_Primitives;
 const COMPOSITES = urns.StandardPTransforms_Composites;
@@ -58,15 +59,26 @@ export function leavesOf(
   placeholders: ReadonlySet<string>,
 ): Leaf[] {
   const components = pipeline.components ?? create(pb.ComponentsSchema);
+  const recoding = new Recoding(components, fallbackEnvironment);
   const found: Leaf[] = [];
-  const visit = (id: string) => {
+  /** A transform that the runner does, and what stands between its coders. */
+  const addOwn = (id: string, proto: pb.PTransform, environment: string) => {
+    const recoded = recoding.around(id, proto, proto.environmentId || environment);
+    for (const [step, made] of recoded.steps) found.push(leaf(step, made, made.environmentId));
+    found.push(leaf(id, recoded.proto, undefined));
+  };
+  /** @param environment - of what it is a part of: transforms of the runner's own name none */
+  const visit = (id: string, environment: string) => {
     const proto = components.transforms[id];
     if (!proto) {
       throw new BeamBridgeError('INTERNAL', `the pipeline has no transform ${JSON.stringify(id)}`);
     }
     const urn = proto.spec?.urn ?? '';
-    if (RUNNER_URNS.has(urn) || placeholders.has(id)) {
+    const inner = proto.environmentId || environment;
+    if (placeholders.has(id)) {
       found.push(leaf(id, proto, undefined));
+    } else if (RUNNER_URNS.has(urn)) {
+      addOwn(id, proto, inner);
     } else if (urn === COMPOSITES.COMBINE_PER_KEY && isTakenApart(proto, components)) {
       for (const [part, made] of combineSteps(id, proto, components)) {
         const environment =
@@ -81,7 +93,7 @@ export function leavesOf(
         found.push(leaf(part, made, environment));
       }
     } else if (proto.subtransforms.length > 0) {
-      for (const child of proto.subtransforms) visit(child);
+      for (const child of proto.subtransforms) visit(child, inner);
     } else if (STAGE_URNS.has(urn)) {
       found.push(leaf(id, proto, proto.environmentId || fallbackEnvironment));
     } else if (Object.keys(proto.outputs).length > 0 && !passesOn(proto)) {
@@ -91,7 +103,7 @@ export function leavesOf(
       });
     }
   };
-  for (const id of pipeline.rootTransformIds) visit(id);
+  for (const id of pipeline.rootTransformIds) visit(id, fallbackEnvironment);
   return inOrder(found);
 }
 
