@@ -4,6 +4,7 @@
 
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
+export { Condition } from './condition.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export { latin1 } from './latin1.ts';
 export {
@@ -18,5 +19,6 @@ export {
 export { mapSome } from './map-some.ts';
 export { nap } from './nap.ts';
 export { CODE_FOLDER, packagePath } from './package.ts';
+export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';
 export { yieldIfDue } from './turn.ts';

@@ -3,6 +3,7 @@
 
 import { roughSizeOfAll } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
+import { Holds } from './times.ts';
 
 /** Elements that travel together. */
 export interface Block {
@@ -26,10 +27,21 @@ export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
   return { elements, minTimestamp, bytes: elements.length * OVERHEAD + values };
 }
 
+/** The elements of a block from an index on, or up to one; the whole block when that is all. */
+export function partOf(block: Block, from: number, to = block.elements.length): Block {
+  if (from === 0 && to >= block.elements.length) return block;
+  const elements = block.elements.slice(from, to);
+  let minTimestamp = MAX_TIMESTAMP;
+  for (const { timestamp } of elements) if (timestamp < minTimestamp) minTimestamp = timestamp;
+  const bytes = Math.round((block.bytes * elements.length) / block.elements.length);
+  return { elements, minTimestamp, bytes };
+}
+
 /** First in, first out. */
 export class BlockQueue {
   private blocks: (Block | undefined)[] = [];
   private head = 0;
+  private readonly holds = new Holds();
   bytes = 0;
 
   get isEmpty(): boolean {
@@ -38,36 +50,52 @@ export class BlockQueue {
 
   push(block: Block): void {
     this.blocks.push(block);
-    this.bytes += block.bytes;
+    this.count(block);
   }
 
   /** Puts blocks back to where they were taken from. */
   unshift(blocks: readonly Block[]): void {
-    this.blocks = [...blocks, ...this.blocks.slice(this.head)];
-    this.head = 0;
-    for (const { bytes } of blocks) this.bytes += bytes;
+    if (blocks.length <= this.head) {
+      this.head -= blocks.length;
+      for (const [i, block] of blocks.entries()) this.blocks[this.head + i] = block;
+    } else {
+      this.blocks = [...blocks, ...this.blocks.slice(this.head)];
+      this.head = 0;
+    }
+    for (const block of blocks) this.count(block);
   }
 
-  shift(): Block | undefined {
+  private count({ bytes, minTimestamp }: Block): void {
+    this.bytes += bytes;
+    this.holds.add(minTimestamp);
+  }
+
+  /** Takes the first block, or as many of its elements as there may be, one at least. */
+  shift(
+    mostElements = Number.POSITIVE_INFINITY,
+    mostBytes = Number.POSITIVE_INFINITY,
+  ): Block | undefined {
     const block = this.blocks[this.head];
     if (!block) return undefined;
     // Its elements must not wait until the array is cut.
     this.blocks[this.head] = undefined;
     this.head += 1;
     this.bytes -= block.bytes;
+    this.holds.remove(block.minTimestamp);
     if (this.head > 64 && this.head * 2 > this.blocks.length) {
       this.blocks = this.blocks.slice(this.head);
       this.head = 0;
     }
-    return block;
+    const { length } = block.elements;
+    const fitting = Math.floor(Math.min(mostElements, (mostBytes * length) / block.bytes));
+    if (fitting >= length) return block;
+    const taken = Math.max(1, fitting);
+    this.unshift([partOf(block, taken)]);
+    return partOf(block, 0, taken);
   }
 
   /** The least timestamp in the queue; the greatest of all when it is empty. */
   get minTimestamp(): Instant {
-    let least = MAX_TIMESTAMP;
-    for (let i = this.head; i < this.blocks.length; i++) {
-      least = Math.min(least, this.blocks[i]!.minTimestamp);
-    }
-    return least;
+    return Math.min(this.holds.least, MAX_TIMESTAMP);
   }
 }

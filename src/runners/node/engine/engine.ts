@@ -2,7 +2,7 @@
 // Runs plans: moves watermarks and starts what can be started until everything has come to its end.
 // It knows values, windows and time, and no gRPC.
 
-import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
+import { BeamBridgeError, Condition, yieldIfDue } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
 import { Graph, type GraphOptions } from './graph.ts';
@@ -21,7 +21,7 @@ export class Engine implements Surroundings {
   private hasAll = false;
   private failure: { error: unknown } | undefined;
   private woken = false;
-  private wakeUp: (() => void) | undefined;
+  private readonly changed = new Condition();
 
   constructor(options: GraphOptions) {
     this.graph = new Graph(options, this, {
@@ -77,9 +77,7 @@ export class Engine implements Surroundings {
 
   wake(): void {
     this.woken = true;
-    const { wakeUp } = this;
-    this.wakeUp = undefined;
-    wakeUp?.();
+    this.changed.notify();
   }
 
   count(infos: readonly MonitoringInfo[]): void {
@@ -151,13 +149,8 @@ export class Engine implements Surroundings {
         { hint: 'This is a defect of beambridge: please report it with the pipeline.' },
       );
     }
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.wakeUp = resolve;
-      if (wakeAt !== undefined) timer = setTimeout(resolve, Math.max(0, wakeAt - Date.now()) + 1);
-    });
-    clearTimeout(timer);
-    this.wakeUp = undefined;
+    const millis = wakeAt === undefined ? undefined : Math.max(0, wakeAt - Date.now()) + 1;
+    await this.changed.wait(millis);
   }
 
   private nextWake(): Instant | undefined {

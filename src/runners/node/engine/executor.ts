@@ -2,8 +2,26 @@
 // Who executes the stages of one environment: the bundle engine of this program, or workers of
 // another SDK.
 
-import type { BundleIO, RunningBundle } from '../../../harness/index.ts';
+import type {
+  BundleIO,
+  BundleResult,
+  ChannelSplit,
+  DesiredSplit,
+  MaybePromise,
+  MonitoringInfo,
+} from '../../../harness/index.ts';
 import type { fn } from '../../../proto/index.ts';
+
+/** A bundle under way, wherever that is. */
+export interface StageBundle {
+  /** Rejects with the error that ended the bundle. */
+  readonly done: Promise<BundleResult>;
+  /** What it has counted so far. */
+  monitoringInfos(): MonitoringInfo[];
+  /** Gives back part of the input where possible. */
+  split(desired: ReadonlyMap<string, DesiredSplit>): MaybePromise<ChannelSplit[]>;
+  abort(error: Error): void;
+}
 
 export interface StageExecutor {
   /** Whether stages run in this process, so that elements need not be encoded. */
@@ -12,7 +30,7 @@ export interface StageExecutor {
   readonly canRetry: boolean;
   /** Bundles that can run at once. */
   readonly workers: number;
-  start(descriptor: fn.ProcessBundleDescriptor, io: BundleIO): RunningBundle;
+  start(descriptor: fn.ProcessBundleDescriptor, io: BundleIO): StageBundle;
   /** Whether the error that ended a bundle says nothing about the bundle. */
   mayRetry(error: unknown): boolean;
 }

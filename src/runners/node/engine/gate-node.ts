@@ -2,6 +2,7 @@
 // Where elements wait whose consumers are not known yet, because a transform that reads them is
 // still being expanded.
 
+import { Condition } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../coders/index.ts';
 import type { MaybePromise } from '../../../harness/index.ts';
 import { type Block, BlockQueue, QUEUE_BYTES } from './block.ts';
@@ -14,10 +15,7 @@ export class GateNode implements EngineNode {
   readonly isQuiet = true;
   private readonly queue = new BlockQueue();
   private isOpen = false;
-  private release!: () => void;
-  private readonly opened = new Promise<void>((resolve) => {
-    this.release = resolve;
-  });
+  private readonly opened = new Condition();
 
   constructor(
     readonly pcollection: string,
@@ -36,7 +34,7 @@ export class GateNode implements EngineNode {
     if (this.isOpen) return;
     this.queue.push(block);
     // Not only for a while, as at a stage: nothing behind the gate can be what the producer waits for.
-    if (this.queue.bytes >= QUEUE_BYTES) return this.opened;
+    if (this.queue.bytes >= QUEUE_BYTES) return this.opened.wait().then(() => {});
   }
 
   step(): boolean {
@@ -47,12 +45,12 @@ export class GateNode implements EngineNode {
   *open(): Iterable<Block> {
     this.isOpen = true;
     for (let block = this.queue.shift(); block; block = this.queue.shift()) yield block;
-    this.release();
+    this.opened.notify();
   }
 
   /** Lets producers go on although nobody will come. */
   giveUp(): void {
     this.isOpen = true;
-    this.release();
+    this.opened.notify();
   }
 }

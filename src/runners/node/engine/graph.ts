@@ -18,7 +18,6 @@ import {
 } from '../../../harness/index.ts';
 import type { WindowFn } from '../../../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../../../proto/index.ts';
-import type { BundleOwner } from './bundle.ts';
 import { descriptorOf } from './descriptor.ts';
 import type { StageExecutor } from './executor.ts';
 import { ForeignMergingGroups } from './foreign-windows.ts';
@@ -31,7 +30,10 @@ import type { EngineNode, Surroundings } from './node.ts';
 import { isStateful, type Plan, type Stage } from './plan.ts';
 import { SideInputView } from './side-input-view.ts';
 import { ImpulseNode, type TestClock, TestStreamNode } from './sources.ts';
-import { StageNode } from './stage-node.ts';
+import type { BundleOwner } from './stage/bundle.ts';
+import { limitsOf } from './stage/bundle-limits.ts';
+import { sideInputName } from './stage/bundle-state.ts';
+import { StageNode } from './stage/stage-node.ts';
 import { UserStateStore } from './user-state.ts';
 import { UserTimerStore } from './user-timers.ts';
 import { WireCoders } from './wire.ts';
@@ -181,6 +183,7 @@ export class Graph {
       ([tag, id]) => [tag, this.view(stage, id)] as const,
     );
     const window = this.wire.window(stage.input);
+    const isBounded = this.isBounded(stage.input);
     const isSplittable = stage.root.proto.spec?.urn === SDF_PROCESS;
     const owner: BundleOwner = {
       stage,
@@ -189,21 +192,30 @@ export class Graph {
       wire: this.wire,
       around: this.around,
       views: views.map(([, view]) => view),
-      viewOf: new Map(views.map(([tag, view]) => [`${stage.root.id}\u{10ffff}${tag}`, view])),
+      viewOf: new Map(views.map(([tag, view]) => [sideInputName(stage.root.id, tag), view])),
       state: stateful
         ? new UserStateStore((bytes) => decodeWindow(window, bytes).maxTimestamp())
         : undefined,
       timers: descriptor.timers.length > 0 ? new UserTimerStore(descriptor.timers) : undefined,
       allowedLateness: Number(this.wire.windowing(stage.input).allowedLateness),
       mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
-      staysOpen: executor.inProcess && !isSplittable && this.isBounded(stage.input),
-      isSplittable,
+      // What DoFns keep goes to the store when a bundle ends, and timers are set then.
+      staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
+      limits: limitsOf({
+        inProcess: executor.inProcess,
+        isBounded,
+        isSplittable,
+        hasTimers: descriptor.timers.length > 0,
+      }),
       inputByReference,
       finished: async ({ finalizers }) => {
         for (const finalize of finalizers) await finalize();
       },
       retrying: (error, attempt) => {
-        log.warn(`a bundle of ${stage.root.proto.uniqueName} runs again (${attempt})`, error);
+        const { shortMessage } = BeamBridgeError.from(error);
+        log.warn(
+          `a bundle of ${stage.root.proto.uniqueName} runs again (${attempt}): ${shortMessage}`,
+        );
       },
     };
     const node = new StageNode(owner);

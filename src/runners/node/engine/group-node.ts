@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A grouping in the graph: elements go in as they come, panes come out as the watermark lets them.
 
-import { yieldIfDue } from '../../../base/index.ts';
+import { Condition, yieldIfDue } from '../../../base/index.ts';
 import {
   type Instant,
   MAX_TIMESTAMP,
@@ -27,8 +27,7 @@ export class GroupNode implements EngineNode {
   inputWatermark: Instant = MIN_TIMESTAMP;
   private readonly waiting = new BlockQueue();
   private busy = false;
-  /** Resolves when it is busy no more. */
-  private free: Promise<void> | undefined;
+  private readonly free = new Condition();
   /** What is being fired may have timestamps from here on. */
   private firingHold: Instant = MAX_TIMESTAMP;
 
@@ -50,7 +49,7 @@ export class GroupNode implements EngineNode {
   take(block: Block): MaybePromise<void> {
     if (this.busy) {
       this.waiting.push(block);
-      return this.waiting.bytes >= QUEUE_BYTES ? this.free : undefined;
+      return this.waiting.bytes >= QUEUE_BYTES ? this.free.wait().then(() => {}) : undefined;
     }
     const pending = this.grouping.add(block.elements, this.inputWatermark, this.around.now());
     if (!pending) {
@@ -90,10 +89,6 @@ export class GroupNode implements EngineNode {
 
   private async whileBusy(work: () => Promise<void>): Promise<void> {
     this.busy = true;
-    let release: () => void = () => {};
-    this.free = new Promise((resolve) => {
-      release = resolve;
-    });
     try {
       await work();
       for (;;) {
@@ -105,7 +100,7 @@ export class GroupNode implements EngineNode {
       this.report?.update(this.grouping.dropped);
     } finally {
       this.busy = false;
-      release();
+      this.free.notify();
       this.firingHold = MAX_TIMESTAMP;
     }
     this.around.wake();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The question to another SDK which windows merge, by the transform that Beam has for it.
 
-import { ByteReader, ByteWriter } from '../../../base/index.ts';
+import { ByteReader, ByteWriter, retry } from '../../../base/index.ts';
 import {
   type Coder,
   coderFromProto,
@@ -20,8 +20,6 @@ import type { StageExecutor } from './executor.ts';
 const Coders = urns.StandardCoders_Enum;
 const SOURCE = 'merge:source';
 const SINK = 'merge:sink';
-/** How often the question may be asked anew whose worker was lost. */
-const MOST_ATTEMPTS = 4;
 
 /** What becomes of windows, by their bytes. */
 export type Merged = ReadonlyMap<string, Window>;
@@ -155,34 +153,35 @@ export class MergeQuestion {
     return answers;
   }
 
-  private async run(data: Uint8Array): Promise<Uint8Array> {
+  private run(data: Uint8Array): Promise<Uint8Array> {
+    const { executor } = this.options;
+    return retry(() => this.attempt(data), { mayRetry: (error) => executor.mayRetry(error) });
+  }
+
+  private async attempt(data: Uint8Array): Promise<Uint8Array> {
     const { executor, signal } = this.options;
-    for (let attempt = 1; ; attempt++) {
-      const written: Uint8Array[] = [];
-      const keep = (_: string, piece: Uint8Array) => void written.push(piece);
-      let left: Uint8Array | undefined = data;
-      const running = executor.start(this.descriptor, {
-        input: {
-          next: () => {
-            const chunk = left && { transformId: SOURCE, data: left };
-            left = undefined;
-            return chunk;
-          },
+    const written: Uint8Array[] = [];
+    const keep = (_: string, piece: Uint8Array) => void written.push(piece);
+    let left: Uint8Array | undefined = data;
+    const running = executor.start(this.descriptor, {
+      input: {
+        next: () => {
+          const chunk = left && { transformId: SOURCE, data: left };
+          left = undefined;
+          return chunk;
         },
-        output: { write: keep, close: keep },
-        state: { async *sideInput() {}, async *iterable() {} },
-      });
-      const abort = () => running.abort(signal.reason as Error);
-      signal.addEventListener('abort', abort);
-      try {
-        if (signal.aborted) abort();
-        await running.done;
-        return Buffer.concat(written);
-      } catch (error) {
-        if (!executor.mayRetry(error) || attempt === MOST_ATTEMPTS) throw error;
-      } finally {
-        signal.removeEventListener('abort', abort);
-      }
+      },
+      output: { write: keep, close: keep },
+      state: { async *sideInput() {}, async *iterable() {} },
+    });
+    const abort = () => running.abort(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+    try {
+      if (signal.aborted) abort();
+      await running.done;
+      return Buffer.concat(written);
+    } finally {
+      signal.removeEventListener('abort', abort);
     }
   }
 }

@@ -25,9 +25,6 @@ interface KeyTimers {
   end: Scheduled<KeyTimers> | undefined;
 }
 
-/** Keys whose timers fire in one bundle: the others are next. */
-const MOST_KEYS = 2000;
-
 export class TimerQueue {
   private readonly keys = new Map<string, KeyTimers>();
   private readonly places = new Schedule<KeyTimers>();
@@ -101,9 +98,9 @@ export class TimerQueue {
   }
 
   /** Takes out what is due: of each key and window the timers of its earliest instant. */
-  takeDue(time: Instant): PendingTimer[] {
+  takeDue(time: Instant, mostKeys = Number.POSITIVE_INFINITY): PendingTimer[] {
     const owners: KeyTimers[] = [];
-    while (owners.length < MOST_KEYS && this.isDue(time)) owners.push(this.places.pop()!);
+    while (owners.length < mostKeys && this.isDue(time)) owners.push(this.places.pop()!);
     const due: PendingTimer[] = [];
     for (const owner of owners) {
       const { next } = owner.byTime;

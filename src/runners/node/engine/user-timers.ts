@@ -105,11 +105,13 @@ export class UserTimerStore {
    * Takes out timers that are due: of each key and window those of its earliest instant. A later one
    * waits for its next turn, since what an earlier one does may take it back; so do all of the other
    * time domain.
+   *
+   * @param mostKeys - so many keys and windows; the others are next
    */
-  takeDue(watermark: Instant, now: Instant): Firing[] {
+  takeDue(watermark: Instant, now: Instant, mostKeys?: number): Firing[] {
     const due = this.event.isDue(watermark)
-      ? this.event.takeDue(watermark)
-      : this.processing.takeDue(latest(watermark, now));
+      ? this.event.takeDue(watermark, mostKeys)
+      : this.processing.takeDue(latest(watermark, now), mostKeys);
     const out = new ByteWriter();
     return due.map((timer) => firing(timer, out));
   }

@@ -6,6 +6,8 @@ import {
   type BundleFinalizer,
   type BundleIO,
   type BundleResult,
+  type ChannelSplit,
+  type DesiredSplit,
   isThenable,
   type MaybePromise,
   type MonitoringInfo,
@@ -26,7 +28,12 @@ export interface BundleRun {
   readonly signal: AbortSignal;
   /** The error for what Python says of its failure. */
   readonly failure: (text: string) => BeamBridgeError;
+  /** Hears how the bundle can be split, while it can be. */
+  readonly splittable: (split: Split | undefined) => void;
 }
+
+/** Asks the worker of a bundle to give part of the input back. */
+export type Split = (desired: ReadonlyMap<string, DesiredSplit>) => Promise<ChannelSplit[]>;
 
 /** How a bundle ended, and whether its worker is done with it. */
 export type Outcome =
@@ -40,6 +47,7 @@ export async function runBundle({
   io,
   signal,
   failure,
+  splittable,
 }: BundleRun): Promise<Outcome> {
   const over = new AbortController();
   const output = new BundleOutput(stage, io);
@@ -59,6 +67,7 @@ export async function runBundle({
       { case: 'processBundle', value: { processBundleDescriptorId: descriptor.id } },
       instructionId,
     );
+    splittable((desired) => split(worker, instructionId, desired));
     const sent = sendInput(io.input, { worker, instructionId, stage, signal: over.signal });
     const unsent = new Promise<never>((_, reject) => sent.catch(reject));
     unsent.catch(() => {});
@@ -79,9 +88,41 @@ export async function runBundle({
   } catch (error) {
     return { error, isSettled };
   } finally {
+    splittable(undefined);
     over.abort();
     worker.forget(instructionId);
   }
+}
+
+async function split(
+  worker: Worker,
+  instructionId: string,
+  desired: ReadonlyMap<string, DesiredSplit>,
+): Promise<ChannelSplit[]> {
+  const desiredSplits = Object.fromEntries(
+    [...desired].map(([transformId, wish]) => [
+      transformId,
+      {
+        fractionOfRemainder: wish.fractionOfRemainder,
+        estimatedInputElements: BigInt(wish.estimatedInputElements),
+        allowedSplitPoints: wish.allowedSplitPoints.map(BigInt),
+      },
+    ]),
+  );
+  const { response } = await worker.instruct({
+    case: 'processBundleSplit',
+    value: { instructionId, desiredSplits },
+  });
+  if (response.case !== 'processBundleSplit') return [];
+  const { channelSplits, residualRoots } = response.value;
+  // Where an element was cut, its rest is told of by the bundle and not by the channel.
+  return channelSplits.map(({ transformId, lastPrimaryElement, firstResidualElement }, i) => ({
+    transformId,
+    lastPrimaryElement: Number(lastPrimaryElement),
+    firstResidualElement: Number(firstResidualElement),
+    primaryRoots: [],
+    residualRoots: i === 0 ? residualRoots.map(residual) : [],
+  }));
 }
 
 /** What a worker sends for a bundle, on its way to the bundle's sinks. */

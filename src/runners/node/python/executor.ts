@@ -5,11 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { BeamBridgeError } from '../../../base/index.ts';
 import { parsePythonFailure, pythonError } from '../../../external/index.ts';
-import type { BundleIO, BundleResult, RunningBundle } from '../../../harness/index.ts';
+import type { BundleIO, BundleResult } from '../../../harness/index.ts';
 import { type fn, fromBinary, pb, urns } from '../../../proto/index.ts';
 import { runningHosts } from '../../../services/index.ts';
 import { openPythonPool } from '../../python-pool.ts';
-import { runBundle } from './bundle.ts';
+import type { StageBundle } from '../engine/executor.ts';
+import { runBundle, type Split } from './bundle.ts';
 import { WorkerDescriptors } from './descriptors.ts';
 import { FnServer } from './fn-server.ts';
 import { WorkerSet } from './worker-set.ts';
@@ -102,17 +103,21 @@ export class PythonExecutor implements AsyncDisposable {
    * `done` rejects with `PYTHON_EXCEPTION` (or what the exception means), `WORKER_DIED` when the
    * worker ended, in which case another worker can be given the bundle, `HOST_DIED`,
    * `HOST_START_FAILED`, `UNSUPPORTED`, `ABORTED`. An aborted bundle takes its worker process along,
-   * since Python cannot interrupt one; the next bundle gets a new process. Parts of the input are
-   * not given back: `split` returns nothing, and metrics come with the result only.
+   * since Python cannot interrupt one; the next bundle gets a new process. `split` returns nothing
+   * while the bundle waits for a worker, and metrics come with the result only.
    */
   start(
     environment: pb.Environment,
     descriptor: fn.ProcessBundleDescriptor,
     io: BundleIO,
-  ): RunningBundle {
+  ): StageBundle {
     const aborted = new AbortController();
     this.bundles.add(aborted);
-    const done = this.run(environment, descriptor, io, aborted.signal).finally(() =>
+    let split: Split | undefined;
+    const splittable = (way: Split | undefined) => {
+      split = way;
+    };
+    const done = this.run(environment, descriptor, io, aborted.signal, splittable).finally(() =>
       this.bundles.delete(aborted),
     );
     // Whoever holds the bundle awaits `done`; that may be after this turn.
@@ -120,7 +125,7 @@ export class PythonExecutor implements AsyncDisposable {
     return {
       done,
       monitoringInfos: () => [],
-      split: () => [],
+      split: (desired) => split?.(desired) ?? [],
       abort: (error) => aborted.abort(error),
     };
   }
@@ -130,12 +135,13 @@ export class PythonExecutor implements AsyncDisposable {
     descriptor: fn.ProcessBundleDescriptor,
     io: BundleIO,
     signal: AbortSignal,
+    splittable: (split: Split | undefined) => void,
   ): Promise<BundleResult> {
     const set = await this.setOf(environment);
     const stage = this.descriptors.register(descriptor, this.server.address);
     const worker = await set.acquire(signal);
     const failure = this.options.describeFailure ?? describeFailure;
-    const outcome = await runBundle({ worker, stage, io, signal, failure });
+    const outcome = await runBundle({ worker, stage, io, signal, failure, splittable });
     set.release(worker, 'result' in outcome || outcome.isSettled);
     if ('result' in outcome) return outcome.result;
     throw outcome.error;

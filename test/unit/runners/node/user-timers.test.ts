@@ -153,7 +153,7 @@ describe('timers of a stage', () => {
     let fired = 0;
     let bundles = 0;
     while (timers.store.isDue(600, 0)) {
-      const firings = timers.store.takeDue(600, 0);
+      const firings = timers.store.takeDue(600, 0, 2000);
       assert.ok(firings.length <= 4000, 'a bundle is of bounded size');
       fired += firings.length;
       bundles += 1;

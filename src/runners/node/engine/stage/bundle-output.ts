@@ -3,9 +3,9 @@
 // run again, to a place of its own until it has succeeded.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { ByteReader } from '../../../base/index.ts';
-import type { WindowedValue } from '../../../coders/index.ts';
-import type { BundleOutput, MaybePromise } from '../../../harness/index.ts';
+import { ByteReader } from '../../../../base/index.ts';
+import type { WindowedValue } from '../../../../coders/index.ts';
+import type { BundleOutput, MaybePromise } from '../../../../harness/index.ts';
 import type { BundleOwner } from './bundle.ts';
 
 /** Turns of the event loop in which gRPC puts on its way what it was given. */
@@ -13,15 +13,26 @@ const TURNS_TO_SEND = 4;
 
 /** Where a bundle writes. */
 export class Output implements BundleOutput {
-  private readonly kept: [string, Uint8Array][] = [];
+  /** Bytes that are kept now. */
+  keptBytes = 0;
+  /** Bytes that were kept in all. */
+  writtenBytes = 0;
+  private kept: [string, Uint8Array][] = [];
   private readonly timers: [string, string, Uint8Array][] = [];
 
-  constructor(private readonly owner: BundleOwner) {}
+  /** @param onKept - hears that more is kept */
+  constructor(
+    private readonly owner: BundleOwner,
+    private readonly onKept: () => void = () => {},
+  ) {}
 
   write(transformId: string, data: Uint8Array): MaybePromise<void> {
     if (data.length === 0) return;
-    if (this.owner.executor.canRetry) this.kept.push([transformId, data]);
-    else return this.hand(transformId, data);
+    if (!this.owner.executor.canRetry) return this.hand(transformId, data);
+    this.kept.push([transformId, data]);
+    this.keptBytes += data.length;
+    this.writtenBytes += data.length;
+    this.onKept();
   }
 
   close(transformId: string, data: Uint8Array): MaybePromise<void> {
@@ -54,10 +65,14 @@ export class Output implements BundleOutput {
 
   /** Hands on what was kept. */
   async show(): Promise<void> {
-    for (const [transformId, data] of this.kept) {
+    const left = this.kept.reverse();
+    this.kept = [];
+    for (let piece = left.pop(); piece; piece = left.pop()) {
       // Whoever takes it may compute for long: the next bundle's input goes out before.
       for (let i = 0; i < TURNS_TO_SEND; i++) await turn();
-      await this.hand(transformId, data);
+      await this.hand(...piece);
+      this.keptBytes -= piece[1].length;
+      this.owner.around.wake();
     }
   }
 }

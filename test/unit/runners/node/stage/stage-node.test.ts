@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BeamBridgeError, ByteWriter } from '../../../../src/base/index.ts';
+import { BeamBridgeError, ByteWriter } from '../../../../../src/base/index.ts';
 import {
   GlobalWindow,
   GlobalWindowCoder,
@@ -12,11 +12,12 @@ import {
   StrUtf8Coder,
   type WindowedValue,
   WindowedValueCoder,
-} from '../../../../src/coders/index.ts';
-import { blockOf } from '../../../../src/runners/node/engine/block.ts';
-import type { BundleOwner } from '../../../../src/runners/node/engine/bundle.ts';
-import { StageNode } from '../../../../src/runners/node/engine/stage-node.ts';
-import { isWorkerLost } from '../../../../src/runners/node/python/index.ts';
+} from '../../../../../src/coders/index.ts';
+import { blockOf } from '../../../../../src/runners/node/engine/block.ts';
+import type { BundleOwner } from '../../../../../src/runners/node/engine/stage/bundle.ts';
+import { limitsOf } from '../../../../../src/runners/node/engine/stage/bundle-limits.ts';
+import { StageNode } from '../../../../../src/runners/node/engine/stage/stage-node.ts';
+import { isWorkerLost } from '../../../../../src/runners/node/python/index.ts';
 
 const coder = new WindowedValueCoder(new StrUtf8Coder(), new GlobalWindowCoder());
 const element = (value: string): WindowedValue<string> => ({
@@ -79,7 +80,7 @@ async function pass(fails: { bundle?: unknown[]; finalizer?: unknown }) {
     viewOf: new Map(),
     mostBundles: 1,
     staysOpen: false,
-    isSplittable: false,
+    limits: limitsOf({ inProcess: false, isBounded: true, isSplittable: false, hasTimers: false }),
     inputByReference: false,
     finished: async ({ finalizers }: { finalizers: (() => Promise<void>)[] }) => {
       for (const finalize of finalizers) await finalize();

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into a bundle: elements as they come, what is left of earlier ones, or timers that fire.
+// What a worker may lose is there again when the bundle runs anew, and what was cut off is found.
+
+import { ByteWriter } from '../../../../base/index.ts';
+import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../../coders/index.ts';
+import type {
+  BundleInput,
+  ElementChunk,
+  InputChunk,
+  MaybePromise,
+} from '../../../../harness/index.ts';
+import { type Block, partOf } from '../block.ts';
+import type { Firing } from '../user-timers.ts';
+import type { Residue } from './residues.ts';
+
+/** Makes a chunk of elements, encoded or as they are. */
+export type ToChunk = (elements: readonly WindowedValue<unknown>[]) => InputChunk | ElementChunk;
+
+/** What was not done, and is to be done by another bundle. */
+export interface CutOff {
+  readonly blocks: readonly Block[];
+  readonly rests: readonly Residue[];
+}
+
+export const NOTHING_CUT: CutOff = { blocks: [], rests: [] };
+
+export interface BundleFeed extends BundleInput {
+  /** Whether it can be cut between its elements. */
+  readonly canBeCut: boolean;
+  /** Least timestamp of what went in. */
+  readonly hold: Instant;
+  /** Elements that went in, or timers. */
+  readonly elements: number;
+  readonly bytes: number;
+  /** Begins anew. */
+  restart(): void;
+  /** Takes nothing more. */
+  close(): void;
+  /** What lies at an index and behind it. */
+  restFrom(index: number): CutOff;
+}
+
+/** Elements in blocks, and more of them while there are some and the bundle is not full. */
+export class ElementFeed implements BundleFeed {
+  readonly canBeCut = true;
+  hold: Instant;
+  elements = 0;
+  bytes = 0;
+  /** What went in and may be asked for again. */
+  private readonly taken: Block[] = [];
+  /** Elements that went in before those, and were done with. */
+  private done = 0;
+  private given = 0;
+  private isClosed = false;
+
+  constructor(
+    first: Block,
+    private readonly options: {
+      more(): MaybePromise<Block | undefined>;
+      isFull(): boolean;
+      toChunk: ToChunk;
+      /** Whether the bundle may run again. */
+      keeps: boolean;
+    },
+  ) {
+    this.hold = first.minTimestamp;
+    this.take(first);
+  }
+
+  private take(block: Block): void {
+    this.hold = Math.min(this.hold, block.minTimestamp);
+    this.elements += block.elements.length;
+    this.bytes += block.bytes;
+    this.taken.push(block);
+  }
+
+  restart(): void {
+    this.given = 0;
+    this.isClosed = false;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  next(): MaybePromise<InputChunk | ElementChunk | undefined> {
+    if (this.given < this.taken.length) return this.give();
+    if (this.isClosed || this.options.isFull()) return undefined;
+    if (!this.options.keeps) {
+      // Whoever executes stages here asks for more when all that it has is done.
+      for (const { elements } of this.taken.splice(0)) this.done += elements.length;
+      this.given = 0;
+    }
+    const more = this.options.more();
+    return more instanceof Promise ? more.then((block) => this.add(block)) : this.add(more);
+  }
+
+  private add(block: Block | undefined): InputChunk | ElementChunk | undefined {
+    if (!block) return undefined;
+    this.take(block);
+    return this.give();
+  }
+
+  private give(): InputChunk | ElementChunk {
+    const block = this.taken[this.given]!;
+    this.given += 1;
+    return this.options.toChunk(block.elements);
+  }
+
+  restFrom(index: number): CutOff {
+    const blocks: Block[] = [];
+    let start = this.done;
+    for (const block of this.taken) {
+      const end = start + block.elements.length;
+      if (index < end) blocks.push(partOf(block, Math.max(0, index - start)));
+      start = end;
+    }
+    return { blocks, rests: [] };
+  }
+}
+
+/** What earlier bundles left of their elements. */
+export class RestFeed implements BundleFeed {
+  readonly canBeCut = true;
+  readonly hold: Instant;
+  readonly elements: number;
+  readonly bytes = 0;
+  private isGiven = false;
+
+  constructor(
+    private readonly rests: readonly Residue[],
+    private readonly toChunk: ToChunk,
+  ) {
+    this.hold = leastHold(rests);
+    this.elements = rests.length;
+  }
+
+  restart(): void {
+    this.isGiven = false;
+  }
+
+  close(): void {}
+
+  next(): InputChunk | ElementChunk | undefined {
+    if (this.isGiven) return undefined;
+    this.isGiven = true;
+    return this.toChunk(this.rests.map(({ element }) => element));
+  }
+
+  restFrom(index: number): CutOff {
+    return { blocks: [], rests: this.rests.slice(Math.max(0, index)) };
+  }
+}
+
+/** Timers that fire. */
+export class FiringFeed implements BundleFeed {
+  /** A timer that was taken out of its queue fires. */
+  readonly canBeCut = false;
+  readonly hold: Instant;
+  readonly elements: number;
+  readonly bytes = 0;
+  private given = 0;
+
+  constructor(private readonly firings: readonly Firing[]) {
+    this.hold = leastHold(firings);
+    this.elements = firings.length;
+  }
+
+  restart(): void {
+    this.given = 0;
+  }
+
+  close(): void {}
+
+  next(): InputChunk | undefined {
+    const firing = this.firings[this.given];
+    this.given += 1;
+    return firing;
+  }
+
+  restFrom(): CutOff {
+    return NOTHING_CUT;
+  }
+}
+
+function leastHold(all: readonly { readonly hold: Instant }[]): Instant {
+  let least = MAX_TIMESTAMP;
+  for (const { hold } of all) if (hold < least) least = hold;
+  return least;
+}
+
+/** Chunks of one source. */
+export function chunksOf(
+  transformId: string,
+  /** Undefined where elements go in as they are. */
+  coder:
+    | { encode(element: WindowedValue<unknown>, out: ByteWriter, nested: boolean): void }
+    | undefined,
+): ToChunk {
+  if (!coder) return (elements) => ({ transformId, elements });
+  return (elements) => {
+    const out = new ByteWriter();
+    for (const element of elements) coder.encode(element, out, true);
+    return { transformId, data: out.take() };
+  };
+}

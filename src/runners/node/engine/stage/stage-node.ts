@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stage in the graph: elements wait in its queue, bundles of them run in an SDK, and what comes
+// out counts once it is safe. What it decides is decided in the files beside this one.
+
+import { retry } from '../../../../base/index.ts';
+import { type Instant, MAX_TIMESTAMP } from '../../../../coders/index.ts';
+import type { MaybePromise, MonitoringInfo } from '../../../../harness/index.ts';
+import type { Block } from '../block.ts';
+import type { EngineNode } from '../node.ts';
+import { Bundle, type BundleOwner } from './bundle.ts';
+import {
+  type BundleFeed,
+  chunksOf,
+  ElementFeed,
+  FiringFeed,
+  RestFeed,
+  type ToChunk,
+} from './bundle-feed.ts';
+import { type BundleLimits, BundleSizes, isFull } from './bundle-limits.ts';
+import { InputQueue } from './input-queue.ts';
+import {
+  afterBundle,
+  NOTHING_SPENT,
+  nextBundle,
+  type StageMoment,
+  type TimeSpent,
+  type WorkKind,
+} from './next-bundle.ts';
+import { Residues } from './residues.ts';
+import { type Holders, StageWatermarks } from './stage-watermarks.ts';
+import { WaitingElements } from './waiting-elements.ts';
+
+/** Keys whose timers fire in one bundle: the others are next. */
+const MOST_KEYS = 2000;
+
+export class StageNode implements EngineNode {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  private readonly watermarks = new StageWatermarks();
+  private readonly queue: InputQueue;
+  private readonly waiting: WaitingElements;
+  private readonly residues = new Residues();
+  private readonly running = new Set<Bundle>();
+  /** Bundles that succeeded and hand on what they gave. They hold back the watermark, and no worker. */
+  private readonly showing = new Set<Bundle>();
+  private readonly sizes: Readonly<Record<WorkKind, BundleSizes>>;
+  private readonly toChunk: ToChunk;
+  private spent: TimeSpent = NOTHING_SPENT;
+  private expired: Instant | undefined;
+
+  constructor(private readonly owner: BundleOwner) {
+    const { descriptor, inputByReference, limits, stage, views, wire } = owner;
+    this.inputs = [stage.input];
+    this.outputs = stage.outputs;
+    for (const view of views) view.readBy(this, owner.allowedLateness);
+    this.waiting = new WaitingElements(views);
+    this.toChunk = chunksOf(
+      descriptor.source,
+      inputByReference ? undefined : wire.windowedCoder(stage.input),
+    );
+    this.sizes = {
+      rests: new BundleSizes(limits),
+      timers: new BundleSizes({ ...limits, elements: MOST_KEYS }),
+      elements: new BundleSizes(limits),
+    };
+    this.queue = new InputQueue(
+      // A bundle in this process may wait for a DoFn object that the producer's bundle holds.
+      () => !owner.executor.inProcess || [...this.running].some(({ hasBegun }) => hasBegun),
+    );
+  }
+
+  get inputWatermark(): Instant {
+    return this.watermarks.input;
+  }
+
+  get outputWatermark(): Instant {
+    return this.watermarks.output;
+  }
+
+  take(block: Block): MaybePromise<void> {
+    const wasAwaited = this.queue.isAwaited;
+    const room = this.queue.take(block);
+    if (!wasAwaited && this.running.size < this.owner.mostBundles) this.owner.around.wake();
+    return room;
+  }
+
+  step(): boolean {
+    const { around, stage } = this.owner;
+    const upstream = around.watermark(stage.input);
+    if (upstream >= MAX_TIMESTAMP) this.queue.noMore();
+    const holders = this.holders(upstream);
+    this.watermarks.updateInput(holders);
+    this.expire();
+    if (this.startBundles(holders.waiting)) return true;
+    return this.watermarks.updateOutput(holders);
+  }
+
+  private holders(upstream: Instant): Holders {
+    let inWork = MAX_TIMESTAMP;
+    for (const { hold } of this.running) inWork = Math.min(inWork, hold);
+    for (const { hold } of this.showing) inWork = Math.min(inWork, hold);
+    return {
+      upstream,
+      waiting: Math.min(this.queue.minTimestamp, this.waiting.hold),
+      inWork,
+      rests: this.residues.hold,
+      timers: this.owner.timers?.hold ?? MAX_TIMESTAMP,
+    };
+  }
+
+  /** Forgets the state and timers of windows that are over, when nothing is to come of them. */
+  private expire(): void {
+    const { owner, inputWatermark } = this;
+    if (inputWatermark === this.expired || this.running.size > 0) return;
+    // What these timers do, they do with the state of their windows.
+    if (owner.timers?.isDue(inputWatermark, owner.around.now())) return;
+    this.expired = inputWatermark;
+    owner.state?.expire(inputWatermark, owner.allowedLateness);
+    owner.timers?.expire(inputWatermark, owner.allowedLateness);
+  }
+
+  private startBundles(waiting: Instant): boolean {
+    const { owner } = this;
+    let started = false;
+    for (;;) {
+      const bundle = this.nextBundle(this.watermarks.timersReach(waiting));
+      if (!bundle) return started;
+      started = true;
+      this.running.add(bundle);
+      owner.around.track(this.run(bundle));
+    }
+  }
+
+  /** @param reach - the instant whose timers can fire */
+  private nextBundle(reach: Instant): Bundle | undefined {
+    const { around, timers } = this.owner;
+    const now = around.now();
+    this.queue.unshift(this.waiting.takeReady());
+    const choice = nextBundle({
+      ...this.room,
+      isThere: {
+        rests: this.residues.isDue(now),
+        timers: timers?.isDue(reach, now) ?? false,
+        elements: !this.queue.isEmpty,
+      },
+      spent: this.spent,
+    });
+    if (!choice) return undefined;
+    this.spent = choice.spent;
+    // Elements that came may all have to wait: then something else may be there.
+    return this.bundleOf(choice.kind, reach, now) ?? this.nextBundle(reach);
+  }
+
+  private get room(): Pick<StageMoment, 'running' | 'mostRunning' | 'showing' | 'showingBytes'> {
+    let showingBytes = 0;
+    for (const { keptBytes } of this.showing) showingBytes += keptBytes;
+    const { running, showing, owner } = this;
+    const mostRunning = owner.mostBundles;
+    return { running: running.size, mostRunning, showing: showing.size, showingBytes };
+  }
+
+  private bundleOf(kind: WorkKind, reach: Instant, now: Instant): Bundle | undefined {
+    const { timers } = this.owner;
+    const { limits } = this.sizes[kind];
+    switch (kind) {
+      case 'rests':
+        return this.bundle(kind, new RestFeed(this.residues.takeDue(now), this.toChunk));
+      case 'timers':
+        return this.bundle(kind, new FiringFeed(timers!.takeDue(reach, now, limits.elements)));
+      case 'elements':
+        return this.elementBundle(limits);
+    }
+  }
+
+  private bundle(kind: WorkKind, feed: BundleFeed): Bundle {
+    const { limits } = this.sizes[kind];
+    return new Bundle(this.owner, { kind, feed, limits }, () => this.queue.lookAgain());
+  }
+
+  private elementBundle(limits: BundleLimits): Bundle | undefined {
+    const { owner, toChunk } = this;
+    const first = this.nextBlock(limits.elements, limits.bytesIn);
+    if (!first) return undefined;
+    // A bundle of what is there; where all of the input comes anyway, of what comes too.
+    const next = () => this.nextBlock(limits.elements - feed.elements, limits.bytesIn - feed.bytes);
+    const feed: ElementFeed = new ElementFeed(first, {
+      more: owner.staysOpen ? () => this.moreBlocks(next) : next,
+      isFull: () => isFull(bundle.outcome, limits),
+      toChunk,
+      keeps: !owner.executor.inProcess,
+    });
+    const bundle = this.bundle('elements', feed);
+    return bundle;
+  }
+
+  /** The next block whose side inputs are there, as far as it fits. */
+  private nextBlock(mostElements: number, mostBytes: number): Block | undefined {
+    for (;;) {
+      const block = this.queue.shift(mostElements, mostBytes);
+      if (!block) return undefined;
+      const ready = this.waiting.readyPart(block);
+      if (ready) return ready;
+    }
+  }
+
+  private moreBlocks(next: () => Block | undefined): MaybePromise<Block | undefined> {
+    const block = next();
+    if (block) return block;
+    const { around, stage } = this.owner;
+    if (around.watermark(stage.input) >= MAX_TIMESTAMP || around.signal.aborted) return undefined;
+    return this.queue.arrival().then(() => this.moreBlocks(next));
+  }
+
+  private async run(bundle: Bundle): Promise<void> {
+    const { executor, around, retrying, finished } = this.owner;
+    try {
+      const { result, show } = await retry(() => bundle.run(), {
+        mayRetry: (error) => executor.mayRetry(error),
+        retrying,
+      });
+      this.settle(bundle);
+      try {
+        await show();
+        await finished(result);
+      } catch (error) {
+        // What was shown must not come again: that a bundle counts is told as well as can be.
+        if (!executor.mayRetry(error)) throw error;
+      }
+    } finally {
+      this.running.delete(bundle);
+      this.showing.delete(bundle);
+      this.queue.lookAgain();
+      around.wake();
+    }
+  }
+
+  /** A bundle has succeeded: what it left waits here again, and what it gave is about to be shown. */
+  private settle(bundle: Bundle): void {
+    const { kind, outcome, residues, cutOff } = bundle;
+    this.residues.add(residues);
+    this.queue.unshift(cutOff.blocks);
+    this.sizes[kind].ended(outcome);
+    this.spent = afterBundle(this.spent, kind, outcome.millis);
+    this.showing.add(bundle);
+    this.running.delete(bundle);
+    this.owner.around.wake();
+  }
+
+  get wakeAt(): Instant | undefined {
+    const anything = { rests: true, timers: true, elements: true };
+    // What cannot start now starts when a bundle ends.
+    if (!nextBundle({ ...this.room, isThere: anything, spent: NOTHING_SPENT })) return undefined;
+    const rests = this.residues.next;
+    const timers = this.running.size > 0 ? undefined : this.owner.timers?.nextProcessingTime;
+    if (rests === undefined || timers === undefined) return rests ?? timers;
+    return Math.min(rests, timers);
+  }
+
+  get isQuiet(): boolean {
+    const { queue, waiting, residues, running, showing } = this;
+    const waits = !queue.isEmpty || !waiting.isEmpty || !residues.isEmpty;
+    return running.size === 0 && showing.size === 0 && !waits;
+  }
+
+  /** What the bundles under way have counted. */
+  runningInfos(): MonitoringInfo[] {
+    return [...this.running].flatMap((bundle) => bundle.runningInfos());
+  }
+
+  /** Ends the bundles under way. */
+  abort(error: Error): void {
+    for (const bundle of this.running) bundle.abort(error);
+    this.queue.giveUp();
+  }
+}
