@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m beambridge_host`: start, announce, serve, end.
 
-The process ends on SIGTERM, or when nobody called it for `--idle-timeout` seconds. That it ends with
-its parent is the business of the guard that the Node side starts around it.
+The process ends on SIGTERM, or when nobody called it for `--idle-timeout` seconds. It ends with its
+program: that is the business of the guard that the Node side starts around it, and, should somebody
+kill the guard's shells, of a pipe from the program that the host reads as well.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from typing import Any
 
 from beambridge_host import __version__
 from beambridge_host.worker import lazy, own_folder
@@ -19,6 +21,15 @@ from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
 from beambridge_host.worker.preload import preload
 
 TOKEN_VARIABLE = 'BEAMBRIDGE_HOST_TOKEN'
+# Number of the descriptor whose end of file is the end of the program; a warm host has none.
+PROGRAM_VARIABLE = 'BEAMBRIDGE_PROGRAM_PIPE'
+
+# As long as the guard gives.
+_ORPHAN_S = 2.0
+
+
+class _Ended(BaseException):
+  """A signal while the host imports, which may take longer than anybody waits."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -30,7 +41,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(
-    arguments: argparse.Namespace, token: str, channel: Channel, ending: threading.Event, folder: str) -> None:
+    arguments: argparse.Namespace, token: str, channel: Channel, ending: threading.Event, folder: str,
+    program: int, serving: threading.Event) -> None:
   """Serves until it is to end."""
   # Imported late: one second, in which a broken environment shows, and signals work already. What is
   # made meanwhile stays, so there is nothing to collect.
@@ -42,9 +54,12 @@ def _serve(
 
   launcher = Launcher(arguments.preload, channel.close)
   gc.enable()
+  if program >= 0:
+    threading.Thread(target=_end_with_program, args=(program, ending), name='end-with-program', daemon=True).start()
 
   server = HostServer(token, folder, launcher)
   send_logs(channel, arguments.log_level)
+  serving.set()
   channel.send({
       'ready': True,
       'address': server.address,
@@ -59,6 +74,14 @@ def _serve(
     if arguments.idle_timeout and idle > arguments.idle_timeout:
       break
   server.stop()
+
+
+def _end_with_program(descriptor: int, ending: threading.Event) -> None:
+  while os.read(descriptor, 4096):
+    pass
+  ending.set()
+  time.sleep(_ORPHAN_S)
+  os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _later(modules: list[str]) -> None:
@@ -77,13 +100,24 @@ def main() -> None:
   # Beam warns about optional packages while it is imported.
   send_logs(channel, 'ERROR')
 
-  ending = threading.Event()
-  for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, lambda *_: ending.set())
+  program = int(os.environ.pop(PROGRAM_VARIABLE, '-1'))
 
+  ending = threading.Event()
   folder = own_folder.OwnFolder()
+
+  def end(*_: Any) -> None:
+    if not ending.is_set():
+      ending.set()
+      if not serving.is_set():
+        raise _Ended()
+
+  serving = threading.Event()
   try:
-    _serve(arguments, token, channel, ending, folder.path)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+      signal.signal(number, end)
+    _serve(arguments, token, channel, ending, folder.path, program, serving)
+  except _Ended:
+    pass
   finally:
     folder.remove()
   if os.getpgrp() == os.getpid():

@@ -18,7 +18,7 @@ import {
   startHost,
   stopHosts,
 } from '../../src/services/index.ts';
-import { gone, isAlive } from '../helpers/alive.ts';
+import { gone, isAlive, processes, watchersOf } from '../helpers/alive.ts';
 
 const program = fileURLToPath(new URL('../fixtures/programs/start-host.ts', import.meta.url));
 const tools = fileURLToPath(new URL('../fixtures/python-tools/', import.meta.url));
@@ -140,6 +140,39 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
     assert.deepEqual(await leftovers(), []);
   });
 }
+
+test('a host whose guard lost all that watches ends with its program, and all of its group', async () => {
+  const { child, pid, exit } = await run('waits');
+  const { group } = processes().find((each) => each.pid === pid)!;
+  const watchers = watchersOf(pid);
+  assert.equal(watchers.length, 2);
+  for (const watcher of watchers) process.kill(watcher, 'SIGKILL');
+  child.kill('SIGKILL');
+  await exit;
+  await gone(pid);
+  await gone(group);
+  const deadline = Date.now() + 5000;
+  while (processes().some((each) => each.group === group)) {
+    assert.ok(Date.now() < deadline, 'the zygote, say, is still there');
+    await delay(50);
+  }
+  assert.deepEqual(await leftovers(), []);
+});
+
+test('a program that is ended while its host imports leaves nothing', async () => {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, 'waits'], {
+    stdio: 'ignore',
+    env: { ...process.env, TMPDIR: scratch },
+  });
+  while ((await leftovers()).length === 0) await delay(5);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const deadline = Date.now() + 10_000;
+  while ((await leftovers()).length > 0) {
+    assert.ok(Date.now() < deadline, 'the folder of the host is still there');
+    await delay(50);
+  }
+});
 
 test('a host does not keep its program alive, nor outlive it', async () => {
   const { pid, exit } = await run('ends');

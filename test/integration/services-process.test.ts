@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { BeamBridgeError, type ErrorCode } from '../../src/base/index.ts';
 import { type Service, type ServiceOptions, startService } from '../../src/services/index.ts';
 import { runTool } from '../../src/services/process/run-tool.ts';
-import { gone, isAlive } from '../helpers/alive.ts';
+import { gone, isAlive, watchersOf } from '../helpers/alive.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/processes/${name}`, import.meta.url));
@@ -146,6 +146,17 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     await gone(pid);
   });
 }
+
+test('a program whose guard lost one of its watchers still takes its processes with it', async () => {
+  const running = await run('waits', 'leaves-children.sh');
+  const pid = pidOf(running.announced);
+  const watchers = watchersOf(pid);
+  assert.equal(watchers.length, 2);
+  process.kill(watchers[0]!, 'SIGKILL');
+  running.end('SIGKILL');
+  await running.exit;
+  await gone(pid);
+});
 
 for (const [behaviour, status] of [
   ['ends', 0],

@@ -3,12 +3,14 @@
 
 Beam makes a temporary folder for each pipeline that it constructs and removes it when that pipeline
 runs, which an expansion's never does; it keeps the addresses of shared models in files of the system's
-temporary folder and leaves their locks there. All of that goes here. A host that is killed cannot
+temporary folder and leaves their locks there. All of that goes here, and the key by which the host's
+processes know one another. A host that is killed cannot
 remove its folder: the next one does, which sees by the lock that nobody holds that it was left.
 """
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -22,6 +24,7 @@ except ImportError:  # Windows has none: there what a killed host leaves stays.
 
 _PREFIX = 'beambridge-host-'
 _LOCK = 'lock'
+_KEY = 'key'
 # Where processes of the host find it.
 _VARIABLE = 'BEAMBRIDGE_HOST_FOLDER'
 
@@ -39,6 +42,9 @@ class OwnFolder:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
     # It has its name only now, so that nobody finds it unlocked.
     os.rename(made, os.path.join(self.path, _LOCK))
+    key = os.open(os.path.join(self.path, _KEY), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(key, secrets.token_bytes(32))
+    os.close(key)
     os.environ[_VARIABLE] = self.path
 
   def remove(self) -> None:
@@ -61,6 +67,8 @@ def use_for_beam() -> None:
   from apache_beam.transforms import environments  # pylint: disable=import-outside-toplevel
   from apache_beam.utils import multi_process_shared  # pylint: disable=import-outside-toplevel
 
+  from beambridge_host.worker import shared_objects  # pylint: disable=import-outside-toplevel
+
   def mkdtemp(suffix: Any = None, prefix: Any = None, dir: Any = None) -> str:  # pylint: disable=redefined-builtin
     return tempfile.mkdtemp(suffix, prefix, dir or folder)
 
@@ -68,6 +76,8 @@ def use_for_beam() -> None:
   own = SimpleNamespace(**{**vars(tempfile), 'mkdtemp': mkdtemp, 'gettempdir': lambda: folder})
   pipeline.tempfile = environments.tempfile = stager.tempfile = own
   multi_process_shared.MultiProcessShared.__init__.__kwdefaults__['path'] = folder
+  with open(os.path.join(folder, _KEY), 'rb') as key:
+    shared_objects.install(key.read())
 
 
 def sweep() -> None:

@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import Callable, Optional, Sequence
 
 from beambridge_host.worker.preload import preload
@@ -31,6 +32,8 @@ _NOT_BEFORE_A_FORK = ('tensorflow', 'onnxruntime')
 # With imports, perhaps from a cold disk.
 _FORK_TIMEOUT_S = 60.0
 _MESSAGE_BYTES = 4096
+# How long processes of a host that was killed may take to end themselves.
+_ORPHANS_S = 2.0
 
 
 def imported_before_fork(modules: list[str]) -> list[str]:
@@ -194,6 +197,7 @@ class _Helper:
     self._work = work
     self._modules = list(modules)
     self._children: set[int] = set()
+    self._host = os.getppid()
     self._wakeup, self._wakes = os.pipe()
     for end in (self._wakeup, self._wakes):
       os.set_blocking(end, False)
@@ -215,7 +219,7 @@ class _Helper:
   def _take(self) -> None:
     data, descriptors, _, _ = socket.recv_fds(self._connection, _MESSAGE_BYTES, 2)
     if not data:
-      os._exit(0)
+      self._end_all()
     request = json.loads(data)
     if 'signal' in request:
       if request['pid'] in self._children:
@@ -235,6 +239,15 @@ class _Helper:
       self._say({'forked': pid})
     for descriptor in descriptors:
       os.close(descriptor)
+
+  def _end_group(self) -> None:
+    """The host is gone. A warm one had no guard that ends what its workers started."""
+    if os.getpgrp() == self._host:
+      signal.signal(signal.SIGTERM, signal.SIG_IGN)
+      os.killpg(self._host, signal.SIGTERM)
+      time.sleep(_ORPHANS_S)
+      os.killpg(self._host, signal.SIGKILL)
+    os._exit(0)
 
   def _become_worker(self, log_level: str, stdin: int, stdout: int) -> None:
     try:

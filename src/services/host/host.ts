@@ -120,6 +120,7 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     name: 'the Python host',
     command: options.python,
     args: hostArguments(options.preload ?? []),
+    watchesUs: true,
     env: { ...options.env, ...hostEnvironment(token) },
     ready: (line) => {
       const announcement = readAnnouncement(line);

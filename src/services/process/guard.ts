@@ -11,26 +11,33 @@ export const KILL_AFTER_MS = 5000;
 /** The same when our own program is gone and nobody waits for the result any more. Seconds. */
 const ORPHAN_GRACE_S = 2;
 
-// "$@" runs as a child of the shell, in a process group with it. A subshell waits for the end of
-// standard input, which nobody ever writes to. A signal that arrives interrupts `wait`, hence the
-// loop. What the child leaves behind in the group is ended with it: by us when we hear of its end, by
-// the shell when we are gone, and by the last line's subshell when we go in between.
+/** The variable that tells a child that it may read the descriptor 3 to its end, too. */
+const PROGRAM_PIPE = 'BEAMBRIDGE_PROGRAM_PIPE';
+
+// "$@" runs as a child of the shell, in a process group with it. Two subshells wait for the end of
+// standard input, which nobody ever writes to: nobody would miss a single one that is killed. A signal
+// that arrives interrupts `wait`, hence the loop. What the child leaves behind in the group is ended
+// with it: by us when we hear of its end, by the shell when we are gone, and by the last line's
+// subshell when we go in between.
 const GUARD = `
 exec 3<&0 </dev/null
 orphaned=
 trap : TERM INT HUP
 trap 'orphaned=yes' USR1
-"$@" 3<&- &
+if [ -n "$${PROGRAM_PIPE}" ]; then "$@" & else "$@" 3<&- & fi
 child=$!
-(
-  trap '' TERM INT HUP
+watch() {
+  trap '' TERM INT HUP USR1
   while read -r _ <&3; do :; done
   kill -USR1 $$
   kill -TERM 0
   sleep ${ORPHAN_GRACE_S}
   kill -KILL 0
-) >/dev/null 2>&1 &
-watcher=$!
+}
+watch >/dev/null 2>&1 &
+watchers=$!
+watch >/dev/null 2>&1 &
+watchers="$watchers $!"
 while :; do
   wait "$child" 2>/dev/null
   code=$?
@@ -38,7 +45,7 @@ while :; do
 done
 trap '' TERM INT HUP USR1
 [ -z "$orphaned" ] || kill -KILL 0
-kill -KILL "$watcher" 2>/dev/null
+kill -KILL $watchers 2>/dev/null
 kill -TERM 0
 (exec 3<&-; sleep ${ORPHAN_GRACE_S}; kill -KILL 0) >/dev/null 2>&1 &
 exit "$code"
@@ -49,6 +56,8 @@ export interface GuardedOptions {
   /** Added to the environment of this program; `undefined` removes a variable. */
   env?: Readonly<Record<string, string | undefined>>;
   cwd?: string;
+  /** The process watches us itself, beside its guard: it reads `BEAMBRIDGE_PROGRAM_PIPE`. @default false */
+  watchesUs?: boolean;
 }
 
 /** A process under guard, with its input and output as streams. */
@@ -67,14 +76,14 @@ export interface GuardedProcess {
 export async function spawnGuarded(
   command: string,
   args: readonly string[],
-  { env, cwd = process.cwd() }: GuardedOptions = {},
+  { env, cwd = process.cwd(), watchesUs = false }: GuardedOptions = {},
 ): Promise<GuardedProcess> {
   const guarded = ['-c', GUARD, 'beambridge-guard', command, ...args];
   const started = await startProcess('/bin/sh', guarded, {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, [PROGRAM_PIPE]: watchesUs ? '3' : undefined },
   });
   const { child } = started;
   // What it leaves behind would keep its outputs open, and us waiting for them.

@@ -24,6 +24,8 @@ export interface ServiceOptions<Ready> {
   /** Added to the environment of this program; `undefined` removes a variable. */
   env?: Readonly<Record<string, string | undefined>>;
   cwd?: string;
+  /** It ends by itself when we do, beside its guard. @default false */
+  watchesUs?: boolean;
   /**
    * Looks at each line of standard output until it returns something: the service is ready then.
    * Ports belong into it, since the kernel picks them.
@@ -86,9 +88,10 @@ export async function startService<Ready>(options: ServiceOptions<Ready>): Promi
 }
 
 async function spawn<Ready>(options: ServiceOptions<Ready>): Promise<GuardedProcess> {
-  const { command, args = [], env, cwd } = options;
+  const { command, args = [], env, cwd, watchesUs = false } = options;
   try {
-    return await spawnGuarded(command, args, { ...(env ? { env } : {}), ...(cwd ? { cwd } : {}) });
+    const how = { ...(env ? { env } : {}), ...(cwd ? { cwd } : {}), watchesUs };
+    return await spawnGuarded(command, args, how);
   } catch (error) {
     throw startFailure(options, `could not be started (${(error as Error).message})`, '');
   }
