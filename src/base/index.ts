@@ -21,4 +21,5 @@ export { nap } from './nap.ts';
 export { CODE_FOLDER, packagePath } from './package.ts';
 export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';
+export { isThenable } from './thenable.ts';
 export { yieldIfDue } from './turn.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values and mismatches in words, for every error of the coders and schemas.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, isThenable } from '../base/index.ts';
 
 const LONGEST = 60;
 
@@ -33,7 +33,8 @@ function describeObject(value: object): string {
   if (ArrayBuffer.isView(value)) return `${name} of ${value.byteLength} bytes`;
   if (value instanceof Date)
     return `Date ${Number.isNaN(value.getTime()) ? 'that is invalid' : value.toISOString()}`;
-  if (value instanceof Promise) return 'a Promise';
+  if (isThenable(value))
+    return value instanceof Promise ? 'a Promise' : `${name} with a then method`;
   if (value instanceof Map || value instanceof Set) return `${name} of ${value.size}`;
   return `${name} ${shorten(`{${Object.keys(value).join(', ')}}`)}`;
 }
@@ -54,7 +55,7 @@ export function mismatch(coder: string, value: unknown, hint?: string): BeamBrid
 }
 
 function hintFor(value: unknown): string {
-  if (value instanceof Promise) return 'Await the promise before emitting its value.';
+  if (isThenable(value)) return 'Await the promise before emitting its value.';
   return 'Emit values of the declared type, or declare another type for the PCollection.';
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program's own functions before and after a model.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, isThenable } from '../base/index.ts';
 import type { KV } from '../coders/index.ts';
 import { type DoFn, type TaggedOutput, tagged } from '../transforms/index.ts';
 import { failureOf, type InferenceStep, REJECTED } from './failures/dead-letters.ts';
@@ -34,8 +34,8 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
       } catch (error) {
         return [this.failed(element, error, i)];
       }
-      if (current instanceof Promise) {
-        return current.then(
+      if (isThenable(current)) {
+        return Promise.resolve(current).then(
           (next: unknown) => this.from(i + 1, element, next),
           (error: unknown) => [this.failed(element, error, i)],
         );

@@ -4,14 +4,35 @@
 import type { Instant, WindowedValue } from '../coders/index.ts';
 import type { TimerFiring } from './timers.ts';
 
-type Awaitable<T> = T | Promise<T>;
-/** Several outputs of one call: iterables and async iterables, generators included. */
-export type Outputs<O> = Iterable<O> | AsyncIterable<O>;
+type Awaitable<T> = T | PromiseLike<T>;
+/**
+ * Several outputs of one call: iterables and async iterables, generators included. A string is none,
+ * though one can iterate over its characters.
+ */
+export type Outputs<O> = (Iterable<O> & object) | AsyncIterable<O>;
+
+declare const TIMESTAMPED: unique symbol;
+declare const TAGGED: unique symbol;
+/** A {@link TimestampedValue}, for the compiler only, which must not take `{ value }` for one. */
+interface Timestamped<T> {
+  readonly [TIMESTAMPED]: T;
+}
+/** A {@link TaggedOutput}, likewise. */
+interface Tagged<T> {
+  readonly [TAGGED]: T;
+}
+/** What a function on elements may give for an output of type `O`; `X` goes to other outputs. */
+export type Output<O, X = unknown> = O | Timestamped<O> | Tagged<X>;
 
 /** Takes the context as a second argument when there is one. */
 type WithContext<T, C, R> = (element: T, context: C) => R;
-export type MapFn<T, O, C = undefined> = WithContext<T, C, Awaitable<O>>;
-export type FlatMapFn<T, O, C = undefined> = WithContext<T, C, Awaitable<Outputs<O>>>;
+export type MapFn<T, O, C = undefined, X = unknown> = WithContext<T, C, Awaitable<Output<O, X>>>;
+/** May return nothing for an element without outputs, and promises of outputs, which are awaited. */
+export type FlatMapFn<T, O, C = undefined, X = unknown> = WithContext<
+  T,
+  C,
+  Awaitable<Outputs<Awaitable<Output<O, X>>> | undefined>
+>;
 export type PredicateFn<T, C = undefined> = WithContext<T, C, Awaitable<boolean>>;
 
 /** The key of key-values. */
@@ -50,6 +71,7 @@ export type DoFnOutput<T> = TaggedOutput<unknown> | TimestampedValue<T>;
 
 /** A value for another output than the main one. */
 export class TaggedOutput<T> {
+  declare readonly [TAGGED]: T;
   constructor(
     readonly tag: string,
     readonly value: T | TimestampedValue<T>,
@@ -58,6 +80,7 @@ export class TaggedOutput<T> {
 
 /** A value with a timestamp of its own, in milliseconds since the epoch. */
 export class TimestampedValue<T> {
+  declare readonly [TIMESTAMPED]: T;
   constructor(
     readonly value: T,
     readonly timestamp: Instant,

@@ -132,12 +132,18 @@ export function parDo<InputT, OutputT>(doFn: unknown, context?: unknown): ParDo<
 }
 
 /** As {@link PCollection.map}, to be applied. */
-export function map<T, O, C = undefined>(fn: MapFn<T, O, C>, context?: C): ParDo<T, O> {
+export function map<T, O, C = undefined, X = unknown>(
+  fn: MapFn<T, O, C, X>,
+  context?: C,
+): ParDo<T, O> {
   return new ParDo<T, O>({ kind: 'map', fn: fn as AnyFunction, context });
 }
 
 /** As {@link PCollection.flatMap}, to be applied. */
-export function flatMap<T, O, C = undefined>(fn: FlatMapFn<T, O, C>, context?: C): ParDo<T, O> {
+export function flatMap<T, O = never, C = undefined, X = unknown>(
+  fn: FlatMapFn<T, O, C, X>,
+  context?: C,
+): ParDo<T, O> {
   return new ParDo<T, O>({ kind: 'flatMap', fn: fn as AnyFunction, context });
 }
 

@@ -74,16 +74,24 @@ export class PCollection<T> {
   }
 
   /**
-   * One output for each element. The function may be async.
+   * One output for each element. The function may be async. What is wrapped in `timestamped(…)` goes
+   * downstream without its wrapper.
    *
    * @param context - values and parameters (side inputs, metrics, window, …) for the second argument
    */
-  map<O, C = undefined>(fn: MapFn<T, O, C>, context?: C): PCollection<O> {
+  map<O, C = undefined, X = unknown>(fn: MapFn<T, O, C, X>, context?: C): PCollection<O> {
     return this.apply(new ParDo<T, O>({ kind: 'map', fn: fn as AnyFunction, context }));
   }
 
-  /** Any number of outputs for each element: an iterable, an async iterable, or a promise of one. */
-  flatMap<O, C = undefined>(fn: FlatMapFn<T, O, C>, context?: C): PCollection<O> {
+  /**
+   * Any number of outputs for each element: an iterable, an async iterable, or a promise of one.
+   * Promises in it are awaited, so that `urls.map(async …)` may be returned; nothing is no outputs. A
+   * string is refused: return `[text]`.
+   */
+  flatMap<O = never, C = undefined, X = unknown>(
+    fn: FlatMapFn<T, O, C, X>,
+    context?: C,
+  ): PCollection<O> {
     return this.apply(new ParDo<T, O>({ kind: 'flatMap', fn: fn as AnyFunction, context }));
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fields and keys of elements, by name or by a function of the user's.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, isThenable } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
 import { extractName } from '../pipeline/index.ts';
 
@@ -62,11 +62,12 @@ export function field(element: unknown, name: string): unknown {
 }
 
 /** `then` for values that may or may not be promises, without the wait for those that are not. */
-export function whenKnown<T, R>(value: T | Promise<T>, then: (value: T) => R): R | Promise<R> {
-  return value instanceof Promise ? value.then(then) : then(value);
+export function whenKnown<T, R>(value: T | PromiseLike<T>, then: (value: T) => R): R | Promise<R> {
+  // `resolve` waits for what another promise or thenable gives in its turn.
+  return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(then) : then(value as T);
 }
 
 /** An array of values of which some are promises as the promise of an array. */
 export function allKnown(values: unknown[]): unknown[] | Promise<unknown[]> {
-  return values.some((value) => value instanceof Promise) ? Promise.all(values) : values;
+  return values.some(isThenable) ? Promise.all(values) : values;
 }

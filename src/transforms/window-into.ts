@@ -19,6 +19,7 @@ import {
   windowingStrategy,
 } from '../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
+import { whenKnown } from './fields.ts';
 import { doFnStep, transform } from './transform.ts';
 import { type Trigger, textOf } from './triggers.ts';
 
@@ -168,10 +169,7 @@ export function assignTimestamps<T>(
     'assign',
     {
       process(element, { now }) {
-        const at = fn(element, now.lookup());
-        return at instanceof Promise
-          ? at.then((later) => stamp(element, later))
-          : stamp(element, at);
+        return whenKnown(fn(element, now.lookup()), (at) => stamp(element, at));
       },
     },
     'of the input',

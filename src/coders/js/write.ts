@@ -2,7 +2,12 @@
 // Plain JavaScript values to bytes.
 
 import { endianness } from 'node:os';
-import { BeamBridgeError, type ByteWriter, ByteWriter as Writer } from '../../base/index.ts';
+import {
+  BeamBridgeError,
+  type ByteWriter,
+  isThenable,
+  ByteWriter as Writer,
+} from '../../base/index.ts';
 import { describeValue } from '../describe.ts';
 import { writeInstant } from '../instant.ts';
 import { Decimal, MicrosInstant } from '../logical-values.ts';
@@ -226,7 +231,7 @@ function writeKnownClass(value: object, out: ByteWriter, sorted: boolean, depth:
     for (const part of [value.dtype, value.shape, value.data]) {
       writeJs(part, out, sorted, depth + 1);
     }
-  } else if (value instanceof Promise) {
+  } else if (isThenable(value)) {
     throw refuse(value, 'Await the promise before emitting its value.');
   } else {
     throw refuse(

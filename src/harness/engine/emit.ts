@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From what a user's function gives to elements downstream: tags, timestamps, iterables of either
-// kind. Nothing is awaited that is not a promise.
+// From what a user's function gives to elements downstream: tags, timestamps, promises, iterables of
+// either kind. Nothing is awaited that is not a promise, and no promise goes downstream.
 
 import { BeamBridgeError, yieldIfDue } from '../../base/index.ts';
 import type { WindowedValue } from '../../coders/index.ts';
@@ -8,10 +8,14 @@ import { TaggedOutput, TimestampedValue } from '../../pipeline/index.ts';
 import { type TransformInfo, userError } from './errors.ts';
 import { type Receiver, withValue } from './operator.ts';
 import type { BundleScope } from './scope.ts';
-import type { MaybePromise } from './types.ts';
+import { isThenable, type MaybePromise } from './types.ts';
+import { type Unwrapped, unwrap } from './unwrap.ts';
 
 /** Outputs of one element between looks at the clock. */
 const OUTPUTS_PER_LOOK = 64;
+
+type Outputs = Iterator<unknown> | AsyncIterator<unknown>;
+type Send = (output: unknown) => MaybePromise<void>;
 
 /** Sends the outputs of one ParDo. */
 export class Emitter {
@@ -40,89 +44,102 @@ export class Emitter {
     );
   }
 
-  /** One output for the element `from`. */
+  /** The element itself, as it came. */
+  same(element: WindowedValue<unknown>): MaybePromise<void> {
+    return this.main.receive(element);
+  }
+
+  /**
+   * One output, or the promise of one. Time, windows and pane are those of `from`, whose value it may
+   * be: that of an element that is complete already.
+   */
   one(output: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
-    if (typeof output === 'object' && output !== null) {
-      if (output instanceof TaggedOutput) {
-        return this.timed(this.byTag(output.tag), output.value, from);
+    if ((typeof output === 'object' && output !== null) || typeof output === 'function') {
+      if (isThenable(output)) return this.later(output, from);
+      if (output instanceof TaggedOutput || output instanceof TimestampedValue) {
+        return this.wrapped(output, from);
       }
-      if (output instanceof TimestampedValue) return this.timed(this.main, output, from);
     }
     // An element that stays what it is, as where only its coder changes, need not be made anew.
     return this.main.receive(output === from.value ? from : withValue(from, output));
   }
 
-  /** Many outputs for the element `from`, in order. */
-  all(outputs: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
-    const send = (output: unknown) => this.one(output, from);
-    // Nearly always an array: then the loop calls without a function between.
-    if (!Array.isArray(outputs)) return this.many(outputs, send);
-    for (let i = 0; i < outputs.length; i++) {
-      const pending = this.one(outputs[i], from) ?? this.turn();
-      if (pending) return this.restOfArray(pending, outputs, i + 1, send);
-    }
-  }
-
-  private timed(to: Receiver, output: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
-    if (!(output instanceof TimestampedValue)) return to.receive(withValue(from, output));
-    const { value, timestamp } = output;
+  private wrapped(
+    output: unknown,
+    from: WindowedValue<unknown>,
+    outer?: Unwrapped,
+  ): MaybePromise<void> {
+    const found = this.guarded(() => unwrap(output, outer));
+    const { value, tag, timestamp = from.timestamp } = found;
+    if (isThenable(value)) return this.later(value, from, found);
+    const to = tag === undefined ? this.main : this.byTag(tag);
     return to.receive({ value, timestamp, windows: from.windows, pane: from.pane });
   }
 
-  /** An element that is complete already. */
-  whole(element: WindowedValue<unknown>): MaybePromise<void> {
-    const { value } = element;
-    if (value instanceof TaggedOutput) {
-      return this.byTag(value.tag).receive(withValue(element, value.value));
-    }
-    return this.main.receive(element);
-  }
-
-  /** Each of many outputs, in order. @param send - how one of them goes out */
-  many(outputs: unknown, send: (output: unknown) => MaybePromise<void>): MaybePromise<void> {
-    if (Array.isArray(outputs)) {
-      for (let i = 0; i < outputs.length; i++) {
-        const pending = send(outputs[i]) ?? this.turn();
-        if (pending) return this.restOfArray(pending, outputs, i + 1, send);
-      }
-      return;
-    }
-    const given = outputs as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined;
-    if (typeof given?.[Symbol.iterator] === 'function') {
-      return this.iterate(given as Iterable<unknown>, send);
-    }
-    if (typeof given?.[Symbol.asyncIterator] === 'function') {
-      return this.iterateLater(given as AsyncIterable<unknown>, send);
-    }
-    throw new BeamBridgeError(
-      'USER_CODE_FAILED',
-      `an iterable of outputs was expected, not ${given === null ? 'null' : typeof given}`,
-      { ...this.info, hint: 'Return an array, a Set, or the result of a generator function.' },
-    );
-  }
-
-  private async restOfArray(
-    pending: Promise<void>,
-    outputs: readonly unknown[],
-    from: number,
-    send: (output: unknown) => MaybePromise<void>,
+  /** @param outer - the wrappers around the promise; there may be more within */
+  private async later(
+    pending: PromiseLike<unknown>,
+    from: WindowedValue<unknown>,
+    outer?: Unwrapped,
   ): Promise<void> {
-    await pending;
-    for (let i = from; i < outputs.length; i++) {
-      const later = send(outputs[i]);
-      if (later) await later;
-      const turn = this.turn();
-      if (turn) await turn;
+    let output: unknown;
+    try {
+      output = await pending;
+    } catch (error) {
+      throw userError(error, this.info);
+    }
+    await (outer ? this.wrapped(output, from, outer) : this.one(output, from));
+  }
+
+  /**
+   * Many outputs, in order, each as in {@link one}.
+   */
+  all(outputs: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    return this.each(outputs, from, undefined);
+  }
+
+  /** As {@link all}, where each output makes a complete element. */
+  allComplete(
+    outputs: unknown,
+    complete: (output: unknown) => WindowedValue<unknown>,
+  ): MaybePromise<void> {
+    return this.each(outputs, undefined, (output) => {
+      const element = complete(output);
+      return this.one(element.value, element);
+    });
+  }
+
+  private each(
+    outputs: unknown,
+    from: WindowedValue<unknown> | undefined,
+    sendWhole: Send | undefined,
+  ): MaybePromise<void> {
+    const send = sendWhole ?? ((output: unknown) => this.one(output, from!));
+    // A Set of promises is at hand as a whole, as an array is: see `hush`.
+    const list = outputs instanceof Set ? [...outputs] : outputs;
+    if (!Array.isArray(list)) return this.iterate(list, send);
+    let i = 0;
+    try {
+      while (i < list.length) {
+        const output: unknown = list[i++];
+        // Nearly always for an element: then the loop calls without a function between.
+        const pending = (from ? this.one(output, from) : send(output)) ?? this.turn();
+        if (pending) {
+          hush(list, i);
+          return this.rest(pending, list.slice(i).values(), send);
+        }
+      }
+    } catch (error) {
+      hush(list, i);
+      throw error;
     }
   }
 
-  private iterate(
-    outputs: Iterable<unknown>,
-    send: (output: unknown) => MaybePromise<void>,
-  ): MaybePromise<void> {
-    const iterator = this.guarded(() => outputs[Symbol.iterator]());
+  private iterate(outputs: unknown, send: Send): MaybePromise<void> {
+    const iterator = this.iteratorOf(outputs);
+    if (!isIterable(outputs)) return this.rest(undefined, iterator, send);
     for (;;) {
-      const next = this.next(iterator);
+      const next = this.guarded(() => iterator.next() as IteratorResult<unknown>);
       if (next.done) return;
       let pending: MaybePromise<void>;
       try {
@@ -131,54 +148,63 @@ export class Emitter {
         iterator.return?.();
         throw error;
       }
-      if (pending) return this.iterateOn(pending, iterator, send);
+      if (pending) return this.rest(pending, iterator, send);
     }
   }
 
-  private async iterateOn(
-    pending: Promise<void>,
-    iterator: Iterator<unknown>,
-    send: (output: unknown) => MaybePromise<void>,
+  /** @throws `USER_CODE_FAILED` for what holds no outputs */
+  private iteratorOf(outputs: unknown): Outputs {
+    if (typeof outputs === 'string') {
+      throw new BeamBridgeError(
+        'USER_CODE_FAILED',
+        'an iterable of outputs was expected, not a string, which would fall apart into characters',
+        { ...this.info, hint: 'Return [text] for one output, [...text] for its characters.' },
+      );
+    }
+    if (isIterable(outputs)) return this.guarded(() => outputs[Symbol.iterator]());
+    const given = outputs as Partial<AsyncIterable<unknown>> | null | undefined;
+    if (typeof given?.[Symbol.asyncIterator] === 'function') {
+      return this.guarded(() => (given as AsyncIterable<unknown>)[Symbol.asyncIterator]());
+    }
+    throw new BeamBridgeError(
+      'USER_CODE_FAILED',
+      `an iterable of outputs was expected, not ${given === null ? 'null' : typeof given}`,
+      { ...this.info, hint: 'Return an array, a Set, or the result of a generator function.' },
+    );
+  }
+
+  /** What follows once something has to be waited for. */
+  private async rest(
+    pending: Promise<void> | undefined,
+    iterator: Outputs,
+    send: Send,
   ): Promise<void> {
+    let isOver = false;
     try {
-      await pending;
+      if (pending) await pending;
       for (;;) {
-        const next = this.next(iterator);
+        isOver = true;
+        const next = await this.nextOf(iterator);
         if (next.done) return;
+        isOver = false;
         const later = send(next.value);
         if (later) await later;
         const turn = this.turn();
         if (turn) await turn;
       }
     } catch (error) {
-      iterator.return?.();
+      // One that failed by itself has nothing left to tidy up.
+      if (!isOver) await iterator.return?.();
       throw error;
     }
   }
 
-  private async iterateLater(
-    outputs: AsyncIterable<unknown>,
-    send: (output: unknown) => MaybePromise<void>,
-  ): Promise<void> {
-    const iterator = this.guarded(() => outputs[Symbol.asyncIterator]());
-    for (;;) {
-      let next: IteratorResult<unknown>;
-      try {
-        next = await iterator.next();
-      } catch (error) {
-        throw userError(error, this.info);
-      }
-      if (next.done) return;
-      try {
-        const pending = send(next.value);
-        if (pending) await pending;
-        const turn = this.turn();
-        if (turn) await turn;
-      } catch (error) {
-        await iterator.return?.();
-        throw error;
-      }
-    }
+  private nextOf(iterator: Outputs): MaybePromise<IteratorResult<unknown>> {
+    const next = this.guarded(() => iterator.next());
+    if (!isThenable(next)) return next;
+    return next.then(undefined, (error: unknown) => {
+      throw userError(error, this.info);
+    });
   }
 
   /** One element may have outputs for minutes: now and then everything else has its turn. */
@@ -190,14 +216,6 @@ export class Emitter {
     });
   }
 
-  private next(iterator: Iterator<unknown>): IteratorResult<unknown> {
-    try {
-      return iterator.next();
-    } catch (error) {
-      throw userError(error, this.info);
-    }
-  }
-
   /** Runs a piece of the user's code. */
   private guarded<T>(run: () => T): T {
     try {
@@ -205,5 +223,27 @@ export class Emitter {
     } catch (error) {
       throw userError(error, this.info);
     }
+  }
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return (
+    typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] ===
+    'function'
+  );
+}
+
+/**
+ * Takes note of promises that may be rejected before their turn comes, or never have one: nobody would
+ * be listening, which ends the program. Their own turn still tells.
+ */
+function hush(outputs: readonly unknown[], from: number): void {
+  for (let i = from; i < outputs.length; i++) {
+    let output = outputs[i];
+    while (output instanceof TaggedOutput || output instanceof TimestampedValue) {
+      output = output.value as unknown;
+    }
+    // Other thenables may begin their work when they are asked, and are asked once.
+    if (output instanceof Promise) output.catch(() => {});
   }
 }

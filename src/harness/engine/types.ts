@@ -4,6 +4,8 @@
 
 import type { Instant, WindowedValue } from '../../coders/index.ts';
 
+export { isThenable } from '../../base/index.ts';
+
 /** A value now, or later: the engine waits only where it is given a promise. */
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -138,13 +140,4 @@ export interface ChannelSplit {
   readonly firstResidualElement: number;
   readonly primaryRoots: readonly Application[];
   readonly residualRoots: readonly Residual[];
-}
-
-/** Whether something must be awaited. Cheaper than awaiting everything by a factor of fifty. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }

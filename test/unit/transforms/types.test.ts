@@ -126,3 +126,40 @@ export const cs: PCollection<{ a: number }> = root.apply(
 export const sideMap: PCollection<number> = pc.map((e, { m }) => m.lookup().get(e.k) ?? 0, {
   m: t.mapSideInput(kv),
 });
+
+// What is put into wrappers or promises comes out of them, as at run time.
+export const w1: PCollection<number> = pc.map((e) => t.timestamped(e.a, 5));
+export const w2: PCollection<number> = pc.map((e) => (e.a > 1 ? t.timestamped(e.a, 5) : e.a));
+export const w3: PCollection<number> = pc.map(async (e) => t.timestamped(e.a, 5));
+export const w4: PCollection<number> = pc.flatMap((e) => [t.timestamped(e.a, 5)]);
+export const w5: PCollection<number> = pc.flatMap((e) => [e.a].map(async (n) => n));
+export const w6: PCollection<number> = pc.flatMap(function* (e) {
+  yield t.timestamped(e.a, 5);
+  yield t.tagged('odd', 'text');
+  yield e.a;
+});
+export const w7: PCollection<string> = pc.map((e) => (e.a > 1 ? t.tagged('odd', e.a) : e.k));
+export const w8: PCollection<number> = pc.apply(t.map((e) => t.timestamped(e.a, 5)));
+export const w9: PCollection<{ value: number }> = pc.map((e) => ({ value: e.a }));
+export const w10: PCollection<{ value: number; timestamp: number }> = pc.map((e) => ({
+  value: e.a,
+  timestamp: 5,
+}));
+export const w11: PCollection<{ tag: string; value: number }> = pc.map((e) => ({
+  tag: e.k,
+  value: e.a,
+}));
+export const w12: PCollection<number> = pc.flatMap((e) => {
+  if (e.a > 1) return [e.a];
+});
+export function w13<T>(input: PCollection<T>): PCollection<T> {
+  return input.map((x) => x).flatMap((x) => [x]);
+}
+// @ts-expect-error the timestamped value has no wrapper any more
+pc.map((e) => t.timestamped(e, 5)).map((tv) => tv.value.k);
+// @ts-expect-error a string is no list of outputs
+pc.flatMap((e) => e.k);
+// Whoever forgets to return outputs nothing, which the next step shows.
+export const w14: PCollection<never> = pc.flatMap((e) => {
+  e.a;
+});

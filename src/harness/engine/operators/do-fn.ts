@@ -3,6 +3,7 @@
 
 import { BeamBridgeError } from '../../../base/index.ts';
 import type { WindowedValue } from '../../../coders/index.ts';
+import { TaggedOutput } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import type { MaybePromise } from '../types.ts';
 import { FlatMapOperator } from './flat-map.ts';
@@ -14,7 +15,7 @@ export class DoFnOperator extends FlatMapOperator {
     readonly instance: DoFnInstance,
   ) {
     const { doFn } = instance;
-    super(parts, (element, context) => doFn.process(element, context), true);
+    super(parts, (element, context) => doFn.process(element, context));
   }
 
   override async startBundle(): Promise<void> {
@@ -40,10 +41,15 @@ export class DoFnOperator extends FlatMapOperator {
       throw this.failed(error);
     }
     if (outputs === undefined) return;
-    await this.emitter.many(outputs, (output) => this.emitter.whole(this.checked(output)));
+    await this.emitter.allComplete(outputs, (output) => this.checked(output));
   }
 
+  /** A whole element; a tag around it goes to its value. */
   private checked(output: unknown): WindowedValue<unknown> {
+    if (output instanceof TaggedOutput) {
+      const element = this.checked(output.value);
+      return { ...element, value: new TaggedOutput(output.tag, element.value) };
+    }
     const given = output as Partial<WindowedValue<unknown>> | null | undefined;
     if (
       typeof given === 'object' &&

@@ -22,7 +22,7 @@ export class FilterOperator extends ParDoOperator {
       throw this.failed(error);
     }
     if (isThenable(keep)) return this.callLater(keep, element);
-    if (keep) return this.emitter.whole(element);
+    if (keep) return this.emitter.same(element);
   }
 
   private async callLater(
@@ -35,6 +35,6 @@ export class FilterOperator extends ParDoOperator {
     } catch (error) {
       throw this.failed(error);
     }
-    if (keep) await this.emitter.whole(element);
+    if (keep) await this.emitter.same(element);
   }
 }

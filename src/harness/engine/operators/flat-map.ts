@@ -10,8 +10,6 @@ export class FlatMapOperator extends ParDoOperator {
   constructor(
     parts: ParDoParts,
     private readonly fn: AnyFunction,
-    /** Whether the function may return nothing, as a DoFn's `process` may. */
-    private readonly mayBeVoid = false,
   ) {
     super(parts);
   }
@@ -41,7 +39,8 @@ export class FlatMapOperator extends ParDoOperator {
   }
 
   private emit(outputs: unknown, element: WindowedValue<unknown>): MaybePromise<void> {
-    if (this.mayBeVoid && outputs === undefined) return;
+    // Whoever returns nothing outputs nothing.
+    if (outputs === undefined) return;
     return this.emitter.all(outputs, element);
   }
 }

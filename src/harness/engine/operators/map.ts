@@ -3,7 +3,7 @@
 
 import type { WindowedValue } from '../../../coders/index.ts';
 import type { AnyFunction } from '../../../pipeline/index.ts';
-import { isThenable, type MaybePromise } from '../types.ts';
+import type { MaybePromise } from '../types.ts';
 import { ParDoOperator, type ParDoParts } from './par-do.ts';
 
 export class MapOperator extends ParDoOperator {
@@ -21,20 +21,6 @@ export class MapOperator extends ParDoOperator {
     } catch (error) {
       throw this.failed(error);
     }
-    if (isThenable(output)) return this.callLater(output, element);
     return this.emitter.one(output, element);
-  }
-
-  private async callLater(
-    pending: PromiseLike<unknown>,
-    element: WindowedValue<unknown>,
-  ): Promise<void> {
-    let output: unknown;
-    try {
-      output = await pending;
-    } catch (error) {
-      throw this.failed(error);
-    }
-    await this.emitter.one(output, element);
   }
 }

@@ -4,17 +4,13 @@
 
 import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
 import type { Window, WindowedValue } from '../../../coders/index.ts';
-import {
-  type AnySplittableDoFn,
-  ProcessContinuation,
-  TaggedOutput,
-  TimestampedValue,
-} from '../../../pipeline/index.ts';
+import { type AnySplittableDoFn, ProcessContinuation } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import { type MonitoringInfo, workProgress } from '../metrics.ts';
 import type { ElementSplit } from '../operator.ts';
 import type { BundleScope } from '../scope.ts';
 import { isThenable } from '../types.ts';
+import { unwrap } from '../unwrap.ts';
 import { DoFnOperator } from './do-fn.ts';
 import type { ParDoParts } from './par-do.ts';
 import { type ElementParts, RestrictionRun } from './restriction-run.ts';
@@ -143,9 +139,10 @@ export class SplittableProcess extends DoFnOperator {
   private observe(output: unknown, run: RestrictionRun): void {
     const { watermark } = run.call;
     if (!watermark?.observeTimestamp) return;
-    const value = output instanceof TaggedOutput ? output.value : output;
-    const at = value instanceof TimestampedValue ? value.timestamp : run.element.timestamp;
-    this.guarded(() => watermark.observeTimestamp?.(at));
+    this.guarded(() => {
+      const { timestamp = run.element.timestamp } = unwrap(output);
+      watermark.observeTimestamp?.(timestamp);
+    });
   }
 
   private guarded<T>(run: () => T): T {
