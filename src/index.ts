@@ -33,6 +33,7 @@ export {
 // Transforms of other languages.
 export {
   type ExternalOptions,
+  type ExternalOptions as RawExternalTransformOptions,
   ExternalTransform,
   type OutputType,
   type PythonCallable,
@@ -40,6 +41,8 @@ export {
   pythonCallable,
   pythonTransform,
   rawExternalTransform,
+  type ServiceProvider,
+  type StartableService,
   TypedValue,
   typed,
 } from './external/index.ts';
@@ -47,19 +50,26 @@ export {
 export {
   type AccumulationMode,
   type ClosingBehavior,
+  extractContext,
   LookupParam,
+  LookupParam as ParDoLookupParam,
   Metric,
   MultiParDo,
   type OnTimeBehavior,
   P,
+  type ParamProvider,
   ParDo,
   ParDoParam,
   PCollection,
+  PTransformClass as AsyncPTransformClass,
   type PValue,
   PValueWrapper,
   Root,
   SideInputParam,
   type TimestampCombiner,
+  UpdateParam,
+  UpdateParam as ParDoUpdateParam,
+  withContext,
 } from './pipeline/index.ts';
 // Running.
 export * from './runners/index.ts';
@@ -76,14 +86,20 @@ export {
   type Coder,
   type CoderSpec,
   DoubleCoder,
+  GlobalWindowCoder,
+  InstantCoder,
+  IntervalWindowCoder,
   IterableCoder,
   JsCoder,
   KVCoder,
   NullableCoder,
-  RowCoder,
+  type OwnLogicalType,
   registerCoder,
+  registerLogicalType,
+  requireForSerialization,
   StrUtf8Coder,
   VarIntCoder,
 } from './coders/index.ts';
 // The graph.
 export { Pipeline, type TransformNode } from './pipeline/index.ts';
+export { RowCoder } from './schema/index.ts';

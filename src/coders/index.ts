@@ -14,12 +14,13 @@ export {
 } from './composite-coders.ts';
 export { type ContentOptions, coderContents } from './content.ts';
 export { describeValue } from './describe.ts';
-export { exactMillis, readInstant, writeInstant } from './instant.ts';
+export { exactMillis, InstantCoder, readInstant, writeInstant } from './instant.ts';
 export {
   IterableCoder,
   type IterableOptions,
   StateBackedIterableCoder,
 } from './iterable-coders.ts';
+export { requireForSerialization } from './js/classes.ts';
 export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
 export { Decimal, MicrosInstant } from './logical-values.ts';
 export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
@@ -50,6 +51,11 @@ export {
   typeName,
 } from './row/field-type.ts';
 export type { PythonCallableValue } from './row/logical-codecs.ts';
+export {
+  type OwnLogicalType,
+  ownLogicalType,
+  registerLogicalType,
+} from './row/own-logical-types.ts';
 export { RowCoder, SCHEMA_VALUE_CODER_URN, SchemaValueCoder } from './row/row-coder.ts';
 export {
   copyTensor,

@@ -2,6 +2,7 @@
 // Instants on the wire: eight bytes, big-endian, shifted so that they sort as unsigned bytes.
 
 import { BeamBridgeError, type ByteReader, type ByteWriter } from '../base/index.ts';
+import type { Coder, CoderSpec } from './coder.ts';
 import { mismatch } from './describe.ts';
 import {
   END_OF_GLOBAL_WINDOW,
@@ -15,6 +16,26 @@ import {
 
 const TWO_32 = 2 ** 32;
 const SHIFT = 2n ** 63n;
+
+/** Instants as a coder, for coders of windows of one's own: eight bytes each. */
+export class InstantCoder implements Coder<Instant> {
+  readonly name = 'instant';
+  readonly deterministic = true;
+
+  encode(value: Instant, out: ByteWriter): void {
+    writeInstant(value, out);
+  }
+
+  decode(input: ByteReader): Instant {
+    return readInstant(input);
+  }
+
+  spec(): CoderSpec {
+    return { urn: INSTANT_CODER_URN };
+  }
+}
+
+export const INSTANT_CODER_URN = 'beambridge:coder:instant:v1';
 
 /** The exact milliseconds that an instant stands for. */
 export function exactMillis(instant: Instant): bigint {

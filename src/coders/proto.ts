@@ -6,6 +6,7 @@ import { BeamBridgeError } from '../base/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { Coder, CoderSpec } from './coder.ts';
 import { KVCoder, LengthPrefixCoder, NullableCoder, ShardedKeyCoder } from './composite-coders.ts';
+import { INSTANT_CODER_URN, InstantCoder } from './instant.ts';
 import { iterableCoderFromPayload, StateBackedIterableCoder } from './iterable-coders.ts';
 import { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
 import { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
@@ -105,6 +106,7 @@ const factories = new Map<string, CoderFactory>([
         (type) => new SchemaValueCoder(type.fields[0]!.type),
       ),
   ],
+  [INSTANT_CODER_URN, of(0, () => new InstantCoder())],
   [JS_CODER_URN, of(0, () => new JsCoder())],
   [JS_DETERMINISTIC_CODER_URN, of(0, () => new JsCoder({ deterministic: true }))],
 ]);

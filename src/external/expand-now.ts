@@ -28,7 +28,9 @@ export async function expandNow(
   const address =
     service.kind === 'address'
       ? service
-      : await getHost({ extras: [...service.extras], packages: [...service.packages] });
+      : service.kind === 'started'
+        ? { address: await service.address() }
+        : await getHost({ extras: [...service.extras], packages: [...service.packages] });
   // Files live until the program ends: nobody knows how often the pipeline will run.
   const folder = new TemporaryFolder();
   const expansion = await askForExpansion(node, address, () => folder.path());

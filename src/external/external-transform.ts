@@ -18,6 +18,7 @@ import { coderOf, isPortable, isSchemaType, type SchemaType } from '../schema/in
 import { expandNow } from './expand-now.ts';
 import { encodePayload } from './payload.ts';
 import { checkInputs } from './portable-input.ts';
+import { checkedAddress, type ServiceProvider, startedService } from './started-service.ts';
 import { globalWindowing } from './windowing-from-proto.ts';
 
 /** The type of an output's elements: a schema type, or a coder that every SDK knows. */
@@ -51,7 +52,7 @@ export class ExternalTransform<
     name: string,
     readonly urn: string,
     readonly payload: Uint8Array,
-    readonly service: ExpansionServiceChoice,
+    readonly service: ExpansionServiceChoice | ServiceProvider,
     readonly options: ExternalOptions = {},
   ) {
     super(name);
@@ -70,7 +71,7 @@ export class ExternalTransform<
         hint: 'Declare it, as in { output: string } or { outputs: { good: int64, bad: string } }, or await applyAsync(…), which asks the expansion service at once.',
       });
     }
-    this.prepare(node, declared);
+    this.prepare(pipeline, node, declared);
     const inputs = [...node.inputs.values()];
     const like = {
       windowing: inputs[0]?.windowing ?? globalWindowing(),
@@ -90,14 +91,18 @@ export class ExternalTransform<
     if (this.options.output || this.options.outputs) {
       return this.expandInternal(input, pipeline, node);
     }
-    this.prepare(node, new Map());
+    this.prepare(pipeline, node, new Map());
     const outputs = await expandNow(pipeline, node);
     const [only, ...others] = Object.values(outputs);
     if (this.options.inferPValueType === false) return outputs as OutputT;
     return (only && others.length > 0 ? outputs : only) as OutputT;
   }
 
-  private prepare(node: TransformNode, declared: ReadonlyMap<string, Coder<unknown>>): void {
+  private prepare(
+    pipeline: Pipeline,
+    node: TransformNode,
+    declared: ReadonlyMap<string, Coder<unknown>>,
+  ): void {
     checkInputs(node);
     node.spec = { urn: this.urn, payload: this.payload };
     const requested = Object.entries(this.options.requestedOutputCoders ?? {});
@@ -106,7 +111,8 @@ export class ExternalTransform<
     node.external = {
       urn: this.urn,
       payload: this.payload,
-      service: this.service,
+      service:
+        typeof this.service === 'function' ? startedService(this.service, pipeline) : this.service,
       requestOutputCoders: coders,
     };
   }
@@ -145,14 +151,15 @@ type WithOutput<T> = ExternalOptions & { output: OutputType<T> };
  *
  * @param payload - what the URN wants: bytes as they are, or an object that is sent as an
  *   `ExternalConfigurationPayload`
- * @param serviceOrAddress - `HOST:PORT`. @default the managed Python host
+ * @param serviceOrAddress - `HOST:PORT`, or a function that gives an object with `start()`, which resolves
+ *   with that, and `stop()`: a service of this pipeline alone. @default the managed Python host
  * @throws BeamBridgeError when applied: `NO_PORTABLE_TYPE` for an input or output that other
  *   languages cannot read; when run: `EXPANSION_SERVICE_UNAVAILABLE`, `EXPANSION_FAILED`, and for
  *   Python `UNKNOWN_PYTHON_CALLABLE`, `PYTHON_EXCEPTION`
  * @example
  * ```ts
  * root.apply(
- *   rawExternalTransform('beam:transform:org.apache.beam:generate_sequence:v1', { start: 0, stop: 10 },
+ *   rawExternalTransform('beam:external:java:generate_sequence:v1', { start: 0, stop: 10 },
  *     'localhost:8097', { output: int64 }),
  * );
  * ```
@@ -160,19 +167,19 @@ type WithOutput<T> = ExternalOptions & { output: OutputType<T> };
 export function rawExternalTransform<T>(
   urn: string,
   payload: Uint8Array | Record<string, unknown> | undefined,
-  serviceOrAddress: string | ExpansionServiceChoice | undefined,
+  serviceOrAddress: string | ExpansionServiceChoice | ServiceProvider | undefined,
   options: WithOutput<T>,
 ): ExternalTransform<PValue, PCollection<T>>;
 export function rawExternalTransform<InputT extends PValue, OutputT extends PValue>(
   urn: string,
   payload?: Uint8Array | Record<string, unknown> | undefined,
-  serviceOrAddress?: string | ExpansionServiceChoice | undefined,
+  serviceOrAddress?: string | ExpansionServiceChoice | ServiceProvider | undefined,
   options?: ExternalOptions,
 ): ExternalTransform<InputT, OutputT>;
 export function rawExternalTransform(
   urn: string,
   payload?: Uint8Array | Record<string, unknown>,
-  serviceOrAddress: string | ExpansionServiceChoice = PLAIN_PYTHON,
+  serviceOrAddress: string | ExpansionServiceChoice | ServiceProvider = PLAIN_PYTHON,
   options: ExternalOptions = {},
 ): ExternalTransform<PValue, PValue> {
   const bytes =
@@ -181,18 +188,12 @@ export function rawExternalTransform(
     `External(${urn})`,
     urn,
     bytes,
-    serviceChoice(serviceOrAddress),
+    typeof serviceOrAddress === 'function' ? serviceOrAddress : serviceChoice(serviceOrAddress),
     options,
   );
 }
 
 /** An address or a choice as a choice. */
 export function serviceChoice(given: string | ExpansionServiceChoice): ExpansionServiceChoice {
-  if (typeof given !== 'string') return given;
-  if (!/^\S+:\d+$/.test(given)) {
-    throw new BeamBridgeError('INVALID_ARGUMENT', `${JSON.stringify(given)} is no address`, {
-      hint: 'An expansion service is named as HOST:PORT.',
-    });
-  }
-  return { kind: 'address', address: given };
+  return typeof given === 'string' ? { kind: 'address', address: checkedAddress(given) } : given;
 }

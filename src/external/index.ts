@@ -20,3 +20,4 @@ export {
   pythonService,
   pythonTransform,
 } from './python-transform.ts';
+export type { ServiceProvider, StartableService } from './started-service.ts';

@@ -24,9 +24,15 @@ export interface ExternalExpansion {
   requirements: string[];
 }
 
-/** The managed Python host with these packages, or a service that somebody else runs. */
+/** The managed Python host with these packages, a service that somebody else runs, or one to be started. */
 export type ExpansionServiceChoice =
   | { kind: 'python'; extras: readonly string[]; packages: readonly string[] }
+  | {
+      kind: 'started';
+      /** Starts the service unless it was started already, and gives its `HOST:PORT`. */
+      address(): Promise<string>;
+      extras?: readonly string[];
+    }
   | {
       kind: 'address';
       address: string;

@@ -37,6 +37,7 @@ export {
 } from './keyed-state.ts';
 export { callSite, explicitName, extractName, labelled, withName } from './names.ts';
 export { OrderedListState, orderedListState } from './ordered-list-state.ts';
+export { extractContext, withContext } from './own-context.ts';
 export { filter, flatMap, MAIN_OUTPUT, MultiParDo, map, ParDo, parDo } from './par-do.ts';
 export {
   BundleFinalizerParam,
@@ -59,6 +60,7 @@ export {
   SideInputParam,
   TimestampParam,
   timestampParam,
+  UpdateParam,
   WindowParam,
   windowParam,
 } from './params.ts';

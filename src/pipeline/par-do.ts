@@ -6,6 +6,7 @@ import { type Coder, JsCoder } from '../coders/index.ts';
 import type { DoFn, FlatMapFn, MapFn, PredicateFn } from './do-fn.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { labelled } from './names.ts';
+import { extractContext } from './own-context.ts';
 import { PTransformClass } from './ptransform.ts';
 import { newOutput, type PCollection } from './pvalue.ts';
 import { type AnyFunction, applyParDo, type UserFunction } from './register-par-do.ts';
@@ -18,12 +19,15 @@ export const MAIN_OUTPUT = 'main';
 
 /** Runs a function on each element of a PCollection. */
 export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>> {
+  readonly user: UserFunction;
+
   constructor(
-    readonly user: UserFunction,
+    user: UserFunction,
     /** Coder of the output. @default the coder for plain JavaScript values */
     readonly outputCoder?: Coder<O> | 'of the input',
   ) {
     super('doFn' in user ? labelled('parDo', user.doFn) : labelled(user.kind, user.fn));
+    this.user = withOwnContext(user);
   }
 
   /** The same transform with several outputs, to which {@link tagged} values go by their tag. */
@@ -57,13 +61,16 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
   PCollection<T>,
   { [K in keyof Tags]: PCollection<Tags[K]> }
 > {
+  readonly user: UserFunction;
+
   constructor(
-    readonly user: UserFunction,
+    user: UserFunction,
     readonly main: keyof Tags & string,
     readonly tags: readonly (keyof Tags & string)[],
     readonly coders: { [K in keyof Tags]?: Coder<Tags[K]> },
   ) {
     super(labelled('parDo', 'doFn' in user ? user.doFn : user.fn));
+    this.user = withOwnContext(user);
   }
 
   override expandInternal(
@@ -84,6 +91,13 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     }
     return outputs as { [K in keyof Tags]: PCollection<Tags[K]> };
   }
+}
+
+/** With the context that the function brings along, unless it is applied with another one. */
+function withOwnContext(user: UserFunction): UserFunction {
+  if (user.context !== undefined) return user;
+  const context = extractContext('doFn' in user ? user.doFn : user.fn);
+  return context === undefined ? user : { ...user, context };
 }
 
 /** Windowing and boundedness of a ParDo's outputs. */

@@ -112,11 +112,14 @@ export function nameSideInputs<C>(context: C): {
   return { context: own, sideInputs };
 }
 
+/** A parameter that leads out: what it is given goes to the runner. */
+export abstract class UpdateParam extends ParDoParam {}
+
 /** Kinds of metrics, as Beam names them. */
 export type MetricKind = 'counter' | 'distribution' | 'gauge';
 
 /** A number that a run adds up over all workers. */
-export abstract class Metric extends ParDoParam {
+export abstract class Metric extends UpdateParam {
   abstract readonly kind: MetricKind;
 
   constructor(
@@ -169,7 +172,7 @@ export function gauge(name: string, namespace?: string): Gauge {
 }
 
 /** Something to do once the runner has stored a bundle's results. */
-export class BundleFinalizerParam extends ParDoParam {
+export class BundleFinalizerParam extends UpdateParam {
   /**
    * Calls back after the bundle being processed was stored for good. Best effort: after a failure
    * the callback may never come, and the bundle is processed again.

@@ -4,6 +4,14 @@
 // files of the same names: `service.ts` gets a job service, `runner.ts` is the runner.
 
 // For users.
+export {
+  dataflowRunner,
+  defaultRunner,
+  directRunner,
+  flinkRunner,
+  loopbackRunner,
+  universalRunner,
+} from './by-name.ts';
 // For libraries: what a runner of one's own needs.
 export {
   type Construct,
@@ -22,6 +30,7 @@ export {
   MetricResults,
 } from './metrics.ts';
 export type { PipelineOptions, RunnerName } from './options.ts';
+export { PortableRunner } from './portable/runner.ts';
 export type { JobControl } from './result.ts';
 export { PipelineResult } from './result.ts';
 export { type OpenService, startRun } from './run.ts';

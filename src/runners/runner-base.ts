@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import { type Construct, constructPipeline, type PipelineDefinition } from './definition.ts';
+import { nothingToDo } from './nothing-to-do.ts';
 import { mergeOptions, type PipelineOptions } from './options.ts';
 import type { PipelineResult } from './result.ts';
 
@@ -21,7 +22,7 @@ export abstract class Runner {
    *
    * @param pipeline - a function that applies transforms to the root it is given, or what
    * `pipeline(import.meta.url, …)` made of one
-   * @throws BeamBridgeError with the real cause: `EMPTY_PIPELINE`, `USER_CODE_FAILED`,
+   * @throws BeamBridgeError with the real cause: `USER_CODE_FAILED`,
    * `PYTHON_EXCEPTION`, `MODEL_NOT_FOUND`, `JOB_SERVICE_UNAVAILABLE`, `HOST_DIED`, `JOB_CANCELLED`,
    * `ABORTED`, …
    * @example
@@ -56,7 +57,8 @@ export abstract class Runner {
     options?: PipelineOptions,
   ): Promise<PipelineResult> {
     const merged = mergeOptions(this.options, options);
-    return this.start(await constructPipeline(pipeline, merged), merged);
+    const graph = await constructPipeline(pipeline, merged);
+    return graph.transforms.length === 0 ? nothingToDo() : this.start(graph, merged);
   }
 
   protected abstract start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult>;

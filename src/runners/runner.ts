@@ -14,12 +14,19 @@ const RUNNERS = new Map<unknown, RunnerClass>([
   ['direct', DirectRunner],
   ['portable', PortableRunner],
   ['node', NodeRunner],
+  // Names of the official SDK.
+  ['default', NodeRunner],
+  ['universal', DirectRunner],
 ]);
 
 /** Runners that are known by name and come with a later version, with what to use until then. */
 const LATER = new Map<unknown, string>([
   ['prism', "Start Prism yourself and use runner: 'portable' with jobEndpoint: 'localhost:8073'."],
   ['flink', "Start Flink's job server and use runner: 'portable' with its jobEndpoint."],
+  [
+    'dataflow',
+    "Run it on this machine with runner: 'node', or on a cluster's job service with runner: 'portable' and its jobEndpoint.",
+  ],
 ]);
 
 /**
@@ -37,6 +44,15 @@ const LATER = new Map<unknown, string>([
  * ```
  */
 export function createRunner(options: PipelineOptions = {}): Runner {
+  if (typeof options === 'string') {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `createRunner was given ${JSON.stringify(options)}`,
+      {
+        hint: `Name the runner in options: createRunner({ runner: ${JSON.stringify(options)} }).`,
+      },
+    );
+  }
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name);
   if (found) return new found(options);

@@ -7,6 +7,7 @@ import {
   describeValue,
   type FieldType,
   MicrosInstant,
+  ownLogicalType,
   Tensor,
   typeName,
 } from '../coders/index.ts';
@@ -107,11 +108,21 @@ function inferObject(value: object, path: string, around: ReadonlySet<unknown>):
   if (prototype !== Object.prototype && prototype !== null) {
     throw cannot(path, `${describeValue(value)} has no schema type`, 'Give a plain object.');
   }
+  const named = namedLogicalType(value);
+  if (named) return just(named);
   const fields = new Map<string, Open>();
   for (const [name, field] of Object.entries(value)) {
     fields.set(name, inferOpen(field, path === '' ? name : `${path}.${name}`, around));
   }
   return { kind: 'row', fields };
+}
+
+/** The type that `{ beamLogicalType: URN }` names, which is how the official SDK's examples do. */
+function namedLogicalType(value: object): SchemaType | undefined {
+  const { beamLogicalType: urn, ...others } = value as { beamLogicalType?: unknown };
+  if (typeof urn !== 'string' || Object.keys(others).length > 0) return undefined;
+  const own = ownLogicalType(urn);
+  return own && ({ kind: 'logical', urn, representation: own.reprType } as unknown as SchemaType);
 }
 
 function viewType(value: ArrayBufferView, path: string): SchemaType {

@@ -89,6 +89,7 @@ export {
   fromAsyncIterable,
 } from './from-async-iterable.ts';
 export { groupBy, groupGlobally } from './group-by.ts';
+export { GroupBy, GroupGlobally } from './group-by-classes.ts';
 export { groupByKey } from './group-by-key.ts';
 export type {
   CombineByFields,
@@ -136,5 +137,5 @@ export {
   slidingWindows,
   standardWindowFn,
 } from './windowings.ts';
-export { withCoder } from './with-coder.ts';
+export { withCoder, withCoder as withCoderInternal } from './with-coder.ts';
 export { withRowCoder, withSchema } from './with-schema.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Declares the type of a PCollection by a schema, which every language of Beam understands.
 
+import type { Coder } from '../coders/index.ts';
 import type { PCollection, PTransformClass } from '../pipeline/index.ts';
 import {
   coderOf,
@@ -49,10 +50,14 @@ export function withRowCoder<T extends object>(
 export function withRowCoder<T extends object>(
   exampleOrType: T | RowType<T>,
 ): PTransformClass<PCollection<T>, PCollection<T>> {
-  const coder = rowCoder(
-    isRowType(exampleOrType) ? exampleOrType : requireRow(inferSchema(exampleOrType)),
-  );
+  const coder = isRowType(exampleOrType) ? rowCoder(exampleOrType) : coderLike(exampleOrType);
   return transform('withRowCoder', (input) => input.apply(recode('recode', coder)));
+}
+
+function coderLike<T extends object>(example: T): Coder<T> {
+  const type = inferSchema(example);
+  // An example may name a logical type of the program's own for whole elements.
+  return type.kind === 'logical' ? coderOf(type) : rowCoder(requireRow(type));
 }
 
 /** An example may well have fields of these names, but is hardly frozen. */

@@ -9,6 +9,7 @@ import { setField } from '../set-field.ts';
 import { Tensor, type TensorElement } from '../tensor.ts';
 import { readText } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
+import { registeredClass } from './classes.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
 import { littleEndian } from './write.ts';
 
@@ -81,6 +82,8 @@ function readRare(tag: number, input: ByteReader, depth: number): unknown {
       return new MicrosInstant(readBigInt(input));
     case Tag.TENSOR:
       return readTensor(input, nest(depth));
+    case Tag.INSTANCE:
+      return readInstance(input, nest(depth));
     default:
       throw malformed(`unknown tag ${tag} in a JavaScript value`);
   }
@@ -129,6 +132,12 @@ function readPlainObject(input: ByteReader, depth: number): Record<string, unkno
   const value: Record<string, unknown> = {};
   for (let i = 0; i < count; i++) setField(value, readString(input), readJs(input, depth));
   return value;
+}
+
+function readInstance(input: ByteReader, depth: number): object {
+  const { prototype } = registeredClass(readString(input));
+  if (input.byte() !== Tag.OBJECT) throw malformed('the fields of an instance are missing');
+  return Object.assign(Object.create(prototype), readPlainObject(input, depth));
 }
 
 function readMap(input: ByteReader, depth: number): Map<unknown, unknown> {

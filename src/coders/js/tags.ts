@@ -48,6 +48,8 @@ export const Tag = {
   MICROS_INSTANT: 0x17,
   /** Element type as a string, the lengths of its dimensions, then the typed array. */
   TENSOR: 0x18,
+  /** Name of a class that the program registered, then the instance's fields as an object. */
+  INSTANCE: 0x19,
   /** From here, the low six bits are the length of a UTF-8 string in bytes. */
   SHORT_STRING: 0x40,
   /** From here, the low seven bits are a small whole number. */

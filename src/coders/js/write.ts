@@ -15,6 +15,7 @@ import { StateBackedIterable } from '../state-backed-iterable.ts';
 import { Tensor } from '../tensor.ts';
 import { isWellFormed } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
+import { registeredName } from './classes.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
 
 /** Writes any value that the JavaScript coder keeps; `sorted` gives equal values equal bytes. */
@@ -234,9 +235,19 @@ function writeKnownClass(value: object, out: ByteWriter, sorted: boolean, depth:
   } else if (isThenable(value)) {
     throw refuse(value, 'Await the promise before emitting its value.');
   } else {
+    writeInstance(value, out, sorted, depth);
+  }
+}
+
+function writeInstance(value: object, out: ByteWriter, sorted: boolean, depth: number): void {
+  const name = registeredName(Object.getPrototypeOf(value));
+  if (name === undefined) {
     throw refuse(
       value,
-      'Class instances lose their methods on the way: emit a plain object ({ ...value }) or give the PCollection a schema.',
+      'Class instances lose their methods on the way: emit a plain object ({ ...value }), give the PCollection a schema, or declare the class with requireForSerialization.',
     );
   }
+  out.byte(Tag.INSTANCE);
+  writeString(name, out);
+  writePlainObject(value as Record<string, unknown>, out, sorted, depth);
 }

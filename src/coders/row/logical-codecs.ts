@@ -11,6 +11,7 @@ import { writeString } from './atomic-codecs.ts';
 import type { Codec } from './codec.ts';
 import type { FieldType, LogicalType } from './field-type.ts';
 import { mismatchThat, wrongType } from './mismatch.ts';
+import { ownLogicalType } from './own-logical-types.ts';
 
 const L = urns.LogicalTypes_Enum;
 const MICROS_PER_SECOND = 1_000_000n;
@@ -30,7 +31,15 @@ const makers = new Map<string, (type: LogicalType) => Codec>([
 
 /** An unknown logical type has the values and the bytes of its representation. */
 export function logicalCodec(type: LogicalType, compile: (type: FieldType) => Codec): Codec {
-  return makers.get(type.urn)?.(type) ?? compile(type.representation);
+  const known = makers.get(type.urn)?.(type);
+  if (known) return known;
+  const representation = compile(type.representation);
+  const own = ownLogicalType(type.urn);
+  if (!own) return representation;
+  return {
+    write: (value, out) => representation.write(own.toRepr(value), out),
+    read: (input, outer) => own.fromRepr(representation.read(input, outer)),
+  };
 }
 
 /** `Date`, as eight shifted bytes: the one logical type whose bytes are not its representation's. */

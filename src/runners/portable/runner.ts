@@ -10,6 +10,11 @@ import { openService } from './service.ts';
 
 /** Submits pipelines to the job service at the option `jobEndpoint`. */
 export class PortableRunner extends Runner {
+  /** @param options - options of every run, or the `HOST:PORT` of the job service alone */
+  constructor(options: PipelineOptions | string = {}) {
+    super(typeof options === 'string' ? { jobEndpoint: options } : options);
+  }
+
   protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
     return startRun(pipeline, options, openService);
   }

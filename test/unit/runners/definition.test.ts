@@ -3,8 +3,19 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BeamBridgeError, type ErrorCode } from '../../../src/base/index.ts';
-import { constructPipeline, createRunner, pipeline } from '../../../src/runners/index.ts';
+import { BeamBridgeError, type ErrorCode, setLogSink } from '../../../src/base/index.ts';
+import {
+  constructPipeline,
+  createRunner,
+  dataflowRunner,
+  defaultRunner,
+  directRunner,
+  loopbackRunner,
+  type PipelineOptions,
+  PortableRunner,
+  pipeline,
+  universalRunner,
+} from '../../../src/runners/index.ts';
 import { impulse } from '../../../src/transforms/index.ts';
 
 const withCode = (code: ErrorCode) => (error: unknown) =>
@@ -33,11 +44,37 @@ test('a construction gets the root and the options, and may be async', async () 
   assert.equal(graph.roots.length, 1);
 });
 
-test('a pipeline with nothing in it is refused before anything starts', async () => {
-  await assert.rejects(
-    createRunner().run(() => {}),
-    withCode('EMPTY_PIPELINE'),
+test('a pipeline with nothing in it is done at once, with a warning', async () => {
+  const said: string[] = [];
+  const restore = setLogSink(({ message }) => said.push(message));
+  try {
+    const result = await createRunner({ runner: 'direct' }).run(() => {});
+    assert.equal(result.state, 'DONE');
+    assert.deepEqual(await result.counters(), {});
+    assert.equal(await result.waitUntilFinish(), 'DONE');
+  } finally {
+    restore();
+  }
+  assert.match(said.join('\n'), /nothing in it: apply a source/);
+});
+
+test('a runner that is named by text alone is refused, not taken for none', () => {
+  assert.throws(
+    () => createRunner('direct' as unknown as PipelineOptions),
+    (error: BeamBridgeError) =>
+      error.code === 'INVALID_ARGUMENT' && /runner: "direct"/.test(error.hint ?? ''),
   );
+});
+
+test('runners by the official names', () => {
+  assert.equal(defaultRunner().constructor, createRunner({ runner: 'node' }).constructor);
+  assert.equal(universalRunner().constructor, directRunner().constructor);
+  assert.equal(loopbackRunner({ jobName: 'x' }).options.jobName, 'x');
+  assert.equal(new PortableRunner('localhost:1').options.jobEndpoint, 'localhost:1');
+  assert.throws(() => dataflowRunner(), withCode('UNSUPPORTED'));
+  // A text is enough of a type for a runner.
+  const options = { runner: 'direct' };
+  assert.equal(createRunner(options).constructor, directRunner().constructor);
 });
 
 test('what is no pipeline is refused', async () => {

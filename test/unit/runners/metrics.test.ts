@@ -47,9 +47,8 @@ test('distributions of one name are merged', () => {
     info(Urns.USER_DISTRIBUTION_INT64, 'size', 'a', ints(2, 10, 3, 7)),
     info(Urns.USER_DISTRIBUTION_INT64, 'size', 'b', ints(3, 5, -1, 4)),
   ]);
-  assert.deepEqual(metrics.distributions(), {
-    size: { count: 5, sum: 15, min: -1, max: 7, mean: 3 },
-  });
+  assert.deepEqual(metrics.distributions(), { size: { count: 5, sum: 15, min: -1, max: 7 } });
+  assert.equal(metrics.distributions().size?.mean, 3);
 });
 
 test('doubles are read as doubles', () => {
@@ -66,8 +65,8 @@ test('doubles are read as doubles', () => {
     sum: 1.5,
     min: 0.5,
     max: 1,
-    mean: 0.75,
   });
+  assert.equal(metrics.distributions().loss?.mean, 0.75);
 });
 
 test('the latest value of a gauge wins, whatever the order of reports', () => {
