@@ -22,14 +22,6 @@ import { trained } from './support/trained.ts';
 const { flags, runner } = exampleFlags({ sure: '0.9' });
 const folder = await trained('train_several.py', 'test.csv', ['sklearn']);
 
-/** The probability of each digit, in place of the likeliest alone. */
-const PROBABILITIES = `
-import numpy
-
-def probabilities(model, batch, inference_args=None):
-    return model.predict_proba(numpy.stack(batch))
-`;
-
 /** Which digit it is about: keys stay with their predictions, whatever way these take. */
 const ID = row({ id: int64, label: int64 });
 type Id = Infer<typeof ID>;
@@ -38,7 +30,7 @@ const model = (name: string) =>
   RunInference.ofKVs(
     sklearn({
       modelUri: join(folder, `${name}.pkl`),
-      inferenceFn: PROBABILITIES,
+      method: 'predict_proba',
       example: array(int64),
       inference: array(float64),
     }),

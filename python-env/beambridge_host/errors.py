@@ -40,6 +40,16 @@ def bridge_error(
   return make(f'{message}\n{MARKER} {marker}\n')
 
 
+def in_transform(error: BridgeError, transform: str) -> BridgeError:
+  """The same error, saying which transform it was in if it does not yet."""
+  before, marker, rest = str(error).partition(f'{MARKER} ')
+  text, end, after = rest.partition('\n')
+  fields = json.loads(text) if marker else {}
+  if not fields or not transform or 'transform' in fields:
+    return error
+  return type(error)(f'{before}{marker}{json.dumps({**fields, "transform": transform})}{end}{after}')
+
+
 def one_line(error: BaseException) -> str:
   """`ValueError: what was wrong`, as the last line of a traceback says it."""
   text = ' '.join(str(error).split())

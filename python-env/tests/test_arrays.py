@@ -13,6 +13,7 @@ from apache_beam.ml.inference import base
 from apache_beam.ml.inference.sklearn_inference import SklearnModelHandlerNumpy
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.errors import FatalError
 from beambridge_host.wire import arrays, examples
 from beambridge_host.wire.columns import ColumnReader
 from beambridge_host.wire.predictions import PredictionColumn
@@ -58,7 +59,7 @@ class ArraysTest(unittest.TestCase):
     rows = np.arange(12.0).reshape(6, 2)
     for declared in (FLOATS, tensor('float64', [2], 'example')):
       mine, model = handler(), Model()
-      batch = examples.example_adapter(mine, declared.options != [])(read(declared, list(rows)))
+      batch = examples.example_adapter(mine, declared)(read(declared, list(rows)))
       self.assertIsInstance(batch, np.ndarray)
       found = list(mine.run_inference(batch, model, {'factor': 3}))
       self.assertIs(model.given[0], batch)
@@ -96,7 +97,7 @@ class ArraysTest(unittest.TestCase):
 
   def test_a_handler_with_a_function_of_its_own_gets_a_list(self):
     mine = handler(inference_fn=lambda model, batch, inference_args=None: batch)
-    batch = examples.example_adapter(mine)(read(FLOATS, [[1.0, 2.0], [3.0, 4.0]]))
+    batch = examples.example_adapter(mine, FLOATS)(read(FLOATS, [[1.0, 2.0], [3.0, 4.0]]))
     self.assertIs(type(batch), list)
     self.assertTrue(all(type(row) is np.ndarray for row in batch))
 
@@ -111,7 +112,7 @@ class ArraysTest(unittest.TestCase):
     self.assertEqual([row.tolist() for row in arrays._onnx(Session(), [np.ones(1), np.ones(2)])], [[2], [2, 2]])
 
   def test_a_model_that_gives_too_little_for_a_shape_is_an_error(self):
-    with self.assertRaisesRegex(ValueError, r'0 predictions for 1 examples of shape \(3,\)'):
+    with self.assertRaisesRegex(FatalError, '0 predictions for 1 example'):
       arrays.by_shape([np.ones(2), np.ones(3)], np.stack, lambda array: [] if array.shape[1] == 3 else array)
 
   def test_a_handler_that_takes_arrays_can_be_pickled(self):

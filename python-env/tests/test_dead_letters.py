@@ -84,9 +84,9 @@ class DeadLettersTest(unittest.TestCase):
     message = "inference: str 'unlucky' does not fit the declared type int64"
     self.score(Picky, [1, 13, -1, 2], [2.0, ('INFERENCE_MISMATCH', message), ('ValueError', '-1 is below zero'), 4.0])
 
-  def test_a_missing_prediction(self):
-    message = 'the model handler gave 0 predictions for 1 examples'
-    self.score(Forgetful, [1, 0, 2], [1.0, ('INFERENCE_MISMATCH', message), 2.0])
+  def test_another_number_of_predictions_is_the_fault_of_the_handler_and_ends_the_run(self):
+    with self.assertRaisesRegex(Exception, 'the model handler gave 2 predictions for 3 examples'):
+      self.score(Forgetful, [1, 0, 2], [])
 
   def test_pre_and_postprocessing(self):
     def handler() -> base.ModelHandler:

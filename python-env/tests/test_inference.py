@@ -72,6 +72,21 @@ class Describe(base.ModelHandler):
     return [base.PredictionResult(row, f'{type(row).__name__} of {len(batch)}', 'me') for row in batch]
 
 
+class DescribePairs(base.ModelHandler[tuple[str, str], Any, Any]):
+
+  def load_model(self) -> Any:
+    return None
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [(key, f'{key}-{text}') for key, text in batch]
+
+
+class Twice(Describe):
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [(row, 2 * row) for row in batch]
+
+
 class DescribeArrays(base.ModelHandler[np.ndarray, base.PredictionResult, Any]):
 
   def load_model(self) -> Any:
@@ -219,6 +234,18 @@ class RunInferenceTest(unittest.TestCase):
         models_per_key, atomic(schema_pb2.DOUBLE), atomic(schema_pb2.DOUBLE), [1.0, 2.0, 3.0, 4.0, 5.0],
         keys=['a', 'b', 'a', 'c', 'b'], expected=[10.0, 200.0, 30.0, 400.0, 500.0])
 
+  def test_a_handler_that_says_nothing_of_its_examples_gets_the_values_of_key_values(self):
+    text = atomic(schema_pb2.STRING)
+    self.score(Describe, text, text, ['txt'], keys=['K'], expected=['str of 1'])
+
+  def test_a_handler_that_declares_pairs_gets_them(self):
+    text = atomic(schema_pb2.STRING)
+    self.score(DescribePairs, text, text, ['txt', 'b'], keys=['K', 'L'], expected=['K-txt', 'L-b'])
+
+  def test_predictions_that_are_pairs_are_no_keys(self):
+    self.score(Twice, INT64, array_of(INT64), [1, 2], expected=[[1, 2], [2, 4]])
+    self.score(Twice, INT64, array_of(INT64), [1, 2], keys=['a', 'b'], expected=[[1, 2], [2, 4]])
+
   def test_a_handler_without_keys_is_made_one_with_keys(self):
     self.score(Times, atomic(schema_pb2.DOUBLE), atomic(schema_pb2.DOUBLE), [1.5], keys=['a'],
                kwargs={'factor': 2}, expected=[3.0])
@@ -233,7 +260,7 @@ class RunInferenceTest(unittest.TestCase):
     example = schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema_pb2.Schema(
         fields=[field(atomic(schema_pb2.DOUBLE), 'x'), field(INT64, 'n')])))
     row = ColumnReader(field(example)).read(ColumnWriter(field(example)).write([beam.Row(x=0.5, n=2)]), 1)
-    frames = examples.example_adapter(SklearnModelHandlerPandas(self.path))(row)
+    frames = examples.example_adapter(SklearnModelHandlerPandas(self.path), field(example))(row)
     pandas.testing.assert_frame_equal(frames[0], pandas.DataFrame({'x': [0.5], 'n': [2]}))
 
   def test_relative_paths_start_from_the_given_folder(self):

@@ -97,7 +97,8 @@ class ConverterTest(unittest.TestCase):
 
   def test_text_and_bytes(self):
     self.assertIs(type(converter(atomic(schema_pb2.STRING))(np.str_('a'))), str)
-    self.refuses(atomic(schema_pb2.STRING), b'a', "bytes b'a'")
+    self.assertEqual(converter(atomic(schema_pb2.STRING))('ä'.encode()), 'ä')
+    self.refuses(atomic(schema_pb2.STRING), b'\xff', 'it is no UTF-8')
     self.refuses(atomic(schema_pb2.STRING), 5, 'int 5')
     convert = converter(atomic(schema_pb2.BYTES))
     for value in (b'\x01', bytearray(b'\x01'), memoryview(b'\x01'), np.array([1], np.uint8)):
@@ -131,7 +132,8 @@ class ConverterTest(unittest.TestCase):
       row = converter(declared)(value)
       self.assertEqual((row.label, row.score), ('a', 1.0))
     self.refuses(declared, {'label': 'a'}, 'inference.score', 'missing')
-    self.refuses(declared, {'label': 'a', 'score': 1, 'more': 2}, "undeclared field 'more'")
+    self.assertEqual(vars(converter(declared)({'label': 'a', 'score': 1, 'more': 2})), {'label': 'a', 'score': 1.0})
+    self.refuses(declared, {'label': 'a', 'scores': 1}, "it has no field 'score', and an undeclared field 'scores'")
     self.refuses(declared, {'label': 'a', 'score': None}, 'inference.score', 'NoneType')
     self.refuses(declared, ['a', 1], 'list')
 
@@ -253,7 +255,8 @@ class TensorTest(unittest.TestCase):
     self.assertEqual(read.columns['label'].tolist(), [1, 1])
     self.refuses(declared, {'logits': [1.0, 2.0, 3.0], 'label': 1}, 'inference.logits', 'its shape is [3]')
     self.refuses(declared, {'logits': [1.0, 2.0]}, 'inference.label', 'missing')
-    self.refuses(declared, {'logits': [1.0, 2.0], 'label': 1, 'more': 1}, "undeclared field 'more'")
+    PredictionColumn(declared).pack([{'logits': [1.0, 2.0], 'label': 1, 'more': 1}])
+    self.refuses(declared, {'logits': [1.0, 2.0], 'more': 1}, "no field 'label', and an undeclared field 'more'")
 
 
 if __name__ == '__main__':

@@ -39,8 +39,8 @@ import { type AnyRow, initialSettings, type Settings } from './settings.ts';
  *
  * What a handler gets for an example: numbers and lists of numbers as numpy arrays of the declared
  * type, or as tensors or data frames where the handler's class says that it takes those; strings and
- * bytes as they are; rows as one-row data frames or dicts of tensors. A handler whose class says
- * nothing gets Python numbers, lists, dicts and named tuples, and declared tensors as numpy arrays.
+ * bytes as they are; rows as data frames or dicts of tensors (docs/python-types.md). A handler whose
+ * class says nothing gets Python numbers, lists, dicts and named tuples, and declared tensors as numpy arrays.
  *
  * Examples travel in packed batches and keep their timestamp, window and pane. A setting of the
  * handler that lets batches wait (`min_batch_size`, `max_batch_duration_secs`) applies to them.
@@ -103,8 +103,8 @@ export class RunInference<
   }
 
   /**
-   * For key-values: the value is the example, and predictions come out under their key. A handler
-   * that is no `KeyedModelHandler` is made one.
+   * For key-values: the value is the example, and predictions come out under their key. Every handler is
+   * given the values, but for one whose class declares `(key, example)` pairs, as `KeyedModelHandler` does.
    *
    * @param handler - the model, how it is run, and what goes in and out
    * @param keyType - type of the keys

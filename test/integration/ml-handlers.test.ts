@@ -101,18 +101,35 @@ test('a mistaken argument beside the options is an error that names it', async (
   await assert.rejects(collect(rows), { code: 'INVALID_ARGUMENT', message: /no option model_url/ });
 });
 
-test('rows are data frames whose columns are their fields', async () => {
-  const handler = sklearn({
-    modelUri: digits.model,
-    example: row({ a: int64, b: string }),
-    inference: string,
-    inferenceFn:
-      'lambda model, batch, args: ([f"{type(r).__name__} {r.a.iloc[0]} {r.b.iloc[0]}" for r in batch], batch)',
-  });
-  const [only] = await collect((root) =>
-    root.apply(create([{ a: 1, b: 'x' }])).apply(RunInference.of(handler)),
+test('rows are one data frame whose columns are their fields', async () => {
+  const handler = (inferenceFn: string) =>
+    sklearn({
+      modelUri: digits.model,
+      example: row({ a: int64, b: string }),
+      inference: string,
+      inferenceFn,
+    });
+  const rows = [
+    { a: 1, b: 'x' },
+    { a: 2, b: 'y' },
+  ];
+  const texts = '[f"{type(batch).__name__} {a} {b}" for a, b in zip(batch.a, batch.b)]';
+  // Beam's functions give the rows beside the predictions.
+  for (const given of [texts, `(${texts}, [batch.iloc[[i]] for i in range(len(batch))])`]) {
+    const found = await collect((root) =>
+      root
+        .apply(create(rows))
+        .apply(RunInference.of(handler(`lambda model, batch, args: ${given}`))),
+    );
+    const inferences = found.map(({ inference }) => inference).sort();
+    assert.deepEqual(inferences, ['DataFrame 1 x', 'DataFrame 2 y']);
+  }
+  const concat =
+    'import pandas\ndef each(model, batch, args=None):\n  return pandas.concat(batch).b.tolist()';
+  await assert.rejects(
+    collect((root) => root.apply(create(rows)).apply(RunInference.of(handler(concat)))),
+    { code: 'PYTHON_EXCEPTION', hint: /one data frame already/ },
   );
-  assert.equal(only?.inference, 'DataFrame 1 x');
 });
 
 const SERVICE = `

@@ -25,6 +25,8 @@ from apache_beam.ml.inference import base, utils
 from beambridge_host.errors import bridge_error
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
+from beambridge_host.wire import arrays
+from beambridge_host.wire.outputs import PerRow
 
 # It puts another module in its own place when it is loaded, which who waits for another thread's import misses.
 transformers = sys.modules['transformers']
@@ -139,7 +141,7 @@ class HuggingfacePipeline(_FromHub, huggingface_inference.HuggingFacePipelineMod
       self, batch: Sequence[Any], pipeline: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
     inputs = [self._input(example) for example in batch]
     answers = list(self._inference_fn(inputs, pipeline, inference_args or {}))
-    return utils._convert_to_result(batch, [self._answer(answer) for answer in answers], self._model)
+    return utils._convert_to_result(batch, PerRow(self._answer(answer) for answer in answers), self._model)
 
   def _input(self, example: Any) -> Any:
     if hasattr(example, '_asdict'):
@@ -162,16 +164,11 @@ class HuggingfacePipeline(_FromHub, huggingface_inference.HuggingFacePipelineMod
     return [_last_message(each) for each in answer] if isinstance(answer, list) else _last_message(answer)
 
 
-def _chosen(batch: Sequence[Any], outputs: Any, names: Optional[list[str]], model_id: str) -> Iterable[Any]:
+def _chosen(outputs: Any, names: Optional[list[str]]) -> Any:
   """The outputs that were declared, or the first one."""
-  if not isinstance(outputs, Mapping):
-    return utils._convert_to_result(batch, outputs, model_id)
-  if names is None:
-    return utils._convert_to_result(batch, next(iter(outputs.values())), model_id)
-  missing = [name for name in names if name not in outputs]
-  if missing:
-    raise KeyError(f'the model gives no {missing[0]}, only {", ".join(outputs)}')
-  return utils._convert_to_result(batch, {name: outputs[name] for name in names}, model_id)
+  if names is not None or not isinstance(outputs, Mapping):
+    return outputs
+  return next(iter(outputs.values()))
 
 
 class _Tensors(_FromHub):
@@ -197,13 +194,15 @@ class _Tensors(_FromHub):
     if self._framework == 'tf':
       return super().run_inference(batch, model, inference_args)
     device = huggingface_inference.get_device_torch(self._device)
+
+    def predict(inputs: Any) -> Any:
+      outputs = model(**inputs, **inference_args) if isinstance(inputs, dict) else model(inputs, **inference_args)
+      return _chosen(outputs, self._outputs)
+
     with torch.no_grad():
-      if isinstance(batch[0], Mapping):
-        inputs = {name: torch.stack([row[name] for row in batch]).to(device) for name in batch[0]}
-        outputs = model(**inputs, **inference_args)
-      else:
-        outputs = model(torch.stack(list(batch)).to(device), **inference_args)
-    return _chosen(batch, outputs, self._outputs, self._model_uri)
+      outputs = arrays.by_shape(
+          batch, lambda rows: arrays.each_stacked(rows, lambda part: torch.stack(list(part)).to(device)), predict)
+    return utils._convert_to_result(batch, outputs, self._model_uri)
 
 
 class HuggingfaceTensor(_Tensors, huggingface_inference.HuggingFaceModelHandlerTensor):

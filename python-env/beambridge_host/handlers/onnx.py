@@ -15,6 +15,7 @@ from apache_beam.ml.inference import base, onnx_inference, utils
 
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
+from beambridge_host.wire import arrays, fitting
 
 _TYPES = {
     'tensor(float)': np.float32,
@@ -29,27 +30,43 @@ _TYPES = {
 }
 
 
-def _batched(values: Sequence[Any], wanted: str) -> np.ndarray:
-  batch = np.stack(values, axis=0)
+def _typed(batch: np.ndarray, wanted: str) -> np.ndarray:
   dtype = _TYPES.get(wanted)
   return batch if dtype is None or batch.dtype == dtype else batch.astype(dtype)
 
 
+def _sizes(port: Any) -> list[Optional[int]]:
+  """The lengths of an input's dimensions; names stand for those that differ."""
+  return [size if isinstance(size, int) and size > 0 else None for size in port.shape or []]
+
+
 class InOut:
   """The default inference function: every named input, and the outputs that are wanted."""
+
+  takes_arrays = True
 
   def __init__(self, outputs: Optional[list[str]]) -> None:
     self._outputs = outputs
 
   def __call__(
       self, session: ort.InferenceSession, batch: Sequence[Any], inference_args: Optional[dict[str, Any]] = None) -> Any:
-    wanted = {each.name: each.type for each in session.get_inputs()}
-    if isinstance(batch[0], Mapping):
-      inputs = {name: _batched([row[name] for row in batch], wanted.get(name, '')) for name in batch[0]}
-    else:
-      name = next(iter(wanted))
-      inputs = {name: _batched(batch, wanted[name])}
-    inputs.update(inference_args or {})
+    return arrays.by_shape(
+        batch, lambda rows: arrays.each_stacked(rows, arrays.stacked),
+        lambda stacked: self._run(session, stacked, inference_args or {}))
+
+  def _run(self, session: ort.InferenceSession, batch: Any, inference_args: Mapping[str, Any]) -> Any:
+    ports = {port.name: port for port in session.get_inputs()}
+    given = batch if isinstance(batch, Mapping) else {next(iter(ports)): batch}
+    inputs = {
+        name: fitting.fitted(_typed(array, ports[name].type), _sizes(ports[name]), name) if name in ports else array
+        for name, array in given.items()
+    }
+    size = fitting.batch_size([_sizes(ports[name]) for name in inputs if name in ports])
+    return fitting.in_sizes_of(
+        size, inputs, len(next(iter(inputs.values()))),
+        lambda part: self._outputs_of(session, {**part, **inference_args}))
+
+  def _outputs_of(self, session: ort.InferenceSession, inputs: Mapping[str, Any]) -> Any:
     if self._outputs is None:
       return session.run([session.get_outputs()[0].name], inputs)[0]
     return dict(zip(self._outputs, session.run(self._outputs, inputs)))

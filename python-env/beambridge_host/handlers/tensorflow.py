@@ -24,6 +24,7 @@ from apache_beam.ml.inference import base, tensorflow_inference, utils
 
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
+from beambridge_host.wire import arrays, fitting
 
 _SERVING = 'serving_default'
 
@@ -46,25 +47,35 @@ class SavedModel:
       return self._loaded(batch, **inference_args)
     specs = self._signature.structured_input_signature[1]
     given = batch if isinstance(batch, Mapping) else {next(iter(specs)): batch}
-    inputs = {name: self._as_wanted(value, specs.get(name)) for name, value in given.items()}
-    outputs = self._signature(**inputs, **inference_args)
+    inputs = {name: self._as_wanted(name, value, specs.get(name)) for name, value in given.items()}
+    size = fitting.batch_size([_sizes(specs[name]) for name in inputs if name in specs])
+    return fitting.in_sizes_of(
+        size, inputs, len(next(iter(inputs.values()))), lambda part: self._outputs_of(part, inference_args))
+
+  def _outputs_of(self, inputs: Mapping[str, Any], inference_args: Mapping[str, Any]) -> Any:
+    outputs = self._signature(**{name: tf.convert_to_tensor(value) for name, value in inputs.items()}, **inference_args)
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
   @staticmethod
-  def _as_wanted(value: Any, spec: Any) -> Any:
+  def _as_wanted(name: str, value: Any, spec: Any) -> Any:
     tensor = tf.convert_to_tensor(value)
-    return tensor if spec is None or tensor.dtype == spec.dtype else tf.cast(tensor, spec.dtype)
+    if spec is None:
+      return tensor
+    array = (tensor if tensor.dtype == spec.dtype else tf.cast(tensor, spec.dtype)).numpy()
+    return fitting.fitted(array, _sizes(spec), name)
 
 
-def _stacked(batch: Sequence[Any], stack: Any) -> Any:
-  if isinstance(batch[0], Mapping):
-    return {name: stack([row[name] for row in batch]) for name in batch[0]}
-  return stack(batch)
+def _sizes(spec: Any) -> Optional[list[Optional[int]]]:
+  return None if spec.shape.rank is None else spec.shape.as_list()
 
 
 def _arrays(predictions: Any) -> Any:
   if isinstance(predictions, Mapping):
     return {name: _arrays(value) for name, value in predictions.items()}
+  if isinstance(predictions, (list, tuple)) and not hasattr(predictions, '_fields'):
+    return type(predictions)(map(_arrays, predictions))
+  if isinstance(predictions, tf.RaggedTensor):
+    return predictions  # Its rows are of several lengths.
   return predictions.numpy() if hasattr(predictions, 'numpy') else predictions
 
 
@@ -72,14 +83,23 @@ def numpy_batches(
     model: Any, batch: Sequence[Any], inference_args: dict[str, Any],
     model_id: Optional[str] = None) -> Iterable[base.PredictionResult]:
   """Calls the model with arrays."""
-  return utils._convert_to_result(batch, _arrays(model(_stacked(batch, np.stack), **inference_args)), model_id)
+  predictions = arrays.by_shape(
+      batch, lambda rows: arrays.each_stacked(rows, arrays.stacked), lambda inputs: _arrays(model(inputs, **inference_args)))
+  return utils._convert_to_result(batch, predictions, model_id)
 
 
 def tensor_batches(
     model: Any, batch: Sequence[Any], inference_args: dict[str, Any],
     model_id: Optional[str] = None) -> Iterable[base.PredictionResult]:
   """Calls the model with tensors."""
-  return utils._convert_to_result(batch, _arrays(model(_stacked(batch, tf.stack), **inference_args)), model_id)
+  predictions = arrays.by_shape(
+      batch, lambda rows: arrays.each_stacked(rows, lambda part: part if tf.is_tensor(part) else tf.stack(list(part))),
+      lambda inputs: _arrays(model(inputs, **inference_args)))
+  return utils._convert_to_result(batch, predictions, model_id)
+
+
+for _function in (numpy_batches, tensor_batches):
+  _function.takes_arrays = True  # type: ignore[attr-defined]
 
 
 class _Loads:

@@ -9,10 +9,11 @@ from typing import Any, Iterable, Optional, Sequence
 from apache_beam.ml.inference import tensorrt_inference
 
 from beambridge_host.inference.providers import provider
+from beambridge_host.wire.outputs import Outputs
 
 
 class EngineHandler(tensorrt_inference.TensorRTEngineHandlerNumPy):
-  """Gives a row's only output by itself."""
+  """Gives a row's only output by itself, and several for the fields of a declared row."""
 
   def load_model(self) -> Any:
     if hasattr(self, 'engine_path'):
@@ -24,7 +25,9 @@ class EngineHandler(tensorrt_inference.TensorRTEngineHandlerNumPy):
       self, batch: Sequence[Any], engine: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
     for result in super().run_inference(batch, engine, inference_args):
       outputs = result.inference if hasattr(result, '_replace') else None
-      yield result._replace(inference=outputs[0]) if isinstance(outputs, list) and len(outputs) == 1 else result
+      if isinstance(outputs, list):
+        result = result._replace(inference=outputs[0] if len(outputs) == 1 else Outputs(outputs))
+      yield result
 
 
 @provider(

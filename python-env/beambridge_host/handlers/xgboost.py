@@ -15,10 +15,12 @@ from typing import Any, Iterable, Optional, Sequence
 
 import numpy as np
 import xgboost as xgb
-from apache_beam.ml.inference import base
+from apache_beam.ml.inference import base, utils
 
 from beambridge_host.errors import bridge_error
 from beambridge_host.inference.providers import provider
+from beambridge_host.wire import arrays
+from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
 
 try:
   import datatable  # pylint: disable=unused-import
@@ -34,14 +36,17 @@ if not HAS_DATATABLE:
   del sys.modules['datatable']
 
 
-def _together(batch: Sequence[Any]) -> Any:
+def _together(batch: Any) -> Any:
   """One matrix or frame of all examples, each of which is one row."""
-  first = batch[0]
-  kind = type(first).__module__.split('.')[0]
+  if isinstance(batch, np.ndarray):
+    return batch.reshape(-1, 1) if batch.ndim == 1 else batch
+  if isinstance(batch, Frames):
+    return batch.frame
+  kind = type(batch[0]).__module__.split('.')[0]
   if kind == 'pandas':
-    return importlib.import_module('pandas').concat(list(batch))
+    return whole_frame(batch)
   if kind == 'scipy':
-    return importlib.import_module('scipy.sparse').vstack(batch, format='csr')
+    return importlib.import_module('scipy.sparse').vstack(list(batch), format='csr')
   if kind == 'datatable':
     return np.concatenate([frame.to_numpy() for frame in batch])
   return np.concatenate([np.atleast_2d(row) for row in batch])
@@ -50,10 +55,18 @@ def _together(batch: Sequence[Any]) -> Any:
 def predict_together(
     batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
   """Predicts all rows in one call."""
-  rows = _together(batch)
-  if isinstance(model, xgb.Booster):
-    rows = xgb.DMatrix(rows)
-  return model.predict(rows, **(inference_args or {}))
+
+  def predict(rows: Any) -> Any:
+    if hasattr(rows, 'iloc'):
+      rows = in_order_of(model, rows)
+    if isinstance(model, xgb.Booster):
+      rows = xgb.DMatrix(rows, enable_categorical=hasattr(rows, 'iloc'))
+    return model.predict(rows, **(inference_args or {}))
+
+  return predict(_together(batch)) if isinstance(batch, Frames) else arrays.by_shape(batch, _together, predict)
+
+
+predict_together.takes_arrays = True  # type: ignore[attr-defined]
 
 
 class _Identified:
@@ -61,11 +74,12 @@ class _Identified:
 
   def run_inference(
       self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
-    predictions = self._inference_fn(batch, model, inference_args)
-    return [
-        each if isinstance(each, base.PredictionResult) else base.PredictionResult(row, each, self._model_state)
-        for row, each in zip(batch, predictions)
-    ]
+    # A function of the user's own gets one frame for all rows.
+    given = batch.frame if isinstance(batch, Frames) and not getattr(self._inference_fn, 'takes_arrays', False) else batch
+    predictions = self._inference_fn(given, model, inference_args)
+    if isinstance(predictions, list) and any(isinstance(each, base.PredictionResult) for each in predictions):
+      return predictions
+    return utils._convert_to_result(batch, predictions, self._model_state)
 
   def update_model_path(self, model_path: Optional[str] = None) -> None:
     self._model_state = model_path or self._model_state

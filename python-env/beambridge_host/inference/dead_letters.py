@@ -25,7 +25,7 @@ from beambridge_host.inference.scoring import PackedHandler
 from beambridge_host.wire.columns import prefixed
 from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.packed import result_of
-from beambridge_host.wire.results import Results, joined, kept
+from beambridge_host.wire.results import Results, joined
 
 _LONGEST_TRACEBACK = 8_000
 
@@ -67,7 +67,7 @@ def in_halves(
   if not len(rows):
     return []
   try:
-    return kept(act(rows))
+    return act(rows)
   except Exception as error:
     if isinstance(error, FatalError) or loads_model(error):
       raise
@@ -84,6 +84,8 @@ def one_by_one(values: Sequence[Any], act: Callable[[Any], Any], step: str = 'pr
     if not isinstance(value, Failure):
       try:
         value = act(value)
+      except FatalError:
+        raise
       except Exception as error:
         value = failure_of(error, step)
     out.append(value)
@@ -103,7 +105,8 @@ class DeadLetterHandler(PackedHandler):
     return [row if isinstance(row, Failure) else (key, row) for key, row in zip(keys, rows)]
 
   def _fit(self, values: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
-    if not any(isinstance(value, Failure) for value in values):
+    # Only lists have some: arrays and frames are of rows that are all right.
+    if not isinstance(values, list) or not any(isinstance(value, Failure) for value in values):
       return act(values)
     following = iter(act([value for value in values if not isinstance(value, Failure)]))
     return [value if isinstance(value, Failure) else next(following) for value in values]

@@ -174,7 +174,8 @@ def _check_names(provider: Any, arguments: dict[str, Any]) -> None:
 
 
 def _route(handler: Any, keyed: bool, options: Options, transform: str) -> Route:
-  pairs = keyed and (examples.takes_keys(handler) or not examples.says_example(handler))
+  # Only a handler that declares pairs gets them: whatever else it is, ofKVs hands it the values.
+  pairs = keyed and examples.takes_keys(handler)
   why = None if keyed else examples.fits_unkeyed(handler)
   if why:
     raise bridge_error(

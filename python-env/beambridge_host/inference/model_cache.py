@@ -18,7 +18,7 @@ from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
-from beambridge_host.wire.results import kept
+from beambridge_host.wire.results import kept, take_over
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Loaded:
     model = next(self._copies)
     if isinstance(model, calls.Child):
       return model.call(rows, inference_args, seconds=seconds)
-    return calls.within(lambda: kept(self.handler.run_inference(rows, model, inference_args)), seconds)
+    return calls.within(lambda: kept(self.handler.run_inference(rows, model, inference_args), rows), seconds)
 
 
 class Plan(NamedTuple):
@@ -171,7 +171,8 @@ class _Maker:
     self._check = check
 
   def __call__(self) -> Callable[..., list[Any]]:
+    take_over()
     self._handler.set_environment_vars()
     model = self._handler.load_model()
     self._check(self._handler, model)
-    return lambda rows, inference_args: list(self._handler.run_inference(rows, model, inference_args))
+    return lambda rows, inference_args: list(kept(self._handler.run_inference(rows, model, inference_args), rows))

@@ -140,11 +140,17 @@ def check_model(handler: Any, model: Any, transform: str) -> None:
   """Refuses what a pickle can hold and scikit-learn cannot use."""
   inner = next(examples.inner_handlers(handler))
   predicts = getattr(inner, '_model_inference_fn', None)
-  modules = ('apache_beam.ml.inference.sklearn_inference', 'beambridge_host.wire.arrays')
+  modules = ('apache_beam.ml.inference.sklearn_inference', 'beambridge_host.wire.arrays', 'beambridge_host.handlers.sklearn')
   is_default = 'sklearn' in ''.join(cls.__module__ for cls in type(inner).__mro__) and getattr(predicts, '__module__', '') in modules
-  if is_default and not isinstance(model, base._ModelHandlerManager) and not hasattr(model, 'predict'):
+  method = getattr(predicts, 'method', 'predict')
+  if is_default and not isinstance(model, base._ModelHandlerManager) and not hasattr(model, method):
+    cannot = 'cannot predict' if method == 'predict' else f'has no method {method}'
     raise bridge_error(
         'MODEL_INVALID',
-        f'the model file holds a {type(model).__module__}.{type(model).__qualname__}, which cannot predict',
-        hint='Save a fitted scikit-learn estimator with pickle.dump(model, file).',
+        f'the model file holds a {type(model).__module__}.{type(model).__qualname__}, which {cannot}',
+        hint='Save a fitted scikit-learn estimator with pickle.dump(model, file).' if method == 'predict' else
+        f'It has {", ".join(name for name in _METHODS if hasattr(model, name)) or "none that predicts"}.',
         transform=transform)
+
+
+_METHODS = ('predict', 'predict_proba', 'predict_log_proba', 'decision_function', 'transform', 'score_samples')

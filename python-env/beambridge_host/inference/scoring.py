@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Seque
 
 from apache_beam.ml.inference import base
 
-from beambridge_host.errors import BridgeError, bridge_error
+from beambridge_host.errors import BridgeError, bridge_error, in_transform
 from beambridge_host.inference.batching import BatchSizes
 from beambridge_host.inference.calls import within
 from beambridge_host.inference.metrics import InferenceMetrics
@@ -21,8 +21,8 @@ from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, 
 from beambridge_host.inference.models import check_model, load_error, loads_model, memory_error, out_of_memory, python_error
 from beambridge_host.wire import examples
 from beambridge_host.wire.packed import (
-    Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure)
-from beambridge_host.wire.results import Results, joined, kept
+    Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
+from beambridge_host.wire.results import Results, counted, joined, kept, take_over
 from beambridge_host.worker import threads
 
 
@@ -73,6 +73,7 @@ class PackedHandler(base.ModelHandler):
     return ', '.join(str(route.handler) for route in self._setup.routes)
 
   def load_model(self) -> Any:
+    take_over()
     setup = self._setup
     if setup.managed:
       return self._checked(self._first.load_model)
@@ -96,13 +97,13 @@ class PackedHandler(base.ModelHandler):
       reads_keys = setup.route_of is not None or any(route.pairs for route in setup.routes)
       self._columns = Columns(setup.declared, setup.transform, reads_keys)
       self._adapters = [
-          examples.example_adapter(route.outer, self._columns.is_tensor) for route in setup.routes
+          examples.example_adapter(route.outer, self._columns.example) for route in setup.routes
       ]
     batches = batch.batches if isinstance(batch, PackedRows) else batch
     try:
       return self._answers(batches, model, inference_args)
-    except BridgeError:
-      raise
+    except BridgeError as error:
+      raise in_transform(error, self._transform) from error.__cause__
     except Exception as error:
       if loads_model(error):
         raise load_error(error, self._transform) from error
@@ -157,12 +158,13 @@ class PackedHandler(base.ModelHandler):
     names = [update.name for update in updates if update.path == path and update.name]
     prefixes = [f'{route.name}-'] if route.name else []
     prefixes.extend(f'{prefixes[0]}{name}-' if prefixes else name for name in names[:1])
-    rows: Sequence[Any] = []
+    adaptations: list[Sequence[Any]] = []
     for keys, values in parts:
       adapted = self._all(values, self._adapters[index], 'example')
       if route.pairs and keys is not None:
         adapted = self._paired(keys, adapted)
-      rows = adapted if len(parts) == 1 else [*rows, *adapted]
+      adaptations.append(adapted)
+    rows = examples.together(adaptations)
     for number, apply in enumerate(route.outer.get_preprocess_fns()):
       rows = self._each(rows, apply, f'preprocess {number}')
 
@@ -174,6 +176,8 @@ class PackedHandler(base.ModelHandler):
       outcomes = self._each(outcomes, raise_failure, 'inference')
     for number, apply in enumerate(route.outer.get_postprocess_fns()):
       outcomes = self._each(outcomes, apply, f'postprocess {number}')
+    if route.pairs:
+      outcomes = self._each(outcomes, without_key, 'prediction')
     if not path:
       return outcomes
     if isinstance(outcomes, Results):
@@ -197,7 +201,7 @@ class PackedHandler(base.ModelHandler):
           predictions = model.infer(rows, call.inference_args, self._setup.limit)
         else:
           predictions = within(
-              lambda: kept(route.handler.run_inference(rows, model, call.inference_args)), self._setup.limit)
+              lambda: kept(route.handler.run_inference(rows, model, call.inference_args), rows), self._setup.limit)
     except BaseException:
       if self._metrics:
         self._metrics.failed(prefixes)
@@ -208,12 +212,7 @@ class PackedHandler(base.ModelHandler):
     return self._in_order(route.handler, rows, predictions)
 
   def _in_order(self, handler: Any, rows: Sequence[Any], predictions: Sequence[Any]) -> Sequence[Any]:
-    if len(predictions) != len(rows):
-      raise bridge_error(
-          'INFERENCE_MISMATCH',
-          f'the model handler gave {len(predictions)} predictions for {len(rows)} examples',
-          hint='A handler must give one prediction for each example, in order.',
-          transform=self._transform)
+    counted(predictions, rows)
     if not getattr(handler, '_id_to_mh_map', None):
       return predictions
     # With a model per key in Beam's way, predictions come grouped by key.

@@ -10,6 +10,7 @@ an inference function of its own, with functions before it, or with a model per 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import sys
@@ -19,61 +20,77 @@ import numpy as np
 from apache_beam.ml.inference import base, utils
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.errors import bridge_error
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import element_type, number_type
+from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
+from beambridge_host.wire.outputs import PerRow, predictions_of
 from beambridge_host.wire.tensors import tensor_of
 
 _LOGGER = logging.getLogger(__name__)
 
-ONE_ARRAY, ROW_BY_ROW = 'batches as one array', 'row by row'
+ONE_ARRAY, ONE_FRAME, ROW_BY_ROW = 'batches as one array', 'batches as one data frame', 'row by row'
 
 
 def by_shape(batch: Sequence[Any], stack: Callable[[Any], Any], predict: Callable[[Any], Any]) -> Any:
   """What `predict` gives for a batch; for one of several shapes it is asked once for each of them."""
   if not isinstance(batch, (list, tuple)):
     return predict(stack(batch))
-  shapes = [tuple(row.shape) if hasattr(row, 'shape') else np.shape(row) for row in batch]
+  shapes = list(map(_shape, batch))
   if len(set(shapes)) < 2:
     return predict(stack(batch))
-  out: list[Any] = [None] * len(batch)
+  out = PerRow([None] * len(batch))
   for shape in dict.fromkeys(shapes):
     places = [place for place, each in enumerate(shapes) if each == shape]
-    predictions = rows_of(predict(stack([batch[place] for place in places])))
-    if len(predictions) != len(places):
-      raise ValueError(f'the model gave {len(predictions)} predictions for {len(places)} examples of shape {shape}')
-    for place, prediction in zip(places, predictions):
+    predictions = predictions_of(predict(stack([batch[place] for place in places])), len(places))
+    for place, prediction in zip(places, as_numpy(predictions)):
       out[place] = prediction
   return out
 
 
-def rows_of(predictions: Any) -> list[Any]:
-  """Predictions of a batch one by one, as Beam takes them apart."""
-  return [result.inference for result in utils._convert_to_result(_Endless(), predictions)]
+def _shape(row: Any) -> Any:
+  if isinstance(row, Mapping):
+    return tuple((name, _shape(part)) for name, part in row.items())
+  return tuple(row.shape) if hasattr(row, 'shape') else np.shape(row)
 
 
-class _Endless:
-  """Examples that nobody looks at."""
+def stacked(rows: Any) -> np.ndarray:
+  """Rows as one array. Texts and bytes stay what they are: numpy's own types of them lose zeros at their ends."""
+  if isinstance(rows, np.ndarray):
+    return rows
+  if any(isinstance(row, (str, bytes)) for row in rows):
+    out = np.empty(len(rows), object)
+    out[:] = rows
+    return out
+  return np.stack([examples.numpy_of(row) for row in rows], axis=0)
 
-  def __iter__(self) -> Any:
-    while True:
-      yield None
 
-
-def _numpy(batch: Any) -> np.ndarray:
-  return batch if isinstance(batch, np.ndarray) else np.stack(batch, axis=0)
+def each_stacked(rows: Any, stack: Callable[[Any], Any]) -> Any:
+  """Rows as one array, or as one of each of their named parts."""
+  if not isinstance(rows, (list, tuple)) or not isinstance(rows[0], Mapping):
+    return stack(rows)
+  return {name: stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _sklearn(model: Any, batch: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
-  return by_shape(batch, _numpy, lambda array: model.predict(array, **(inference_args or {})))
+  return by_shape(batch, stacked, lambda array: model.predict(array, **(inference_args or {})))
 
 
 def _onnx(session: Any, batch: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
   name = session.get_inputs()[0].name
-  return by_shape(batch, _numpy, lambda array: session.run(None, {name: array, **(inference_args or {})})[0])
+  return by_shape(batch, stacked, lambda array: session.run(None, {name: array, **(inference_args or {})})[0])
 
 
 def _tensorflow(model: Any, batch: Any, inference_args: Mapping[str, Any], model_id: Optional[str] = None) -> Any:
-  predictions = by_shape(batch, _numpy, lambda array: model(array, **inference_args))
+  predictions = by_shape(batch, stacked, lambda array: model(array, **inference_args))
+  return utils._convert_to_result(batch, predictions, model_id)
+
+
+def _tensorflow_tensor(model: Any, batch: Any, inference_args: Mapping[str, Any], model_id: Optional[str] = None) -> Any:
+  stack = importlib.import_module('tensorflow').stack
+  predictions = by_shape(
+      batch, lambda rows: stack(rows) if isinstance(rows, list) else rows, lambda tensor: model(tensor, **inference_args))
   return utils._convert_to_result(batch, predictions, model_id)
 
 
@@ -82,16 +99,42 @@ def _torch(
   torch = importlib.import_module('torch')
 
   def stack(rows: Any) -> Any:
-    return rows if isinstance(rows, torch.Tensor) else torch.stack(list(rows))
+    found = rows if isinstance(rows, torch.Tensor) else torch.stack(list(rows))
+    return found.to(device) if device == torch.device('cuda') else found
 
-  def predict(tensor: Any) -> Any:
-    return model(tensor.to(device) if device == torch.device('cuda') else tensor, **inference_args)
+  def predict(inputs: Any) -> Any:
+    return model(**inputs, **inference_args) if isinstance(inputs, dict) else model(inputs, **inference_args)
 
   with torch.no_grad():
-    return utils._convert_to_result(batch, by_shape(batch, stack, predict), model_id)
+    predictions = by_shape(batch, lambda rows: each_stacked(rows, stack), predict)
+    return utils._convert_to_result(batch, predictions, model_id)
 
 
-for _function in (_sklearn, _onnx, _tensorflow, _torch):
+def scored_frames(handler: Any, batch: Sequence[Any], model: Any, inference_args: Optional[Mapping[str, Any]]) -> Any:
+  """What a handler of data frames gives for rows that are one frame."""
+  frame = in_order_of(model, whole_frame(batch))
+  try:
+    predictions = handler._model_inference_fn(model, frame, inference_args)
+  except TypeError as error:
+    if 'iterable of pandas objects' not in str(error):
+      raise
+    raise bridge_error(
+        'PYTHON_EXCEPTION', f'the inference function failed: {error}',
+        hint='The batch is one data frame already: leave pandas.concat out.') from error
+  if type(predictions) is tuple and len(predictions) == 2 and _are_frames(predictions[1]):
+    predictions = predictions[0]  # Beam's functions give the rows too.
+  return utils._convert_to_result(batch, predictions, handler._model_uri)
+
+
+def _are_frames(rows: Any) -> bool:
+  return isinstance(rows, (list, tuple, Frames)) and len(rows) > 0 and hasattr(rows[0], 'iloc')
+
+
+def _sklearn_frame(model: Any, frame: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
+  return model.predict(frame, **(inference_args or {}))
+
+
+for _function in (_sklearn, _onnx, _tensorflow, _tensorflow_tensor, _torch):
   _function.takes_arrays = True  # type: ignore[attr-defined]
 
 _BEAM = 'apache_beam.ml.inference.'
@@ -100,14 +143,20 @@ _BEAM = 'apache_beam.ml.inference.'
 _KNOWN = {
     f'{_BEAM}sklearn_inference.SklearnModelHandlerNumpy':
         ('_model_inference_fn', '_default_numpy_inference_fn', _sklearn),
+    f'{_BEAM}sklearn_inference.SklearnModelHandlerPandas':
+        ('_model_inference_fn', '_default_pandas_inference_fn', _sklearn_frame),
     f'{_BEAM}onnx_inference.OnnxModelHandlerNumpy': ('_model_inference_fn', 'default_numpy_inference_fn', _onnx),
     f'{_BEAM}tensorflow_inference.TFModelHandlerNumpy': ('_inference_fn', 'default_numpy_inference_fn', _tensorflow),
+    f'{_BEAM}tensorflow_inference.TFModelHandlerTensor':
+        ('_inference_fn', 'default_tensor_inference_fn', _tensorflow_tensor),
     f'{_BEAM}pytorch_inference.PytorchModelHandlerTensor': ('_inference_fn', 'default_tensor_inference_fn', _torch),
+    f'{_BEAM}pytorch_inference.PytorchModelHandlerKeyedTensor':
+        ('_inference_fn', 'default_keyed_tensor_inference_fn', _torch),
 }
 
 
 def use_arrays(handler: Any) -> Any:
-  """The same handler; where it can, it takes a batch as one array from now on."""
+  """The same handler; where it can, it takes a batch as one array or frame from now on."""
   for inner in examples.inner_handlers(handler):
     for cls in type(inner).__mro__:
       known = _KNOWN.get(f'{cls.__module__}.{cls.__qualname__}')
@@ -116,6 +165,9 @@ def use_arrays(handler: Any) -> Any:
       attribute, default, function = known
       if getattr(inner, attribute, None) is getattr(sys.modules[cls.__module__], default):
         setattr(inner, attribute, function)
+        if function is _sklearn_frame:
+          # Beam's looks at each row.
+          inner.run_inference = functools.partial(scored_frames, inner)
   return handler
 
 
@@ -123,6 +175,8 @@ def way_of(handler: Any, example: schema_pb2.Field) -> str:
   """How a handler gets the rows of a batch."""
   listed = element_type(example.type)
   is_array = tensor_of(example) is not None or number_type(listed if listed is not None else example.type) is not None
+  if examples.example_family(handler) == 'pandas' and not list(handler.get_preprocess_fns()):
+    return ONE_FRAME
   by_key = isinstance(handler, (base.KeyedModelHandler, base.MaybeKeyedModelHandler))
   if by_key or not is_array or list(handler.get_preprocess_fns()):
     return ROW_BY_ROW

@@ -94,6 +94,12 @@ def _boolean(value: Any) -> bool:
 
 def _string(value: Any) -> str:
   scalar = _scalar(value)
+  if isinstance(scalar, bytes):
+    # What TensorFlow calls a string.
+    try:
+      return scalar.decode()
+    except UnicodeDecodeError:
+      raise Misfit(value, 'string', 'it is no UTF-8') from None
   if not isinstance(scalar, str):
     raise Misfit(value, 'string')
   return str(scalar)
@@ -214,9 +220,11 @@ def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
     fields = fields_of(value)
     if fields is None:
       raise Misfit(value, declared)
+    missing = next((name for name in converts if name not in fields), None)
     extra = [name for name in fields if name not in converts]
-    if extra:
-      raise Misfit(value, declared, f'it has an undeclared field {extra[0]!r}')
+    if missing is not None and extra:
+      # A field that may be null would be taken for null where its name is written wrong.
+      raise Misfit(value, declared, f'it has no field {missing!r}, and an undeclared field {extra[0]!r}')
     row = SimpleNamespace()
     for name, convert_field in converts.items():
       try:

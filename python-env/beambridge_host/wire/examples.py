@@ -15,8 +15,11 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
 from apache_beam.ml.inference import base
+from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.wire.columns import Rows
+from beambridge_host.wire.frames import Frames, frames_of
+from beambridge_host.wire.tensors import tensor_of
 
 Adapt = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -47,11 +50,6 @@ def takes_keys(handler: Any) -> bool:
     return takes_keys(handler._base)
   declared = declared_example(type(handler))
   return typing.get_origin(declared) is tuple or declared is tuple
-
-
-def says_example(handler: Any) -> bool:
-  """Whether a handler's class says what its examples are."""
-  return _known(declared_example(type(handler)))
 
 
 def _known(declared: Any) -> bool:
@@ -98,8 +96,14 @@ def _family(declared: Any, handler: Any) -> str:
   return 'python'
 
 
-def example_adapter(handler: Any, is_tensor: bool = False) -> Adapt:
-  """A function from the values of an example column to what `handler` takes.
+def example_family(handler: Any) -> str:
+  """Which library the examples of a handler belong to."""
+  first = next(inner_handlers(handler))
+  return _family(declared_example(type(first)), first)
+
+
+def example_adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
+  """A function from the values of the declared example's column to what `handler` takes.
 
   A handler that says nothing gets a declared tensor as a numpy array, and all else as Python values.
   """
@@ -111,18 +115,34 @@ def example_adapter(handler: Any, is_tensor: bool = False) -> Adapt:
     return _dicts_of(_MAKERS[_family(typing.get_args(declared)[1], first)])
   family = _family(declared, first)
   if family == 'pandas':
-    return _data_frames
-  if family == 'numpy' and 'xgboost' in ''.join(cls.__module__ for cls in type(first).__mro__):
-    # XGBoost scores each example by itself and wants a matrix for it.
-    return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
-  make = _MAKERS['numpy' if family == 'python' and is_tensor else family]
+    return frames_of(example)
+  make = _MAKERS['numpy' if family == 'python' and tensor_of(example) is not None else family]
   if family in _WHOLE and not preprocessed and takes_arrays(first):
     whole = _WHOLE[family]
     return lambda values: whole(values) if _is_array(values) else [make(value) for value in values]
-  if make is _numpy:
+  if family == 'numpy' and 'xgboost' in ''.join(cls.__module__ for cls in type(first).__mro__):
+    # A function that scores each example by itself wants a matrix for it.
+    return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
+  if make is numpy_of:
     # Numbers, lists of numbers and tensors are arrays already.
     return lambda values: list(values) if _is_array(values[0]) else [make(value) for value in values]
   return lambda values: [make(value) for value in values]
+
+
+def together(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
+  """The examples of several packed batches as one batch, in the form that each of them has."""
+  if len(parts) == 1:
+    return parts[0]
+  if parts and all(isinstance(part, Frames) for part in parts):
+    return Frames.joined(parts)
+  kinds = {(type(part), getattr(part, 'dtype', None), tuple(part.shape[1:])) if hasattr(part, 'shape') else None for part in parts}
+  if len(kinds) == 1 and None not in kinds:
+    family = type(parts[0]).__module__.partition('.')[0]
+    if family == 'numpy':
+      return np.concatenate(parts)
+    if family == 'torch':
+      return _library('torch').cat(list(parts))
+  return [row for part in parts for row in part]
 
 
 def takes_arrays(handler: Any) -> bool:
@@ -155,40 +175,34 @@ def _python(value: Any) -> Any:
   return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _numpy(value: Any) -> Any:
+def numpy_of(value: Any) -> Any:
+  """A value as an array, with texts and bytes as objects; rows, maps, texts and bytes themselves as they are."""
   # Rows and maps have no array form that a handler could expect.
-  return value if hasattr(value, '_asdict') or isinstance(value, (dict, str, bytes)) else np.asarray(value)
+  if hasattr(value, '_asdict') or isinstance(value, (dict, str, bytes)):
+    return value
+  array = np.asarray(value)
+  # numpy's own types of texts and bytes lose zeros at their ends.
+  return np.asarray(value, object) if array.dtype.kind in 'SU' else array
 
 
 def _library(name: str) -> Any:
   return importlib.import_module(name)
 
 
-def _data_frames(values: Sequence[Any]) -> Sequence[Any]:
-  pandas = _library('pandas')
-  if isinstance(values, Rows):
-    columns = {name: column if np.ndim(column) == 1 else list(column) for name, column in values.columns.items()}
-    frame = pandas.DataFrame(columns)
-    return [frame.iloc[[i]] for i in range(len(values))]
-  rows = [dict(_parts(value)) if hasattr(value, '_asdict') or isinstance(value, dict) else value for value in values]
-  frame = pandas.DataFrame(rows if isinstance(rows[0], dict) else [np.atleast_1d(row) for row in rows])
-  return [frame.iloc[[i]] for i in range(len(rows))]
-
-
 # A batch that is one array, for handlers that take it so.
 _WHOLE: dict[str, Callable[[Any], Any]] = {
     'numpy': lambda values: values,
     'torch': lambda values: _library('torch').from_numpy(values),
+    'tensorflow': lambda values: _library('tensorflow').convert_to_tensor(values),
 }
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     'python': _python,
-    'numpy': _numpy,
+    'numpy': numpy_of,
     'torch': lambda value: _library('torch').as_tensor(value),
     'tensorflow': lambda value: _library('tensorflow').convert_to_tensor(value),
     'scipy': lambda value: _library('scipy.sparse').csr_matrix(np.atleast_2d(value)),
     'datatable': lambda value: _library('datatable').Frame(np.atleast_2d(value)),
-    'pandas': lambda value: _data_frames([value])[0],
 }
 
 

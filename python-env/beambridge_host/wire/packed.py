@@ -68,7 +68,8 @@ class Columns:
   """Reads examples and writes predictions of the declared types."""
 
   def __init__(self, declared: Declared, transform: str, reads_keys: bool = True) -> None:
-    self._examples = ColumnReader(schema_pb2.Field.FromString(declared.example))
+    self._example = schema_pb2.Field.FromString(declared.example)
+    self._examples = ColumnReader(self._example)
     # Handlers that take examples alone do not see the keys, which TypeScript gives back.
     is_keyed = declared.key and reads_keys
     self._keys = ColumnReader(schema_pb2.Field.FromString(declared.key)) if is_keyed else None
@@ -77,9 +78,9 @@ class Columns:
     self._transform = transform
 
   @property
-  def is_tensor(self) -> bool:
-    """Whether the declared example is a tensor."""
-    return self._examples.is_tensor
+  def example(self) -> schema_pb2.Field:
+    """The declared example."""
+    return self._example
 
   def parse(self, batch: bytes) -> tuple[bytes, Optional[Sequence[Any]], Sequence[Any]]:
     """The model updates, the keys, if there are any, and the examples of a packed batch."""
@@ -152,10 +153,13 @@ def row_failure(prediction: Any) -> Optional[RowFailure]:
   return prediction if isinstance(prediction, RowFailure) else None
 
 
+def without_key(prediction: Any) -> Any:
+  """What a handler of (key, example) pairs gave for one, without the key."""
+  return prediction[1] if type(prediction) is tuple and len(prediction) == 2 else prediction
+
+
 def result_of(prediction: Any) -> base.PredictionResult:
-  """A prediction without its key."""
-  if type(prediction) is tuple and len(prediction) == 2:
-    prediction = prediction[1]  # A key and its prediction.
+  """A prediction as Beam has it."""
   # A handler or a postprocessing function may give its result bare.
   return prediction if isinstance(prediction, base.PredictionResult) else base.PredictionResult(None, prediction)
 

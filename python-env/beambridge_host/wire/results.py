@@ -16,12 +16,13 @@ import numpy as np
 from apache_beam.ml.inference import base, utils
 
 from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.outputs import Several, counted, predictions_of
 
 
 class _Part(NamedTuple):
   """What one call of a handler gave."""
   examples: Sequence[Any]
-  # A numpy array or a tensor of some framework; its first dimension is that of the examples.
+  # A numpy array or a tensor of some framework, whose first dimension is that of the examples, or several of them.
   inferences: Any
   model_id: Optional[str]
 
@@ -60,19 +61,30 @@ class Results(Sequence):
     """The same, saying which model made them where the handler does not."""
     return Results([part if part.model_id is not None else part._replace(model_id=path) for part in self._parts])
 
-  def values(self, field: str) -> Union[np.ndarray, list[Any]]:
-    """A field of all results: the inferences as one array if they are alike."""
+  def values(self, field: str) -> Union[np.ndarray, Several, list[Any]]:
+    """A field of all results: the inferences as one array, or one of each output, if they are alike."""
     if field == 'model_id':
       return [part.model_id for part in self._parts for _ in range(len(part.examples))]
-    arrays = [as_numpy(part.inferences) for part in self._parts]
+    found = [part.inferences for part in self._parts]
+    if found and all(isinstance(each, Several) for each in found):
+      joint = found[0].followed_by(found[1:])
+      return list(itertools.chain.from_iterable(found)) if joint is None else joint
+    if any(isinstance(each, Several) for each in found):
+      return list(itertools.chain.from_iterable(found))
+    arrays = [as_numpy(each) for each in found]
     if len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
       return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     return list(itertools.chain.from_iterable(arrays))
 
 
-def kept(results: Iterable[Any]) -> Sequence[Any]:
-  """What a handler gave, as something that has a length."""
-  return results if isinstance(results, Results) else list(results)
+def kept(results: Iterable[Any], rows: Sequence[Any]) -> Sequence[Any]:
+  """What a handler gave for some rows, as something that has as many."""
+  if isinstance(results, (Results, list)):
+    return results
+  if isinstance(results, Iterator):
+    return list(results)
+  # Handlers that write `return model.predict(…)` have what Beam's have taken apart.
+  return _converted(rows, results)
 
 
 def joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
@@ -84,25 +96,47 @@ def joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
   return [result for part in parts for result in part]
 
 
-_in_beam = utils._convert_to_result
-
-
 def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> Sequence[base.PredictionResult]:
-  # Another number of predictions than of examples is for Beam to pair.
-  if _is_array(predictions) and hasattr(batch, '__len__') and len(predictions) == len(batch):
-    # Numbers would have been copied by now, and a model may use its array again for the next call.
-    kept_numbers = predictions.copy() if type(predictions) is np.ndarray and predictions.ndim == 1 else predictions
-    return Results([_Part(batch, kept_numbers, model_id)])
-  return _in_beam(batch, predictions, model_id)
+  """In place of Beam's function, which pairs examples with whatever there is and cuts the longer."""
+  batch = batch if hasattr(batch, '__len__') else list(batch)
+  found = predictions_of(predictions, len(batch))
+  if isinstance(found, list):
+    return [base.PredictionResult(example, inference, model_id) for example, inference in zip(batch, found)]
+  # Numbers would have been copied by now, and a model may use its array again for the next call.
+  copied = found.copy() if found is predictions and type(found) is np.ndarray and found.ndim == 1 else found
+  return Results([_Part(batch, copied, model_id)])
 
 
-def _is_array(predictions: Any) -> bool:
-  cls = type(predictions)
-  is_array = cls is np.ndarray or (cls.__module__.partition('.')[0], cls.__name__) in _TENSORS
-  return is_array and len(predictions.shape) > 0
+class _InBeam(NamedTuple):
+  """What was there before."""
+  keyed: Any
+  maybe_keyed: Any
 
 
-_TENSORS = frozenset((('torch', 'Tensor'), ('tensorflow', 'EagerTensor')))
+def _pairs(handler: Any, batch: Sequence[Any], model: Any, inference_args: Any) -> Iterable[Any]:
+  keys, rows = zip(*batch)
+  return list(zip(keys, counted(kept(handler._unkeyed.run_inference(rows, model, inference_args), rows), rows)))
 
 
-utils._convert_to_result = _converted
+def take_over() -> None:
+  """Puts these functions in the place of Beam's, each of which cuts what is too much.
+
+  Whoever runs a handler asks for it, since a worker elsewhere has this module's functions and never imports it.
+  """
+  utils._convert_to_result = _converted
+  keyed, maybe_keyed = base.KeyedModelHandler, base.MaybeKeyedModelHandler
+  if hasattr(keyed.run_inference, 'in_beam'):
+    return
+  before = _InBeam(keyed.run_inference, maybe_keyed.run_inference)
+
+  def run_keyed(self: Any, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return (_pairs if self._single_model else before.keyed)(self, batch, model, inference_args)
+
+  def run_maybe_keyed(self: Any, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return (_pairs if isinstance(batch[0], tuple) else before.maybe_keyed)(self, batch, model, inference_args)
+
+  run_keyed.in_beam = run_maybe_keyed.in_beam = before  # type: ignore[attr-defined]
+  keyed.run_inference, maybe_keyed.run_inference = run_keyed, run_maybe_keyed
+
+
+take_over()

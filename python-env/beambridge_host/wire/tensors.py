@@ -79,6 +79,12 @@ class Forms:
       return None
     return Tensor(form['tensor'], tuple(form['shape']))
 
+  @property
+  def enumeration(self) -> Optional[list[str]]:
+    """The values of the enumeration that stands here."""
+    form = self._forms.get(self._path)
+    return form.get('enumeration') if isinstance(form, dict) else None
+
 
 def tensor_of(field: schema_pb2.Field) -> Optional[Tensor]:
   """The declared tensor of a field that cannot be null."""

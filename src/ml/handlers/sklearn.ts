@@ -28,10 +28,16 @@ export interface SklearnOptions extends PythonHandlerOptions {
    */
   input?: 'numpy' | 'pandas';
   /**
-   * Function `(model, batch, inference_args)` that gives the predictions of a batch, a list of
-   * examples; with data frames, that gives `(predictions, rows)`.
+   * The model's method that gives the predictions: `predict_proba`, `decision_function`, `transform`.
    *
-   * @default the model's `predict`
+   * @default 'predict'
+   */
+  method?: string;
+  /**
+   * Function `(model, batch, inference_args)` that gives the predictions of a batch: a list of arrays,
+   * or one data frame.
+   *
+   * @default a call of `method`
    */
   inferenceFn?: PythonFunction;
 }
@@ -40,11 +46,16 @@ const CHECKS: Checks<SklearnOptions> = {
   modelUri: text,
   modelFileType: oneOf('PICKLE', 'JOBLIB'),
   input: oneOf('numpy', 'pandas'),
+  method: (value) =>
+    typeof value === 'string' && /^[A-Za-z]\w*$/.test(value)
+      ? undefined
+      : 'not the name of a method, such as predict_proba',
   inferenceFn: pythonFunction,
 };
 
 /**
- * A scikit-learn model: Beam's `SklearnModelHandlerNumpy` and `SklearnModelHandlerPandas`.
+ * A scikit-learn model: Beam's `SklearnModelHandlerNumpy` and `SklearnModelHandlerPandas`. A method that
+ * gives several outputs, as `predict` with `return_std`, needs a row as inference, with a field for each.
  *
  * @throws BeamBridgeError `INVALID_ARGUMENT`, `INVALID_SCHEMA`
  * @example
@@ -67,6 +78,13 @@ export function sklearn<ExampleT, InferenceT>(
     types: options,
     more: { input },
   });
+  if (options.method !== undefined && options.inferenceFn !== undefined) {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      'sklearn: method and inferenceFn both say how to predict',
+      { hint: 'Give one of them.' },
+    );
+  }
   if (named && input === 'numpy') throw rowsAsArrays('sklearn');
   return handler;
 }

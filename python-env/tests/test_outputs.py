@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model gave is proven to be a prediction for each example, whatever the size of the batch."""
+
+import collections
+import dataclasses
+import json
+import unittest
+from typing import Any
+
+import numpy as np
+import pandas
+import scipy.sparse
+from apache_beam.ml.inference import base, utils
+from apache_beam.portability.api import schema_pb2
+
+from beambridge_host.errors import MARKER, FatalError
+from beambridge_host.wire import results
+from beambridge_host.wire.misfit import Misfit
+from beambridge_host.wire.outputs import Outputs, PerRow, Several, predictions_of
+from beambridge_host.wire.predictions import PredictionColumn
+from tests.test_columns import array_of, atomic, field
+from tests.test_inference import ColumnReader
+
+DOUBLE = atomic(schema_pb2.DOUBLE)
+STRING = atomic(schema_pb2.STRING)
+MAYBE = atomic(schema_pb2.DOUBLE, nullable=True)
+Named = collections.namedtuple('Named', ['a', 'b'])
+SIZES = (1, 2, 3, 17)
+
+
+@dataclasses.dataclass
+class Data:
+  a: Any
+  b: Any
+
+
+def row(**fields: Any) -> Any:
+  schema = schema_pb2.Schema(fields=[field(kind, name) for name, kind in fields.items()])
+  return schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema))
+
+
+def packed(declared: Any, count: int, outputs: Any) -> list[Any]:
+  """The predictions that come out of what a model gave, as the declared type reads them."""
+  found = utils._convert_to_result(list(range(count)), outputs, 'm')
+  values = found.values('inference') if isinstance(found, results.Results) else [each.inference for each in found]
+  one = field(declared, 'inference')
+  read = ColumnReader(one).read(PredictionColumn(one).pack(values), count)
+  return [tuple(each) if isinstance(each, tuple) else each.tolist() if hasattr(each, 'tolist') else each for each in read]
+
+
+class OutputsTest(unittest.TestCase):
+
+  def refuses(self, declared: Any, count: int, outputs: Any, text: str) -> None:
+    with self.assertRaises(FatalError, msg=str((count, outputs))) as caught:
+      packed(declared, count, outputs)
+    marked = json.loads(str(caught.exception).split(f'{MARKER} ')[1].split('\n')[0])
+    self.assertEqual(marked['code'], 'INFERENCE_MISMATCH')
+    self.assertRegex(marked['message'], text)
+
+  def test_several_outputs_are_spread_over_a_declared_row_whatever_the_size(self):
+    for count in SIZES:
+      a, b = np.arange(count) * 1.0, np.arange(count) + 0.5
+      expected = list(zip(a.tolist(), b.tolist()))
+      for outputs in ((a, b), [a, b], {'a': a, 'b': b}, {'b': b, 'a': a, 'more': a}, Named(a, b), Data(a, b),
+                      (a.tolist(), b.tolist()), {'a': a, 'b': b}.values(), pandas.DataFrame({'a': a, 'b': b}),
+                      np.rec.fromarrays([a, b], names=['a', 'b']), (a.reshape(-1, 1), b)):
+        self.assertEqual(packed(row(a=DOUBLE, b=DOUBLE), count, outputs), expected, (count, outputs))
+
+  def test_and_refused_otherwise_whatever_the_size(self):
+    for count in SIZES:
+      a, b = np.arange(count) * 1.0, np.arange(count) + 0.5
+      for declared in (DOUBLE, array_of(DOUBLE), MAYBE, row(a=DOUBLE)):
+        for outputs in ((a, b), [a, b], (a.tolist(), b.tolist()), (a, np.stack([b, b], axis=1))):
+          self.refuses(declared, count, outputs, 'gave 2 outputs, and the declared inference is')
+      for declared in (DOUBLE, array_of(DOUBLE)):
+        self.refuses(declared, count, {'a': a, 'b': b}, r'gave 2 outputs \(a, b\)')
+      self.refuses(row(a=DOUBLE, c=MAYBE), count, {'a': a, 'b': b}, "gives no 'c', only a, b")
+
+  def test_an_output_that_is_no_batch(self):
+    score = row(score=DOUBLE, weight=DOUBLE)
+    for count in (1, 2, 5, 17):
+      outputs = {'score': np.arange(count) * 1.0, 'weight': np.array([10.0, 20.0, 30.0])}
+      self.refuses(score, count, outputs, r"the output 'weight' of the model is one numpy.ndarray of shape \[3\] for")
+      # Nobody asked for it.
+      self.assertEqual(packed(row(score=DOUBLE), count, outputs), [(value,) for value in outputs['score']])
+    self.refuses(score, 2, {'score': np.ones(2), 'weight': np.float64(1)}, "output 'weight' of the model is a numpy.float64")
+    self.refuses(score, 2, {'score': np.ones(2), 'weight': None}, "output 'weight' of the model is None")
+    self.assertEqual(packed(row(score=DOUBLE, weight=MAYBE), 2, {'score': np.ones(2), 'weight': None}), [(1, None)] * 2)
+    self.assertEqual(packed(row(score=DOUBLE), 2, {'loss': None, 'score': np.ones(2)}), [(1,), (1,)])
+    self.refuses(row(loss=DOUBLE), 2, {'loss': None}, 'is None')
+
+  def test_a_first_dimension_that_is_not_the_batch(self):
+    rows = np.arange(6.0).reshape(2, 3)
+    self.refuses(array_of(DOUBLE), 2, rows.T, r'one numpy.ndarray of shape \[3, 2\] for 2 examples')
+    self.refuses(DOUBLE, 1, rows[:1].squeeze(), r'shape \[3\] for 1 example$')
+    self.refuses(DOUBLE, 4, np.array(1.5), r'shape \[\] for 4 examples')
+    self.refuses(DOUBLE, 4, np.float64(1.5), 'a numpy.float64 for 4 examples')
+    self.refuses(DOUBLE, 2, [1.0], '1 prediction for 2 examples')
+    self.refuses(DOUBLE, 2, [1.0, 2.0, 3.0], '3 predictions for 2 examples')
+    self.refuses(DOUBLE, 2, (value for value in (1.0, 2.0, 3.0)), '3 predictions for 2 examples')
+
+  def test_one_number_for_one_example(self):
+    for one in (np.array(1.5), np.float64(1.5), 1.5, np.array([1.5]), [1.5]):
+      self.assertEqual(packed(DOUBLE, 1, one), [1.5])
+
+  def test_what_is_no_sequence_of_predictions(self):
+    for outputs in (None, 'abc', b'abc', {1.0, 2.0, 3.0}, base.PredictionResult(1, 2, 'x'), {'a': 1, 'b': 2, 'c': 3}.keys(), object()):
+      self.refuses(STRING, 3, outputs, 'the model handler gave')
+
+  def test_predictions_one_by_one(self):
+    for count in SIZES:
+      for outputs in ([{'a': 1.0, 'b': 2.0, 'more': 'x'}] * count, [Named(1.0, 2.0)] * count, PerRow([Outputs((1.0, 2.0))] * count)):
+        self.assertEqual(packed(row(a=DOUBLE, b=DOUBLE), count, outputs), [(1, 2)] * count)
+      self.assertEqual(packed(array_of(DOUBLE), count, [[1.0, 2.0]] * count), [[1, 2]] * count)
+      self.assertEqual(packed(array_of(DOUBLE), count, PerRow([np.ones(2)] * count)), [[1, 1]] * count)
+      # Beam's own function for XGBoost.
+      self.assertEqual(packed(DOUBLE, count, [np.ones(1)] * count), [1.0] * count)
+
+  def test_masked_values_are_null_or_refused(self):
+    masked = np.ma.masked_array([1.0, 2.0, 3.0], mask=[False, True, False])
+    self.assertEqual(packed(MAYBE, 3, masked), [1, None, 3])
+    self.assertEqual(packed(DOUBLE, 2, masked[::2]), [1, 3])
+    self.assertEqual(packed(row(a=MAYBE), 3, {'a': masked}), [(1,), (None,), (3,)])
+    with self.assertRaises(Misfit):
+      packed(DOUBLE, 3, masked)
+    table = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, True], [False, False]])
+    self.assertEqual(packed(array_of(MAYBE), 2, table), [[1, None], [3, 4]])
+
+  def test_sparse_frames_series_and_objects(self):
+    dense = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0]])
+    for outputs in (scipy.sparse.csr_matrix(dense), scipy.sparse.coo_array(dense), np.matrix(dense),
+                    pandas.DataFrame(dense), pandas.DataFrame(dense, columns=['x', 'y'])):
+      self.assertEqual(packed(array_of(DOUBLE), 3, outputs), dense.tolist())
+    self.assertEqual(packed(STRING, 2, pandas.Series(['a', 'b'])), ['a', 'b'])
+    self.assertEqual(packed(atomic(schema_pb2.STRING, nullable=True), 2, pandas.Series(['a', None], dtype='string')), ['a', None])
+    self.assertEqual(packed(STRING, 2, np.array(['a', 'b'], object)), ['a', 'b'])
+    self.assertEqual(packed(array_of(STRING), 2, np.array([['a', 'b'], ['c', 'd']], object)), [['a', 'b'], ['c', 'd']])
+    self.assertEqual(packed(STRING, 2, pandas.Categorical(['a', 'b'])), ['a', 'b'])
+
+  def test_parts_of_several_calls(self):
+    first = utils._convert_to_result([1, 2], (np.ones(2), np.zeros(2)))
+    second = utils._convert_to_result([3], (np.ones(1) * 5, np.ones(1) * 6))
+    whole = results.joined([first, second]).values('inference')
+    self.assertIsInstance(whole, Several)
+    self.assertEqual([list(each) for each in whole], [[1, 0], [1, 0], [5, 6]])
+    self.assertEqual([list(each) for each in whole[1:]], [[1, 0], [5, 6]])
+    self.assertEqual(list(whole[2]), [5, 6])
+
+  def test_keyed_handlers_of_beam_cut_nothing(self):
+
+    class Short(base.ModelHandler):
+
+      def load_model(self) -> Any:
+        return None
+
+      def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+        return [1] * (len(batch) + 1)
+
+    for keyed in (base.KeyedModelHandler, base.MaybeKeyedModelHandler):
+      with self.assertRaisesRegex(FatalError, '3 predictions for 2 examples'):
+        list(keyed(Short()).run_inference([('a', 1), ('b', 2)], None))
+
+  def test_an_array_that_a_handler_returns(self):
+    self.assertEqual([each.inference for each in results.kept(np.arange(2), [0, 0])], [0, 1])
+    with self.assertRaises(FatalError):
+      results.kept({'a': 1, 'b': 2}, [0, 0]).values('inference').picked(['a'], ())
+    self.assertEqual(predictions_of([], 0), [])
+
+
+if __name__ == '__main__':
+  unittest.main()
