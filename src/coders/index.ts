@@ -77,7 +77,7 @@ export {
   type TensorElement,
   type TensorValue,
 } from './tensor.ts';
-export { isWellFormed } from './text.ts';
+export { isWellFormed, requireWellFormed } from './text.ts';
 export { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
 export { UnknownCoder } from './unknown-coder.ts';
 export {

@@ -30,6 +30,8 @@ import {
   windowInto,
 } from '../transforms/index.ts';
 import { type Compression, checkCompression, isGzip } from './text/compression.ts';
+import { localPath } from './text/local-path.ts';
+import { claimNames } from './text/name-claims.ts';
 import {
   checkWritable,
   finalize,
@@ -39,7 +41,7 @@ import {
   removeTemporary,
 } from './text/output.ts';
 import { checkShards, SHARD_NAME_TEMPLATE } from './text/shard-names.ts';
-import { TextWriter } from './text/text-writer.ts';
+import { pieceSize, TextWriter } from './text/text-writer.ts';
 
 /** Options of {@link writeToText}. */
 export interface WriteTextOptions {
@@ -69,13 +71,15 @@ export type WrittenText = {
  * Writes each element as a line of files `PREFIX-00000-of-0000N`.
  *
  * The files are written in a hidden folder beside the output and renamed when all are whole: a run
- * that fails leaves none. An empty PCollection gives one file without lines. Files of the same names
+ * that fails leaves none, and replaces none. Only a process that is killed while it renames leaves new
+ * shards among old ones. An empty PCollection gives one file without lines. Files of the same names
  * are replaced; those of an earlier run with another number of shards stay, with a warning.
  *
  * @param prefix - folder and beginning of the files' names; missing folders are made
  * @throws `OUTPUT_NOT_WRITABLE` when the pipeline is built, or from the run
- * @throws `CODER_MISMATCH` from the run, for an element that is no string
- * @throws `UNSUPPORTED` for an unbounded PCollection
+ * @throws `INVALID_ARGUMENT` when another writeToText of the pipeline gives files of the same names
+ * @throws `CODER_MISMATCH` from the run, for an element that is no string, or holds half a surrogate pair
+ * @throws `UNSUPPORTED` for an unbounded PCollection, and a prefix that is not local
  *
  * @example
  * ```ts
@@ -103,10 +107,11 @@ export function writeToText(
       },
     );
   }
+  const local = localPath(prefix, 'written');
   checkCompression(compression);
   const shards = checkShards(template, options.numShards);
   const spec: OutputSpec = {
-    prefix: resolve(prefix) + (/[\\/]$/.test(prefix) ? sep : ''),
+    prefix: resolve(local) + (/[\\/]$/.test(local) ? sep : ''),
     suffix,
     template,
     shards,
@@ -115,7 +120,7 @@ export function writeToText(
     gzip: isGzip(suffix, compression),
   };
   checkWritable(spec.prefix);
-  return new WriteToText(prefix, spec, appendTrailingNewlines ? '\n' : '');
+  return new WriteToText(local, spec, appendTrailingNewlines ? '\n' : '');
 }
 
 class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
@@ -138,6 +143,7 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
       );
     }
     const { spec, prefix } = this;
+    claimNames(pipeline, spec);
     const text = new StrUtf8Coder();
     const folders: string[] = [];
     const folder = input
@@ -204,9 +210,10 @@ class WriteParts implements DoFn<string, Part, PartContext> {
     private readonly lineEnd: string,
   ) {}
 
-  startBundle(): Promise<void> {
+  startBundle(): void {
     // A bundle that failed did not come to its end.
-    return this.abandon();
+    this.writers = [];
+    this.next = 0;
   }
 
   process(line: string, context: PartContext): Promise<void> | undefined {
@@ -225,7 +232,7 @@ class WriteParts implements DoFn<string, Part, PartContext> {
   private async begin(shard: number, line: string, folder: string): Promise<void> {
     const order = `${nextPart++}`.padStart(8, '0');
     const path = `${folder}/part-${order}-${process.pid}`;
-    const writer = await TextWriter.create(path, this.spec.gzip);
+    const writer = await TextWriter.create(path, this.spec.gzip, pieceSize(this.spec.shards ?? 1));
     this.writers[shard] = writer;
     await writer.append(line + this.lineEnd);
   }
@@ -245,15 +252,5 @@ class WriteParts implements DoFn<string, Part, PartContext> {
     }
     this.writers = [];
     return outputs;
-  }
-
-  teardown(): Promise<void> {
-    return this.abandon();
-  }
-
-  private async abandon(): Promise<void> {
-    const writers = this.writers.splice(0);
-    this.next = 0;
-    for (const writer of writers) await writer?.[Symbol.asyncDispose]();
   }
 }

@@ -2,11 +2,12 @@
 // Where shards go: the folder, the temporary one in it, and the last step, which names the shards.
 
 import { accessSync, constants, createReadStream, createWriteStream, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, getLogger, mapSome, removeAtExit } from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
+import { exists, placeAll } from './place.ts';
 import { shardName, shardPattern } from './shard-names.ts';
 import { emptyFile, encodeText } from './text-writer.ts';
 
@@ -79,17 +80,24 @@ export function checkWritable(prefix: string): void {
 export async function makeTemporary(prefix: string): Promise<string> {
   try {
     await mkdir(folderOf(prefix), { recursive: true });
-    return await mkdtemp(join(folderOf(prefix), `.beam-temp-${baseOf(prefix)}-`));
+    const folder = await mkdtemp(join(folderOf(prefix), `.beam-temp-${baseOf(prefix)}-`));
+    kept.set(folder, removeAtExit(folder));
+    return folder;
   } catch (error) {
     throw writeError(error, prefix);
   }
 }
+
+/** What keeps each temporary folder of this process from being removed when it exits. */
+const kept = new Map<string, () => void>();
 
 /** Removes temporary files, which is no reason to fail. */
 export async function removeTemporary(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true }).catch((error) => {
     log.warn(`the temporary folder ${folder} could not be removed`, error);
   });
+  kept.get(folder)?.();
+  kept.delete(folder);
 }
 
 /**
@@ -109,18 +117,13 @@ export async function finalize(
   );
   if (!(await exists(temporary)) && (await allExist(finals))) return finals;
   for (const path of finals) await refuseFolder(path);
-  const ready = await Promise.all(
-    groups.map((group, index) => completeShard(spec, temporary, group, index)),
+  const ready = await mapSome(groups, (group, index) =>
+    completeShard(spec, temporary, group, index),
   );
-  for (const [index, path] of finals.entries()) {
-    try {
-      await rename(ready[index]!, path);
-    } catch (error) {
-      // A repeated call finds that the first one came this far.
-      const moved = (error as NodeJS.ErrnoException).code === 'ENOENT' && (await exists(path));
-      if (!moved) throw writeError(error, path);
-    }
-  }
+  await placeAll(
+    finals.map((to, index) => ({ from: ready[index]!, to })),
+    temporary,
+  );
   await removeTemporary(temporary);
   await warnOfOthers(spec, finals);
   return finals;
@@ -170,15 +173,8 @@ async function completeShard(
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 async function allExist(paths: readonly string[]): Promise<boolean> {
-  return (await Promise.all(paths.map(exists))).every(Boolean);
+  return (await mapSome(paths, exists)).every(Boolean);
 }
 
 async function refuseFolder(path: string): Promise<void> {

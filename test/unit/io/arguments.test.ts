@@ -2,8 +2,10 @@
 // Wrong arguments of sources and sinks.
 
 import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { readAllFromText, readFromText, writeToText } from '../../../src/io/index.ts';
 import { create } from '../../../src/transforms/index.ts';
 import { build } from '../transforms/graph.ts';
@@ -29,6 +31,8 @@ const cases: Record<string, [string, () => unknown]> = {
     () => readFromText('a', { compression: 'best' as never }),
   ],
   'no prefix': ['INVALID_ARGUMENT', () => writeToText('')],
+  'a prefix elsewhere': ['UNSUPPORTED', () => writeToText('gs://bucket/out')],
+  'a URL that is no local file': ['INVALID_ARGUMENT', () => writeToText('file://host/out')],
   'a negative number of shards': ['INVALID_ARGUMENT', () => writeToText(path, { numShards: -1 })],
   'two shards of one name': [
     'INVALID_ARGUMENT',
@@ -63,4 +67,37 @@ test('lines that are read have a coder that every language knows', () => {
   const { find, coderUrn } = build((root) => root.apply(readFromText('a.txt')));
   const [output] = Object.values(find('readFromText').outputs);
   assert.deepEqual(coderUrn(output!), ['beam:coder:string_utf8']);
+});
+
+/** Applies two outputs in one pipeline. */
+function both(one: ReturnType<typeof writeToText>, other: ReturnType<typeof writeToText>): void {
+  build((root) => {
+    root.apply(create(['a'])).apply(one);
+    root.apply(create(['b'])).apply(other);
+  });
+}
+
+test('two outputs with files of the same names are refused', () => {
+  mkdirSync(join(scratch, 'real'));
+  symlinkSync(join(scratch, 'real'), join(scratch, 'link'));
+  const csv = { fileNameSuffix: '.csv' };
+  const pairs: [ReturnType<typeof writeToText>, ReturnType<typeof writeToText>][] = [
+    [writeToText(path), writeToText(path)],
+    [writeToText(path), writeToText(join(scratch, 'x', '..', 'out'), { numShards: 3 })],
+    [writeToText(path), writeToText(pathToFileURL(path).href)],
+    [writeToText(path, csv), writeToText(path, csv)],
+    [writeToText(path), writeToText(`${path}-00000-of-00001`, { shardNameTemplate: '' })],
+    [writeToText(join(scratch, 'real/a')), writeToText(join(scratch, 'link/a'))],
+    [writeToText(join(scratch, 'real/new/a')), writeToText(join(scratch, 'link/new/a'))],
+  ];
+  for (const [one, other] of pairs) {
+    assert.throws(() => both(one, other), { code: 'INVALID_ARGUMENT', message: /two writeToText/ });
+    assert.throws(() => both(other, one), { code: 'INVALID_ARGUMENT' });
+  }
+  both(writeToText(path), writeToText(path, csv));
+  both(writeToText(path), writeToText(`${path}-more`));
+  both(writeToText(path), writeToText(join(scratch, 'other', 'out')));
+  const twice = writeToText(path);
+  both(writeToText(`${path}2`), twice);
+  both(writeToText(`${path}2`), twice);
 });

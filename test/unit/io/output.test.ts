@@ -14,6 +14,7 @@ import {
   type OutputSpec,
   type Part,
 } from '../../../src/io/text/output.ts';
+import { placeAll } from '../../../src/io/text/place.ts';
 import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
 import { TextWriter } from '../../../src/io/text/text-writer.ts';
 import { file, scratch } from './scratch.ts';
@@ -153,19 +154,47 @@ test('a folder without permission is found out early', { skip: asRoot }, () => {
   assert.throws(() => checkWritable(join(folder, 'out')), { code: 'OUTPUT_NOT_WRITABLE' });
 });
 
+test('a run that cannot rename one shard takes the others back, with what they replaced', async () => {
+  const output = spec('back/out', { shards: 3 });
+  const folder = await makeTemporary(output.prefix);
+  const parts: Part[] = [];
+  for (const shard of [0, 1, 2])
+    parts.push({ ...(await part(folder, `p${shard}`, 'new\n')), shard });
+  const names = [0, 1, 2].map((shard) => join(scratch, `back/out-0000${shard}-of-00003`));
+  file('back/out-00000-of-00003', 'old\n');
+  // Of what is whole, the last is gone: renaming it fails when the others have their names.
+  const moves = names.map((to, index) => ({ from: parts[index]!.path, to }));
+  rmSync(moves[2]!.from);
+  await assert.rejects(placeAll(moves, folder), { code: 'OUTPUT_NOT_WRITABLE' });
+  assert.equal(read(names[0]!), 'old\n');
+  assert.deepEqual(names.map(existsSync), [true, false, false]);
+  parts[2] = { ...(await part(folder, 'p2', 'new\n')), shard: 2 };
+  assert.deepEqual((await finalize(output, folder, parts)).map(read), ['new\n', 'new\n', 'new\n']);
+  assert.deepEqual(readdirSync(join(scratch, 'back')).length, 3);
+});
+
+test('half a surrogate pair is no text, and a part that was removed is not begun anew', async () => {
+  const folder = await makeTemporary(join(scratch, 'half/out'));
+  const writer = await TextWriter.create(join(folder, 'p'), false);
+  await writer.append('good\na\ud800b\n');
+  await assert.rejects(writer.close(), {
+    code: 'CODER_MISMATCH',
+    message: /half a surrogate pair/,
+  });
+  const gone = await TextWriter.create(join(folder, 'q'), false, 10);
+  await gone.append('more than ten');
+  rmSync(gone.path);
+  await assert.rejects(async () => gone.append('more than ten'), { code: 'OUTPUT_NOT_WRITABLE' });
+});
+
 test('a full disk is OUTPUT_NOT_WRITABLE with a hint', {
   skip: !existsSync('/dev/full'),
 }, async () => {
-  const { open } = await import('node:fs/promises');
-  const full = await open('/dev/full', 'w');
-  const writer = Reflect.construct(TextWriter, ['/dev/full', full, false]) as TextWriter;
-  await assert.rejects(
-    async () => {
-      await writer.append('x'.repeat(300_000));
-    },
-    { code: 'OUTPUT_NOT_WRITABLE', hint: /disk is full/ },
-  );
-  await writer[Symbol.asyncDispose]();
+  const writer = Reflect.construct(TextWriter, ['/dev/full', false, 1000]) as TextWriter;
+  await assert.rejects(async () => writer.append('x'.repeat(300_000)), {
+    code: 'OUTPUT_NOT_WRITABLE',
+    hint: /disk is full/,
+  });
 });
 
 test('a temporary folder below a file cannot be made', async () => {
