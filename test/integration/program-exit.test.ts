@@ -12,14 +12,16 @@ import { fileURLToPath } from 'node:url';
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-exit-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-const source = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+const source = (path: string) =>
+  JSON.stringify(fileURLToPath(new URL(`../../src/${path}`, import.meta.url)));
 const program = (ending: string) => `
-import { create, createRunner, writeToText } from ${JSON.stringify(source)};
+import { create, createRunner } from ${source('index.ts')};
+import { writeToText } from ${source('io/index.ts')};
 await createRunner({ progress: false }).run((root) =>
   root
     .apply(create(['a', 'b']))
-    .map((x) => (x === 'b' && setTimeout(() => { ${ending} }, 50), x))
-    .map(async (x) => (x === 'b' && (await new Promise((r) => setTimeout(r, 60_000))), x))
+    .map((x) => (setTimeout(() => { ${ending} }, 200), x))
+    .map(async (x) => (await new Promise((r) => setTimeout(r, 60_000)), x))
     .apply(writeToText(${JSON.stringify(join(scratch, 'out'))})),
 );`;
 
@@ -31,6 +33,7 @@ for (const ending of ['process.exit(3)', "throw new Error('nobody catches this')
       { encoding: 'utf8' },
     );
     assert.ok(status, stderr);
+    assert.doesNotMatch(stderr, /SyntaxError|TypeError/);
     assert.deepEqual(readdirSync(scratch), []);
   });
 }
