@@ -27,9 +27,16 @@ const MOST_ELEMENTS = 1_000_000;
 /** Few enough that the next stage soon has something to do, while this one goes on. */
 const MOST_BYTES_IN = 2 * 1024 * 1024;
 /** A Python worker sends what it gave in pieces of up to 10 MB. */
-const MOST_BYTES_OUT = 6 * 1024 * 1024;
+const MOST_BYTES_OUT = 4 * 1024 * 1024;
 /** Of input without an end, of elements that may have none, and where timers wait. */
 const STREAM_MS = 500;
+/**
+ * What the first bundle of a Python stage is given, of which nobody knows what it will give: a worker
+ * is told too late to stop when each element becomes a picture.
+ */
+const FIRST_ELEMENTS = 16;
+/** How much larger the next bundle may be. */
+const MOST_GROWTH = 8;
 /** How long a bundle of a batch keeps what it gave, and how much of it a lost worker can cost. */
 const BATCH_MS = 1000;
 
@@ -65,7 +72,8 @@ export function nextElements(given: number, outcome: BundleOutcome, limits: Bund
   // Twice what it can do in its time, since the time is looked at again; not so with memory.
   const used = Math.max(bytesOut / limits.bytesOut, millis / (2 * limits.millis));
   if (wasCut || used > 1) return within(Math.floor(elements / used), limits.elements);
-  return used <= 0.5 ? within(2 * given, limits.elements) : given;
+  const growth = Math.min(MOST_GROWTH, Math.floor(0.5 / used));
+  return growth > 1 ? within(growth * given, limits.elements) : given;
 }
 
 function within(elements: number, most: number): number {
@@ -79,7 +87,8 @@ export class BundleSizes {
   private fruitless = 0;
 
   constructor(private readonly most: BundleLimits) {
-    this.elements = most.elements;
+    const isUnknown = Number.isFinite(most.bytesOut);
+    this.elements = isUnknown ? Math.min(FIRST_ELEMENTS, most.elements) : most.elements;
   }
 
   get limits(): BundleLimits {

@@ -57,9 +57,17 @@ describe('the next bundle of elements', () => {
   });
 
   it('is larger where there was room, and never larger than it may be', () => {
-    const outcome = { ...none, elements: 100, millis: 10, wasCut: false };
+    const outcome = { ...none, elements: 100, millis: 500, wasCut: false };
     assert.equal(nextElements(100, outcome, limits), 200);
+    assert.equal(nextElements(100, { ...outcome, millis: 1 }, limits), 800);
     assert.equal(nextElements(900_000, outcome, limits), 1_000_000);
+    assert.equal(nextElements(100, { ...outcome, millis: 900 }, limits), 100);
+  });
+
+  it('is small at first where nobody knows what it will give', () => {
+    assert.equal(new BundleSizes(limits).limits.elements, 16);
+    const here = limitsOf({ ...stage, inProcess: true });
+    assert.equal(new BundleSizes(here).limits.elements, here.elements);
   });
 
   it('has an element at least, whatever the last ones did', () => {
