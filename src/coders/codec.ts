@@ -28,3 +28,11 @@ export function decodeValue<T>(
   if (!input.done) throw malformed(`${input.remaining} bytes are left over after a ${coder.name}`);
   return value;
 }
+
+/**
+ * The value as it is on the other side of a coder: what it would be on another worker. It shares
+ * nothing with the value that went in.
+ */
+export function transcode<T>(coder: Coder<T>, value: T): T {
+  return coder.decode(new ByteReader(encodeValue(coder, value, true)), true);
+}

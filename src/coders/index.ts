@@ -3,7 +3,7 @@
 // JavaScript values. May import `proto` and `base`.
 
 export { BytesOf } from './bytes-of.ts';
-export { decodeValue, encodeValue } from './codec.ts';
+export { decodeValue, encodeValue, transcode } from './codec.ts';
 export type { Coder, CoderSpec } from './coder.ts';
 export {
   deterministicForm,
@@ -22,6 +22,7 @@ export {
 } from './iterable-coders.ts';
 export { requireForSerialization } from './js/classes.ts';
 export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
+export { EnumerationCoder, NarrowIntCoder } from './limited-coders.ts';
 export { Decimal, MicrosInstant } from './logical-values.ts';
 export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
 export {

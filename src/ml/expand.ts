@@ -82,19 +82,28 @@ export function expandSteps(
     if (!rejects) return from.apply(step(new ParDo<unknown, T>(user, coder), name));
     const outputs = from.apply(
       step(
-        new MultiParDo<unknown, { main: T; [failed: string]: unknown }>(user, 'main', [failed], {
-          main: coder,
-        }),
+        new MultiParDo<unknown, { main: T; [failed: string]: unknown }>(
+          user,
+          'main',
+          [failed],
+          { main: coder },
+          // What is ours is of its type; what a user's function gives is checked where it is called.
+          false,
+        ),
         name,
       ),
     ) as { main: PCollection<T>; [failed: string]: PCollection<unknown> };
     failures.push(outputs[failed] as Failed);
     return outputs.main;
   };
-  const functions = (fns: readonly ValueFunction[], when: 'preprocess' | 'postprocess') =>
+  const functions = (
+    fns: readonly ValueFunction[],
+    when: 'preprocess' | 'postprocess',
+    declared?: Coder<unknown>,
+  ) =>
     ({
       kind: 'doFn',
-      doFn: new ApplyFunctions(fns, when, types.key !== undefined, rejects) as never,
+      doFn: new ApplyFunctions(fns, when, types.key !== undefined, rejects, declared) as never,
     }) as UserFunction;
 
   checkWindows(input, options, transform);
@@ -143,7 +152,7 @@ export function expandSteps(
       : apply(
           predictions,
           'Postprocess',
-          functions(after, 'postprocess'),
+          functions(after, 'postprocess', settings.afterCoder),
           keyed(settings.afterCoder!),
         );
   if (!rejects) return results;

@@ -2,7 +2,7 @@
 // The program's own functions before and after a model.
 
 import { BeamBridgeError, isThenable } from '../base/index.ts';
-import type { KV } from '../coders/index.ts';
+import { type Coder, JsCoder, type KV, transcode } from '../coders/index.ts';
 import { type DoFn, type TaggedOutput, tagged } from '../transforms/index.ts';
 import { failureOf, type InferenceStep, REJECTED } from './failures/dead-letters.ts';
 
@@ -17,6 +17,8 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
     private readonly keyed: boolean,
     /** Whether an element for which one throws goes to another output, instead of failing the run. */
     private readonly rejects: boolean,
+    /** The coder of the type that the last one's results are declared to have. */
+    private readonly declared?: Coder<unknown>,
   ) {}
 
   process(element: unknown): unknown[] | Promise<unknown[]> {
@@ -39,6 +41,14 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
           (next: unknown) => this.from(i + 1, element, next),
           (error: unknown) => [this.failed(element, error, i)],
         );
+      }
+    }
+    const { declared } = this;
+    if (declared && !(declared instanceof JsCoder)) {
+      try {
+        current = transcode(declared, current);
+      } catch (error) {
+        return [this.failed(element, error, this.functions.length - 1)];
       }
     }
     return [this.keyed ? { key, value: current } : current];

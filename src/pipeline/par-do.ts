@@ -25,6 +25,11 @@ export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>>
     user: UserFunction,
     /** Coder of the output. @default the coder for plain JavaScript values */
     readonly outputCoder?: Coder<O> | 'of the input',
+    /**
+     * Whether the program declared the coder: each output then goes through it at once, so that one
+     * that does not fit fails here, on every runner. @default false
+     */
+    readonly isDeclared = false,
   ) {
     super('doFn' in user ? labelled('parDo', user.doFn) : labelled(user.kind, user.fn));
     this.user = withOwnContext(user);
@@ -47,11 +52,14 @@ export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>>
     node: TransformNode,
   ): PCollection<O> {
     if (needsKeys(this.user, input, node)) {
-      return withKeys(input).apply(named(new ParDo<T, O>(this.user, this.outputCoder)));
+      return withKeys(input).apply(
+        named(new ParDo<T, O>(this.user, this.outputCoder, this.isDeclared)),
+      );
     }
-    applyParDo(this.user, input, pipeline, node, MAIN_OUTPUT);
     const coder =
       this.outputCoder === 'of the input' ? input.coder : (this.outputCoder ?? new JsCoder());
+    const declared = this.isDeclared ? { [MAIN_OUTPUT]: coder as Coder<unknown> } : {};
+    applyParDo(this.user, input, pipeline, node, MAIN_OUTPUT, new Map(Object.entries(declared)));
     return newOutput(pipeline, node, MAIN_OUTPUT, coder as Coder<O>, likeOutput(this.user, input));
   }
 }
@@ -67,7 +75,9 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     user: UserFunction,
     readonly main: keyof Tags & string,
     readonly tags: readonly (keyof Tags & string)[],
+    /** Each output goes through its coder at once: one that does not fit fails on every runner. */
     readonly coders: { [K in keyof Tags]?: Coder<Tags[K]> },
+    readonly isDeclared = true,
   ) {
     super(labelled('parDo', 'doFn' in user ? user.doFn : user.fn));
     this.user = withOwnContext(user);
@@ -79,10 +89,13 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     node: TransformNode,
   ): { [K in keyof Tags]: PCollection<Tags[K]> } {
     if (needsKeys(this.user, input, node)) {
-      const { user, main, tags, coders } = this;
-      return withKeys(input).apply(named(new MultiParDo<T, Tags>(user, main, tags, coders)));
+      const { user, main, tags, coders, isDeclared } = this;
+      return withKeys(input).apply(
+        named(new MultiParDo<T, Tags>(user, main, tags, coders, isDeclared)),
+      );
     }
-    applyParDo(this.user, input, pipeline, node, this.main);
+    const declared = this.isDeclared ? (this.coders as Record<string, Coder<unknown>>) : {};
+    applyParDo(this.user, input, pipeline, node, this.main, new Map(Object.entries(declared)));
     const outputs: Record<string, PCollection<unknown>> = {};
     for (const tag of new Set([this.main, ...this.tags])) {
       const coder = this.coders[tag] ?? new JsCoder();

@@ -27,6 +27,8 @@ export type UserFunction =
 export interface RegisteredParDo {
   readonly user: UserFunction;
   readonly mainTag: string;
+  /** By tag, the coders of outputs whose type the program declared: each element is checked. */
+  readonly declared: ReadonlyMap<string, Coder<unknown>>;
   readonly sideInputs: ReadonlyMap<string, SideInputParam<unknown, unknown>>;
   readonly states: ReadonlyMap<string, StateParam>;
   readonly timers: ReadonlyMap<string, TimerParam>;
@@ -43,6 +45,7 @@ export function applyParDo(
   pipeline: Pipeline,
   node: TransformNode,
   mainTag: string,
+  declared: ReadonlyMap<string, Coder<unknown>> = new Map(),
 ): void {
   checkFunction(user, node);
   const restriction =
@@ -69,6 +72,7 @@ export function applyParDo(
   const registered: RegisteredParDo = {
     user: { ...user, context },
     mainTag,
+    declared,
     sideInputs,
     states,
     timers,

@@ -7,9 +7,11 @@ import {
   BytesCoder,
   type Coder,
   DoubleCoder,
+  EnumerationCoder,
   IterableCoder,
   type IterableOptions,
   isTypedArrayKind,
+  NarrowIntCoder,
   NullableCoder,
   RowCoder,
   SchemaValueCoder,
@@ -38,7 +40,8 @@ export function rowCoder<T>(type: RowType<T>): RowCoder<T> {
  *
  * Every SDK knows all but the last, which only this package does ({@link isPortable} tells): put a
  * value of such a type into a row to send it to another language. Beam has no standard coder for
- * the narrow types, so they are carried as the wider ones, and their limits hold in rows only.
+ * the narrow types and enumerations, so they are carried as the wider ones; what comes from this
+ * program is held to their limits. A float32 outside a row keeps a double's digits.
  */
 export function coderOf<T>(type: SchemaType<T>): Coder<T> {
   return untypedCoderOf(type) as Coder<T>;
@@ -49,18 +52,20 @@ function untypedCoderOf(type: SchemaType): Coder<unknown> {
     case 'row':
       return new RowCoder(type);
     case 'int64':
+      return new VarIntCoder();
     case 'int32':
     case 'int16':
     case 'byte':
-      return new VarIntCoder();
+      return new NarrowIntCoder({ kind: type.kind });
     case 'bigint64':
       return new VarIntCoder({ bigint: true });
     case 'float64':
     case 'float32':
       return new DoubleCoder();
     case 'string':
-    case 'enumeration':
       return new StrUtf8Coder();
+    case 'enumeration':
+      return new EnumerationCoder(type);
     case 'boolean':
       return new BoolCoder();
     case 'bytes':

@@ -77,6 +77,7 @@ export function fromAsyncIterable<T>(
     );
   }
   const { coder, schema } = options;
+  const declared = coder ?? (schema && coderOf(schema));
   const plain = new JsCoder() as Coder<unknown> as Coder<T>;
   return transform('fromAsyncIterable', (root) =>
     root
@@ -84,7 +85,8 @@ export function fromAsyncIterable<T>(
       .apply(
         splittableStep(
           new ReadIterable(source, options),
-          coder ?? (schema ? coderOf(schema) : plain),
+          declared ?? plain,
+          declared !== undefined,
         ),
       ),
   );

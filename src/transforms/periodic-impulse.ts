@@ -112,6 +112,7 @@ function sequenceStep(bounded: boolean): ParDo<Sequence, Instant> {
 export function splittableStep<T, O, R, P, W extends ManualWatermarkEstimator, S>(
   doFn: SplittableDoFn<T, O, R, P, undefined, W, S>,
   coder: Coder<O>,
+  isDeclared = false,
 ): ParDo<T, O> {
-  return new ParDo<T, O>({ kind: 'splittable', doFn: doFn as never }, coder);
+  return new ParDo<T, O>({ kind: 'splittable', doFn: doFn as never }, coder, isDeclared);
 }

@@ -143,6 +143,7 @@ export function partition<T>(
         tags[0]!,
         tags,
         coders,
+        false,
       ),
     );
     return tags.map((tag) => parts[tag] as PCollection<T>);

@@ -2,7 +2,7 @@
 // The same elements under another coder: what a PCollection is declared to hold.
 
 import { type Coder, coderToProto, JsCoder } from '../coders/index.ts';
-import type { PCollection, PTransformClass } from '../pipeline/index.ts';
+import { ParDo, type PCollection, type PTransformClass } from '../pipeline/index.ts';
 import { pb, toBinary } from '../proto/index.ts';
 import { mapStep, transform } from './transform.ts';
 
@@ -28,9 +28,19 @@ export function recode<T>(name: string, coder: Coder<T>) {
   return mapStep<T, T>(name, (element) => element, coder);
 }
 
+/** As {@link recode}, of a coder that the program declared: each element is checked. */
+export function declare<T>(name: string, coder: Coder<T>) {
+  const step = new ParDo<T, T>({ kind: 'map', fn: (element) => element }, coder, true);
+  step.beamName = name;
+  return step;
+}
+
 /**
  * Declares how the elements of a PCollection are encoded, which other languages need to know.
- * Elements stay as they are; one that does not fit fails the pipeline with `CODER_MISMATCH`.
+ * Each goes through the coder at once, on every runner: one that does not fit fails the pipeline, and
+ * one that does is from here on what the coder makes of it.
+ *
+ * @throws `CODER_MISMATCH`, `ROW_MISMATCH` or `INT64_OUT_OF_RANGE` at run time
  *
  * @example
  * ```ts
@@ -38,5 +48,5 @@ export function recode<T>(name: string, coder: Coder<T>) {
  * ```
  */
 export function withCoder<T>(coder: Coder<T>): PTransformClass<PCollection<T>, PCollection<T>> {
-  return transform(`withCoder(${coder.name})`, (input) => input.apply(recode('recode', coder)));
+  return transform(`withCoder(${coder.name})`, (input) => input.apply(declare('recode', coder)));
 }

@@ -12,11 +12,12 @@ import {
   type SchemaType,
 } from '../schema/index.ts';
 import { transform } from './transform.ts';
-import { recode } from './with-coder.ts';
+import { declare } from './with-coder.ts';
 
 /**
- * Declares the type of elements, as a transform of another language needs it. Elements stay as they
- * are; one that does not fit fails the pipeline, naming the field.
+ * Declares the type of elements, as a transform of another language needs it. Each is checked at once,
+ * on every runner: one that does not fit fails the pipeline, naming the field. One that does is what the
+ * type says from here on: a nullable field that was missing is null.
  *
  * @throws `ROW_MISMATCH` or `CODER_MISMATCH` at run time for an element that does not fit
  *
@@ -29,7 +30,7 @@ export function withSchema<T>(
   type: SchemaType<T>,
 ): PTransformClass<PCollection<T>, PCollection<T>> {
   const coder = coderOf(type);
-  return transform('withSchema', (input) => input.apply(recode('recode', coder)));
+  return transform('withSchema', (input) => input.apply(declare('recode', coder)));
 }
 
 /**
@@ -51,7 +52,7 @@ export function withRowCoder<T extends object>(
   exampleOrType: T | RowType<T>,
 ): PTransformClass<PCollection<T>, PCollection<T>> {
   const coder = isRowType(exampleOrType) ? rowCoder(exampleOrType) : coderLike(exampleOrType);
-  return transform('withRowCoder', (input) => input.apply(recode('recode', coder)));
+  return transform('withRowCoder', (input) => input.apply(declare('recode', coder)));
 }
 
 function coderLike<T extends object>(example: T): Coder<T> {

@@ -6,11 +6,12 @@ import { pb } from '../../proto/index.ts';
 import { type BuildContext, mainInputs, registered } from './build-parts.ts';
 import { isSplittableStep, splittable } from './build-splittable.ts';
 import { BoundContext } from './context.ts';
+import { Declared } from './declared.ts';
 import { payloadOf } from './descriptor.ts';
 import { DoFnInstance } from './do-fn-instances.ts';
 import { Emitter } from './emit.ts';
 import { UserMetrics } from './metrics.ts';
-import type { Operator } from './operator.ts';
+import type { Operator, Taker } from './operator.ts';
 import { DoFnOperator } from './operators/do-fn.ts';
 import { FilterOperator } from './operators/filter.ts';
 import { FlatMapOperator } from './operators/flat-map.ts';
@@ -26,11 +27,16 @@ export function parDo(id: string, transform: pb.PTransform, context: BuildContex
   const payload = payloadOf(pb.ParDoPayloadSchema, transform);
   const fn = registered<RegisteredParDo>(payload.doFn, FUNCTION_URNS.doFn, id, context);
   const info = { transform: fn.transform, appliedAt: fn.appliedAt };
-  const outputs = new Map(
-    Object.entries(transform.outputs).map(([tag, pc]) => [tag, context.receiver(pc)]),
-  );
   const urn = transform.spec?.urn ?? '';
   const isStep = isSplittableStep(urn);
+  const outputs = new Map(
+    Object.entries(transform.outputs).map(([tag, pc]): [string, Taker] => {
+      const receiver = context.receiver(pc);
+      // The steps before a splittable DoFn's process have outputs of the runner's.
+      const coder = isStep ? undefined : fn.declared.get(tag);
+      return [tag, coder ? new Declared(receiver, coder, info) : receiver];
+    }),
+  );
   const sideInputs =
     fn.sideInputs.size > 0 && !isStep
       ? new SideInputs(id, transform, fn, view, scope, cache, info)

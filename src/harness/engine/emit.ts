@@ -6,7 +6,7 @@ import { BeamBridgeError, yieldIfDue } from '../../base/index.ts';
 import type { WindowedValue } from '../../coders/index.ts';
 import { TaggedOutput, TimestampedValue } from '../../pipeline/index.ts';
 import { type TransformInfo, userError } from './errors.ts';
-import { type Receiver, withValue } from './operator.ts';
+import { type Taker, withValue } from './operator.ts';
 import type { BundleScope } from './scope.ts';
 import { isThenable, type MaybePromise } from './types.ts';
 import { type Unwrapped, unwrap } from './unwrap.ts';
@@ -19,11 +19,11 @@ type Send = (output: unknown) => MaybePromise<void>;
 
 /** Sends the outputs of one ParDo. */
 export class Emitter {
-  private readonly main: Receiver;
+  private readonly main: Taker;
   private count = 0;
 
   constructor(
-    private readonly receivers: ReadonlyMap<string, Receiver>,
+    private readonly receivers: ReadonlyMap<string, Taker>,
     mainTag: string,
     private readonly info: TransformInfo,
     private readonly scope: BundleScope,
@@ -31,7 +31,7 @@ export class Emitter {
     this.main = this.byTag(mainTag);
   }
 
-  private byTag(tag: string): Receiver {
+  private byTag(tag: string): Taker {
     const receiver = this.receivers.get(tag);
     if (receiver) return receiver;
     throw new BeamBridgeError(

@@ -30,8 +30,13 @@ export interface Operator {
   abort?(): void;
 }
 
+/** Takes elements. */
+export interface Taker {
+  receive(element: WindowedValue<unknown>): MaybePromise<void>;
+}
+
 /** Hands the elements of one PCollection to the operators that consume it, and counts them. */
-export class Receiver {
+export class Receiver implements Taker {
   /** Elements received in the current bundle. */
   count = 0;
   private only: Operator | undefined;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Types that have the bytes of a wider standard coder: other languages know that one, and here the
+// limits hold all the same.
+
+import { ByteWriter } from '../base/index.ts';
+import { StrUtf8Coder } from './primitive-coders.ts';
+import type { FieldType } from './row/field-type.ts';
+import { SchemaValueCoder } from './row/row-coder.ts';
+import { VarIntCoder } from './var-int-coder.ts';
+
+/** Refuses values outside a type, in the words of a row's field. */
+class Limits {
+  private readonly scratch = new ByteWriter();
+  private readonly field: SchemaValueCoder;
+
+  constructor(type: FieldType) {
+    this.field = new SchemaValueCoder(type);
+  }
+
+  check(value: unknown): void {
+    this.scratch.reset();
+    this.field.encode(value, this.scratch);
+  }
+}
+
+/** `beam:coder:string_utf8:v1` of the values of an enumeration. @throws `ROW_MISMATCH` for others */
+export class EnumerationCoder extends StrUtf8Coder {
+  private readonly limits: Limits;
+
+  constructor(type: FieldType & { readonly kind: 'enumeration' }) {
+    super();
+    this.limits = new Limits(type);
+  }
+
+  override encode(value: string, out: ByteWriter, nested: boolean): void {
+    this.limits.check(value);
+    super.encode(value, out, nested);
+  }
+}
+
+/** `beam:coder:varint:v1` of integers of 8, 16 or 32 bits. @throws `ROW_MISMATCH` for others */
+export class NarrowIntCoder extends VarIntCoder {
+  private readonly limits: Limits;
+
+  constructor(type: FieldType & { readonly kind: 'int32' | 'int16' | 'byte' }) {
+    super();
+    this.limits = new Limits(type);
+  }
+
+  override encode(value: number, out: ByteWriter): void {
+    this.limits.check(value);
+    super.encode(value, out);
+  }
+}
