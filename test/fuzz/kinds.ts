@@ -32,10 +32,16 @@ export interface Share {
   readonly seed: number;
   readonly runs: number;
   readonly path?: string | undefined;
+  /** Whether what failed is given as it came, not made smaller. */
+  readonly isAsItCame?: boolean;
 }
 
 /** Runs some pipelines of a kind on a runner; `runs` counts those that are run together. */
-export function fuzz(kind: Kind, runner: OracleName, { seed, runs, path }: Share) {
+export function fuzz(
+  kind: Kind,
+  runner: OracleName,
+  { seed, runs, path, isAsItCame = false }: Share,
+) {
   const many = kind.runners[runner] ?? 1;
   const all = fc.array(kind.one, { minLength: 1, maxLength: many, size: 'max' });
   return fc.check(
@@ -44,6 +50,7 @@ export function fuzz(kind: Kind, runner: OracleName, { seed, runs, path }: Share
       seed,
       numRuns: runs,
       ...(path === undefined ? {} : { path }),
+      endOnFailure: isAsItCame,
       interruptAfterTimeLimit: 300_000,
     },
   );
@@ -53,7 +60,5 @@ export function fuzz(kind: Kind, runner: OracleName, { seed, runs, path }: Share
 export function toldOf(kind: Kind, runner: OracleName, details: RunDetails<[unknown[]]>): string {
   const message = (details.errorInstance as Error | null)?.message ?? 'interrupted';
   const again = `npm run fuzz -- --kind=${kind.name} --runner=${runner} --seed=${details.seed} --path=${details.counterexamplePath}`;
-  return [message.slice(0, 3000), JSON.stringify(details.counterexample?.[0]), again].join(
-    '\n',
-  );
+  return [message.slice(0, 3000), JSON.stringify(details.counterexample?.[0]), again].join('\n');
 }

@@ -134,5 +134,7 @@ export function describe(
   pane: string,
 ): string {
   const { fixes } = node.facts;
-  return `${canon(value)} ${fixes.timestamp ? at : '-'} ${window} ${fixes.pane ? pane : '-'}`;
+  // Python's global window ends one millisecond earlier.
+  const time = at > 9.22e15 ? 'the end' : `${at}`;
+  return `${canon(value)} ${fixes.timestamp ? time : '-'} ${window} ${fixes.pane ? pane : '-'}`;
 }

@@ -40,6 +40,7 @@ import {
   mean,
   sessions,
   singletonSideInput,
+  slidingWindows,
   sum,
   toList,
   windowInto,
@@ -77,6 +78,21 @@ test('windowInto assigns windows by timestamp', async () => {
   const [only] = stage.decode('out', written.get('out')!);
   assert.deepEqual(only?.windows, [new IntervalWindow(10_000, 20_000)]);
   assert.equal(only?.timestamp, 12_345);
+});
+
+test('an element in several windows is put into new ones once for each', async () => {
+  const stage = stageOf(
+    (input: Numbers) => ({
+      out: input.apply(windowInto(slidingWindows(10, 5))).apply(windowInto(fixedWindows(10))),
+    }),
+    NUMBERS,
+  );
+  const { bundle, written } = io(
+    inputOf(stage.encodeWindowed([element(1, { timestamp: 12_345 })])),
+  );
+  await engineFor(stage).start(stage.descriptor, bundle).done;
+  const windows = stage.decode('out', written.get('out')!).map((each) => each.windows);
+  assert.deepEqual(windows, Array(2).fill([new IntervalWindow(10_000, 20_000)]));
 });
 
 test("a user's window function that throws is the user's error", async () => {

@@ -20,9 +20,15 @@ export class AssignWindows implements Operator {
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value, timestamp, pane } = element;
     const windows = this.windowsOf(element);
-    const isThere =
-      windows.length === 1 && element.windows.length === 1 && windows[0] === element.windows[0];
-    return this.out.receive(isThere ? element : { value, timestamp, windows, pane });
+    const before = element.windows.length;
+    const isThere = windows.length === 1 && before === 1 && windows[0] === element.windows[0];
+    const out = isThere ? element : { value, timestamp, windows, pane };
+    return before > 1 ? this.repeat(out, before) : this.out.receive(out);
+  }
+
+  /** An element in several windows is as many elements, each of which is put into new ones. */
+  private async repeat(element: WindowedValue<unknown>, times: number): Promise<void> {
+    for (let i = 0; i < times; i++) await this.out.receive(element);
   }
 
   private windowsOf({ timestamp, value }: WindowedValue<unknown>) {
