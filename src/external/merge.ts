@@ -3,7 +3,7 @@
 // rebuilt, so that fields which this version does not know stay in them.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { coderFromProto } from '../coders/index.ts';
+import { coderContents, coderFromProto } from '../coders/index.ts';
 import type { ExternalExpansion, PCollectionNode, TransformNode } from '../pipeline/index.ts';
 import { pb, toBinary } from '../proto/index.ts';
 import { describeCoder, sameOnTheWire } from './coder-match.ts';
@@ -63,8 +63,14 @@ export class ExpansionMerger {
     this.pipeline.requirements = [...new Set([...this.pipeline.requirements, ...requirements])];
   }
 
-  /** Consumers of a PCollection that an expansion passed through get the original. */
+  /** What can be said once all expansions are here. */
   finish(): void {
+    this.resolveAliases();
+    shareCoders(this.components);
+  }
+
+  /** Consumers of a PCollection that an expansion passed through get the original. */
+  private resolveAliases(): void {
     if (this.aliases.size === 0) return;
     const resolve = (id: string): string => {
       const next = this.aliases.get(id);
@@ -117,6 +123,27 @@ export class ExpansionMerger {
     for (let n = 2; this.names.has(name); n++) name = `${base}_${n}`;
     this.names.add(name);
     return name;
+  }
+}
+
+/**
+ * Lets coders of equal content be one: Beam's runners take two ids for two coders, and refuse a
+ * grouping whose keys seem to change theirs. Payloads that name a coder keep the name they have.
+ */
+function shareCoders({ coders, pcollections, windowingStrategies }: pb.Components): void {
+  const contentOf = coderContents(coders, { schemaIds: true });
+  const first = new Map<string, string>();
+  for (const id of Object.keys(coders)) {
+    const content = contentOf(id);
+    if (!first.has(content)) first.set(content, id);
+  }
+  const shared = (id: string) => (id in coders ? first.get(contentOf(id))! : id);
+  for (const coder of Object.values(coders)) {
+    coder.componentCoderIds = coder.componentCoderIds.map(shared);
+  }
+  for (const message of Object.values(pcollections)) message.coderId = shared(message.coderId);
+  for (const message of Object.values(windowingStrategies)) {
+    message.windowCoderId = shared(message.windowCoderId);
   }
 }
 

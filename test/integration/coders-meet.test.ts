@@ -3,11 +3,12 @@
 // Starts the managed Python host.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { KVCoder, StrUtf8Coder, VarIntCoder } from '../../src/coders/index.ts';
 import { pythonTransform } from '../../src/external/index.ts';
-import type { PCollection, Root } from '../../src/pipeline/index.ts';
+import { P, type PCollection, type Root } from '../../src/pipeline/index.ts';
 import { createRunner, type Runner } from '../../src/runners/index.ts';
 import * as s from '../../src/schema/index.ts';
-import { create } from '../../src/transforms/index.ts';
+import { create, withCoder } from '../../src/transforms/index.ts';
 
 const runners: Record<string, Runner> = {
   node: createRunner({ runner: 'node', progress: false }),
@@ -99,6 +100,51 @@ const meetings: readonly Meeting[] = [
   },
 ];
 
+/** What is grouped inside a Python transform, made of `(pcoll, pairs, rows)`. */
+const groupings: readonly Meeting[] = [
+  {
+    name: 'a grouping of what nobody annotated',
+    source: steps('words | beam.Map(lambda s: (s, len(s))) | beam.GroupByKey()'),
+    expected: ["('ab', [2])"],
+  },
+  {
+    name: 'a CoGroupByKey of other types',
+    source: steps(`{
+        'a': words | 'A' >> beam.Map(lambda s: (s, len(s))).with_output_types(tuple[str, int]),
+        'b': words | 'B' >> beam.Map(lambda s: (s, s.upper())).with_output_types(tuple[str, str])}
+        | beam.CoGroupByKey()`),
+    expected: ["('ab', {'a': [2], 'b': ['AB']})"],
+  },
+  { name: 'GroupByKey', source: steps('pairs | beam.GroupByKey()'), expected: ["('k', [1, 1])"] },
+  {
+    name: 'GroupByKey of rows as keys',
+    source: steps('rows | beam.GroupByKey() | beam.Map(lambda kv: (kv[0].n, kv[1]))'),
+    expected: ["(1, ['x'])"],
+  },
+  { name: 'CombinePerKey', source: steps('pairs | beam.CombinePerKey(sum)'), expected: ["('k', 2)"] },
+  {
+    name: 'Count.PerKey',
+    source: steps('pairs | beam.combiners.Count.PerKey()'),
+    expected: ["('k', 2)"],
+  },
+  {
+    name: 'Top.PerKey',
+    source: steps('pairs | beam.combiners.Top.PerKey(1)'),
+    expected: ["('k', [1])"],
+  },
+];
+
+function steps(body: string): string {
+  return `
+def f(pcolls):
+    import apache_beam as beam
+    words, pairs, rows = pcolls['words'], pcolls['pairs'], pcolls['rows']
+    plain = lambda v: (tuple(map(plain, v)) if isinstance(v, tuple) else {k: plain(x) for k, x in v.items()}
+        if isinstance(v, dict) else list(v) if hasattr(v, '__iter__') and not isinstance(v, str) else v)
+    return (${body}) | 'Repr' >> beam.Map(lambda v: repr(plain(v))).with_output_types(str)
+`;
+}
+
 for (const [on, runner] of Object.entries(runners)) {
   describe(`on ${on}`, () => {
     test('what meets inside a Python transform is what it was', { timeout: 120_000 }, async () => {
@@ -117,6 +163,31 @@ for (const [on, runner] of Object.entries(runners)) {
       });
       for (const { name, expected } of meetings) {
         assert.deepEqual(out.get(name)!.sort(), expected, name);
+      }
+    });
+
+    test('what is grouped inside one keeps its keys', { timeout: 120_000 }, async () => {
+      const out = new Map<string, string[]>();
+      await runner.run((root: Root) => {
+        const words = root.apply(create(['ab'], { schema: s.string }));
+        const pairs = root
+          .apply(create([{ key: 'k', value: 1 }, { key: 'k', value: 1 }]))
+          .apply(withCoder(new KVCoder(new StrUtf8Coder(), new VarIntCoder())));
+        const rows = root
+          .apply(create([{ key: { n: 1 }, value: 'x' }]))
+          .apply(withCoder(new KVCoder(s.coderOf(s.row({ n: s.int64 })), new StrUtf8Coder())));
+        for (const { name, source } of groupings) {
+          const found: string[] = [];
+          out.set(name, found);
+          (
+            P({ words, pairs, rows }).apply(
+              pythonTransform('__callable__', [], { source }, { output: s.string }),
+            ) as PCollection<string>
+          ).map((text) => void found.push(text));
+        }
+      });
+      for (const { name, expected } of groupings) {
+        assert.deepEqual(out.get(name), expected, name);
       }
     });
   });
