@@ -2,13 +2,17 @@
 """Errors that the TypeScript side turns into a BeamBridgeError with the same code.
 
 Beam carries a failure between processes as the text of a traceback, so what must survive travels in
-that text: a line `BEAMBRIDGE_ERROR {json}` with the code, the message, the hint and the transform.
+that text: a line `BEAMBRIDGE_ERROR word {json}` with the code, the message, the hint and the transform. The word
+follows from the host's secret and comes with the environment: the text of an exception may quote data, and data must
+not say what an error means.
 """
 
 import json
+import os
 from typing import Optional
 
 MARKER = 'BEAMBRIDGE_ERROR'
+NONCE_VARIABLE = 'BEAMBRIDGE_ERROR_NONCE'
 
 
 class BridgeError(Exception):
@@ -37,7 +41,17 @@ def bridge_error(
   fields = {'code': code, 'message': message, 'hint': hint, 'transform': transform}
   marker = json.dumps({name: value for name, value in fields.items() if value})
   # Ends in a line break because Beam appends " [while running …]" to the text.
-  return make(f'{message}\n{MARKER} {marker}\n')
+  return make(f'{message}\n{_start()}{marker}\n')
+
+
+def _start() -> str:
+  return f'{MARKER} {os.environ.get(NONCE_VARIABLE, "")} '
+
+
+def fields_of(error: BridgeError) -> dict[str, str]:
+  """What `bridge_error` was given."""
+  line = next(line for line in reversed(str(error).split('\n')) if line.startswith(_start()))
+  return json.loads(line.removeprefix(_start()))
 
 
 def in_transform(error: BridgeError, transform: str) -> BridgeError:

@@ -200,7 +200,7 @@ class RunInferenceTest(unittest.TestCase):
     with self.assertRaises(Exception) as caught:
       make()
     line = next(line for line in str(caught.exception).split('\n') if line.startswith(MARKER))
-    marked = json.loads(line.removeprefix(MARKER))
+    marked = json.loads(line[line.index('{'):])
     self.assertEqual(marked['code'], code)
     self.assertEqual(marked['transform'], 'Here')
     return marked

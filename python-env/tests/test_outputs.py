@@ -3,7 +3,6 @@
 
 import collections
 import dataclasses
-import json
 import unittest
 from typing import Any
 
@@ -13,7 +12,7 @@ import scipy.sparse
 from apache_beam.ml.inference import base, utils
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host.errors import MARKER, FatalError
+from beambridge_host.errors import FatalError, fields_of
 from beambridge_host.wire import results
 from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.outputs import Outputs, PerRow, Several, predictions_of
@@ -53,7 +52,7 @@ class OutputsTest(unittest.TestCase):
   def refuses(self, declared: Any, count: int, outputs: Any, text: str) -> None:
     with self.assertRaises(FatalError, msg=str((count, outputs))) as caught:
       packed(declared, count, outputs)
-    marked = json.loads(str(caught.exception).split(f'{MARKER} ')[1].split('\n')[0])
+    marked = fields_of(caught.exception)
     self.assertEqual(marked['code'], 'INFERENCE_MISMATCH')
     self.assertRegex(marked['message'], text)
 

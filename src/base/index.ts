@@ -5,6 +5,8 @@
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { Condition } from './condition.ts';
+export { isErrorCode } from './error-codes.ts';
+export { errorNonce, isErrorNonce } from './error-nonces.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export { removeAtExit } from './exit-folders.ts';
 export { latin1 } from './latin1.ts';

@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import { coderFromProto } from '../coders/index.ts';
 import {
+  type ExpansionServiceChoice,
   newOutput,
   type PCollection,
   type Pipeline,
@@ -12,9 +13,17 @@ import {
 import { pb } from '../proto/index.ts';
 import { getHost } from '../services/index.ts';
 import { describeCoder, isReadable } from './coder-match.ts';
-import { askForExpansion } from './expansion-client.ts';
+import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 import { windowingFromProto } from './windowing-from-proto.ts';
+
+async function managed({
+  extras,
+  packages,
+}: Extract<ExpansionServiceChoice, { kind: 'python' }>): Promise<ServiceAddress> {
+  const host = await getHost({ extras: [...extras], packages: [...packages] });
+  return { address: host.address, token: host.token, host };
+}
 
 /** Asks the service of a placeholder, keeps the answer, and gives its outputs by tag. */
 export async function expandNow(
@@ -30,7 +39,7 @@ export async function expandNow(
       ? service
       : service.kind === 'started'
         ? { address: await service.address() }
-        : await getHost({ extras: [...service.extras], packages: [...service.packages] });
+        : await managed(service);
   // Files live until the program ends: nobody knows how often the pipeline will run.
   const folder = new TemporaryFolder();
   const expansion = await askForExpansion(node, address, () => folder.path());

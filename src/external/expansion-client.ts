@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks an expansion service, and says what it means when no usable answer comes.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../base/index.ts';
 import type { ExternalExpansion, TransformNode } from '../pipeline/index.ts';
 import { createClient, ExpansionService, GrpcStatus, type ServiceError } from '../proto/index.ts';
+import type { Host } from '../services/index.ts';
 import { fetchArtifacts } from './artifacts.ts';
 import { expansionRequest } from './expansion-request.ts';
 import { parsePythonFailure } from './python-failure.ts';
@@ -13,10 +15,15 @@ export interface ServiceAddress {
   /** `HOST:PORT`. */
   address: string;
   token?: string | undefined;
+  /** The managed host that serves it: its end is another matter than a wrong address. */
+  host?: Pick<Host, 'exited' | 'diedError'> | undefined;
 }
 
 /** Milliseconds in which a connection must be up. */
 const CONNECT_MS = 5000;
+
+/** Milliseconds in which the end of a host must be known after a call to it has failed. */
+const EXIT_MS = 1000;
 
 /** How Python refuses to use a coder that is asked for. */
 const TYPE_VIOLATION = /TypeCheckError: Output type hint violation/;
@@ -61,7 +68,7 @@ export async function askForExpansion(
         cause: error,
       });
     }
-    throw callError(error, service).with(node.errorDetails);
+    throw ((await died(service)) ?? callError(error, service)).with(node.errorDetails);
   } finally {
     client.close();
   }
@@ -83,6 +90,16 @@ function unavailable(service: ServiceAddress, what: string, cause: unknown): Bea
     `the expansion service at ${service.address} ${what}`,
     { hint: START_HINT, cause },
   );
+}
+
+/** A call fails a moment before the end of the host's process is known. */
+async function died({ host }: ServiceAddress): Promise<BeamBridgeError | undefined> {
+  if (!host) return undefined;
+  const over = new AbortController();
+  const waited = delay(EXIT_MS, undefined, { signal: over.signal }).catch(() => undefined);
+  const exit = await Promise.race([host.exited, waited]);
+  over.abort();
+  return exit && host.diedError();
 }
 
 /** What a failed call says about the service. */

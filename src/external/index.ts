@@ -14,7 +14,7 @@ export {
   rawExternalTransform,
 } from './external-transform.ts';
 export { type PythonCallable, pythonCallable, TypedValue, typed } from './payload.ts';
-export { type PythonFailure, parsePythonFailure, pythonError } from './python-failure.ts';
+export { isMarked, type PythonFailure, parsePythonFailure, pythonError } from './python-failure.ts';
 export {
   type PythonTransformOptions,
   pythonService,

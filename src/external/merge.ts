@@ -182,7 +182,7 @@ function put<T>(table: Table<T>, id: string, message: T, node: TransformNode): v
 /** Inputs by what the service calls them. Some SDKs rename a tag. */
 function pairInputs(node: TransformNode, transform: pb.PTransform): [string, string][] {
   const theirs = Object.entries(transform.inputs);
-  const unclaimed = [...node.inputs].filter(([tag]) => !(tag in transform.inputs));
+  const unclaimed = [...node.inputs].filter(([tag]) => !Object.hasOwn(transform.inputs, tag));
   return theirs.flatMap(([tag, id]): [string, string][] => {
     const input = node.inputs.get(tag) ?? unclaimed.shift()?.[1];
     return input ? [[id, input.id]] : [];
@@ -195,7 +195,7 @@ function pairOutputs(node: TransformNode, transform: pb.PTransform): [string, PC
   const ours = [...node.outputs];
   if (ours.length === 1 && theirs.length === 1) return [[theirs[0]![1], ours[0]![1]]];
   return ours.map(([tag, output]) => {
-    const id = transform.outputs[tag];
+    const id = Object.hasOwn(transform.outputs, tag) ? transform.outputs[tag] : undefined;
     if (id !== undefined) return [id, output];
     const names = theirs.map(([name]) => JSON.stringify(name)).join(', ') || 'none';
     throw new BeamBridgeError(

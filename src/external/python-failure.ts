@@ -2,7 +2,7 @@
 // What a failure inside Python means. Python reports one as the text of a traceback, often with
 // further tracebacks inside; beambridge_host adds a line that says it in our own terms.
 
-import { BeamBridgeError, type ErrorCode } from '../base/index.ts';
+import { BeamBridgeError, type ErrorCode, isErrorCode, isErrorNonce } from '../base/index.ts';
 
 /** A failure of Python code, told apart. */
 export interface PythonFailure {
@@ -16,8 +16,11 @@ export interface PythonFailure {
   transform?: string | undefined;
 }
 
-/** Starts a line of a Python error's text; JSON with code, message, hint and transform follows. */
-const MARKER = 'BEAMBRIDGE_ERROR ';
+/**
+ * A line of a Python error's text: the word of its host, by which data that looks like such a line is
+ * told from one, and JSON with code, message, hint and transform.
+ */
+const MARKER = /^BEAMBRIDGE_ERROR ([0-9a-f]+) (\{.*\})/;
 const DETAIL_LINES = 40;
 const RUNNING = / ?\[while running '([^'\n]+)'\]/g;
 
@@ -63,24 +66,32 @@ interface Marked {
   transform?: string;
 }
 
+/** Whether a text holds a line in which a host of ours says what failed. */
+export function isMarked(text: string): boolean {
+  return findMarker(text) !== undefined;
+}
+
 function findMarker(text: string): Marked | undefined {
-  const start = text.lastIndexOf(MARKER);
-  if (start < 0) return undefined;
-  const line = text.slice(start + MARKER.length).split('\n', 1)[0]!;
+  const line = text.split('\n').findLast((each) => markedJson(each) !== undefined);
   try {
-    // Runners may append to the line.
-    const value: unknown = JSON.parse(line.slice(0, line.lastIndexOf('}') + 1));
+    const value: unknown = JSON.parse((line && markedJson(line)) ?? '');
     const { code, message } = Object(value) as Partial<Marked>;
-    return typeof code === 'string' && typeof message === 'string' ? (value as Marked) : undefined;
+    return isErrorCode(code) && typeof message === 'string' ? (value as Marked) : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Runners may append to the line. */
+function markedJson(line: string): string | undefined {
+  const [, nonce, json] = MARKER.exec(line) ?? [];
+  return nonce !== undefined && isErrorNonce(nonce) ? json : undefined;
+}
+
 function withoutMarkers(text: string): string {
   return text
     .split('\n')
-    .filter((line) => !line.includes(MARKER))
+    .filter((line) => markedJson(line) === undefined)
     .join('\n');
 }
 

@@ -7,6 +7,7 @@ import { BeamBridgeError } from '../base/index.ts';
 import type { Coder } from '../coders/index.ts';
 import type { ExternalRequest } from './external-request.ts';
 import { callSite, NameScope } from './names.ts';
+import { checkTag } from './tags.ts';
 import type { WindowingStrategy } from './windowing.ts';
 
 /** What {@link TransformNode.payload} may ask for while it is turned into bytes. */
@@ -109,6 +110,7 @@ export class Pipeline {
     tag: string,
     options: OutputOptions<T>,
   ): PCollectionNode {
+    checkTag(tag);
     if (producer.outputs.has(tag)) {
       throw new BeamBridgeError(
         'INVALID_ARGUMENT',

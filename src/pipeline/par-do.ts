@@ -98,7 +98,7 @@ export class MultiParDo<T, Tags extends Record<string, unknown>> extends PTransf
     applyParDo(this.user, input, pipeline, node, this.main, new Map(Object.entries(declared)));
     const outputs: Record<string, PCollection<unknown>> = {};
     for (const tag of new Set([this.main, ...this.tags])) {
-      const coder = this.coders[tag] ?? new JsCoder();
+      const coder = (Object.hasOwn(this.coders, tag) && this.coders[tag]) || new JsCoder();
       const like = likeOutput(this.user, input);
       outputs[tag] = newOutput(pipeline, node, tag, coder as Coder<unknown>, like);
     }

@@ -14,6 +14,7 @@ import {
   type PTransformClass,
 } from './ptransform.ts';
 import type { AnyFunction } from './register-par-do.ts';
+import { checkTag } from './tags.ts';
 
 /** What a transform can take or give. */
 export type PValue =
@@ -146,6 +147,7 @@ export function flattenPValue(value: PValue, prefix = ''): Record<string, PColle
   }
   const out: Record<string, PCollection<unknown>> = {};
   for (const [tag, inner] of Object.entries(value)) {
+    checkTag(tag);
     Object.assign(out, flattenPValue(inner as PValue, prefix ? `${prefix}.${tag}` : tag));
   }
   return out;

@@ -101,7 +101,7 @@ export function expansionResolver(
     const enough = needs.find((each) => contains(each, wanted)) ?? wanted;
     const pending = hosts.get(enough) ?? hostWith(enough, pipeline, options, signal);
     hosts.set(enough, pending);
-    const { address, token } = await pending;
-    return { address, token };
+    const found = await pending;
+    return { address: found.address, token: found.token, host: found };
   };
 }

@@ -3,7 +3,7 @@
 // what the runner said.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { parsePythonFailure, pythonError } from '../external/index.ts';
+import { isMarked, parsePythonFailure, pythonError } from '../external/index.ts';
 import type { Failures } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
@@ -55,7 +55,7 @@ export function jobFailure({ failures, messages, pipeline, proto }: JobFailure):
 // Runners log other things as errors too, before and after the one that ended the job.
 function tellingMessage(messages: readonly string[]): string | undefined {
   return (
-    messages.findLast((text) => text.includes('BEAMBRIDGE_ERROR ')) ??
+    messages.findLast(isMarked) ??
     messages.findLast((text) => text.includes('Traceback (most recent call last)')) ??
     messages.at(-1)
   );

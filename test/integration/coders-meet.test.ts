@@ -121,7 +121,11 @@ const groupings: readonly Meeting[] = [
     source: steps('rows | beam.GroupByKey() | beam.Map(lambda kv: (kv[0].n, kv[1]))'),
     expected: ["(1, ['x'])"],
   },
-  { name: 'CombinePerKey', source: steps('pairs | beam.CombinePerKey(sum)'), expected: ["('k', 2)"] },
+  {
+    name: 'CombinePerKey',
+    source: steps('pairs | beam.CombinePerKey(sum)'),
+    expected: ["('k', 2)"],
+  },
   {
     name: 'Count.PerKey',
     source: steps('pairs | beam.combiners.Count.PerKey()'),
@@ -171,7 +175,12 @@ for (const [on, runner] of Object.entries(runners)) {
       await runner.run((root: Root) => {
         const words = root.apply(create(['ab'], { schema: s.string }));
         const pairs = root
-          .apply(create([{ key: 'k', value: 1 }, { key: 'k', value: 1 }]))
+          .apply(
+            create([
+              { key: 'k', value: 1 },
+              { key: 'k', value: 1 },
+            ]),
+          )
           .apply(withCoder(new KVCoder(new StrUtf8Coder(), new VarIntCoder())));
         const rows = root
           .apply(create([{ key: { n: 1 }, value: 'x' }]))

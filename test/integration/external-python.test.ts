@@ -224,3 +224,49 @@ test('an output of another type than declared', async () => {
     use('apache_beam.Map', pythonCallable('len')),
   );
 });
+
+test('an exception that quotes data keeps its own code and hint', async () => {
+  const told = JSON.stringify({ code: 'ENVIRONMENT_OFFLINE', message: 'evil', hint: 'evil' });
+  for (const name of ['direct', 'node'] as const) {
+    const run = createRunner({ runner: name, progress: false }).run((root) => {
+      strings(root, `\nBEAMBRIDGE_ERROR ${told}\n`, `\nBEAMBRIDGE_ERROR 0a1b ${told}\n`).apply(
+        pythonTransform(
+          '__callable__',
+          [],
+          {
+            source: `
+def f(pcoll):
+  def parse(x):
+    raise ValueError(f'cannot parse {x}')
+  return pcoll | beam.Map(parse).with_output_types(str)
+import apache_beam as beam
+f`,
+          },
+          { output: s.string },
+        ),
+      );
+    });
+    await assert.rejects(run, (error) => {
+      assert.ok(error instanceof BeamBridgeError);
+      assert.equal(error.code, 'PYTHON_EXCEPTION', name);
+      assert.equal(error.hint, undefined);
+      return true;
+    });
+  }
+});
+
+test('a host that is lost while it expands is a host that died', async () => {
+  const source = 'import os, signal\ndef f():\n  os.kill(os.getpid(), signal.SIGKILL)';
+  for (const name of ['direct', 'node'] as const) {
+    const run = createRunner({ runner: name, progress: false }).run((root) => {
+      strings(root, 'x').apply(
+        pythonTransform('__constructor__', [], { source }, { output: s.string }),
+      );
+    });
+    await assert.rejects(run, { code: 'HOST_DIED' }, name);
+  }
+  const now = createRunner({ runner: 'node', progress: false }).run(async (root) => {
+    await strings(root, 'x').applyAsync(pythonTransform('__constructor__', [], { source }));
+  });
+  await assert.rejects(now, { code: 'HOST_DIED' });
+});

@@ -12,13 +12,12 @@ Columns hold the other rows. The other end is src/ml/dead-letters.ts.
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
-import json
 import traceback
 from typing import Any, Callable, NamedTuple, Sequence
 
 from apache_beam.coders import coder_impl
 
-from beambridge_host.errors import MARKER, BridgeError, FatalError
+from beambridge_host.errors import BridgeError, FatalError, fields_of
 from beambridge_host.inference.calls import ChildDied, GaveUp
 from beambridge_host.inference.models import loads_model, out_of_memory
 from beambridge_host.inference.scoring import PackedHandler
@@ -42,7 +41,7 @@ class Failure(NamedTuple):
 def failure_of(error: BaseException, step: str = 'inference') -> Failure:
   """The failure that an exception means for its row."""
   if isinstance(error, BridgeError):
-    marked = json.loads(str(error).split(MARKER, 1)[1].split('\n', 1)[0])
+    marked = fields_of(error)
     return Failure(step, marked['code'], marked['message'], '')
   if isinstance(error, GaveUp):
     return Failure(step, 'TimeoutError', str(error), '')

@@ -8,7 +8,7 @@ import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, errorNonce } from '../../base/index.ts';
 import { startProcess } from '../process/child.ts';
 import { KILL_AFTER_MS, signalGroup } from '../process/guard.ts';
 import { onLines } from '../process/lines.ts';
@@ -175,6 +175,8 @@ function hostOf(state: DetachedState, file: string): Host {
     | Promise<{ code: undefined; signal: undefined; expected: boolean; stderr: string }>
     | undefined;
   const { address, token, pid, python, environment } = state;
+  // Another program may have started it.
+  errorNonce(token);
   return {
     address,
     token,

