@@ -15,6 +15,7 @@ export {
 export { type ContentOptions, coderContents } from './content.ts';
 export { describeValue } from './describe.ts';
 export { exactMillis, InstantCoder, readInstant, writeInstant } from './instant.ts';
+export { instantOf, numberOf } from './instant-of.ts';
 export {
   IterableCoder,
   type IterableOptions,

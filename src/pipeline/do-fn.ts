@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The user's functions on elements, as ParDos take them, and what those may output.
 
-import type { Instant, WindowedValue } from '../coders/index.ts';
+import { type Instant, instantOf, type WindowedValue } from '../coders/index.ts';
 import type { TimerFiring } from './timers.ts';
 
 type Awaitable<T> = T | PromiseLike<T>;
@@ -81,10 +81,20 @@ export class TaggedOutput<T> {
 /** A value with a timestamp of its own, in milliseconds since the epoch. */
 export class TimestampedValue<T> {
   declare readonly [TIMESTAMPED]: T;
+  readonly timestamp: Instant;
+
+  /**
+   * @param timestamp - a fraction of a millisecond is cut off
+   * @throws `INVALID_ARGUMENT` for what is no time
+   */
   constructor(
     readonly value: T,
-    readonly timestamp: Instant,
-  ) {}
+    timestamp: Instant,
+  ) {
+    this.timestamp = Number.isSafeInteger(timestamp)
+      ? timestamp
+      : instantOf(timestamp, 'the timestamp of an output');
+  }
 }
 
 /** Outputs `value` to the output `tag` of a ParDo {@link ParDo.withOutputs | with outputs}. */
@@ -92,7 +102,12 @@ export function tagged<T>(tag: string, value: T | TimestampedValue<T>): TaggedOu
   return new TaggedOutput(tag, value);
 }
 
-/** Outputs `value` with a timestamp (milliseconds since the epoch) other than its input's. */
+/**
+ * Outputs `value` with a timestamp (milliseconds since the epoch) other than its input's. A fraction
+ * of a millisecond is cut off.
+ *
+ * @throws `INVALID_ARGUMENT` for what is no time, such as the NaN of a date that does not parse
+ */
 export function timestamped<T>(value: T, timestamp: Instant): TimestampedValue<T> {
   return new TimestampedValue(value, timestamp);
 }

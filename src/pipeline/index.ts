@@ -138,5 +138,6 @@ export {
   type TimestampCombiner,
   type WindowFn,
   type WindowingStrategy,
+  windowExpiry,
   windowingStrategy,
 } from './windowing.ts';

@@ -2,7 +2,7 @@
 // Timers of a DoFn, for each key and window, as parameters of its context.
 
 import { BeamBridgeError } from '../base/index.ts';
-import type { Instant } from '../coders/index.ts';
+import { describeValue, type Instant, instantOf, numberOf } from '../coders/index.ts';
 import { ParDoParam, undeclared } from './params.ts';
 
 /** Whether a timer waits for the watermark or for the clock. */
@@ -12,7 +12,7 @@ export type TimeDomain = 'eventTime' | 'processingTime';
 export interface TimerRequest {
   readonly tag: string;
   /** Undefined to take back what was asked for. */
-  readonly fireTimestamp: Instant | undefined;
+  readonly fire: { readonly at: Instant } | { readonly after: number } | undefined;
   readonly outputTimestamp: Instant | undefined;
 }
 
@@ -47,28 +47,69 @@ export class TimerParam extends ParDoParam {
   }
 
   /**
-   * Calls `onTimer` at this time; a later call replaces it.
+   * The time that the timer goes by. In processing time the pipeline's clock, which is a test stream's
+   * where there is one: use it in place of `Date.now()`. In event time the timestamp of the element, or
+   * the time of the event-time timer that fires.
+   */
+  now(): Instant {
+    if (this.timerId === '') throw undeclared('a timer');
+    return this.provider.lookup(this) as Instant;
+  }
+
+  /**
+   * Calls `onTimer` at this time; a later call replaces it. A fraction of a millisecond is cut off.
+   *
+   * An event-time timer fires when the watermark reaches its time. A processing-time timer fires when
+   * the clock does or when its window is over, whichever is first: in a batch windows are over at the
+   * end of the input. Set in a window that is over, as by `onTimer`, it is ignored.
    *
    * @param timestamp - milliseconds since 1970
-   * @throws `INVALID_ARGUMENT` when it is no number
+   * @throws `INVALID_ARGUMENT` when it is no time, and for an event-time timer or an output timestamp
+   *   when its window is over by then: after `window.maxTimestamp()` and the allowed lateness
    */
-  set(timestamp: Instant, { tag = '', outputTimestamp }: SetTimerOptions = {}): void {
-    for (const given of [timestamp, outputTimestamp ?? 0]) {
-      if (typeof given === 'number' && Number.isFinite(given)) continue;
-      throw new BeamBridgeError('INVALID_ARGUMENT', `a timer was set to ${String(given)}`, {
-        hint: 'A timestamp is a number of milliseconds since 1970: use date.getTime() for a Date.',
-      });
+  set(timestamp: Instant, options?: SetTimerOptions): void {
+    this.request({ at: instantOf(timestamp, 'the time of a timer') }, options);
+  }
+
+  /**
+   * Calls `onTimer` so long after {@link now}. In event time that is no later than the end of the
+   * window and its allowed lateness. A later call replaces it.
+   *
+   * @param millis - 0 or more
+   * @throws `INVALID_ARGUMENT` when it is no duration
+   *
+   * @example
+   * ```ts
+   * due.setRelative(30_000);
+   * ```
+   */
+  setRelative(millis: number, options?: SetTimerOptions): void {
+    const given = numberOf(millis);
+    if (typeof given !== 'number' || !Number.isFinite(given) || given < 0) {
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        `a timer was set ${describeValue(millis)} milliseconds ahead`,
+        { hint: 'Give a duration in milliseconds, 0 or more; set(time) takes a time.' },
+      );
     }
-    this.request({ tag, fireTimestamp: Math.floor(timestamp), outputTimestamp });
+    this.request({ after: Math.floor(given) }, options);
   }
 
   /** Takes back what was set. */
   clear(tag = ''): void {
-    this.request({ tag, fireTimestamp: undefined, outputTimestamp: undefined });
+    this.request(undefined, { tag });
   }
 
-  private request(request: TimerRequest): void {
+  private request(
+    fire: TimerRequest['fire'],
+    { tag = '', outputTimestamp }: SetTimerOptions = {},
+  ): void {
     if (this.timerId === '') throw undeclared('a timer');
+    const output =
+      outputTimestamp === undefined
+        ? undefined
+        : instantOf(outputTimestamp, 'the output timestamp of a timer');
+    const request: TimerRequest = { tag, fire, outputTimestamp: output };
     this.provider.update(this, request);
   }
 }
@@ -98,6 +139,14 @@ export function eventTimeTimer(): TimerParam {
 /**
  * A timer that fires when the clock reaches its time, to put into a DoFn's context; a family of timers
  * by tag, as {@link eventTimeTimer} is.
+ *
+ * @example
+ * ```ts
+ * const doFn: DoFn<KV<string, Order>, string, { poll: TimerParam }> = {
+ *   process: (_, { poll }) => poll.setRelative(10_000),
+ *   onTimer: ({ key }) => [`look at ${key}`],
+ * };
+ * ```
  */
 export function processingTimeTimer(): TimerParam {
   return new TimerParam('processingTime');

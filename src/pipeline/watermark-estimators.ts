@@ -2,7 +2,7 @@
 // How far in event time a splittable DoFn is: below its watermark it outputs nothing more.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { type Instant, MIN_TIMESTAMP } from '../coders/index.ts';
+import { type Instant, instantOf, MIN_TIMESTAMP } from '../coders/index.ts';
 
 /**
  * Says below which timestamp one element and restriction outputs nothing more. It may only go up.
@@ -32,9 +32,13 @@ export class ManualWatermarkEstimator implements WatermarkEstimator<Instant> {
     this.watermark = state ?? MIN_TIMESTAMP;
   }
 
-  /** @throws BeamBridgeError `USER_CODE_FAILED` when the watermark would go backwards */
-  setWatermark(watermark: Instant): void {
-    if (!(watermark >= this.watermark)) {
+  /**
+   * @throws BeamBridgeError `USER_CODE_FAILED` when the watermark would go backwards,
+   *   `INVALID_ARGUMENT` when it is no time
+   */
+  setWatermark(given: Instant): void {
+    const watermark = instantOf(given, 'a watermark');
+    if (watermark < this.watermark) {
       throw new BeamBridgeError(
         'USER_CODE_FAILED',
         `the watermark cannot go from ${this.watermark} back to ${watermark}`,

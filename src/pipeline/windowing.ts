@@ -2,7 +2,7 @@
 // How a PCollection's elements are grouped in event time. Beam calls the whole of it a windowing
 // strategy: https://beam.apache.org/documentation/programming-guide/#windowing
 
-import type { Coder, Instant, Window } from '../coders/index.ts';
+import { type Coder, END_OF_GLOBAL_WINDOW, type Instant, type Window } from '../coders/index.ts';
 import type { MessageInitShape, pb } from '../proto/index.ts';
 
 /** Assigns elements to windows by their timestamps. */
@@ -64,4 +64,17 @@ export function windowingStrategy(
     onTimeBehavior: 'fireAlways',
     ...options,
   };
+}
+
+/**
+ * The last watermark at which a window still counts: its last instant and the allowed lateness. No
+ * lateness outlasts the global window.
+ *
+ * @param allowedLateness - in milliseconds
+ */
+export function windowExpiry(window: Window, allowedLateness: number): Instant {
+  const last = window.maxTimestamp();
+  return last >= END_OF_GLOBAL_WINDOW
+    ? last
+    : Math.min(last + allowedLateness, END_OF_GLOBAL_WINDOW);
 }

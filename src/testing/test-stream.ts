@@ -10,6 +10,7 @@ import {
   encodeValue,
   exactMillis,
   type Instant,
+  instantOf,
   JsCoder,
   MAX_TIMESTAMP,
   MIN_TIMESTAMP,
@@ -93,18 +94,12 @@ export class TestStream<T> extends PTransformClass<Root, PCollection<T>> {
   /**
    * Says that nothing earlier is expected from here on.
    *
-   * @param watermark - milliseconds since 1970
-   * @throws `INVALID_ARGUMENT` when it would go backwards
+   * @param to - milliseconds since 1970; a fraction is cut off
+   * @throws `INVALID_ARGUMENT` when it would go backwards, or is no time
    */
-  advanceWatermarkTo(watermark: Instant): TestStream<T> {
+  advanceWatermarkTo(to: Instant): TestStream<T> {
     const before = this.script.watermark;
-    if (typeof watermark !== 'number' || Number.isNaN(watermark)) {
-      throw new BeamBridgeError(
-        'INVALID_ARGUMENT',
-        `a watermark was advanced to ${describeValue(watermark)}`,
-        { hint: 'Give milliseconds since 1970: date.getTime() for a Date.' },
-      );
-    }
+    const watermark = instantOf(to, 'the watermark of a test stream');
     if (watermark < before) {
       throw new BeamBridgeError(
         'INVALID_ARGUMENT',

@@ -2,7 +2,7 @@
 // Anything that `for await` reads, as a source.
 
 import { BeamBridgeError, nap } from '../base/index.ts';
-import { type Coder, describeValue, type Instant, JsCoder } from '../coders/index.ts';
+import { type Coder, describeValue, type Instant, instantOf, JsCoder } from '../coders/index.ts';
 import {
   GrowableOffsetRangeTracker,
   ManualWatermarkEstimator,
@@ -27,7 +27,10 @@ export type AsyncSource<T> = AsyncIterable<T> | ((signal: AbortSignal) => AsyncI
 
 /** Options of {@link fromAsyncIterable}. */
 export interface AsyncIterableOptions<T> {
-  /** An element's time, in milliseconds since 1970. @default when it was read */
+  /**
+   * An element's time, in milliseconds since 1970; a fraction of a millisecond is cut off.
+   * @default when it was read
+   */
   timestamp?: (element: T) => Instant;
   /**
    * With `timestamp`: by how many milliseconds an element may be older than the newest before it
@@ -210,7 +213,7 @@ class ReadIterable<T>
   private timed(element: T, watermark: ManualWatermarkEstimator) {
     const { timestamp, maxDelay = 0 } = this.options;
     if (!timestamp) return timestamped(element, Date.now());
-    const at = timestamp(element);
+    const at = instantOf(timestamp(element), 'the timestamp of an element');
     raise(watermark, at - maxDelay);
     return timestamped(element, at);
   }

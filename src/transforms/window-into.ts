@@ -2,7 +2,7 @@
 // Puts elements into windows, and gives them the timestamps that decide which.
 
 import { BeamBridgeError } from '../base/index.ts';
-import type { Instant, Window } from '../coders/index.ts';
+import { type Instant, instantOf, type Window } from '../coders/index.ts';
 import {
   extractName,
   FUNCTION_URNS,
@@ -138,10 +138,11 @@ function checkWindowFn<W extends Window>(windowFn: WindowFn<W>): void {
 }
 
 /**
- * Gives each element the timestamp that `fn` returns for it, in milliseconds since 1970. `fn` may be
- * async, and gets the element's timestamp so far as its second argument.
+ * Gives each element the timestamp that `fn` returns for it, in milliseconds since 1970; a fraction of
+ * a millisecond is cut off. `fn` may be async, and gets the element's timestamp so far as its second
+ * argument.
  *
- * @throws `INVALID_ARGUMENT` when `fn` is no function, and at run time when it returns no number
+ * @throws `INVALID_ARGUMENT` when `fn` is no function, and at run time when it returns no time
  *
  * @example
  * ```ts
@@ -157,14 +158,9 @@ export function assignTimestamps<T>(
     });
   }
   const name = labelled('assignTimestamps', fn);
-  const stamp = (element: T, at: unknown) => {
-    if (typeof at === 'number' && Number.isFinite(at)) {
-      return [new TimestampedValue(element, Math.floor(at))];
-    }
-    throw new BeamBridgeError('INVALID_ARGUMENT', `${name} returned ${String(at)}`, {
-      hint: 'A timestamp is a number of milliseconds since 1970: use date.getTime() for a Date.',
-    });
-  };
+  const stamp = (element: T, at: unknown) => [
+    new TimestampedValue(element, instantOf(at, `the timestamp that ${name} returned`)),
+  ];
   const step = doFnStep<T, T, { now: ReturnType<typeof timestampParam> }>(
     'assign',
     {

@@ -103,6 +103,12 @@ function stateAndTimers(
   const input = mainInputs(transform)[0] ?? '';
   return {
     states: new UserStates(id, view.kvCoder(input).key, view.windowCoder(input), scope),
-    timers: new UserTimers(id, [...fn.timers.keys()], fn.timerCoder, scope),
+    timers: new UserTimers(
+      id,
+      fn.timers,
+      fn.timerCoder,
+      scope,
+      Number(view.windowing(input).allowedLateness),
+    ),
   };
 }

@@ -76,6 +76,7 @@ export class BoundContext implements ParamProvider {
     if (param instanceof WindowParam) return element.windows[0];
     if (param instanceof PaneInfoParam) return element.pane;
     if (param instanceof StateParam && this.states) return this.states.cell(param, element);
+    if (param instanceof TimerParam && this.timers) return this.timers.now(param, element);
     if (param instanceof SideInputParam && this.sideInputs) return this.sideInputs.value(param);
     throw this.unknown(param);
   }

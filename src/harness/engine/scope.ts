@@ -2,6 +2,7 @@
 // What the operators of one plan share while a bundle runs through them.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import type { Instant } from '../../coders/index.ts';
 import type { BundleIO, BundleState, MaybePromise, Residual } from './types.ts';
 
 /** Called once the runner has stored a bundle's results for good. */
@@ -34,6 +35,11 @@ export class BundleScope {
 
   get state(): BundleState {
     return this.io.state;
+  }
+
+  /** Processing time. */
+  now(): Instant {
+    return this.io.now?.() ?? Date.now();
   }
 }
 

@@ -118,6 +118,8 @@ export interface BundleIO {
   readonly input: BundleInput;
   readonly output: BundleOutput;
   readonly state: BundleState;
+  /** Processing time, as the pipeline has it. @default the clock's */
+  now?(): Instant;
 }
 
 /** A wish to give part of a bundle's input back, for one data source. */

@@ -3,13 +3,27 @@
 // fired come in.
 
 import { BeamBridgeError, ByteReader, ByteWriter } from '../../base/index.ts';
-import type { Coder, KV, Timer, WindowedValue } from '../../coders/index.ts';
-import type { TimerParam, TimerRequest } from '../../pipeline/index.ts';
+import {
+  type Coder,
+  type Instant,
+  type KV,
+  MAX_TIMESTAMP,
+  type Timer,
+  type Window,
+  type WindowedValue,
+} from '../../coders/index.ts';
+import { type TimerParam, type TimerRequest, windowExpiry } from '../../pipeline/index.ts';
 import type { BundleScope } from './scope.ts';
 
 interface Family {
   readonly coder: Coder<Timer<unknown>>;
   readonly out: ByteWriter;
+}
+
+/** An element, or what stands for one while a timer fires. */
+export interface TimedElement extends WindowedValue<unknown> {
+  /** When the event-time timer that fires was to fire. */
+  readonly firedAt?: Instant | undefined;
 }
 
 /** Timers of one operator by family: a family is one timer of the context. */
@@ -18,11 +32,13 @@ export class UserTimers {
 
   constructor(
     private readonly transformId: string,
-    families: readonly string[],
+    private readonly timers: ReadonlyMap<string, TimerParam>,
     coder: Coder<Timer<unknown>> | undefined,
     private readonly scope: BundleScope,
+    /** Of the windows, in milliseconds. */
+    private readonly allowedLateness: number,
   ) {
-    for (const id of coder ? families : []) {
+    for (const id of coder ? timers.keys() : []) {
       this.families.set(id, { coder: coder!, out: new ByteWriter() });
     }
   }
@@ -31,12 +47,21 @@ export class UserTimers {
     for (const { out } of this.families.values()) out.reset();
   }
 
-  /** Sets or clears a timer for the key and window of an element. */
-  request(
-    { timerId, timeDomain }: TimerParam,
-    { tag, fireTimestamp, outputTimestamp }: TimerRequest,
-    element: WindowedValue<unknown>,
-  ): void {
+  /** The time that a timer goes by. */
+  now({ timeDomain }: TimerParam, element: TimedElement): Instant {
+    return timeDomain === 'processingTime'
+      ? this.scope.now()
+      : (element.firedAt ?? element.timestamp);
+  }
+
+  /**
+   * Sets or clears a timer for the key and window of an element.
+   *
+   * @throws `INVALID_ARGUMENT` for what comes after the window is over
+   */
+  request(param: TimerParam, request: TimerRequest, element: TimedElement): void {
+    const { timerId, timeDomain } = param;
+    const { tag, fire, outputTimestamp } = request;
     const { coder, out } = this.family(timerId);
     const { pane, timestamp } = element;
     const base = {
@@ -44,13 +69,33 @@ export class UserTimers {
       dynamicTimerTag: tag,
       windows: element.windows,
     };
-    if (fireTimestamp === undefined) {
+    if (!fire) {
       coder.encode({ ...base, clearBit: true }, out, true);
       return;
     }
-    const usual = timeDomain === 'eventTime' ? fireTimestamp : timestamp;
+    const window = element.windows[0]!;
+    const expiry = windowExpiry(window, this.allowedLateness);
+    const inEventTime = timeDomain === 'eventTime';
+    if ('at' in fire && inEventTime) this.check(`timer ${timerId}`, fire.at, expiry, window);
+    if (outputTimestamp !== undefined) {
+      this.check(`the output timestamp of timer ${timerId}`, outputTimestamp, expiry, window);
+    }
+    const wanted = 'at' in fire ? fire.at : this.now(param, element) + fire.after;
+    const fireTimestamp = Math.min(wanted, inEventTime ? expiry : MAX_TIMESTAMP);
+    const usual = inEventTime ? fireTimestamp : timestamp;
     const holdTimestamp = outputTimestamp ?? usual;
     coder.encode({ ...base, clearBit: false, fireTimestamp, holdTimestamp, pane }, out, true);
+  }
+
+  private check(what: string, time: Instant, expiry: Instant, window: Window): void {
+    if (time <= expiry) return;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `${what} was set to ${time}, when its window ${String(window)} is over: that is so after ${expiry}`,
+      {
+        hint: 'A window and its state end with its last instant, window.maxTimestamp(), and the allowed lateness. Set it to that at most, or with setRelative(…), or use the global window.',
+      },
+    );
   }
 
   /** Timers that fired, in the bytes that the runner sent. */
@@ -60,6 +105,11 @@ export class UserTimers {
     const timers: Timer<unknown>[] = [];
     while (!input.done) timers.push(coder.decode(input, true));
     return timers;
+  }
+
+  /** Whether the timer waits for the watermark. */
+  isEventTime(timerId: string): boolean {
+    return this.timers.get(timerId)?.timeDomain === 'eventTime';
   }
 
   private family(timerId: string): Family {

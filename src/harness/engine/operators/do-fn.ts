@@ -2,8 +2,8 @@
 // A DoFn with the calls around its elements.
 
 import { BeamBridgeError } from '../../../base/index.ts';
-import type { WindowedValue } from '../../../coders/index.ts';
 import { TaggedOutput } from '../../../pipeline/index.ts';
+import { instantOf, type WindowedValue } from '../../../coders/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import type { MaybePromise } from '../types.ts';
 import { FlatMapOperator } from './flat-map.ts';
@@ -55,12 +55,19 @@ export class DoFnOperator extends FlatMapOperator {
       typeof given === 'object' &&
       given !== null &&
       'value' in given &&
-      typeof given.timestamp === 'number' &&
+      given.timestamp !== undefined &&
       Array.isArray(given.windows) &&
       given.windows.length > 0 &&
       given.pane
     ) {
-      return given as WindowedValue<unknown>;
+      const { timestamp } = given;
+      if (Number.isSafeInteger(timestamp)) return given as WindowedValue<unknown>;
+      try {
+        const whole = instantOf(timestamp, 'the timestamp of an output of finishBundle');
+        return { ...(given as WindowedValue<unknown>), timestamp: whole };
+      } catch (error) {
+        throw this.failed(error);
+      }
     }
     throw new BeamBridgeError(
       'USER_CODE_FAILED',

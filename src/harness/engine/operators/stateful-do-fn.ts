@@ -2,10 +2,10 @@
 // A DoFn with state or timers: timers that fired are calls besides those for elements, and at the
 // end of a bundle changes go back to the runner.
 
-import type { Timer, WindowedValue } from '../../../coders/index.ts';
+import type { Timer } from '../../../coders/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import type { UserStates } from '../user-state.ts';
-import type { UserTimers } from '../user-timers.ts';
+import type { TimedElement, UserTimers } from '../user-timers.ts';
 import { DoFnOperator } from './do-fn.ts';
 import type { ParDoParts } from './par-do.ts';
 
@@ -37,11 +37,12 @@ export class StatefulDoFnOperator extends DoFnOperator {
     const firing = { timer: timerId, tag, key, fireTimestamp };
     for (const window of timer.windows) {
       // What state and timers need of an element is its key.
-      const element: WindowedValue<unknown> = {
+      const element: TimedElement = {
         value: { key, value: undefined },
         timestamp: holdTimestamp,
         windows: [window],
         pane,
+        firedAt: this.timers.isEventTime(timerId) ? fireTimestamp : undefined,
       };
       await this.processWith(element, (context) => this.instance.doFn.onTimer?.(firing, context));
     }
