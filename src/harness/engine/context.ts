@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The user's context, bound to the element that is being processed.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import type { WindowedValue } from '../../coders/index.ts';
 import {
   BundleFinalizerParam,
@@ -18,12 +18,28 @@ import {
   TimestampParam,
   WindowParam,
 } from '../../pipeline/index.ts';
-import type { TransformInfo } from './errors.ts';
+import { type TransformInfo, userError } from './errors.ts';
 import type { UserMetrics } from './metrics.ts';
 import type { BundleFinalizer, BundleScope } from './scope.ts';
 import type { SideInputs } from './side-inputs.ts';
 import type { UserStates } from './user-state.ts';
 import type { UserTimers } from './user-timers.ts';
+
+const log = getLogger('harness');
+
+/**
+ * A finalizer whose failure is told and no more: the bundle is stored, and others wait for their turn.
+ * Java's `FinalizeBundleHandler` does so too.
+ */
+function harmless(finalize: BundleFinalizer, info: TransformInfo): BundleFinalizer {
+  return async () => {
+    try {
+      await finalize();
+    } catch (error) {
+      log.warn(`${info.transform}: a bundle finalizer failed`, userError(error, info));
+    }
+  };
+}
 
 /** Answers the parameters in one operator's context. */
 export class BoundContext implements ParamProvider {
@@ -84,7 +100,7 @@ export class BoundContext implements ParamProvider {
   update(param: ParDoParam, value: unknown): void {
     if (param instanceof Metric) this.metrics.update(param, value);
     else if (param instanceof BundleFinalizerParam) {
-      this.scope.finalizers.push(value as BundleFinalizer);
+      this.scope.finalizers.push(harmless(value as BundleFinalizer, this.info));
     } else if (param instanceof TimerParam && this.timers) {
       this.timers.request(param, value as TimerRequest, this.current());
     } else throw this.unknown(param);

@@ -49,7 +49,7 @@ class Gather implements DoFn<KV<string, Uint8Array>, Uint8Array, Context> {
       return this.release(context, [batch]);
     }
     const earliest = Math.min(before?.earliest ?? Infinity, earliestOf(batch));
-    const due = before?.due ?? Date.now() + this.millis;
+    const due = before?.due ?? context.timer.now() + this.millis;
     // The timer holds the watermark for what waits.
     if (earliest !== before?.earliest) context.timer.set(due, { outputTimestamp: earliest });
     context.held.add(batch);

@@ -185,7 +185,10 @@ test('watermarks go up and never down', () => {
   manual.setWatermark(5);
   manual.setWatermark(6);
   assert.throws(() => manual.setWatermark(5), failsWith('USER_CODE_FAILED', /from 6 back to 5/));
-  assert.throws(() => manual.setWatermark(Number.NaN), failsWith('USER_CODE_FAILED', /to NaN/));
+  assert.throws(
+    () => manual.setWatermark(Number.NaN),
+    failsWith('INVALID_ARGUMENT', /is number NaN/),
+  );
   assert.equal(new ManualWatermarkEstimator(manual.state()).currentWatermark(), 6);
   const monotonic = new MonotonicWatermarkEstimator(3);
   monotonic.observeTimestamp(9);

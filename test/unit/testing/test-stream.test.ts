@@ -91,10 +91,10 @@ const refused: [string, () => unknown, string, RegExp][] = [
     /getTime/,
   ],
   [
-    'a watermark between two milliseconds',
-    () => testStream().advanceWatermarkTo(0.5),
-    'CODER_MISMATCH',
-    /whole milliseconds/,
+    'a watermark that is no time',
+    () => testStream().advanceWatermarkTo(Number.NaN),
+    'INVALID_ARGUMENT',
+    /watermark of a test stream is number NaN/,
   ],
   [
     'a clock that stands',

@@ -2,8 +2,8 @@
 // A DoFn with the calls around its elements.
 
 import { BeamBridgeError } from '../../../base/index.ts';
-import { TaggedOutput } from '../../../pipeline/index.ts';
 import { instantOf, type WindowedValue } from '../../../coders/index.ts';
+import { TaggedOutput } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import type { MaybePromise } from '../types.ts';
 import { FlatMapOperator } from './flat-map.ts';

@@ -16,7 +16,7 @@ import {
   type MonitoringInfo,
   windowFnFromProto,
 } from '../../../harness/index.ts';
-import type { WindowFn } from '../../../pipeline/index.ts';
+import { type WindowFn, windowExpiry } from '../../../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../../../proto/index.ts';
 import { descriptorOf } from './descriptor.ts';
 import type { StageExecutor } from './executor.ts';
@@ -33,6 +33,7 @@ import { ImpulseNode, type TestClock, TestStreamNode } from './sources.ts';
 import type { BundleOwner } from './stage/bundle.ts';
 import { limitsOf } from './stage/bundle-limits.ts';
 import { sideInputName } from './stage/bundle-state.ts';
+import { LateElements } from './stage/late-elements.ts';
 import { StageNode } from './stage/stage-node.ts';
 import { UserStateStore } from './user-state.ts';
 import { UserTimerStore } from './user-timers.ts';
@@ -93,7 +94,7 @@ export class Graph {
   private gate(pcollection: string): GateNode {
     const gate = this.wiring.gate(pcollection);
     // A side input's contents are kept as long as a stage may come that reads them.
-    this.views.get(pcollection)?.readBy(gate);
+    this.views.get(pcollection)?.readBy(() => gate.inputWatermark);
     this.nodes.push(gate);
     return gate;
   }
@@ -182,7 +183,10 @@ export class Graph {
     const views = [...stage.root.sideInputs].map(
       ([tag, id]) => [tag, this.view(stage, id)] as const,
     );
+    const name = stage.root.proto.uniqueName;
+    const warn = (what: string) => log.warn(`${name}: ${what}`);
     const window = this.wire.window(stage.input);
+    const allowedLateness = Number(this.wire.windowing(stage.input).allowedLateness);
     const isBounded = this.isBounded(stage.input);
     const isSplittable = stage.root.proto.spec?.urn === SDF_PROCESS;
     const owner: BundleOwner = {
@@ -194,10 +198,16 @@ export class Graph {
       views: views.map(([, view]) => view),
       viewOf: new Map(views.map(([tag, view]) => [sideInputName(stage.root.id, tag), view])),
       state: stateful
-        ? new UserStateStore((bytes) => decodeWindow(window, bytes).maxTimestamp())
+        ? new UserStateStore((bytes) => windowExpiry(decodeWindow(window, bytes), allowedLateness))
         : undefined,
-      timers: descriptor.timers.length > 0 ? new UserTimerStore(descriptor.timers) : undefined,
-      allowedLateness: Number(this.wire.windowing(stage.input).allowedLateness),
+      timers:
+        descriptor.timers.length > 0
+          ? new UserTimerStore(descriptor.timers, { allowedLateness, warn })
+          : undefined,
+      allowedLateness,
+      late: stateful
+        ? new LateElements(allowedLateness, new LateReport(stage.root.id, name, this.around))
+        : undefined,
       mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
       // What DoFns keep goes to the store when a bundle ends, and timers are set then.
       staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
@@ -209,13 +219,18 @@ export class Graph {
       }),
       inputByReference,
       finished: async ({ finalizers }) => {
-        for (const finalize of finalizers) await finalize();
+        for (const finalize of finalizers) {
+          try {
+            await finalize();
+          } catch (error) {
+            // The bundle counts, whatever became of this.
+            warn(`bundle finalization failed: ${BeamBridgeError.from(error).shortMessage}`);
+          }
+        }
       },
       retrying: (error, attempt) => {
         const { shortMessage } = BeamBridgeError.from(error);
-        log.warn(
-          `a bundle of ${stage.root.proto.uniqueName} runs again (${attempt}): ${shortMessage}`,
-        );
+        log.warn(`a bundle of ${name} runs again (${attempt}): ${shortMessage}`);
       },
     };
     const node = new StageNode(owner);

@@ -35,12 +35,6 @@ interface Contents {
   byKey?: Map<string, KV<unknown, unknown[]>>;
 }
 
-/** A stage that reads, and how late its elements may be. */
-interface Reader {
-  readonly stage: { readonly inputWatermark: Instant };
-  readonly allowedLateness: number;
-}
-
 export interface ViewOptions {
   pcollection: string;
   windowing: pb.WindowingStrategy;
@@ -58,7 +52,7 @@ export class SideInputView implements EngineNode {
   private readonly group: GroupNode;
   private readonly windows = new Map<string, Contents>();
   private readonly names: BytesOf<Window>;
-  private readonly readers: Reader[] = [];
+  private readonly readers: (() => Instant)[] = [];
   private forgotten: Instant = MIN_TIMESTAMP;
   private version = 0;
 
@@ -113,14 +107,18 @@ export class SideInputView implements EngineNode {
     return this.group.take({ ...block, elements });
   }
 
-  /** Keeps contents as long as `stage` may still ask for them. */
-  readBy(stage: Reader['stage'], allowedLateness = 0): void {
-    this.readers.push({ stage, allowedLateness });
+  /**
+   * Keeps contents as long as somebody may ask for them.
+   *
+   * @param watermark - below which no element is any more and no timer fires
+   * @param allowedLateness - how late elements and timers may be all the same
+   */
+  readBy(watermark: () => Instant, allowedLateness = 0): void {
+    this.readers.push(() => watermark() - allowedLateness);
   }
 
   step(): boolean {
-    const oldest = this.readers.map((one) => one.stage.inputWatermark - one.allowedLateness);
-    this.forget(Math.min(...oldest));
+    this.forget(Math.min(...this.readers.map((oldest) => oldest())));
     return this.group.step();
   }
 

@@ -2,7 +2,7 @@
 // The waiting timers of one time domain. Each key and window has its own in order of time, and all of
 // these are in order by their earliest.
 
-import type { Instant, Timer, Window } from '../../../coders/index.ts';
+import type { Instant, Timer } from '../../../coders/index.ts';
 import { Holds, Schedule, type Scheduled } from './times.ts';
 import type { TimerFamily } from './user-timers.ts';
 
@@ -17,10 +17,11 @@ export interface PendingTimer {
 /** All timers of one transform, key and window. */
 interface KeyTimers {
   readonly id: string;
-  readonly maxTimestamp: Instant;
+  /** The last watermark at which its window still counts. */
+  readonly expiry: Instant;
   readonly byId: Map<string, Scheduled<PendingTimer>>;
   readonly byTime: Schedule<PendingTimer>;
-  /** Its place among all by the earliest time, and by the end of the window. */
+  /** Its place among all by the earliest time, and by the expiry. */
   place: Scheduled<KeyTimers> | undefined;
   end: Scheduled<KeyTimers> | undefined;
 }
@@ -33,30 +34,25 @@ export class TimerQueue {
   size = 0;
 
   /**
-   * Sets or clears a timer for a window.
+   * Sets or clears a timer of one window.
    *
    * @param windowAndKey - what tells it apart from those of other windows and keys
+   * @param expiry - of its window
    */
-  change(family: TimerFamily, timer: Timer<unknown>, window: Window, windowAndKey: string): void {
+  change(family: TimerFamily, timer: Timer<unknown>, windowAndKey: string, expiry: Instant): void {
     const ownerId = joined(family.transformId, windowAndKey);
     const id = joined(family.timerFamilyId, timer.dynamicTimerTag);
     let owner = this.keys.get(ownerId);
     const before = owner?.byId.get(id);
     if (owner && before) this.remove(owner, before);
     if (!timer.clearBit) {
-      owner ??= this.newKey(ownerId, window);
-      const pending = { family, id, timer: { ...timer, windows: [window] } };
+      owner ??= newKey(ownerId, expiry);
+      const pending = { family, id, timer };
       owner.byId.set(id, owner.byTime.add(timer.fireTimestamp, pending));
       this.holds.add(timer.holdTimestamp);
       this.size += 1;
     }
     if (owner) this.settle(owner);
-  }
-
-  private newKey(id: string, window: Window): KeyTimers {
-    const maxTimestamp = window.maxTimestamp();
-    const byTime = new Schedule<PendingTimer>();
-    return { id, maxTimestamp, byId: new Map(), byTime, place: undefined, end: undefined };
   }
 
   /** Takes a timer away; {@link settle} must follow. */
@@ -78,7 +74,7 @@ export class TimerQueue {
     }
     owner.place = this.places.add(next, owner);
     if (owner.end) return;
-    owner.end = this.ends.add(owner.maxTimestamp, owner);
+    owner.end = this.ends.add(owner.expiry, owner);
     this.keys.set(owner.id, owner);
   }
 
@@ -101,6 +97,26 @@ export class TimerQueue {
   takeDue(time: Instant, mostKeys = Number.POSITIVE_INFINITY): PendingTimer[] {
     const owners: KeyTimers[] = [];
     while (owners.length < mostKeys && this.isDue(time)) owners.push(this.places.pop()!);
+    return this.takeEarliest(owners);
+  }
+
+  /** Whether there are timers of windows that are over. */
+  isOver(watermark: Instant): boolean {
+    return this.ends.next !== undefined && this.ends.next < watermark;
+  }
+
+  /** Takes timers out as {@link takeDue} does, of windows that are over, whenever they were to fire. */
+  takeOver(watermark: Instant, mostKeys = Number.POSITIVE_INFINITY): PendingTimer[] {
+    const owners: KeyTimers[] = [];
+    while (owners.length < mostKeys && this.isOver(watermark)) {
+      const owner = this.ends.pop()!;
+      owner.end = undefined;
+      owners.push(owner);
+    }
+    return this.takeEarliest(owners);
+  }
+
+  private takeEarliest(owners: readonly KeyTimers[]): PendingTimer[] {
     const due: PendingTimer[] = [];
     for (const owner of owners) {
       const { next } = owner.byTime;
@@ -113,20 +129,11 @@ export class TimerQueue {
     }
     return due;
   }
+}
 
-  /** Drops the timers of windows that have expired, except those that the watermark has reached. */
-  expire(watermark: Instant, allowedLateness: number): void {
-    const kept: KeyTimers[] = [];
-    while (this.ends.next !== undefined && this.ends.next + allowedLateness < watermark) {
-      const owner = this.ends.pop()!;
-      owner.end = undefined;
-      for (const entry of [...owner.byId.values()]) {
-        if (entry.time > watermark) this.remove(owner, entry);
-      }
-      kept.push(owner);
-    }
-    for (const owner of kept) this.settle(owner);
-  }
+function newKey(id: string, expiry: Instant): KeyTimers {
+  const byTime = new Schedule<PendingTimer>();
+  return { id, expiry, byId: new Map(), byTime, place: undefined, end: undefined };
 }
 
 function joined(...parts: string[]): string {

@@ -14,7 +14,7 @@ type Chunks = readonly Uint8Array[];
 interface WindowBags {
   readonly id: string;
   readonly bags: Map<string, Chunks>;
-  /** Its place among all windows by their ends. */
+  /** Its place among all windows by their expiry. */
   end: Scheduled<WindowBags> | undefined;
 }
 
@@ -28,8 +28,8 @@ export class UserStateStore {
   private readonly windows = new Map<string, WindowBags>();
   private readonly ends = new Schedule<WindowBags>();
 
-  /** @param lastInstant - of an encoded window */
-  constructor(private readonly lastInstant: (window: Uint8Array) => Instant) {}
+  /** @param expiry - of an encoded window */
+  constructor(private readonly expiry: (window: Uint8Array) => Instant) {}
 
   /** How many bags hold something. */
   get size(): number {
@@ -83,14 +83,14 @@ export class UserStateStore {
 
   private newWindow(id: string, encoded: Uint8Array): WindowBags {
     const window: WindowBags = { id, bags: new Map(), end: undefined };
-    window.end = this.ends.add(this.lastInstant(encoded), window);
+    window.end = this.ends.add(this.expiry(encoded), window);
     this.windows.set(id, window);
     return window;
   }
 
   /** Forgets the windows that have expired before the watermark. */
-  expire(watermark: Instant, allowedLateness: number): void {
-    while (this.ends.next !== undefined && this.ends.next + allowedLateness < watermark) {
+  expire(watermark: Instant): void {
+    while (this.ends.next !== undefined && this.ends.next < watermark) {
       this.windows.delete(this.ends.pop()!.id);
     }
   }

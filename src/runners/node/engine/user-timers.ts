@@ -8,10 +8,12 @@ import {
   type Coder,
   type Instant,
   MAX_TIMESTAMP,
+  MIN_TIMESTAMP,
   type Timer,
   type Window,
 } from '../../../coders/index.ts';
 import type { MaybePromise } from '../../../harness/index.ts';
+import { windowExpiry } from '../../../pipeline/index.ts';
 import { type PendingTimer, TimerQueue } from './timer-queue.ts';
 
 /** One family of timers of a stage. */
@@ -39,6 +41,16 @@ interface Family {
   readonly windowIds: BytesOf<Window>;
 }
 
+/** What a stage's timers have in common. */
+export interface TimerOptions {
+  /** Of the windows, in milliseconds. @default 0 */
+  readonly allowedLateness?: number;
+  /** Hears of timers that do what cannot be meant. */
+  readonly warn?: (message: string) => void;
+}
+
+/** So many timers that are set when all input has ended are probably a loop. */
+const MANY_AFTER_END = 100_000;
 const SEPARATOR = '\u{10ffff}';
 /** Timers between looks at the clock. */
 const TIMERS_PER_LOOK = 256;
@@ -47,8 +59,19 @@ export class UserTimerStore {
   private readonly families: ReadonlyMap<string, Family>;
   private readonly event = new TimerQueue();
   private readonly processing = new TimerQueue();
+  private readonly allowedLateness: number;
+  private readonly warn: (message: string) => void;
+  private readonly warned = new Set<string>();
+  /** How far it was looked whether timers are due. */
+  private watermark = MIN_TIMESTAMP;
+  private setAfterEnd = 0;
 
-  constructor(families: readonly TimerFamily[]) {
+  constructor(
+    families: readonly TimerFamily[],
+    { allowedLateness = 0, warn = () => {} }: TimerOptions = {},
+  ) {
+    this.allowedLateness = allowedLateness;
+    this.warn = warn;
     this.families = new Map(
       families.map((family) => {
         const keyIds = new BytesOf(family.key);
@@ -76,16 +99,54 @@ export class UserTimerStore {
     const { family, keyIds, windowIds } = this.families.get(
       familyId({ transformId, timerFamilyId }),
     )!;
-    const queue = family.inProcessingTime ? this.processing : this.event;
     for (let count = 1; !input.done; count++) {
       const timer = family.coder.decode(input, true);
       const key = keyIds.of(timer.userKey);
       for (const window of timer.windows) {
-        queue.change(family, timer, window, `${windowIds.of(window)}${SEPARATOR}${key}`);
+        this.change(family, timer, window, `${windowIds.of(window)}${SEPARATOR}${key}`);
       }
       const turn = count % TIMERS_PER_LOOK === 0 ? yieldIfDue() : undefined;
       if (turn) return turn.then(() => this.applyFrom(input, transformId, timerFamilyId));
     }
+  }
+
+  private change(
+    family: TimerFamily,
+    timer: Timer<unknown>,
+    window: Window,
+    windowAndKey: string,
+  ): void {
+    const expiry = windowExpiry(window, this.allowedLateness);
+    const isLive = !timer.clearBit;
+    if (family.inProcessingTime) {
+      const isOver = expiry < this.watermark || this.watermark >= MAX_TIMESTAMP;
+      if (isLive && isOver) {
+        this.warnOnce(
+          family,
+          'is set where its window is over, as at the end of the input: it is ignored. What has to come out then belongs to an event-time timer at window.maxTimestamp()',
+        );
+      } else {
+        this.processing.change(family, only(timer, window), windowAndKey, expiry);
+      }
+      return;
+    }
+    if (isLive && this.watermark >= MAX_TIMESTAMP) this.countAfterEnd(family);
+    this.event.change(family, within(only(timer, window), expiry), windowAndKey, expiry);
+  }
+
+  private countAfterEnd(family: TimerFamily): void {
+    this.setAfterEnd += 1;
+    if (this.setAfterEnd !== MANY_AFTER_END) return;
+    this.warnOnce(
+      family,
+      `was set ${MANY_AFTER_END} times since the input has ended. One that always sets itself again goes on to the end of its window, which for the global window is some 290,000 years away: stop when there is nothing to wait for`,
+    );
+  }
+
+  private warnOnce({ timerFamilyId }: TimerFamily, what: string): void {
+    if (this.warned.has(timerFamilyId)) return;
+    this.warned.add(timerFamilyId);
+    this.warn(`timer ${timerFamilyId} ${what}`);
   }
 
   /** Least timestamp that the outputs of waiting timers may have. */
@@ -98,34 +159,56 @@ export class UserTimerStore {
   }
 
   isDue(watermark: Instant, now: Instant): boolean {
-    return this.event.isDue(watermark) || this.processing.isDue(latest(watermark, now));
+    this.watermark = Math.max(this.watermark, watermark);
+    return (
+      this.event.isDue(watermark) ||
+      this.processing.isDue(latest(watermark, now)) ||
+      this.processing.isOver(watermark)
+    );
   }
 
   /**
    * Takes out timers that are due: of each key and window those of its earliest instant. A later one
    * waits for its next turn, since what an earlier one does may take it back; so do all of the other
-   * time domain.
+   * time domain. One in processing time is due too when its window is over: its state goes then.
    *
    * @param mostKeys - so many keys and windows; the others are next
    */
   takeDue(watermark: Instant, now: Instant, mostKeys?: number): Firing[] {
-    const due = this.event.isDue(watermark)
-      ? this.event.takeDue(watermark, mostKeys)
-      : this.processing.takeDue(latest(watermark, now), mostKeys);
+    this.watermark = Math.max(this.watermark, watermark);
     const out = new ByteWriter();
-    return due.map((timer) => firing(timer, out));
+    return this.due(watermark, now, mostKeys).map((timer) => firing(timer, out));
   }
 
-  /** Drops the timers of windows that have expired, except those that are due. */
-  expire(watermark: Instant, allowedLateness: number): void {
-    this.event.expire(watermark, allowedLateness);
-    this.processing.expire(watermark, allowedLateness);
+  private due(watermark: Instant, now: Instant, mostKeys?: number): PendingTimer[] {
+    const { event, processing } = this;
+    if (event.isDue(watermark)) return event.takeDue(watermark, mostKeys);
+    const time = latest(watermark, now);
+    if (processing.isDue(time)) return processing.takeDue(time, mostKeys);
+    return processing.takeOver(watermark, mostKeys);
   }
 }
 
 /** At the end of all input no later moment comes. */
 function latest(watermark: Instant, now: Instant): Instant {
   return watermark >= MAX_TIMESTAMP ? Number.POSITIVE_INFINITY : now;
+}
+
+function only(timer: Timer<unknown>, window: Window): Timer<unknown> {
+  return { ...timer, windows: [window] };
+}
+
+/**
+ * The timer of another SDK, which may set it past the expiry of its window, when its state is gone: it
+ * fires at the first instant at which the window is over, in a batch as in a stream.
+ */
+function within(timer: Timer<unknown>, expiry: Instant): Timer<unknown> {
+  if (timer.clearBit || timer.fireTimestamp <= expiry) return timer;
+  return {
+    ...timer,
+    fireTimestamp: Math.min(timer.fireTimestamp, expiry + 1),
+    holdTimestamp: Math.min(timer.holdTimestamp, expiry),
+  };
 }
 
 function firing({ family, timer }: PendingTimer, out: ByteWriter): Firing {

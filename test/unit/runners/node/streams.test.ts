@@ -151,8 +151,8 @@ describe('a side input of a stream', () => {
       bounded: false,
       around,
     });
-    const main = { inputWatermark: 0 };
-    view.readBy(main, 5);
+    const main = { watermark: 0 };
+    view.readBy(() => main.watermark, 5);
     const elements = [3, 13, 23].map((timestamp) => ({
       value: timestamp,
       timestamp,
@@ -164,13 +164,13 @@ describe('a side input of a stream', () => {
     while (view.step()) await new Promise(setImmediate);
     const held = () => [0, 10, 20].filter((start) => [...view.read(bytesOf(start))].length > 0);
     assert.deepEqual(held(), [0, 10, 20]);
-    main.inputWatermark = 14;
+    main.watermark = 14;
     view.step();
     assert.deepEqual(held(), [0, 10, 20]);
-    main.inputWatermark = 15;
+    main.watermark = 15;
     view.step();
     assert.deepEqual(held(), [10, 20]);
-    main.inputWatermark = 100;
+    main.watermark = 100;
     view.step();
     assert.deepEqual(held(), []);
     assert.ok(view.isReady(new IntervalWindow(0, 10)));

@@ -22,6 +22,7 @@ import { type BundleFeed, type CutOff, NOTHING_CUT } from './bundle-feed.ts';
 import type { BundleLimits, BundleOutcome } from './bundle-limits.ts';
 import { Output } from './bundle-output.ts';
 import { bundleState } from './bundle-state.ts';
+import type { LateElements } from './late-elements.ts';
 import type { WorkKind } from './next-bundle.ts';
 import type { Residue } from './residues.ts';
 
@@ -37,6 +38,8 @@ export interface BundleOwner {
   readonly viewOf: ReadonlyMap<string, SideInputView>;
   readonly state: UserStateStore | undefined;
   readonly timers: UserTimerStore | undefined;
+  /** Keeps out what comes too late, where state is kept. */
+  readonly late: LateElements | undefined;
   readonly allowedLateness: number;
   /** Bundles at once. */
   readonly mostBundles: number;
@@ -132,6 +135,7 @@ export class Bundle {
       },
       output,
       state: bundleState(owner.viewOf, layer),
+      now: () => owner.around.now(),
     });
     this.running = running;
     const { millis } = this.contents.limits;

@@ -52,7 +52,8 @@ export class StageNode implements EngineNode {
     const { descriptor, inputByReference, limits, stage, views, wire } = owner;
     this.inputs = [stage.input];
     this.outputs = stage.outputs;
-    for (const view of views) view.readBy(this, owner.allowedLateness);
+    // Timers may ask for a window that elements are past, until what they hold goes out.
+    for (const view of views) view.readBy(() => this.outputWatermark, owner.allowedLateness);
     this.waiting = new WaitingElements(views);
     this.toChunk = chunksOf(
       descriptor.source,
@@ -77,7 +78,10 @@ export class StageNode implements EngineNode {
     return this.watermarks.output;
   }
 
-  take(block: Block): MaybePromise<void> {
+  take(all: Block): MaybePromise<void> {
+    const { late } = this.owner;
+    const block = late ? late.without(all, this.inputWatermark) : all;
+    if (!block) return;
     const wasAwaited = this.queue.isAwaited;
     const room = this.queue.take(block);
     if (!wasAwaited && this.running.size < this.owner.mostBundles) this.owner.around.wake();
@@ -108,15 +112,14 @@ export class StageNode implements EngineNode {
     };
   }
 
-  /** Forgets the state and timers of windows that are over, when nothing is to come of them. */
+  /** Forgets the state of windows that are over, once their timers have fired. */
   private expire(): void {
     const { owner, inputWatermark } = this;
     if (inputWatermark === this.expired || this.running.size > 0) return;
     // What these timers do, they do with the state of their windows.
     if (owner.timers?.isDue(inputWatermark, owner.around.now())) return;
     this.expired = inputWatermark;
-    owner.state?.expire(inputWatermark, owner.allowedLateness);
-    owner.timers?.expire(inputWatermark, owner.allowedLateness);
+    owner.state?.expire(inputWatermark);
   }
 
   private startBundles(waiting: Instant): boolean {
