@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'MALFORMED_DATA'
   | 'UNKNOWN_CODER'
   | 'ROW_MISMATCH'
+  | 'INPUT_MUTATED'
   // Cross-language.
   | 'EXPANSION_FAILED'
   | 'EXPANSION_SERVICE_UNAVAILABLE'

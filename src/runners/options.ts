@@ -51,8 +51,10 @@ export interface PipelineOptions {
    */
   progress?: boolean | undefined;
   /**
-   * Runner `node`: whether values are encoded and decoded between steps even where they stay in
-   * this process. Slower, and finds coders that lose something. @default false
+   * Runner `node`: whether values are encoded, decoded and frozen between any two steps, even where
+   * they stay in this process. Slower, and finds what another runner would stumble over: values that
+   * no coder keeps (`CODER_MISMATCH`), and steps that change their input (`INPUT_MUTATED`). What a
+   * `TestPipeline` does. @default false
    */
   forceEncoding?: boolean | undefined;
   /** Runner `node`: processes that execute Python stages at the same time. @default 1 */

@@ -23,8 +23,10 @@ export interface TestPipelineOptions extends PipelineOptions {
 const DEFAULTS: PipelineOptions = { runner: 'node', progress: false, forceEncoding: true };
 
 /**
- * Runs pipelines in tests, on the runner `node` unless the options name another one. Values are
- * encoded and decoded between stages, as they would be among several machines.
+ * Runs pipelines in tests, on the runner `node` unless the options name another one. Between any two
+ * steps values are encoded, decoded and frozen, so that a test finds what would break on another runner:
+ * a class instance or another value that its coder does not keep (`CODER_MISMATCH`), and a step that
+ * changes its input (`INPUT_MUTATED`). The option `forceEncoding: false` turns that off.
  *
  * A run fails when an assertion in it fails (`assertThat`, `assertDeepEqual`, …), and also when one
  * was never reached, which a runner alone would pass over in silence.

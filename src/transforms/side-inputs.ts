@@ -16,12 +16,15 @@ import { type PCollection, SideInputParam } from '../pipeline/index.ts';
  * ```
  */
 export function iterableSideInput<T>(pcoll: PCollection<T>): SideInputParam<T, Iterable<T>> {
-  return new SideInputParam<T, Iterable<T>>(pcoll, (elements) => elements);
+  return new SideInputParam<T, Iterable<T>>(pcoll, Object.freeze);
 }
 
-/** All elements of the window in an array, in no particular order. */
-export function listSideInput<T>(pcoll: PCollection<T>): SideInputParam<T, T[]> {
-  return new SideInputParam<T, T[]>(pcoll, (elements) => elements);
+/**
+ * All elements of the window in an array, in no particular order. All elements of the main input see the
+ * same one, so it is frozen: sort a copy, `[...all.lookup()].sort()`.
+ */
+export function listSideInput<T>(pcoll: PCollection<T>): SideInputParam<T, readonly T[]> {
+  return new SideInputParam<T, readonly T[]>(pcoll, Object.freeze);
 }
 
 /**
@@ -88,8 +91,8 @@ export function mapSideInput<K, V>(
  */
 export function multimapSideInput<K, V>(
   pcoll: PCollection<KV<K, V>>,
-): SideInputParam<KV<K, V>, ReadonlyMap<K, V[]>> {
-  return new SideInputParam<KV<K, V>, ReadonlyMap<K, V[]>>(pcoll, (elements) => {
+): SideInputParam<KV<K, V>, ReadonlyMap<K, readonly V[]>> {
+  return new SideInputParam<KV<K, V>, ReadonlyMap<K, readonly V[]>>(pcoll, (elements) => {
     const map = new Map<K, V[]>();
     for (const { key, value } of elements) {
       checkKey('multimapSideInput', pcoll, key);
@@ -97,6 +100,7 @@ export function multimapSideInput<K, V>(
       if (values) values.push(value);
       else map.set(key, [value]);
     }
+    for (const values of map.values()) Object.freeze(values);
     return map;
   });
 }

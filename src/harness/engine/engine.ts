@@ -16,6 +16,10 @@ export interface BundleEngineOptions {
   functions: FunctionLookup;
   /** Encoded bytes of side inputs kept across bundles. @default 64 MiB */
   sideInputCacheBytes?: number | undefined;
+  /**
+   * Whether elements are encoded, decoded and frozen between any two steps of a stage. @default false
+   */
+  isStrict?: boolean | undefined;
 }
 
 /** A bundle under way. */
@@ -45,12 +49,14 @@ export interface RunningBundle {
 export class BundleEngine implements AsyncDisposable {
   private readonly functions: FunctionLookup;
   private readonly cache: SideInputCache;
+  private readonly isStrict: boolean;
   private readonly idle = new Map<fn.ProcessBundleDescriptor, BundlePlan[]>();
   private readonly running = new Set<Promise<unknown>>();
   private closed = false;
 
   constructor(options: BundleEngineOptions) {
     this.functions = options.functions;
+    this.isStrict = options.isStrict === true;
     this.cache = new SideInputCache(options.sideInputCacheBytes ?? SIDE_INPUT_CACHE_BYTES);
   }
 
@@ -66,7 +72,8 @@ export class BundleEngine implements AsyncDisposable {
     try {
       if (this.closed) throw new BeamBridgeError('ABORTED', 'the bundle engine is closed');
       plan =
-        this.idle.get(descriptor)?.pop() ?? new BundlePlan(descriptor, this.functions, this.cache);
+        this.idle.get(descriptor)?.pop() ??
+        new BundlePlan(descriptor, this.functions, this.cache, this.isStrict);
     } catch (error) {
       return stillborn(error);
     }

@@ -26,6 +26,10 @@ export interface Operator {
   fractionCompleted?(): number | undefined;
   /** Gives back all but a fraction of what is left of the element being processed, where it can. */
   trySplit?(fractionOfRemainder: number): ElementSplit | undefined;
+  /** Whether it encodes what it gets. */
+  readonly isSink?: boolean;
+  /** Whether what it gets is its own, to be changed: accumulators, restrictions. */
+  readonly ownsInput?: boolean;
   /** The bundle is to end: what waits inside the operator should not. */
   abort?(): void;
 }
@@ -40,7 +44,7 @@ export class Receiver implements Taker {
   /** Elements received in the current bundle. */
   count = 0;
   private only: Operator | undefined;
-  private readonly consumers: Operator[] = [];
+  protected readonly consumers: Operator[] = [];
 
   constructor(readonly pcollectionId: string) {}
 
@@ -64,7 +68,7 @@ export class Receiver implements Taker {
     return this.only ? this.only.process(element) : this.toEach(element);
   }
 
-  private toEach(element: WindowedValue<unknown>): MaybePromise<void> {
+  protected toEach(element: WindowedValue<unknown>): MaybePromise<void> {
     for (let i = 0; i < this.consumers.length; i++) {
       const pending = this.consumers[i]!.process(element);
       if (pending) return this.toRest(pending, element, i + 1);

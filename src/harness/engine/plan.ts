@@ -16,6 +16,7 @@ import { SplittableStep } from './operators/splittable-steps.ts';
 import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
 import { type BundleFinalizer, BundleScope } from './scope.ts';
 import type { SideInputCache } from './side-input-cache.ts';
+import { StrictReceiver } from './strict.ts';
 import type {
   BundleIO,
   ChannelSplit,
@@ -37,23 +38,27 @@ export interface BundleResult {
 }
 
 export class BundlePlan {
-  private readonly scope = new BundleScope();
+  private readonly scope: BundleScope;
   private readonly receivers = new Map<string, Receiver>();
   private readonly sources = new Map<string, DataSource>();
   /** Producers before their consumers. */
   private readonly operators: Operator[];
   /** Each DoFn object once, in the order in which locks are taken. */
   private readonly doFns: DoFnInstance[];
+  private readonly newReceiver: (pcollectionId: string) => Receiver = (id) => new Receiver(id);
 
   constructor(
     descriptor: fn.ProcessBundleDescriptor,
     functions: FunctionLookup,
     cache: SideInputCache,
+    isStrict = false,
   ) {
-    const { scope } = this;
+    const scope = new BundleScope(isStrict);
+    this.scope = scope;
     const view = new DescriptorView(descriptor, functions, {
       readState: (token) => scope.state.iterable(token),
     });
+    if (isStrict) this.newReceiver = strictly(view);
     const receiver = (id: string) => this.receiverOf(id);
     const built = view.transformIds
       .filter((id) => view.transform(id).subtransforms.length === 0)
@@ -70,7 +75,7 @@ export class BundlePlan {
   private receiverOf(pcollectionId: string): Receiver {
     let receiver = this.receivers.get(pcollectionId);
     if (!receiver) {
-      receiver = new Receiver(pcollectionId);
+      receiver = this.newReceiver(pcollectionId);
       this.receivers.set(pcollectionId, receiver);
     }
     return receiver;
@@ -181,6 +186,12 @@ export class BundlePlan {
   async close(): Promise<void> {
     for (const doFn of this.doFns) await doFn.letGo();
   }
+}
+
+function strictly(view: DescriptorView) {
+  const coderOf = (id: string) => view.elementCoder(id);
+  const infoOf = (id: string) => view.transformInfo(id);
+  return (id: string) => new StrictReceiver(id, coderOf, view.producerInfo(id), infoOf);
 }
 
 /** Sorts operators so that each comes before the consumers of its outputs. */

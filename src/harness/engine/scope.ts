@@ -11,6 +11,10 @@ export type BundleFinalizer = () => MaybePromise<void>;
 /** The bundle that a plan is working on. Operators keep the scope, and the bundle changes in it. */
 export class BundleScope {
   private current: BundleIO | undefined;
+
+  /** @param isStrict - see `strict.ts` */
+  constructor(readonly isStrict = false) {}
+
   readonly finalizers: BundleFinalizer[] = [];
   /** What operators left for later. */
   readonly residuals: Residual[] = [];

@@ -12,6 +12,7 @@ import { userError } from './errors.ts';
 import { readAll } from './read-all.ts';
 import type { BundleScope } from './scope.ts';
 import type { CachedSideInput, SideInputCache } from './side-input-cache.ts';
+import { deepFreeze } from './strict.ts';
 import type { MaybePromise } from './types.ts';
 import { sideInputWindow } from './window-fns.ts';
 
@@ -124,6 +125,7 @@ export class SideInputs {
     const elements = await readAll(side.element, state.sideInput(key), (size) => {
       bytes += size;
     });
+    if (this.scope.isStrict) deepFreeze(elements);
     const contents = { value: this.convert(side, elements), bytes };
     if (cacheKey !== undefined) this.cache.set(cacheKey, contents);
     return contents;

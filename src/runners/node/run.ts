@@ -166,7 +166,10 @@ class NodeRun implements JobControl {
 
   private engineOf({ components }: pb.Pipeline): Engine {
     const { functions } = this.pipeline;
-    const bundles = new BundleEngine({ functions });
+    const bundles = new BundleEngine({
+      functions,
+      isStrict: this.options.forceEncoding === true,
+    });
     this.cleanUps.push(() => bundles.close());
     const own: StageExecutor = {
       inProcess: true,

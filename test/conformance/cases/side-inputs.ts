@@ -38,7 +38,7 @@ export const sideInputs: Cases = [
       const side = root.apply(create(['a', 'b']));
       root
         .apply(create([1]))
-        .map((_, list) => list.lookup().sort().join(), listSideInput(side))
+        .map((_, list) => [...list.lookup()].sort().join(), listSideInput(side))
         .apply(assertDeepEqual(['a,b']));
     },
   },
@@ -91,7 +91,7 @@ export const sideInputs: Cases = [
         .apply(create(['apple', 'pear', 'plum']))
         .map(
           (fruit, { price, shop }) =>
-            `${fruit} ${price.lookup().get(fruit)} ${shop.lookup().get(fruit)?.sort()}`,
+            `${fruit} ${price.lookup().get(fruit)} ${[...(shop.lookup().get(fruit) ?? [])].sort()}`,
           { price: mapSideInput(prices), shop: multimapSideInput(shops) },
         )
         .apply(assertDeepEqual(['apple 2 x,y', 'pear 3 undefined', 'plum undefined undefined']));
@@ -145,7 +145,7 @@ export const sideInputs: Cases = [
           .apply(assignTimestamps((s) => s * 1000))
           .apply(windowInto(fixedWindows(10)));
       at([1, 11, 21])
-        .map((n, side) => `${n}: ${side.lookup().sort()}`, listSideInput(at([2, 3, 12])))
+        .map((n, side) => `${n}: ${[...side.lookup()].sort()}`, listSideInput(at([2, 3, 12])))
         .apply(assertDeepEqual(['1: 2,3', '11: 12', '21: ']));
     },
   },

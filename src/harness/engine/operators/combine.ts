@@ -31,6 +31,8 @@ export const combineGroupedValues: Step = (combineFn, inputs) => {
 };
 
 export class CombineStep implements Operator {
+  readonly ownsInput: boolean;
+
   constructor(
     readonly transformId: string,
     readonly inputs: readonly string[],
@@ -38,7 +40,9 @@ export class CombineStep implements Operator {
     private readonly step: Step,
     private readonly out: Receiver,
     private readonly info: TransformInfo,
-  ) {}
+  ) {
+    this.ownsInput = step === mergeAccumulators || step === extractOutput;
+  }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value } = element.value as KV<unknown, unknown>;

@@ -12,6 +12,7 @@ import type { MaybePromise } from '../types.ts';
 const MESSAGE_BYTES = 512 * 1024;
 
 export class DataSink implements Operator {
+  readonly isSink = true;
   private readonly buffer = new ByteWriter();
 
   constructor(

@@ -27,6 +27,7 @@ export interface SplittableWiring {
 }
 
 export class SplittableProcess extends DoFnOperator {
+  readonly ownsInput = true;
   private run: RestrictionRun | undefined;
   /** Windows of the current element that `process` was not called for yet. */
   private waiting: (readonly Window[])[] = [];

@@ -16,6 +16,7 @@ export type Sized = KV<Paired, number>;
 
 /** One of the steps. */
 export class SplittableStep extends FlatMapOperator {
+  readonly ownsInput = true;
   constructor(
     parts: ParDoParts,
     readonly instance: DoFnInstance,
