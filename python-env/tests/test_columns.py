@@ -8,6 +8,7 @@ from typing import Optional
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.errors import BridgeError
 from beambridge_host.wire.columns import (
     CODED, EQUAL_LISTS, LISTS, NUMBERS, RAGGED_TENSORS, ROWS, TENSORS, ColumnReader, ColumnWriter, Rows, prefixed)
 from beambridge_host.wire.predictions import PredictionColumn
@@ -167,6 +168,22 @@ class ColumnTest(unittest.TestCase):
     moved.encoding_position = 3
     column = ColumnWriter(moved).write(['a'])
     self.assertEqual(ColumnReader(moved).read(column, 1), ['a'])
+
+  def test_a_column_whose_counts_or_kind_do_not_fit_is_refused(self):
+    number, numbers = field(atomic(schema_pb2.INT64)), field(array_of(atomic(schema_pb2.INT64)))
+    text = field(atomic(schema_pb2.STRING))
+    u32 = lambda *values: np.array(values, '<u4').tobytes()
+    damaged = [
+        (number, 3, bytes((1, 0, 7))), (number, 1, bytes((1, 0, 7, 8))), (number, 1, b''), (number, 1, bytes((1,))),
+        (number, 1, bytes((1, 99, 7))), (number, 1, bytes((9, 0, 7))), (number, 1, bytes((2, 0)) + u32(1) + b'7'),
+        (numbers, 1, bytes((2, 0)) + u32(0xffffffff)), (numbers, 2, bytes((3, 0)) + u32(1, 2) + b'78'),
+        (numbers, 2, bytes((3, 0)) + u32(1, 1) + b'789'), (numbers, 1, bytes((1, 0, 7))),
+        (text, 1, bytes((1, 0, 7))), (text, 1 << 40, bytes((0, 1, 0, 1, 65))), (text, 2, bytes((0, 1, 0, 1, 65))),
+        (text, 1, bytes((0, 1, 0, 1, 65, 65))),
+    ]
+    for declared, count, data in damaged:
+      with self.assertRaises(BridgeError, msg=str((declared, count, data))):
+        ColumnReader(declared).read(data, count)
 
   def test_a_length_in_front(self):
     self.assertEqual(prefixed(b'ab'), b'\x02ab')

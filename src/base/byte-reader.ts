@@ -6,6 +6,8 @@ import { BeamBridgeError } from './errors.ts';
 
 /** Reads what ByteWriter writes. Running past the end is `MALFORMED_DATA`, never garbage. */
 export class ByteReader {
+  /** Values without any bytes that were read so far: one limit for all of them, however nested. */
+  emptyValues = 0;
   private readonly buffer: Buffer;
   private view: DataView | undefined;
   private offset = 0;

@@ -158,15 +158,17 @@ function readValues<T>(input: ByteReader, element: Coder<T>): { values: T[]; tok
   }
 }
 
-/** Values without any bytes (global windows) are the only ones that may outnumber the bytes left. */
+/**
+ * Values without any bytes (global windows) are the only ones that may outnumber the bytes left. The
+ * limit is one for a whole decode, since such values may stand in iterables of iterables.
+ */
 const MAX_EMPTY_VALUES = 1_000_000;
 
 function readBlock<T>(input: ByteReader, element: Coder<T>, count: number, into: T[]): void {
-  let empty = 0;
   for (let i = 0; i < count; i++) {
     const before = input.position;
     into.push(element.decode(input, true));
-    if (input.position === before && ++empty > MAX_EMPTY_VALUES) {
+    if (input.position === before && ++input.emptyValues > MAX_EMPTY_VALUES) {
       throw new BeamBridgeError(
         'MALFORMED_DATA',
         `an iterable claims ${count} values without bytes`,

@@ -22,8 +22,10 @@ function writeWindows<W extends Window>(
 
 function readWindows<W extends Window>(input: ByteReader, coder: Coder<W>): W[] {
   const count = input.int32();
-  // An encoded window may be empty, so bytes do not bound the count; no element has a million windows.
-  if (count < 0 || count > 1_000_000) throw malformed(`an element is in ${count} windows`);
+  // Only the global window has no bytes, and no element is in that one twice.
+  if (count < 0 || count > Math.max(1, input.remaining)) {
+    throw malformed(`an element is in ${count} windows`);
+  }
   const windows: W[] = [];
   for (let i = 0; i < count; i++) windows.push(coder.decode(input, true));
   return windows;

@@ -27,6 +27,7 @@ from apache_beam.coders import coder_impl
 from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints.schemas import named_tuple_from_schema
 
+from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.wire.tensors import Forms, restorer, tensor_of
 
 CODED, NUMBERS, EQUAL_LISTS, LISTS, TENSORS, RAGGED_TENSORS, ROWS = range(7)
@@ -102,6 +103,12 @@ class ColumnReader:
     self._restore = restorer(field.type, Forms.of(field))
     self._schema = field.type.row_type.schema
     self._fields = [(each.name, ColumnReader(each)) for each in self._schema.fields]
+    if self._tensor is not None:
+      self._kinds = (TENSORS, RAGGED_TENSORS)
+    elif self._dtype is None:
+      self._kinds = ()
+    else:
+      self._kinds = (NUMBERS,) if listed is None else (EQUAL_LISTS, LISTS)
 
   @property
   def is_tensor(self) -> bool:
@@ -111,25 +118,45 @@ class ColumnReader:
   def read(self, data: bytes, count: int) -> Any:
     """The values. Numbers, lists of numbers of one length and tensors of one shape come as one array, whose
     first dimension they are; others of these as a list of arrays, rows as Rows, and the rest as a list."""
-    kind = data[0]
+    kind = data[0] if data else None
     if kind == CODED:
+      return self._coded(data, count)
+    if kind == ROWS and self._fields:
       stream = coder_impl.create_InputStream(data[1:])
-      values = [getattr(self._coder.decode_from_stream(stream, True), self._name) for _ in range(count)]
-      return values if self._restore is None else list(map(self._restore, values))
-    if kind == ROWS:
-      stream = coder_impl.create_InputStream(data[1:])
-      columns = {name: reader.read(stream.read_all(True), count) for name, reader in self._fields}
+      columns = {name: reader.read(_part(stream), count) for name, reader in self._fields}
       return Rows(self._schema, columns, count)
-    wire = WIRE_TYPES[data[1]]
+    if kind not in self._kinds or len(data) < 2 or data[1] >= len(WIRE_TYPES):
+      raise _damaged(f'is of kind {kind}')
+    try:
+      return self._packed(kind, data, WIRE_TYPES[data[1]], count)
+    except (ValueError, IndexError) as error:
+      # numpy compares sizes: counts that do not fit the bytes end here.
+      raise _damaged(str(error)) from error
+
+  def _coded(self, data: bytes, count: int) -> list[Any]:
+    # Beam's stream does not look where its bytes end. A row is two bytes at least.
+    if 2 * count > len(data) - 1:
+      raise _damaged(f'has {len(data) - 1} bytes for {count} rows')
+    stream = coder_impl.create_InputStream(data[1:])
+    values = []
+    for _ in range(count):
+      if stream.size() < 2:
+        raise _damaged('ends early')
+      values.append(getattr(self._coder.decode_from_stream(stream, True), self._name))
+    if stream.size() != 0:
+      raise _damaged('does not end where its rows end')
+    return values if self._restore is None else list(map(self._restore, values))
+
+  def _packed(self, kind: int, data: bytes, wire: np.dtype, count: int) -> Any:
     if kind == NUMBERS:
-      return self._numbers(data, wire, 2)
+      return self._numbers(data, wire, 2).reshape(count)
     if kind in (TENSORS, RAGGED_TENSORS):
       return self._tensors(data, wire, count)
     if kind == EQUAL_LISTS:
       width = int(np.frombuffer(data, '<u4', 1, 2)[0])
       return self._numbers(data, wire, 6).reshape(count, width)
-    lengths = np.frombuffer(data, '<u4', count, 2)
-    return np.split(self._numbers(data, wire, 2 + 4 * count), np.cumsum(lengths)[:-1])[:count]
+    lengths = np.frombuffer(data, '<u4', count, 2).astype(np.int64)
+    return _split(self._numbers(data, wire, 2 + 4 * count), lengths)
 
   def _tensors(self, data: bytes, wire: np.dtype, count: int) -> Any:
     rank = data[2]
@@ -139,13 +166,34 @@ class ColumnReader:
     if data[0] == TENSORS:
       return elements.reshape(count, *sizes)
     shapes = sizes.reshape(count, rank)
-    parts = np.split(elements, np.cumsum(shapes.prod(axis=1))[:-1])
+    parts = _split(elements, shapes.prod(axis=1))
     return [part.reshape(shape) for part, shape in zip(parts, shapes)]
 
   def _numbers(self, data: bytes, wire: np.dtype, offset: int) -> np.ndarray:
     # One copy, since models may want arrays that are aligned and can be written to.
     dtype = self._tensor.dtype if self._tensor is not None else self._dtype
     return np.frombuffer(data, wire, -1, offset).astype(dtype)
+
+
+def _split(elements: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+  """The elements in parts of these lengths. numpy alone would give what is too much or too little to the last one."""
+  if int(lengths.sum()) != len(elements):
+    raise ValueError(f'{len(elements)} numbers in lists of {int(lengths.sum())}')
+  return np.split(elements, np.cumsum(lengths)[:-1])[:len(lengths)]
+
+
+def _part(stream: Any) -> bytes:
+  """The next bytes after their length."""
+  if stream.size() < 1:
+    raise _damaged('ends early')
+  part = stream.read_all(True)
+  if stream.size() < 0:
+    raise _damaged('ends early')
+  return part
+
+
+def _damaged(what: str) -> BridgeError:
+  return bridge_error('MALFORMED_DATA', f'a packed column {what}')
 
 
 class ColumnWriter:

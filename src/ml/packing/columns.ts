@@ -11,7 +11,13 @@ import {
   TYPED_ARRAY_KINDS,
 } from '../../coders/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
-import { type ColumnBuilder, columnBuilder, EQUAL_LISTS, NUMBERS } from './column-builder.ts';
+import {
+  type ColumnBuilder,
+  columnBuilder,
+  EQUAL_LISTS,
+  LISTS,
+  NUMBERS,
+} from './column-builder.ts';
 import { type NumberKind, type Numbers, numberKind, WIRE_TYPES } from './number-store.ts';
 import { isPackedRow, ROWS, RowColumn } from './row-columns.ts';
 import { RAGGED_TENSORS, TENSORS, TensorColumn } from './tensor-columns.ts';
@@ -86,10 +92,26 @@ export class ColumnCodec {
       return inOrder(this.tensors.read(kind, input, count));
     }
     if (kind === ROWS && this.rows) return this.rows.reader(input, count);
+    const isList = kind === EQUAL_LISTS || kind === LISTS;
+    const { kind: number } = this.element ?? this.type;
+    const isNumeric = number === 'bigint64' || numberKind(this.element ?? this.type) !== undefined;
+    if (!isNumeric || isList !== (this.element !== undefined)) {
+      throw damaged(`is of kind ${kind}, which ${this.type.kind} has not`);
+    }
+    if (!isList && kind !== NUMBERS) throw damaged(`is of unknown kind ${kind}`);
     const wire = input.byte();
-    if (kind === NUMBERS) return inOrder(this.numbers(input, wire, this.type));
+    if (kind === NUMBERS) {
+      const all = this.numbers(input, wire, this.type);
+      if (all.length !== count) throw damaged(`has ${all.length} numbers for ${count} rows`);
+      return inOrder(all);
+    }
     const lengths = copyInto(Uint32Array, input.bytes(4 * (kind === EQUAL_LISTS ? 1 : count)));
     const all = this.numbers(input, wire, this.element);
+    const wanted =
+      kind === EQUAL_LISTS ? lengths[0]! * count : lengths.reduce((sum, each) => sum + each, 0);
+    if (all.length !== wanted) {
+      throw damaged(`has ${all.length} numbers for ${count} lists of ${wanted}`);
+    }
     const Typed = typedArrayOf(this.type);
     let row = 0;
     let start = 0;
@@ -122,6 +144,11 @@ export class ColumnCodec {
       );
     });
   }
+}
+
+/** What cannot be right is refused: rows without values would pass as undefined. */
+function damaged(what: string): BeamBridgeError {
+  return new BeamBridgeError('MALFORMED_DATA', `a packed column ${what}`);
 }
 
 /** Numbers in the declared JavaScript type. */

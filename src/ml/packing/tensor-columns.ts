@@ -83,17 +83,23 @@ export class TensorColumn {
     const numbers = new (Wire as Float64ArrayConstructor)(new Uint8Array(bytes).buffer);
     const store = this.declared(numbers);
     const { element } = this.type;
-    const out = new Array<Tensor>(count);
+    if (rank !== this.type.shape.length) throw malformed();
     let shape = Array.from(sizes.subarray(0, rank));
     let size = sizeOf(shape);
+    // Bytes bound the count, before there is room for that many.
+    if (kind === TENSORS && size * count !== store.length) throw malformed();
+    const out: Tensor[] = [];
+    let used = 0;
     for (let i = 0, at = 0; i < count; i++, at += size) {
       if (kind === RAGGED_TENSORS) {
         shape = Array.from(sizes.subarray(rank * i, rank * (i + 1)));
         size = sizeOf(shape);
       }
       if (at + size > store.length) throw malformed();
-      out[i] = new Tensor<TensorElement>(element, shape, store.subarray(at, at + size));
+      used = at + size;
+      out.push(new Tensor<TensorElement>(element, shape, store.subarray(at, at + size)));
     }
+    if (used !== store.length) throw malformed();
     return out;
   }
 

@@ -209,3 +209,28 @@ test('a column of tensors that is cut is an error', () => {
     assert.throws(() => codec.read(column.subarray(0, end), 2), { code: 'MALFORMED_DATA' });
   }
 });
+
+test('a column whose counts or kind do not fit is refused, and no row is undefined', () => {
+  const u32 = (...values: number[]) => [...new Uint8Array(Uint32Array.from(values).buffer)];
+  const damaged: readonly [SchemaType, number, readonly number[]][] = [
+    [int64, 3, [1, 0, 7]],
+    [int64, 1, [1, 0, 7, 8]],
+    [int64, 1, [2, 0, ...u32(1), 7]],
+    [int64, 1, [9, 0, 7]],
+    [string, 1, [1, 0, 7]],
+    [array(int64), 1, [2, 0, 255, 255, 255, 255]],
+    [array(int64), 2, [2, 0, ...u32(1), 7]],
+    [array(int64), 2, [3, 0, ...u32(1, 2), 7, 8]],
+    [array(int64), 2, [3, 0, ...u32(1, 1), 7, 8, 9]],
+    [array(int64), 1, [1, 0, 7]],
+    [tensor(float32, [2]), 2, [4, 4, 1, 0, ...u32(2), ...u32(0, 0)]],
+    [tensor(float32, [2]), 1_000_000_000, [4, 4, 1, 0, ...u32(1), ...u32(0, 0)]],
+    [tensor(float32, [2]), 1, [4, 4, 2, 0, ...u32(1, 1), 0, 0, 0, 0, ...u32(0)]],
+    [tensor(int64, [2]), 1, [1, 0, 7]],
+    [row({ a: int64 }), 2, [6, 3, 1, 0, 7]],
+  ];
+  for (const [type, count, data] of damaged) {
+    const read = () => new ColumnCodec('x', type).read(Uint8Array.from(data), count);
+    assert.throws(read, { code: 'MALFORMED_DATA' }, `${type.kind} ${data}`);
+  }
+});
