@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles the sources into the JavaScript that is published: a file for each of package.json's entry
 // points and a few chunks that they share. Hundreds of small files cost a program more time at its
-// start than all of their code. Not minified, and other packages stay imports.
+// start than all of their code. Not minified, and other packages stay imports. Declarations, which tsc
+// wrote before, get the names of what is published.
 //
 //   node scripts/build.mjs [FOLDER]    FOLDER instead of dist
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire, SourceMap } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -82,4 +83,13 @@ for (const [path, text] of texts) {
   const named = keepNames(path, text, new SourceMap(JSON.parse(texts.get(`${path}.map`))));
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, named, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+}
+
+// tsc leaves './x.ts' in declarations, which TypeScript before 5.7 takes for an error.
+for (const name of existsSync(outdir) ? readdirSync(outdir, { recursive: true }) : []) {
+  if (!name.endsWith('.d.ts')) continue;
+  const path = join(outdir, name);
+  const text = readFileSync(path, 'utf8');
+  const published = text.replaceAll(/((?:from|import\() ?['"]\.{1,2}\/[^'"]+)\.ts(?=['"])/g, '$1.js');
+  if (published !== text) writeFileSync(path, published);
 }

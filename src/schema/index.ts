@@ -20,7 +20,7 @@ export { coderOf, isPortable, rowCoder } from './coder-of.ts';
 // Types from examples.
 export { type InferOptions, inferSchema } from './infer.ts';
 export { schemaFromProto, schemaToProto } from './proto.ts';
-export { RowCoder } from './row-coder.ts';
+export { RowCoderByExample as RowCoder } from './row-coder.ts';
 export { type Accepts, type TensorElementType, tensor, uint8 } from './tensors.ts';
 // Types to write.
 export {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Row coders and types from examples, under the official SDK's names.
 
-import { RowCoder as CoderOfRows, type FieldType, type RowFieldsType } from '../coders/index.ts';
+import { type FieldType, RowCoder, type RowFieldsType } from '../coders/index.ts';
 import { inferSchema } from './infer.ts';
 import { requireRow } from './types.ts';
 
 /** The coder of rows, with the official SDK's ways to make one from an example. */
-export class RowCoder<T = Record<string, unknown>> extends CoderOfRows<T> {
+export class RowCoderByExample<T = Record<string, unknown>> extends RowCoder<T> {
   /** The type of an example: {@link inferSchema}, nullable unless told otherwise. */
   static inferTypeFromJSON(example: unknown, isNullable = true): FieldType {
     const type = inferSchema(example) as unknown as FieldType;
@@ -19,7 +19,7 @@ export class RowCoder<T = Record<string, unknown>> extends CoderOfRows<T> {
   }
 
   /** The coder of rows like an example object. */
-  static fromJSON<T extends object>(example: T): RowCoder<T> {
-    return new RowCoder<T>(RowCoder.inferSchemaOfJSON(example));
+  static fromJSON<T extends object>(example: T): RowCoderByExample<T> {
+    return new RowCoderByExample<T>(RowCoderByExample.inferSchemaOfJSON(example));
   }
 }
