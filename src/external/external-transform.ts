@@ -170,7 +170,12 @@ export function rawExternalTransform<T>(
   serviceOrAddress: string | ExpansionServiceChoice | ServiceProvider | undefined,
   options: WithOutput<T>,
 ): ExternalTransform<PValue, PCollection<T>>;
-export function rawExternalTransform<InputT extends PValue, OutputT extends PValue>(
+// What nobody declared is any, as in the official SDK: `const r = await pc.applyAsync(…); r.apply(…)`.
+export function rawExternalTransform<
+  InputT extends PValue = PValue,
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  OutputT extends PValue = any,
+>(
   urn: string,
   payload?: Uint8Array | Record<string, unknown> | undefined,
   serviceOrAddress?: string | ExpansionServiceChoice | ServiceProvider | undefined,

@@ -59,7 +59,12 @@ export function pythonTransform<T>(
   kwargs: Readonly<Record<string, unknown>> | undefined,
   options: PythonTransformOptions & { output: OutputType<T> },
 ): ExternalTransform<PValue, PCollection<T>>;
-export function pythonTransform<InputT extends PValue, OutputT extends PValue>(
+// What nobody declared is any, as in the official SDK: `const r = await pc.applyAsync(…); r.apply(…)`.
+export function pythonTransform<
+  InputT extends PValue = PValue,
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  OutputT extends PValue = any,
+>(
   name: string,
   argsOrKwargs?: Arguments,
   kwargs?: Readonly<Record<string, unknown>>,

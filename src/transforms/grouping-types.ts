@@ -56,11 +56,16 @@ interface CombiningByFields<F extends Fields, Needs, R> {
     combiner: CombineFn<I, A, O>,
     resultName: N,
   ): CombineByFields<F, Needs & { [P in E]: I }, R & { [P in N]: O }>;
-  combining<E extends string, I, N extends string>(
+  // biome-ignore lint/suspicious/noExplicitAny: of `(a, b) => a + b` nothing is known until the input is.
+  combining<E extends string, N extends string, I = any>(
     field: E,
     combiner: (a: I, b: I) => I,
     resultName: N,
-  ): CombineByFields<F, Needs & { [P in E]: I }, R & { [P in N]: I }>;
+  ): CombineByFields<
+    F,
+    Needs & { [P in E]: I },
+    R & { [P in N]: unknown extends I ? TypeOfField<E> : I }
+  >;
   combining<T, I, N extends string>(
     expression: (element: T) => I | Promise<I>,
     combiner: SelectingCombineFn,

@@ -53,6 +53,16 @@ export interface SplitOptions {
  */
 export function split<X extends object>(
   tags: readonly KeyIn<X>[],
+  options?: SplitOptions,
+): PTransformClass<PCollection<X>, SplitOutputs<X>>;
+/** With tags that the compiler does not know, the outputs are any. */
+export function split<Tag extends string>(
+  tags: string extends Tag ? readonly Tag[] : never,
+  options?: SplitOptions,
+  // biome-ignore lint/suspicious/noExplicitAny: nothing is known of the fields
+): PTransformClass<PCollection<any>, Record<string, PCollection<any>>>;
+export function split<X extends object>(
+  tags: readonly string[],
   options: SplitOptions = {},
 ): PTransformClass<PCollection<X>, SplitOutputs<X>> {
   const { exclusive = true, unknownTagBehavior = 'error', unknownTagName } = options;

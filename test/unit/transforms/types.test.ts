@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Types that transforms find from their input; the compiler is the test.
 
+import { pythonTransform } from '../../../src/external/index.ts';
 import type { PCollection, PTransform } from '../../../src/pipeline/index.ts';
 import { P, Pipeline, PTransformClass, Root, withName } from '../../../src/pipeline/index.ts';
 import { int64, row } from '../../../src/schema/index.ts';
@@ -163,3 +164,19 @@ pc.flatMap((e) => e.k);
 export const w14: PCollection<never> = pc.flatMap((e) => {
   e.a;
 });
+
+// A function of two values whose types follow from the field.
+export const c5: PCollection<{ k: string; s: number }> = pc.apply(
+  t.groupBy('k').combining('a', (a, b) => a + b, 's'),
+);
+// Tags that come from elsewhere.
+const tags: string[] = ['a', 'b'];
+export const s6: Record<string, PCollection<unknown>> = pc.apply(
+  t.split(tags, { exclusive: false }),
+);
+export async function undeclared() {
+  const result = await pc.applyAsync(pythonTransform('f'));
+  return result.apply(t.map((x: number) => x));
+}
+// @ts-expect-error no such field
+export const s7 = pc.apply(t.split(['zz']));
