@@ -90,6 +90,9 @@ for (const name of existsSync(outdir) ? readdirSync(outdir, { recursive: true })
   if (!name.endsWith('.d.ts')) continue;
   const path = join(outdir, name);
   const text = readFileSync(path, 'utf8');
-  const published = text.replaceAll(/((?:from|import\() ?['"]\.{1,2}\/[^'"]+)\.ts(?=['"])/g, '$1.js');
+  const published = text.replaceAll(
+    /((?:from|import\() ?['"]\.{1,2}\/[^'"]+)\.ts(?=['"])/g,
+    '$1.js',
+  );
   if (published !== text) writeFileSync(path, published);
 }
