@@ -55,6 +55,7 @@ const CODES = {
   FILE_NOT_FOUND: true,
   OUTPUT_NOT_WRITABLE: true,
   IO_FAILED: true,
+  INPUT_MUTATED: true,
   INTERNAL: true,
 } satisfies Record<ErrorCode, true>;
 

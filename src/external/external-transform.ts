@@ -18,6 +18,7 @@ import { coderOf, isPortable, isSchemaType, type SchemaType } from '../schema/in
 import { expandNow } from './expand-now.ts';
 import { encodePayload } from './payload.ts';
 import { checkInputs } from './portable-input.ts';
+import { checkPythonNames } from './python-names.ts';
 import { checkedAddress, type ServiceProvider, startedService } from './started-service.ts';
 import { globalWindowing } from './windowing-from-proto.ts';
 
@@ -104,6 +105,10 @@ export class ExternalTransform<
     declared: ReadonlyMap<string, Coder<unknown>>,
   ): void {
     checkInputs(node);
+    if ('kind' in this.service && this.service.kind === 'python') {
+      for (const [tag, { coder }] of node.inputs) checkPythonNames(coder, `input ${tag}`, node);
+      for (const [tag, coder] of declared) checkPythonNames(coder, `output ${tag}`, node);
+    }
     node.spec = { urn: this.urn, payload: this.payload };
     const requested = Object.entries(this.options.requestedOutputCoders ?? {});
     // Services refuse requests for several outputs, so those are only checked afterwards.

@@ -102,3 +102,23 @@ test('options that contradict one another are refused', () => {
     assert.throws(make, { code: 'INVALID_ARGUMENT' });
   }
 });
+
+test('rows whose fields Python cannot name are refused where they are declared', () => {
+  for (const name of ['Beak Length (mm)', 'class', '_id', 'order-id', '1st', '']) {
+    const type = row({ ok: int64, [name]: int64 });
+    const rows = newRoot().apply(create([], { schema: type }));
+    const words = strings(newRoot());
+    const refused = { code: 'NO_PORTABLE_TYPE', message: /which is no name in Python/ };
+    assert.throws(() => rows.apply(pythonTransform('f', [], {}, { output: int64 })), refused);
+    assert.throws(() => words.apply(pythonTransform('f', [], {}, { output: type })), refused);
+    const nested = map(string, type);
+    assert.throws(
+      () => words.apply(pythonTransform('f', [], {}, { output: row({ nested }) })),
+      refused,
+    );
+    // Other languages have other names.
+    rows.apply(rawExternalTransform('a:java:urn', {}, 'localhost:1', { output: type }));
+  }
+  const fine = row({ größe: int64, a_1: int64, soft: int64 });
+  strings(newRoot()).apply(pythonTransform('f', [], {}, { output: fine }));
+});
