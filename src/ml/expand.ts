@@ -166,9 +166,19 @@ export function expandSteps(
 /** A threshold is checked when a window ends, which one never does. */
 function checkWindows(
   input: PCollection<unknown>,
-  { deadLetters }: InferenceOptions,
+  { deadLetters, batching }: InferenceOptions,
   transform: string,
 ): void {
+  if (batching?.maxDurationMs !== undefined && input.node.windowing.windowFn.isMerging()) {
+    throw new BeamBridgeError(
+      'UNSUPPORTED',
+      'maxDurationMs of withBatching gathers rows over time with a timer, which has no place in windows that merge',
+      {
+        transform,
+        hint: 'Leave maxDurationMs out, score before windowInto(sessions(…)), or use fixed, sliding or global windows.',
+      },
+    );
+  }
   const { threshold = 1 } = deadLetters ?? {};
   if (threshold === 1 || input.isBounded || !isGlobal(input.node.windowing.windowFn)) return;
   throw new BeamBridgeError(

@@ -64,6 +64,8 @@ function fixed(size: number, offset: number): WindowFn<IntervalWindow> {
 
 /**
  * Windows of equal length of which a new one begins each period, so that an element is in several.
+ * With a period longer than the size, elements between windows are in none: they are dropped, and
+ * counted in the metric `droppedInNoWindow`.
  *
  * @param sizeSeconds - length in seconds; fractions down to a millisecond count
  * @param periodSeconds - from the beginning of one window to the next, in seconds
@@ -87,12 +89,13 @@ function sliding(size: number, period: number, offset: number): WindowFn<Interva
     beamName: `slidingWindows(${size / 1000}, ${seconds(period, offset)})`,
     assignWindows: (timestamp) => {
       const windows: IntervalWindow[] = [];
-      for (
-        let start = lastStart(timestamp, period, offset);
-        start > timestamp - size;
-        start -= period
-      ) {
-        windows.push(interval(start, size));
+      // By how far into its window the element is: at the ends of time, numbers are further apart than
+      // milliseconds, so that neighbours are the same window there.
+      const least = timestamp - lastStart(timestamp, period, offset);
+      for (let into = least; into < size; into += period) {
+        const window = interval(timestamp - into, size);
+        const before = windows.at(-1);
+        if (before?.start !== window.start || before.end !== window.end) windows.push(window);
       }
       return windows;
     },
@@ -199,7 +202,10 @@ function lastStart(timestamp: Instant, period: number, offset: number): Instant 
 
 /** Beam's time is finite: windows at its ends are cut short. */
 function interval(start: Instant, size: number): IntervalWindow {
-  return new IntervalWindow(Math.max(start, MIN_TIMESTAMP), Math.min(start + size, MAX_TIMESTAMP));
+  const from = Math.max(start, MIN_TIMESTAMP);
+  const to = Math.min(start + size, MAX_TIMESTAMP);
+  // Numbers are 2 apart at the ends of time: a window of a millisecond has at least its own instant.
+  return new IntervalWindow(from, to > from ? to : Math.min(from + 2, MAX_TIMESTAMP));
 }
 
 /** Whole milliseconds from seconds. @throws `INVALID_ARGUMENT` when they are no number */

@@ -9,6 +9,7 @@ import { DescriptorView } from './descriptor.ts';
 import type { DoFnInstance } from './do-fn-instances.ts';
 import { elementCount, type MonitoringInfo } from './metrics.ts';
 import { type Operator, Receiver } from './operator.ts';
+import { AssignWindows } from './operators/assign-windows.ts';
 import { DataSource } from './operators/data-source.ts';
 import { DoFnOperator } from './operators/do-fn.ts';
 import { ParDoOperator } from './operators/par-do.ts';
@@ -165,7 +166,11 @@ export class BundlePlan {
       elementCount(pcollectionId, count),
     );
     for (const operator of this.operators) {
-      if (operator instanceof DataSource || operator instanceof ParDoOperator) {
+      if (
+        operator instanceof DataSource ||
+        operator instanceof ParDoOperator ||
+        operator instanceof AssignWindows
+      ) {
         infos.push(...operator.monitoringInfos());
       }
     }

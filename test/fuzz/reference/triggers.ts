@@ -173,6 +173,8 @@ export function onFire(trigger: Trigger, state: TriggerState, look: Look): void 
         [Trigger, TriggerState],
       ];
       if (shouldFire(until, untils, look)) {
+        // It was to fire once, whatever it is.
+        untils.done = true;
         state.done = true;
         forget(mains);
         return;

@@ -112,3 +112,22 @@ test('a window function read from its message assigns the same windows', () => {
   assert.deepEqual(global.assignWindows(0), [GlobalWindow.INSTANCE]);
   assert.equal(standardWindowFn({ urn: 'beam:window_fn:other:v1' }), undefined);
 });
+
+test('tiny sliding windows are finitely many at the ends of time, and none comes twice', () => {
+  for (const time of [MIN_TIMESTAMP, MAX_TIMESTAMP, 0]) {
+    for (const windowFn of [slidingWindows(0.01, 0.001), slidingWindows(0.01, 0.003, 0.001)]) {
+      const windows = windowFn.assignWindows(time);
+      assert.ok(windows.length > 0 && windows.length <= 10, `${windows.length} at ${time}`);
+      const names = windows.map(({ start, end }) => `${start} ${end}`);
+      assert.equal(new Set(names).size, names.length);
+      if (time < MAX_TIMESTAMP) for (const { start, end } of windows) assert.ok(start < end);
+    }
+  }
+  const [least] = fixedWindows(0.001).assignWindows(MIN_TIMESTAMP);
+  assert.ok(least!.end > least!.start);
+});
+
+test('sliding windows with gaps take no element between them', () => {
+  assert.deepEqual(slidingWindows(60, 300).assignWindows(90_000), []);
+  assert.equal(slidingWindows(60, 300).assignWindows(310_000).length, 1);
+});

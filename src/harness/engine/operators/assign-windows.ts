@@ -2,25 +2,41 @@
 // Puts each element into windows by its timestamp.
 
 import { BeamBridgeError } from '../../../base/index.ts';
-import type { WindowedValue } from '../../../coders/index.ts';
-import type { WindowFn } from '../../../pipeline/index.ts';
+import { describeValue, type Window, type WindowedValue } from '../../../coders/index.ts';
+import { counter, type WindowFn } from '../../../pipeline/index.ts';
 import { type TransformInfo, userError } from '../errors.ts';
+import { type MonitoringInfo, UserMetrics } from '../metrics.ts';
 import type { Operator, Receiver } from '../operator.ts';
 import type { MaybePromise } from '../types.ts';
 
+const DROPPED = counter('droppedInNoWindow');
+
 export class AssignWindows implements Operator {
+  private readonly metrics: UserMetrics;
+
   constructor(
     readonly transformId: string,
     readonly inputs: readonly string[],
     private readonly windowFn: WindowFn,
     private readonly out: Receiver,
     private readonly info: TransformInfo,
-  ) {}
+  ) {
+    this.metrics = new UserMetrics(transformId, info.transform);
+  }
+
+  startBundle(): void {
+    this.metrics.reset();
+  }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value, timestamp, pane } = element;
     const windows = this.windowsOf(element);
     const before = element.windows.length;
+    if (windows.length === 0) {
+      // As in Beam: what is in no window is nowhere. Sliding windows with gaps take samples so.
+      this.metrics.update(DROPPED, before);
+      return;
+    }
     const isThere = windows.length === 1 && before === 1 && windows[0] === element.windows[0];
     const out = isThere ? element : { value, timestamp, windows, pane };
     return before > 1 ? this.repeat(out, before) : this.out.receive(out);
@@ -31,16 +47,22 @@ export class AssignWindows implements Operator {
     for (let i = 0; i < times; i++) await this.out.receive(element);
   }
 
-  private windowsOf({ timestamp, value }: WindowedValue<unknown>) {
+  private windowsOf({ timestamp, value }: WindowedValue<unknown>): Window[] {
+    let windows: unknown;
     try {
-      const windows = this.windowFn.assignWindows(timestamp, value);
-      if (windows.length > 0) return windows;
+      windows = this.windowFn.assignWindows(timestamp, value);
     } catch (error) {
       throw userError(error, this.info);
     }
-    throw new BeamBridgeError('USER_CODE_FAILED', 'the window function assigned no window', {
-      ...this.info,
-      hint: 'assignWindows must return at least one window; filter elements out before windowInto.',
-    });
+    if (Array.isArray(windows)) return windows as Window[];
+    throw new BeamBridgeError(
+      'USER_CODE_FAILED',
+      `assignWindows gave ${describeValue(windows)}, where an array of windows was expected`,
+      { ...this.info, hint: 'Return an array; an element in no window, [], is dropped.' },
+    );
+  }
+
+  monitoringInfos(): MonitoringInfo[] {
+    return this.metrics.monitoringInfos();
   }
 }

@@ -140,7 +140,7 @@ export class Engine implements Surroundings {
 
   /** Waits until there is something to do. */
   private async rest(): Promise<void> {
-    const wakeAt = this.inTestTime ? undefined : this.nextWake();
+    const wakeAt = this.nextWake();
     if (this.hasAll && this.work.size === 0 && wakeAt === undefined) {
       const waiting = this.graph.nodes.filter((node) => node.outputWatermark < MAX_TIMESTAMP);
       throw new BeamBridgeError(
@@ -155,8 +155,11 @@ export class Engine implements Surroundings {
 
   private nextWake(): Instant | undefined {
     let least: Instant | undefined;
-    for (const { wakeAt } of this.graph.nodes) {
-      if (wakeAt !== undefined && (least === undefined || wakeAt < least)) least = wakeAt;
+    for (const { wakeAt, resumeAt } of this.graph.nodes) {
+      // In a test no processing time comes by waiting.
+      for (const time of this.inTestTime ? [resumeAt] : [wakeAt, resumeAt]) {
+        if (time !== undefined && (least === undefined || time < least)) least = time;
+      }
     }
     // A timer of Node's holds 24 days at most.
     return least === undefined ? undefined : Math.min(least, Date.now() + 2_000_000_000);

@@ -20,6 +20,11 @@ export interface EngineNode {
   step(): boolean;
   /** When it has something to do although nothing comes in; processing time. */
   readonly wakeAt?: Instant | undefined;
+  /**
+   * The same by the clock on the wall, which sources go by that ask for a pause. It runs also where a
+   * test stream makes processing time.
+   */
+  readonly resumeAt?: Instant | undefined;
   /** Whether it is waiting for nothing, and holds nothing that could be worked on now. */
   readonly isQuiet: boolean;
   close?(): Promise<void>;

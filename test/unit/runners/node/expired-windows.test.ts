@@ -9,21 +9,27 @@ import type { Root } from '../../../../src/pipeline/index.ts';
 import { createRunner, type MetricResults } from '../../../../src/runners/index.ts';
 import { type TestStream, testStream } from '../../../../src/testing/index.ts';
 import {
+  assignTimestamps,
   bagState,
   bundleFinalizerParam,
   create,
   type DoFn,
   eventTimeTimer,
   fixedWindows,
+  fromAsyncIterable,
   globalWindows,
   iterableSideInput,
   parDo,
   processingTimeTimer,
+  slidingWindows,
   type TimerParam,
+  tagged,
   timestamped,
+  timestampParam,
   type ValueState,
   valueState,
   windowInto,
+  withName,
 } from '../../../../src/transforms/index.ts';
 
 type Word = KV<string, number>;
@@ -260,5 +266,57 @@ describe('a bundle finalizer that fails', () => {
     assert.deepEqual(ran, ['second']);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0]!, /^map.*: a bundle finalizer failed/);
+  });
+});
+
+describe('an element that no window takes', () => {
+  it('is dropped and counted', async () => {
+    const { out, metrics, warnings } = await run((root, out) => {
+      root
+        .apply(create([10, 90, 310]))
+        .map((second) => timestamped(`${second}`, second * SECOND))
+        .apply(windowInto(slidingWindows(60, 300)))
+        .map((second) => out.push(second));
+    });
+    assert.deepEqual(out, ['10', '310']);
+    assert.equal(metrics.counters().droppedInNoWindow, 1);
+    assert.deepEqual(warnings, []);
+  });
+});
+
+describe('a time that is none', () => {
+  it('is refused where it is given, with the name of the transform', async () => {
+    const at = Date.parse('garbage');
+    async function* words() {
+      yield 'a';
+    }
+    const programs: Record<string, (root: Root) => unknown> = {
+      stamped: (root) =>
+        root.apply(create([1])).map(withName('stamped', (x: number) => timestamped(x, at))),
+      tagged: (root) =>
+        root
+          .apply(create([1]))
+          .flatMap(withName('tagged', (x: number) => [tagged('odd', timestamped(x, 1.7e18))])),
+      assignTimestamps: (root) => root.apply(create([1])).apply(assignTimestamps(() => at)),
+      fromAsyncIterable: (root) =>
+        root.apply(fromAsyncIterable(words, { timestamp: () => at, bounded: true })),
+    };
+    for (const [name, build] of Object.entries(programs)) {
+      await assert.rejects(run(build as never), (error: { code: string; transform?: string }) => {
+        assert.equal(error.code, 'INVALID_ARGUMENT', String(error));
+        assert.match(error.transform ?? '', new RegExp(name));
+        return true;
+      });
+    }
+  });
+
+  it('and a fraction of a millisecond is cut off', async () => {
+    const { out } = await run((root, out) => {
+      root
+        .apply(create([5.5, -0.5]))
+        .map((at) => timestamped('x', at))
+        .map((_, { at }) => out.push(String(at.lookup())), { at: timestampParam() });
+    });
+    assert.deepEqual(out, ['5', '-1']);
   });
 });

@@ -220,7 +220,7 @@ export class Bundle {
     const marks = [...watermarks.values()];
     return {
       element: decoded,
-      dueAt: this.owner.around.now() + delayMillis,
+      dueAt: Date.now() + delayMillis,
       hold: marks.length > 0 ? Math.min(...marks) : decoded.timestamp,
     };
   }

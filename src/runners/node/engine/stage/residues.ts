@@ -7,7 +7,7 @@ import { Holds, Schedule } from '../times.ts';
 
 export interface Residue {
   readonly element: WindowedValue<unknown>;
-  /** Processing time. */
+  /** By the clock on the wall, whatever processing time is. */
   readonly dueAt: Instant;
   readonly hold: Instant;
 }

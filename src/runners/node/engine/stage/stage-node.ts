@@ -142,7 +142,7 @@ export class StageNode implements EngineNode {
     const choice = nextBundle({
       ...this.room,
       isThere: {
-        rests: this.residues.isDue(now),
+        rests: this.residues.isDue(Date.now()),
         timers: timers?.isDue(reach, now) ?? false,
         elements: !this.queue.isEmpty,
       },
@@ -167,7 +167,7 @@ export class StageNode implements EngineNode {
     const { limits } = this.sizes[kind];
     switch (kind) {
       case 'rests':
-        return this.bundle(kind, new RestFeed(this.residues.takeDue(now), this.toChunk));
+        return this.bundle(kind, new RestFeed(this.residues.takeDue(Date.now()), this.toChunk));
       case 'timers':
         return this.bundle(kind, new FiringFeed(timers!.takeDue(reach, now, limits.elements)));
       case 'elements':
@@ -250,13 +250,18 @@ export class StageNode implements EngineNode {
   }
 
   get wakeAt(): Instant | undefined {
+    const mayStart = this.running.size === 0 && this.mayStart;
+    return mayStart ? this.owner.timers?.nextProcessingTime : undefined;
+  }
+
+  get resumeAt(): Instant | undefined {
+    return this.mayStart ? this.residues.next : undefined;
+  }
+
+  /** What cannot start now starts when a bundle ends. */
+  private get mayStart(): boolean {
     const anything = { rests: true, timers: true, elements: true };
-    // What cannot start now starts when a bundle ends.
-    if (!nextBundle({ ...this.room, isThere: anything, spent: NOTHING_SPENT })) return undefined;
-    const rests = this.residues.next;
-    const timers = this.running.size > 0 ? undefined : this.owner.timers?.nextProcessingTime;
-    if (rests === undefined || timers === undefined) return rests ?? timers;
-    return Math.min(rests, timers);
+    return nextBundle({ ...this.room, isThere: anything, spent: NOTHING_SPENT }) !== undefined;
   }
 
   get isQuiet(): boolean {
