@@ -2,9 +2,6 @@
 // One run of a pipeline in this process: expand what is Python's, plan, execute (what is in front of
 // Python before Python is there), and leave nothing behind however it ends.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
 import { expandPipeline } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
@@ -188,14 +185,7 @@ class NodeRun implements JobControl {
         throw new BeamBridgeError('INTERNAL', `nobody runs the environment ${JSON.stringify(id)}`);
       },
       forceEncoding: this.options.forceEncoding === true,
-      spillFolder: () => this.spillFolder(),
     });
-  }
-
-  private async spillFolder(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'beambridge-spill-'));
-    this.cleanUps.push(() => rm(folder, { recursive: true, force: true }));
-    return folder;
   }
 
   private async watch(): Promise<JobState> {

@@ -52,8 +52,6 @@ export interface GraphOptions {
   executor(environmentId: string): StageExecutor;
   /** Whether values are encoded and decoded again even where they stay in this process. */
   readonly forceEncoding: boolean;
-  /** Makes the folder in which groupings put what does not fit into memory. */
-  spillFolder(): Promise<string>;
 }
 
 export class Graph {
@@ -129,7 +127,6 @@ export class Graph {
         valueCoder: value,
         windowCoder: this.wire.window(input) as Coder<unknown>,
         bounded: this.isBounded(input),
-        spillFolder: () => this.options.spillFolder(),
       };
       const windowFn = this.windowFn(input);
       if (windowFn || windowing.mergeStatus !== pb.MergeStatus_Enum.NEEDS_MERGE) {

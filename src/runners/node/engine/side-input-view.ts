@@ -24,6 +24,7 @@ import type { Block } from './block.ts';
 import { GroupNode } from './group-node.ts';
 import { Grouping } from './grouping/index.ts';
 import type { EngineNode, Surroundings } from './node.ts';
+import { Schedule, type Scheduled } from './times.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -33,6 +34,12 @@ interface Contents {
   readonly maxTimestamp: Instant;
   chunks?: readonly Uint8Array[];
   byKey?: Map<string, KV<unknown, unknown[]>>;
+}
+
+/** Those who wait for the contents of a window. */
+interface Awaited {
+  readonly end: Scheduled<string>;
+  readonly notifies: (() => void)[];
 }
 
 export interface ViewOptions {
@@ -53,6 +60,9 @@ export class SideInputView implements EngineNode {
   private readonly windows = new Map<string, Contents>();
   private readonly names: BytesOf<Window>;
   private readonly readers: (() => Instant)[] = [];
+  /** Who waits for the contents of a window, and until when at most. */
+  private readonly awaited = new Map<string, Awaited>();
+  private readonly awaitedEnds = new Schedule<string>();
   private forgotten: Instant = MIN_TIMESTAMP;
   private version = 0;
 
@@ -119,7 +129,12 @@ export class SideInputView implements EngineNode {
 
   step(): boolean {
     this.forget(Math.min(...this.readers.map((oldest) => oldest())));
-    return this.group.step();
+    const changed = this.group.step();
+    const { awaitedEnds } = this;
+    while (awaitedEnds.next !== undefined && this.isPast(awaitedEnds.next)) {
+      this.arrived(awaitedEnds.first!.item);
+    }
+    return changed;
   }
 
   private store(pane: WindowedValue<unknown>): void {
@@ -131,6 +146,7 @@ export class SideInputView implements EngineNode {
         values: [...value],
         maxTimestamp: window.maxTimestamp(),
       });
+      this.arrived(this.keyOf(window));
     }
     this.options.around.wake();
   }
@@ -142,12 +158,37 @@ export class SideInputView implements EngineNode {
   /** Whether an element in this window of the main input may be processed. */
   isReady(main: Window): boolean {
     const { windowFn } = this.options;
-    const { outputWatermark } = this;
     // Which window that is, only the other SDK can tell.
-    if (!windowFn) return outputWatermark >= MAX_TIMESTAMP;
+    if (!windowFn) return this.isPast(MAX_TIMESTAMP);
     const window = sideInputWindow(windowFn, main);
-    if (this.windows.has(this.keyOf(window))) return true;
-    return outputWatermark > window.maxTimestamp() || outputWatermark >= MAX_TIMESTAMP;
+    return this.windows.has(this.keyOf(window)) || this.isPast(window.maxTimestamp());
+  }
+
+  private isPast(end: Instant): boolean {
+    const { outputWatermark } = this;
+    return outputWatermark > end || outputWatermark >= MAX_TIMESTAMP;
+  }
+
+  /** Calls `notify` once an element in this window of the main input may be processed. */
+  whenReady(main: Window, notify: () => void): void {
+    const { windowFn } = this.options;
+    const window = windowFn && sideInputWindow(windowFn, main);
+    const key = window ? this.keyOf(window) : '';
+    const awaited = this.awaited.get(key);
+    if (awaited) {
+      awaited.notifies.push(notify);
+      return;
+    }
+    const end = this.awaitedEnds.add(window?.maxTimestamp() ?? MAX_TIMESTAMP, key);
+    this.awaited.set(key, { end, notifies: [notify] });
+  }
+
+  private arrived(key: string): void {
+    const awaited = this.awaited.get(key);
+    if (!awaited) return;
+    this.awaited.delete(key);
+    this.awaitedEnds.delete(awaited.end);
+    for (const notify of awaited.notifies) notify();
   }
 
   /** Forgets windows in which no element of the main input can be any more. */

@@ -12,14 +12,13 @@ import {
   type WindowedValue,
 } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
+import type { SpillFile } from '../spill/spill-file.ts';
 import { compactLatest, type Held, MOST_ACCUMULATORS } from './accumulators.ts';
 import { KeyIndex, WindowNames } from './group-keys.ts';
 import { endOf, type GroupingOptions, type Panes, type Rules } from './options.ts';
 import { PaneBlocks } from './pane-blocks.ts';
 import { Partitions } from './partitions.ts';
 import { GROUP_BYTES, GROWTH_BYTES, Sizes, WINDOW_BYTES } from './sizes.ts';
-import type { SpillFile } from './spill-file.ts';
-import { SpillFolder } from './spill-folder.ts';
 
 const MEMORY_BYTES = 256 * 1024 * 1024;
 /** After so many ways to tell keys apart by hash, the rest stays in memory. */
@@ -70,12 +69,15 @@ export class BatchGroups {
   private count = 0;
   private partitions: Partitions | undefined;
 
-  /** @param level - how many tables this one is a part of */
+  /**
+   * @param level - how many tables this one is a part of
+   * @param folder - where files are, when that was asked for already
+   */
   constructor(
     private readonly options: GroupingOptions,
     private readonly rules: Rules,
-    private readonly folder = new SpillFolder(options.spillFolder),
     private readonly level = 0,
+    private folder?: Promise<string>,
   ) {
     this.names = new WindowNames(options.windowCoder);
     this.keySizes = new Sizes(options.keyCoder);
@@ -180,7 +182,7 @@ export class BatchGroups {
     await this.spill();
     for (const file of partitions.files) {
       if (file.isEmpty) continue;
-      const part = new BatchGroups(this.options, this.rules, this.folder, this.level + 1);
+      const part = new BatchGroups(this.options, this.rules, this.level + 1, this.folder);
       try {
         await part.load(file, partitions);
         yield* part.fire(Number.POSITIVE_INFINITY);
@@ -205,7 +207,8 @@ export class BatchGroups {
   }
 
   private async spill(): Promise<void> {
-    this.partitions ??= new Partitions(this.options, await this.folder.get(), this.level);
+    this.folder ??= this.options.spillFolder?.();
+    this.partitions ??= new Partitions(this.options, await this.folder, this.level);
     for (const { window, groups } of this.windows.values()) {
       for (const table of groups.tables()) {
         for (const { key, values, timestamp } of table) {
@@ -229,6 +232,5 @@ export class BatchGroups {
     this.clear();
     await this.partitions?.remove();
     this.partitions = undefined;
-    await this.folder.remove();
   }
 }

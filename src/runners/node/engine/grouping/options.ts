@@ -26,7 +26,7 @@ export interface GroupingOptions {
   readonly compact?: ((values: unknown[]) => unknown) | undefined;
   /** Above so many bytes, by estimate, a bounded grouping writes to files. @default 256 MiB */
   readonly memoryBytes?: number | undefined;
-  /** Makes a folder for those files; asked at most once. @default one in the system's temporary folder */
+  /** Says where those files are; asked at most once. @default the system's temporary folder */
   readonly spillFolder?: (() => Promise<string>) | undefined;
 }
 

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groups in files by a hash of their window and key: all of a group is in one file.
 
-import { join } from 'node:path';
 import { type ByteReader, ByteWriter } from '../../../../base/index.ts';
 import type { Coder, Instant, Window } from '../../../../coders/index.ts';
 import { readInstant, writeInstant } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
+import { SpillFile } from '../spill/spill-file.ts';
 import type { GroupingOptions } from './options.ts';
-import { SpillFile } from './spill-file.ts';
 
 const PARTITIONS = 64;
 /** A group with more values is written as several records. */
 const MOST_VALUES = 1024;
-
-let made = 0;
 
 /** A part of a group. */
 interface Part {
@@ -33,18 +30,13 @@ export class Partitions {
   /** @param level - each level hashes in another way, so that one file's groups get apart */
   constructor(
     options: GroupingOptions,
-    folder: string,
+    folder: string | undefined,
     private readonly level: number,
   ) {
     this.keyCoder = options.keyCoder;
     this.valueCoder = options.valueCoder;
     this.windowCoder = options.windowCoder;
-    made += 1;
-    const prefix = `${made}-${level}-`;
-    this.files = Array.from(
-      { length: PARTITIONS },
-      (_, i) => new SpillFile(join(folder, `${prefix}${i}`)),
-    );
+    this.files = Array.from({ length: PARTITIONS }, () => new SpillFile(folder));
   }
 
   /** Adds a group, or a part of one. */

@@ -38,7 +38,8 @@ export class StageNode implements EngineNode {
   readonly outputs: readonly string[];
   private readonly watermarks = new StageWatermarks();
   private readonly queue: InputQueue;
-  private readonly waiting: WaitingElements;
+  /** Undefined where no side inputs are read. */
+  private readonly waiting: WaitingElements | undefined;
   private readonly residues = new Residues();
   private readonly running = new Set<Bundle>();
   /** Bundles that succeeded and hand on what they gave. They hold back the watermark, and no worker. */
@@ -49,12 +50,21 @@ export class StageNode implements EngineNode {
   private expired: Instant | undefined;
 
   constructor(private readonly owner: BundleOwner) {
-    const { descriptor, inputByReference, limits, stage, views, wire } = owner;
+    const { around, descriptor, inputByReference, limits, stage, views, wire } = owner;
     this.inputs = [stage.input];
     this.outputs = stage.outputs;
     // Timers may ask for a window that elements are past, until what they hold goes out.
     for (const view of views) view.readBy(() => this.outputWatermark, owner.allowedLateness);
-    this.waiting = new WaitingElements(views);
+    if (views.length > 0) {
+      this.waiting = new WaitingElements({
+        views,
+        window: wire.window(stage.input),
+        element: () => wire.windowedCoder(stage.input),
+        deliver: (block) => this.enqueue(block),
+        track: (work) => around.track(work),
+        signal: around.signal,
+      });
+    }
     this.toChunk = chunksOf(
       descriptor.source,
       inputByReference ? undefined : wire.windowedCoder(stage.input),
@@ -82,6 +92,10 @@ export class StageNode implements EngineNode {
     const { late } = this.owner;
     const block = late ? late.without(all, this.inputWatermark) : all;
     if (!block) return;
+    return this.waiting ? this.waiting.take(block) : this.enqueue(block);
+  }
+
+  private enqueue(block: Block): MaybePromise<void> {
     const wasAwaited = this.queue.isAwaited;
     const room = this.queue.take(block);
     if (!wasAwaited && this.running.size < this.owner.mostBundles) this.owner.around.wake();
@@ -105,7 +119,7 @@ export class StageNode implements EngineNode {
     for (const { hold } of this.showing) inWork = Math.min(inWork, hold);
     return {
       upstream,
-      waiting: Math.min(this.queue.minTimestamp, this.waiting.hold),
+      waiting: Math.min(this.queue.minTimestamp, this.waiting?.hold ?? MAX_TIMESTAMP),
       inWork,
       rests: this.residues.hold,
       timers: this.owner.timers?.hold ?? MAX_TIMESTAMP,
@@ -138,7 +152,6 @@ export class StageNode implements EngineNode {
   private nextBundle(reach: Instant): Bundle | undefined {
     const { around, timers } = this.owner;
     const now = around.now();
-    this.queue.unshift(this.waiting.takeReady());
     const choice = nextBundle({
       ...this.room,
       isThere: {
@@ -150,8 +163,7 @@ export class StageNode implements EngineNode {
     });
     if (!choice) return undefined;
     this.spent = choice.spent;
-    // Elements that came may all have to wait: then something else may be there.
-    return this.bundleOf(choice.kind, reach, now) ?? this.nextBundle(reach);
+    return this.bundleOf(choice.kind, reach, now);
   }
 
   private get room(): Pick<StageMoment, 'running' | 'mostRunning' | 'showing' | 'showingBytes'> {
@@ -162,7 +174,7 @@ export class StageNode implements EngineNode {
     return { running: running.size, mostRunning, showing: showing.size, showingBytes };
   }
 
-  private bundleOf(kind: WorkKind, reach: Instant, now: Instant): Bundle | undefined {
+  private bundleOf(kind: WorkKind, reach: Instant, now: Instant): Bundle {
     const { timers } = this.owner;
     const { limits } = this.sizes[kind];
     switch (kind) {
@@ -180,12 +192,11 @@ export class StageNode implements EngineNode {
     return new Bundle(this.owner, { kind, feed, limits }, () => this.queue.lookAgain());
   }
 
-  private elementBundle(limits: BundleLimits): Bundle | undefined {
-    const { owner, toChunk } = this;
-    const first = this.nextBlock(limits.elements, limits.bytesIn);
-    if (!first) return undefined;
+  private elementBundle(limits: BundleLimits): Bundle {
+    const { owner, queue, toChunk } = this;
+    const first = queue.shift(limits.elements, limits.bytesIn)!;
     // A bundle of what is there; where all of the input comes anyway, of what comes too.
-    const next = () => this.nextBlock(limits.elements - feed.elements, limits.bytesIn - feed.bytes);
+    const next = () => queue.shift(limits.elements - feed.elements, limits.bytesIn - feed.bytes);
     const feed: ElementFeed = new ElementFeed(first, {
       more: owner.staysOpen ? () => this.moreBlocks(next) : next,
       isFull: () => isFull(bundle.outcome, limits),
@@ -194,16 +205,6 @@ export class StageNode implements EngineNode {
     });
     const bundle = this.bundle('elements', feed);
     return bundle;
-  }
-
-  /** The next block whose side inputs are there, as far as it fits. */
-  private nextBlock(mostElements: number, mostBytes: number): Block | undefined {
-    for (;;) {
-      const block = this.queue.shift(mostElements, mostBytes);
-      if (!block) return undefined;
-      const ready = this.waiting.readyPart(block);
-      if (ready) return ready;
-    }
   }
 
   private moreBlocks(next: () => Block | undefined): MaybePromise<Block | undefined> {
@@ -266,7 +267,7 @@ export class StageNode implements EngineNode {
 
   get isQuiet(): boolean {
     const { queue, waiting, residues, running, showing } = this;
-    const waits = !queue.isEmpty || !waiting.isEmpty || !residues.isEmpty;
+    const waits = !queue.isEmpty || waiting?.isEmpty === false || !residues.isEmpty;
     return running.size === 0 && showing.size === 0 && !waits;
   }
 
@@ -279,5 +280,9 @@ export class StageNode implements EngineNode {
   abort(error: Error): void {
     for (const bundle of this.running) bundle.abort(error);
     this.queue.giveUp();
+  }
+
+  async close(): Promise<void> {
+    await this.waiting?.close();
   }
 }

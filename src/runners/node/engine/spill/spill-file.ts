@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records in a file: written once, read once, in chunks.
 
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ByteReader, ByteWriter } from '../../../../base/index.ts';
-import { fileError } from './spill-folder.ts';
+import { fileError, openUnnamed } from './unnamed-file.ts';
 
 /** A chunk is written when it has so many bytes; one record may make it longer. */
 const CHUNK_BYTES = 128 * 1024;
+const FILE = 'a file in the temporary folder';
 /** Each chunk begins with its length. */
 const HEADER_BYTES = 4;
 
@@ -15,7 +16,8 @@ export class SpillFile {
   readonly records = new ByteWriter(CHUNK_BYTES / 8);
   private handle: FileHandle | undefined;
 
-  constructor(private readonly path: string) {}
+  /** @param folder - @default the system's temporary folder */
+  constructor(private readonly folder?: string) {}
 
   get isFull(): boolean {
     return this.records.length >= CHUNK_BYTES;
@@ -29,12 +31,12 @@ export class SpillFile {
     if (this.records.length === 0) return;
     const header = Buffer.alloc(HEADER_BYTES);
     header.writeUInt32BE(this.records.length);
+    this.handle ??= await openUnnamed(this.folder);
     try {
-      this.handle ??= await open(this.path, 'wx+', 0o600);
       await this.handle.appendFile(header);
       await this.handle.appendFile(this.records.view());
     } catch (error) {
-      throw fileError(error, this.path);
+      throw fileError(error, FILE);
     }
     this.records.reset();
   }
@@ -63,7 +65,7 @@ export class SpillFile {
         if (header.length === 0) return;
         chunk = await read(header.readUInt32BE());
       } catch (error) {
-        throw fileError(error, this.path);
+        throw fileError(error, FILE);
       }
       yield new ByteReader(chunk);
     }
@@ -73,6 +75,5 @@ export class SpillFile {
     const { handle } = this;
     this.handle = undefined;
     await handle?.close();
-    if (handle) await rm(this.path, { force: true });
   }
 }
