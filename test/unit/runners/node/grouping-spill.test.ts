@@ -128,13 +128,12 @@ describe('a grouping larger than memory', () => {
         spillFolder: async () => join(folder, 'missing'),
       },
     );
+    const elements = [0, 1].map((key) => element(windowFn, key, 1, 0));
     await assert.rejects(
-      async () =>
-        grouping.add(
-          [0, 1].map((key) => element(windowFn, key, 1, 0)),
-          MIN_TIMESTAMP,
-          0,
-        ),
+      async () => {
+        await grouping.add(elements, MIN_TIMESTAMP, 0);
+        await fired(grouping, MAX_TIMESTAMP);
+      },
       { code: 'IO_FAILED', message: /larger than memory[\s\S]*TMPDIR/ },
     );
     await grouping.close();
