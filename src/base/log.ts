@@ -28,7 +28,19 @@ type Sink = (record: LogRecord) => void;
 
 const ranks = new Map<LogLevel, number>(LOG_LEVELS.map((level, rank) => [level, rank]));
 let threshold = rankOf(process.env.BEAMBRIDGE_LOG);
-let sink: Sink = writeLine;
+
+/** One that was set over those before it. */
+interface Layer {
+  readonly next: (record: LogRecord, before: Sink) => void;
+}
+const layers: Layer[] = [];
+
+/** Passes a record to the latest sink, which may pass it on to the one before. */
+function send(record: LogRecord, from = layers.length - 1): void {
+  const layer = layers[from];
+  if (layer) layer.next(record, (passed) => send(passed, from - 1));
+  else writeLine(record);
+}
 
 function rankOf(level: string | undefined): number {
   return ranks.get(level as LogLevel) ?? ranks.get('warn')!;
@@ -57,10 +69,12 @@ export function setLogLevel(level: LogLevel): void {
  * @param next - gets each record, and the sink before, to which it may pass the record on
  */
 export function setLogSink(next: (record: LogRecord, before: Sink) => void): () => void {
-  const before = sink;
-  sink = (record) => next(record, before);
+  const layer: Layer = { next };
+  layers.push(layer);
   return () => {
-    sink = before;
+    // Whoever was set later stays, and a second call does nothing.
+    const at = layers.indexOf(layer);
+    if (at >= 0) layers.splice(at, 1);
   };
 }
 
@@ -68,7 +82,7 @@ export function setLogSink(next: (record: LogRecord, before: Sink) => void): () 
 export function getLogger(name: string): Logger {
   const enabled = (level: LogLevel) => rankOf(level) >= threshold;
   const log = (level: LogRecord['level'], message: string, error?: unknown) => {
-    if (enabled(level)) sink({ level, name, message, ...(error === undefined ? {} : { error }) });
+    if (enabled(level)) send({ level, name, message, ...(error === undefined ? {} : { error }) });
   };
   return {
     trace: (message) => log('trace', message),

@@ -67,6 +67,7 @@ export {
 } from './row/tensor-values.ts';
 export { schemaFromProto } from './row/type-from-proto.ts';
 export { fieldTypeToProto, schemaToProto } from './row/type-to-proto.ts';
+export { setField } from './set-field.ts';
 export { StateBackedIterable, type StateReader } from './state-backed-iterable.ts';
 export {
   elementNames,

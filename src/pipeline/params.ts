@@ -14,15 +14,28 @@ export interface ParamProvider {
 }
 
 const NOT_BOUND: ParamProvider = {
-  lookup: () => undefined,
-  update: () => undefined,
+  lookup: (param) => {
+    throw undeclared(describe(param));
+  },
+  update: (param) => {
+    throw undeclared(describe(param));
+  },
 };
+
+function describe(param: ParDoParam): string {
+  const kind = param.constructor.name;
+  return param instanceof Metric ? `the ${kind} ${JSON.stringify(param.metricName)}` : `a ${kind}`;
+}
 
 /** The error of a parameter that is used outside the context in which it was declared. */
 export function undeclared(what: string): BeamBridgeError {
-  return new BeamBridgeError('INVALID_ARGUMENT', `${what} is used that was not declared`, {
-    hint: 'Put it into the context, as in parDo(doFn, { name: … }), and use it from the context that process is given.',
-  });
+  return new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `${what} is used that was not declared, or not taken from the context`,
+    {
+      hint: 'Put it into the context itself, not into an object within: map(fn, { name: … }). Use it from the context that the function is given as its second argument, not through the variable outside.',
+    },
+  );
 }
 
 /** A context value that the bundle engine fills in. */

@@ -21,6 +21,7 @@ export type PValue =
   // biome-ignore lint/suspicious/noConfusingVoidType: a transform that ends a branch returns nothing
   | void
   | undefined
+  | null
   | Root
   | PCollection<unknown>
   | readonly PValue[]
@@ -138,9 +139,9 @@ export function newOutput<T>(
 
 /** All PCollections in a PValue by a path of tags; a lone one is called `main`. */
 export function flattenPValue(value: PValue, prefix = ''): Record<string, PCollection<unknown>> {
-  if (value === undefined || value instanceof Root) return {};
+  if (value === undefined || value === null || value instanceof Root) return {};
   if (value instanceof PCollection) return { [prefix || 'main']: value };
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object') {
     throw new BeamBridgeError('INVALID_ARGUMENT', `${String(value)} is no PCollection`, {
       hint: 'A transform takes and gives PCollections, arrays of them, or objects of them.',
     });

@@ -36,7 +36,7 @@ import { isGlobal } from './windowings.ts';
  */
 export function combineGlobally<T>(
   combiner: SelectingCombineFn | ((a: T, b: T) => T),
-): PTransformClass<PCollection<T>, PCollection<T>>;
+): PTransformClass<PCollection<T>, PCollection<T | undefined>>;
 export function combineGlobally<I, A, O>(
   combiner: CombineFn<I, A, O>,
 ): PTransformClass<PCollection<I>, PCollection<O>>;

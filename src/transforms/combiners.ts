@@ -100,11 +100,21 @@ function best(name: string, isBetter: (a: never, b: never) => boolean): Selectin
   };
 }
 
-/** The greatest value by JavaScript's `>`: numbers, bigints, strings, Dates. `undefined` of none. */
-export const max: SelectingCombineFn = best('max', (a, b) => a > b);
+/**
+ * The greatest value by JavaScript's `>`: numbers, bigints, strings, Dates. `undefined` of none, NaN
+ * where there is one, wherever it stands, as `Math.max` gives.
+ */
+export const max: SelectingCombineFn = best('max', (a, b) => a > b || onlyFirstIsNaN(a, b));
 
-/** The least value by JavaScript's `<`: numbers, bigints, strings, Dates. `undefined` of none. */
-export const min: SelectingCombineFn = best('min', (a, b) => a < b);
+/**
+ * The least value by JavaScript's `<`: numbers, bigints, strings, Dates. `undefined` of none, NaN where
+ * there is one, wherever it stands, as `Math.min` gives.
+ */
+export const min: SelectingCombineFn = best('min', (a, b) => a < b || onlyFirstIsNaN(a, b));
+
+function onlyFirstIsNaN(a: unknown, b: unknown): boolean {
+  return Number.isNaN(a) && !Number.isNaN(b);
+}
 
 /** All values in an array, in no particular order. They are held in memory. */
 export function toList<T>(): CombineFn<T, T[], T[]> {
@@ -124,14 +134,16 @@ export function toList<T>(): CombineFn<T, T[], T[]> {
   };
 }
 
+/** NaN is the greatest, so that an order there is. */
 function naturalOrder(a: unknown, b: unknown): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
   return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0;
 }
 
 /**
  * The `size` greatest values, greatest first.
  *
- * @param compare - as `Array.sort` takes it. @default JavaScript's `<` and `>`
+ * @param compare - as `Array.sort` takes it. @default JavaScript's `<` and `>`, NaN above all
  * @throws `INVALID_ARGUMENT` for a size that is no positive whole number
  */
 export function top<T>(

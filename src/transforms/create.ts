@@ -53,8 +53,11 @@ export function create<T>(
     typeof options === 'boolean' ? { reshuffle: options } : options;
   const coder = coderFrom(declared);
   checkIterable(elements);
+  // An iterator can be read once, and the transform applied several times.
+  let read: readonly T[] | undefined;
   return transform('create', (root) => {
-    const chunks = encodeChunks(elements, coder);
+    read ??= Array.isArray(elements) ? (elements as readonly T[]) : [...elements];
+    const chunks = encodeChunks(read, coder);
     if (!spread || chunks.length <= 1) {
       return root
         .apply(impulse())
@@ -73,8 +76,7 @@ function coderFrom<T>({ coder, schema }: Omit<CreateOptions<T>, 'reshuffle'>): C
   return schema ? coderOf(schema) : (new JsCoder() as Coder<unknown> as Coder<T>);
 }
 
-function encodeChunks<T>(elements: Iterable<T>, coder: Coder<T>): Chunk[] {
-  const values = Array.isArray(elements) ? (elements as readonly T[]) : [...elements];
+function encodeChunks<T>(values: readonly T[], coder: Coder<T>): Chunk[] {
   const most = Math.max(1, Math.ceil(values.length / MOST_CHUNKS));
   const chunks: Chunk[] = [];
   const out = new ByteWriter();

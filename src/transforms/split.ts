@@ -79,7 +79,10 @@ export function split<X extends object>(
     if (typeof element !== 'object' || element === null) {
       throw splitError(`an element is ${describeValue(element)}, not an object`);
     }
-    const fields = Object.entries(element);
+    const all = Object.entries(element);
+    // An optional field that is undefined is none, unless it is all there is.
+    const filled = all.filter(([, value]) => value !== undefined);
+    const fields = filled.length > 0 ? filled : all;
     if (exclusive && fields.length !== 1) {
       throw splitError(
         `an element has ${fields.length} fields, not one: ${describeValue(element)}`,

@@ -66,6 +66,18 @@ function readRare(tag: number, input: ByteReader, depth: number): unknown {
       return Buffer.from(input.prefixedBytes());
     case Tag.ERROR:
       return readError(input, nest(depth));
+    case Tag.ERROR_WITH_FIELDS: {
+      const error = readError(input, nest(depth));
+      const fields = readJs(input, nest(depth));
+      for (const [name, value] of Object.entries(fields ?? {}))
+        setField(error as never, name, value);
+      return error;
+    }
+    case Tag.MATCH: {
+      const [all, index, match] = [0, 1, 2].map(() => readJs(input, nest(depth)));
+      if (!Array.isArray(all)) throw malformed('a match is no array');
+      return Object.assign(all, { index, input: match, groups: readJs(input, nest(depth)) });
+    }
     case Tag.GLOBAL_WINDOW:
       return GlobalWindow.INSTANCE;
     case Tag.INTERVAL_WINDOW: {

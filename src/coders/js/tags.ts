@@ -50,6 +50,10 @@ export const Tag = {
   TENSOR: 0x18,
   /** Name of a class that the program registered, then the instance's fields as an object. */
   INSTANCE: 0x19,
+  /** As an error, then its own fields as an object. */
+  ERROR_WITH_FIELDS: 0x1a,
+  /** What a regular expression matched: the array, then index, input and groups. */
+  MATCH: 0x1b,
   /** From here, the low six bits are the length of a UTF-8 string in bytes. */
   SHORT_STRING: 0x40,
   /** From here, the low seven bits are a small whole number. */

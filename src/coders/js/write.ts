@@ -105,6 +105,11 @@ function writeObject(value: object, out: ByteWriter, sorted: boolean, depth: num
   if (prototype === Object.prototype || prototype === null) {
     writePlainObject(value as Record<string, unknown>, out, sorted, depth);
   } else if (Array.isArray(value)) {
+    const match = value as RegExpMatchArray;
+    if (match.index !== undefined && match.input !== undefined) {
+      writeMatch(match, out, sorted, depth);
+      return;
+    }
     out.byte(Tag.ARRAY);
     out.varint(value.length);
     for (let i = 0; i < value.length; i++) writeJs(value[i], out, sorted, depth + 1);
@@ -206,11 +211,22 @@ function writeError(
 ): void {
   const kind = ERRORS.findIndex((type) => type.prototype === prototype);
   if (kind < 0) throw refuse(value, 'Emit its message and fields as a plain object.');
-  out.byte(Tag.ERROR);
+  const { message: _message, stack: _stack, cause: _cause, ...fields } = value;
+  const hasFields = Object.keys(fields).length > 0;
+  out.byte(hasFields ? Tag.ERROR_WITH_FIELDS : Tag.ERROR);
   out.byte(kind);
   writeString(value.message, out);
   writeJs(value.stack, out, sorted, depth + 1);
   writeJs(value.cause, out, sorted, depth + 1);
+  if (hasFields) writePlainObject(fields, out, sorted, depth + 1);
+}
+
+/** What a regular expression matched is an array with fields of its own. */
+function writeMatch(value: RegExpMatchArray, out: ByteWriter, sorted: boolean, depth: number) {
+  out.byte(Tag.MATCH);
+  for (const part of [[...value], value.index, value.input, value.groups]) {
+    writeJs(part, out, sorted, depth + 1);
+  }
 }
 
 function writeKnownClass(value: object, out: ByteWriter, sorted: boolean, depth: number): void {

@@ -91,7 +91,7 @@ export const sideInputs: Cases = [
         .apply(create(['apple', 'pear', 'plum']))
         .map(
           (fruit, { price, shop }) =>
-            `${fruit} ${price.lookup().get(fruit)} ${[...(shop.lookup().get(fruit) ?? [])].sort()}`,
+            `${fruit} ${price.lookup().get(fruit)} ${shop.lookup().get(fruit)?.toSorted()}`,
           { price: mapSideInput(prices), shop: multimapSideInput(shops) },
         )
         .apply(assertDeepEqual(['apple 2 x,y', 'pear 3 undefined', 'plum undefined undefined']));

@@ -102,7 +102,9 @@ export const f3: PCollection<string> = P([bb, pc]).apply(t.flatten());
 export const s1: PCollection<{ element: string; count: number }> = bb.apply(t.countPerElement());
 export const s2: PCollection<number> = bb.apply(t.countGlobally());
 export const s3: PCollection<number> = pc.map((e) => e.a).apply(t.combineGlobally(t.mean));
-export const s4: PCollection<number> = pc.map((e) => e.a).apply(t.combineGlobally(t.max));
+export const s4: PCollection<number | undefined> = pc
+  .map((e) => e.a)
+  .apply(t.combineGlobally(t.max));
 const parted = pc.apply(t.partition((e) => e.a, 3));
 export const p1: PCollection<El>[] = parted;
 const { good, bad } = bb.map((l) => (l ? { good: l } : { bad: 1 })).apply(t.split(['good', 'bad']));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // About how much memory groups take: enough to know when to write them to files, and cheap.
 
-import { ByteWriter } from '../../../../base/index.ts';
+import { ByteWriter, roughSize } from '../../../../base/index.ts';
 import type { Coder } from '../../../../coders/index.ts';
 
 /** A window with its two maps. */
@@ -40,7 +40,14 @@ export class Sizes {
 
   private sample(value: unknown): void {
     this.scratch.reset();
-    this.coder.encode(value, this.scratch, true);
+    try {
+      this.coder.encode(value, this.scratch, true);
+    } catch {
+      // Whether it can be encoded is for whoever encodes it to say, not for one in so many.
+      this.sampledBytes += roughSize(value);
+      this.sampled += 1;
+      return;
+    }
     this.sampled += 1;
     this.sampledBytes += this.scratch.length;
   }
