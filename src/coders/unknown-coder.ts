@@ -18,7 +18,7 @@ export class UnknownCoder implements Coder<Uint8Array> {
   /** @param reason - why there is no coder. @default the URN is not registered */
   constructor(
     private readonly unknown: CoderSpec,
-    private readonly reason = `no coder is known for ${unknown.urn}`,
+    readonly reason = `no coder is known for ${unknown.urn}`,
   ) {
     this.name = `unknown coder ${unknown.urn}`;
   }

@@ -38,3 +38,14 @@ export function describeCoder(coder: Coder<unknown>): string {
   if (!isReadable(coder) && coder.spec().urn.includes('pickled')) return 'pickled Python objects';
   return coder.name;
 }
+
+/** What is known of why this SDK cannot read the elements: a field of a row that has no portable type. */
+export function whyUnreadable(coder: Coder<unknown>): string | undefined {
+  if (coder instanceof UnknownCoder) return coder.reason;
+  const parts = coder instanceof LengthPrefixCoder ? [coder.value] : coder.spec().components;
+  for (const part of parts ?? []) {
+    const why = whyUnreadable(part);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}

@@ -12,7 +12,7 @@ import {
 } from '../pipeline/index.ts';
 import { pb } from '../proto/index.ts';
 import { getHost } from '../services/index.ts';
-import { describeCoder, isReadable } from './coder-match.ts';
+import { describeCoder, isReadable, whyUnreadable } from './coder-match.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 import { windowingFromProto } from './windowing-from-proto.ts';
@@ -64,6 +64,7 @@ export async function expandNow(
         `output ${JSON.stringify(tag)} is ${describeCoder(coder)}, which only its own SDK can read`,
         {
           ...node.errorDetails,
+          detail: whyUnreadable(coder),
           hint: 'Declare what it is, as in { output: row({ … }) }, or annotate the Python transform with .with_output_types(…).',
         },
       );

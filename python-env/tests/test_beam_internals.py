@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the host changes inside Beam, and that Beam still looks there: a new Beam that no longer does fails here."""
+
+import inspect
+import unittest
+
+import apache_beam as beam
+from apache_beam.portability import common_urns
+from apache_beam.runners.portability import expansion_service
+from apache_beam.runners.portability.fn_api_runner import execution, fn_runner
+from apache_beam.transforms import fully_qualified_named_transform, trigger
+
+from beambridge_host.host import expansion, runner
+
+
+class BeamInternalsTest(unittest.TestCase):
+
+  def test_expansions_are_made_in_our_pipeline(self):
+    code = inspect.unwrap(expansion_service.ExpansionServiceServicer.Expand)
+    self.assertIs(code.__globals__['beam_pipeline'].Pipeline, expansion.TypedPipeline)
+    self.assertIn('beam_pipeline', code.__code__.co_names)
+    self.assertTrue(issubclass(expansion.TypedPipeline, beam.Pipeline))
+
+  def test_what_is_grouped_has_one_key_coder_when_it_is_translated(self):
+    pipeline = expansion.TypedPipeline()
+    _ = pipeline | beam.Create([1]) | beam.Map(lambda x: (x, x)) | beam.GroupByKey()
+    proto = pipeline.to_runner_api()
+    tables = proto.components
+    groupings = [
+        each for each in tables.transforms.values() if each.spec.urn == common_urns.primitives.GROUP_BY_KEY.urn]
+    self.assertTrue(groupings)
+    for each in groupings:
+      keys = {
+          tables.coders[tables.pcollections[pcollection].coder_id].component_coder_ids[0]
+          for pcollection in (*each.inputs.values(), *each.outputs.values())}
+      self.assertEqual(len(keys), 1, each.unique_name)
+
+  def test_groupings_of_a_batch_ask_for_our_trigger_driver(self):
+    self.assertIs(execution.trigger, trigger)
+    self.assertEqual(trigger.create_trigger_driver.__module__, 'beambridge_host.host.panes')
+    self.assertIn('trigger.create_trigger_driver(', inspect.getsource(execution))
+    self.assertEqual(list(inspect.signature(trigger.create_trigger_driver).parameters)[:2], ['windowing', 'is_batch'])
+
+  def test_every_transform_may_be_named(self):
+    expansion.create_expansion_service('localhost:1')
+    cls = fully_qualified_named_transform.FullyQualifiedNamedTransform
+    self.assertEqual(cls._FILTER_GLOB, '*')
+    self.assertIn('cls._FILTER_GLOB', inspect.getsource(cls))
+
+  def test_the_methods_that_our_runner_overrides_are_beams(self):
+    for ours, name in (
+        (runner.HostRunner, 'create_stages'), (runner.HostRunner, '_get_bundle_manager'),
+        (runner.StreamingBundleManager, 'process_bundle')):
+      theirs = getattr(ours.__mro__[1], name, None)
+      self.assertIsNotNone(theirs, name)
+      ours_of = list(inspect.signature(getattr(ours, name)).parameters)
+      self.assertEqual(ours_of, list(inspect.signature(theirs).parameters)[:len(ours_of)], name)
+    self.assertIn('self._get_bundle_manager(', inspect.getsource(fn_runner.FnApiRunner))
+
+
+if __name__ == '__main__':
+  unittest.main()
