@@ -101,6 +101,7 @@ export type {
   GroupByFields,
 } from './grouping-types.ts';
 export { impulse } from './impulse.ts';
+export type { Duration } from './lateness.ts';
 export { type PeriodicImpulseOptions, periodicImpulse } from './periodic-impulse.ts';
 export { reshuffle } from './reshuffle.ts';
 export {

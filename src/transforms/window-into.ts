@@ -20,11 +20,18 @@ import {
 } from '../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import { whenKnown } from './fields.ts';
+import { type Duration, latenessOf } from './lateness.ts';
 import { doFnStep, transform } from './transform.ts';
 import { type Trigger, textOf } from './triggers.ts';
 
 /** What `windowInto` may set besides the window function. */
-export interface WindowingOptions extends Partial<Omit<WindowingStrategy, 'windowFn' | 'trigger'>> {
+export interface WindowingOptions
+  extends Partial<Omit<WindowingStrategy, 'windowFn' | 'trigger' | 'allowedLateness'>> {
+  /**
+   * How long after the end of its window an element still counts: in milliseconds, or with its unit, as
+   * `{ minutes: 5 }`. @default 0
+   */
+  readonly allowedLateness?: number | Duration | undefined;
   /** When a window's elements come out. @default {@link defaultTrigger} */
   readonly trigger?: Trigger | undefined;
 }
@@ -32,7 +39,8 @@ export interface WindowingOptions extends Partial<Omit<WindowingStrategy, 'windo
 /**
  * Assigns each element to windows by its timestamp. What comes after groups within them.
  *
- * @param options - trigger, accumulation mode, allowed lateness (milliseconds), timestamp combiner,
+ * @param options - trigger, accumulation mode, allowed lateness (milliseconds, or `{ seconds: 60 }`;
+ *   a plain number that looks like seconds beside the windows' is refused), timestamp combiner,
  *   closing and on-time behaviour. @default Beam's: once at the end of the window, discarding, no
  *   lateness
  * @throws `INVALID_ARGUMENT` when `windowFn` is no window function, or an option has no such value,
@@ -48,7 +56,7 @@ export function windowInto<T, W extends Window = Window>(
   options: WindowingOptions = {},
 ): PTransformClass<PCollection<T>, PCollection<T>> {
   checkWindowFn(windowFn);
-  const strategyOptions = checkOptions(options);
+  const strategyOptions = checkOptions(options, windowFn as WindowFn);
   const fn = windowFn as WindowFn;
   return transform(labelled('windowInto', windowFn), (input, pipeline, node) => {
     const spec = registerWindowFn(fn, pipeline, node);
@@ -75,14 +83,12 @@ const CHOICES = {
 } as const;
 
 /** The options with Beam's message for the trigger, and without what was given as undefined. */
-function checkOptions(options: WindowingOptions): Partial<WindowingStrategy> {
-  const { trigger, ...rest } = options;
-  const { allowedLateness = 0 } = rest;
-  if (!Number.isSafeInteger(allowedLateness) || allowedLateness < 0) {
-    throw new BeamBridgeError('INVALID_ARGUMENT', `allowedLateness is ${String(allowedLateness)}`, {
-      hint: 'Give it in whole milliseconds, 0 or more.',
-    });
-  }
+function checkOptions(options: WindowingOptions, windowFn: WindowFn): Partial<WindowingStrategy> {
+  const { trigger, allowedLateness: lateness, ...others } = options;
+  const rest = {
+    ...others,
+    ...(lateness === undefined ? {} : { allowedLateness: latenessOf(lateness, windowFn) }),
+  };
   for (const [option, choices] of Object.entries(CHOICES)) {
     const given = rest[option as keyof typeof CHOICES];
     if (given === undefined || (choices as readonly string[]).includes(given)) continue;

@@ -73,6 +73,7 @@ function windowFnOf(windowing: Windowing): WindowFn {
 export function windowIntoOf<T>({ windowing, trigger, ...rest }: Strategy) {
   return windowInto<T>(windowFnOf(windowing), {
     ...rest,
+    allowedLateness: { milliseconds: rest.allowedLateness ?? 0 },
     accumulationMode: rest.accumulationMode ?? 'discarding',
     ...(trigger ? { trigger: triggerOf(trigger) } : {}),
   });

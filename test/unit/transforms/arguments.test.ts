@@ -189,3 +189,21 @@ for (const [name, [code, message, construct]] of Object.entries(cases)) {
     );
   });
 }
+
+test('a lateness that looks like seconds beside windows of seconds is refused, unless it names its unit', () => {
+  for (const [size, allowedLateness] of [
+    [60, 60],
+    [3600, 3600],
+  ] as const) {
+    assert.throws(() => windowInto(fixedWindows(size), { allowedLateness }), {
+      code: 'INVALID_ARGUMENT',
+      message: /windows of \d+ seconds.*Name the unit: \{ seconds: /s,
+    });
+  }
+  windowInto(fixedWindows(60), { allowedLateness: 60_000 });
+  windowInto(fixedWindows(60), { allowedLateness: { seconds: 60 } });
+  windowInto(fixedWindows(60), { allowedLateness: { milliseconds: 60 } });
+  assert.throws(() => windowInto(fixedWindows(60), { allowedLateness: { second: 1 } as never }), {
+    code: 'INVALID_ARGUMENT',
+  });
+});

@@ -181,7 +181,7 @@ test('the strategy holds all options, and comes back from the message', () => {
       windowInto(fixedWindows(1), {
         trigger: afterWatermark().withLateFirings(afterCount(1)),
         accumulationMode: 'accumulating',
-        allowedLateness: 5,
+        allowedLateness: { milliseconds: 5 },
         timestampCombiner: 'earliest',
         closingBehavior: 'emitAlways',
         onTimeBehavior: 'fireIfNonEmpty',
@@ -225,7 +225,7 @@ test('a trigger that would lose elements is refused by groupings, but not by a r
   assert.throws(() => keyed(once).apply(groupByKey()), refusal);
   assert.throws(() => keyed(once).apply(combinePerKey(sum)), refusal);
   keyed(once).apply(reshuffle());
-  const late = { trigger: afterWatermark(), allowedLateness: 1 };
+  const late = { trigger: afterWatermark(), allowedLateness: 1000 };
   assert.throws(() => keyed(late).apply(groupByKey()), refusal);
   keyed({ ...late, allowedLateness: 0 }).apply(groupByKey());
   keyed({ ...late, trigger: afterWatermark().withLateFirings(always()) }).apply(groupByKey());
