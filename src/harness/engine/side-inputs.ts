@@ -16,13 +16,16 @@ import { deepFreeze } from './strict.ts';
 import type { MaybePromise } from './types.ts';
 import { sideInputWindow } from './window-fns.ts';
 
+/** Windows whose contents a bundle keeps at hand. */
+const MOST_WINDOWS = 32;
+
 interface SideInput {
   readonly id: string;
   readonly param: SideInputParam<unknown, unknown>;
   readonly element: Coder<unknown>;
   readonly windowFn: WindowFn;
   readonly windowCoder: Coder<unknown>;
-  /** What this bundle has read, by encoded window. */
+  /** What this bundle has read of late, by encoded window. */
   readonly windows: Map<string, CachedSideInput>;
 }
 
@@ -107,6 +110,9 @@ export class SideInputs {
     }
     return this.load(side, encoded).then((contents) => {
       side.windows.set(windowKey, contents);
+      // A bundle may go on for as long as its input does: the oldest can be read again.
+      const [oldest] = side.windows.keys();
+      if (side.windows.size > MOST_WINDOWS) side.windows.delete(oldest!);
       this.current.set(side.id, contents);
     });
   }
