@@ -44,6 +44,19 @@ def tensor(element: str, shape: list[Optional[int]], name: str = 'value', nullab
   return declared
 
 
+MILLIS = 'beam:logical_type:millis_instant:v1'
+DECIMAL = 'beam:logical_type:decimal:v1'
+
+
+def with_forms(kind: Any, forms: dict[str, Any], name: str) -> schema_pb2.Field:
+  """A field that says which values of JavaScript's it holds."""
+  option = schema_pb2.Option(name='beambridge:option:value_forms:v1')
+  option.value.atomic_value.string = json.dumps(forms)
+  declared = field(kind, name)
+  declared.options.append(option)
+  return declared
+
+
 def row_of(fields: list[schema_pb2.Field], name: str = 'value') -> schema_pb2.Field:
   schema = schema_pb2.Schema(id='_'.join(each.name for each in fields), fields=fields)
   return field(schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema)), name)

@@ -3,7 +3,6 @@
 
 import decimal
 import itertools
-import json
 import os
 import pickle
 import tempfile
@@ -26,7 +25,7 @@ from beambridge_host.handlers.sklearn import sklearn
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import ColumnReader, ColumnWriter
 from beambridge_host.wire.frames import Frames, column_of, frames_of, in_order_of
-from tests.test_columns import array_of, atomic, field, tensor
+from tests.test_columns import DECIMAL, MILLIS, array_of, atomic, field, tensor, with_forms
 from tests.test_predictions import logical
 
 A = schema_pb2
@@ -34,17 +33,6 @@ A = schema_pb2
 NUMBERS = (
     (A.BYTE, 'int8'), (A.INT16, 'int16'), (A.INT32, 'int32'), (A.INT64, 'int64'), (A.FLOAT, 'float32'),
     (A.DOUBLE, 'float64'))
-MILLIS = 'beam:logical_type:millis_instant:v1'
-DECIMAL = 'beam:logical_type:decimal:v1'
-
-
-def with_forms(kind: Any, forms: dict[str, Any], name: str) -> schema_pb2.Field:
-  """A field that says which values of JavaScript's it holds."""
-  option = schema_pb2.Option(name='beambridge:option:value_forms:v1')
-  option.value.atomic_value.string = json.dumps(forms)
-  declared = field(kind, name)
-  declared.options.append(option)
-  return declared
 
 
 def cases() -> list[tuple[schema_pb2.Field, list[Any], str]]:

@@ -35,8 +35,10 @@ transformers = sys.modules['transformers']
 def _beam_module() -> Any:
   # Both named before, or transformers' lazy module would take the stand-in for a sign of TensorFlow.
   getattr(transformers, 'AutoModel'), getattr(transformers, 'Pipeline'), getattr(transformers, 'pipeline')
-  if not hasattr(transformers, 'TFAutoModel'):
-    transformers.TFAutoModel = type('TFAutoModel', (), {'__module__': 'transformers'})
+  # The lazy module may have put another one in its own place by now.
+  for module in (transformers, sys.modules['transformers']):
+    if not hasattr(module, 'TFAutoModel'):
+      module.TFAutoModel = type('TFAutoModel', (), {'__module__': 'transformers'})
   if importlib.util.find_spec('tensorflow') is not None:
     return importlib.import_module('apache_beam.ml.inference.huggingface_inference')
   stub = types.ModuleType('tensorflow')

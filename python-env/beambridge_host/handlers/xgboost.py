@@ -49,7 +49,9 @@ def _together(batch: Any) -> Any:
     return importlib.import_module('scipy.sparse').vstack(list(batch), format='csr')
   if kind == 'datatable':
     return np.concatenate([frame.to_numpy() for frame in batch])
-  return np.concatenate([np.atleast_2d(row) for row in batch])
+  rows = arrays.stacked(list(batch))
+  # A row may be a matrix of one row already.
+  return rows.reshape(len(rows), -1) if rows.ndim == 1 or rows.ndim == 3 and rows.shape[1] == 1 else rows
 
 
 def predict_together(

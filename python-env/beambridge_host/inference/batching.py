@@ -12,6 +12,7 @@ import bisect
 import time
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
+from beambridge_host.inference.models import free_memory, loads_model, out_of_memory
 from beambridge_host.wire.results import joined
 
 # Beam's, for a length function without boundaries.
@@ -68,6 +69,12 @@ class BatchSizes:
         results[index] = result
     return results
 
+  def too_large(self, count: int) -> None:
+    """So many rows did not fit into memory: no call has as many from now on."""
+    self._largest = max(1, count // 2)
+    self._size = min(self._size, self._largest)
+    self._smallest = min(self._smallest, self._largest)
+
   def _learn(self, count: int, seconds: float) -> None:
     if seconds > self._SLOW_S:
       self._size = max(self._size // 2, self._smallest)
@@ -85,3 +92,16 @@ class BatchSizes:
       if weight > self._heaviest and end > start:
         return end
     return most
+
+
+def in_memory(rows: Sequence[Any], infer: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
+  """What a model gives for some rows, asked in halves where memory runs out for all of them."""
+  try:
+    return infer(rows)
+  except Exception as error:
+    if len(rows) == 1 or not out_of_memory(error) or loads_model(error):
+      raise
+  # Only here, where the error no longer holds what did not fit.
+  free_memory()
+  middle = len(rows) // 2
+  return joined([in_memory(rows[:middle], infer), in_memory(rows[middle:], infer)])

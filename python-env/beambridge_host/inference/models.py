@@ -4,7 +4,9 @@
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import traceback
 from typing import Any, Optional
 
@@ -125,6 +127,14 @@ def loads_model(error: BaseException) -> bool:
 def out_of_memory(error: BaseException) -> bool:
   """Whether memory ran out, this machine's or a GPU's: each framework has a class of its own for that."""
   return isinstance(error, MemoryError) or 'OutOfMemory' in type(error).__name__ or 'CUDA out of memory' in str(error)
+
+
+def free_memory() -> None:
+  """Gives back what a failed call left behind, also to a GPU."""
+  gc.collect()
+  torch = sys.modules.get('torch')
+  if torch is not None and torch.cuda.is_available():
+    torch.cuda.empty_cache()
 
 
 def memory_error(error: BaseException, what: str, transform: str) -> BridgeError:

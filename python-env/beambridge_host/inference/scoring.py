@@ -14,11 +14,12 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Seque
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError, bridge_error, in_transform
-from beambridge_host.inference.batching import BatchSizes
+from beambridge_host.inference.batching import BatchSizes, in_memory
 from beambridge_host.inference.calls import within
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
-from beambridge_host.inference.models import check_model, load_error, loads_model, memory_error, out_of_memory, python_error
+from beambridge_host.inference.models import (
+    check_model, load_error, loads_model, memory_error, out_of_memory, python_error)
 from beambridge_host.wire import examples
 from beambridge_host.wire.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
@@ -169,7 +170,7 @@ class PackedHandler(base.ModelHandler):
       rows = self._each(rows, apply, f'preprocess {number}')
 
     def infer(part: Sequence[Any]) -> Sequence[Any]:
-      return self._infer(route, model, part, call, prefixes)
+      return in_memory(part, lambda rows: self._infer(route, model, rows, call, prefixes, self._sizes[index]))
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))
     if not isinstance(outcomes, Results) and any(map(row_failure, outcomes)):
@@ -193,7 +194,9 @@ class PackedHandler(base.ModelHandler):
     failed = self._metrics.update_failed if self._metrics else lambda: None
     return self._checked(lambda: models.latest(index, [update.path for update in updates], handler, failed))
 
-  def _infer(self, route: Route, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str]) -> Sequence[Any]:
+  def _infer(
+      self, route: Route, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str],
+      sizes: BatchSizes) -> Sequence[Any]:
     began = time.perf_counter_ns()
     try:
       with threads.CALLS.call():
@@ -202,9 +205,11 @@ class PackedHandler(base.ModelHandler):
         else:
           predictions = within(
               lambda: kept(route.handler.run_inference(rows, model, call.inference_args), rows), self._setup.limit)
-    except BaseException:
+    except BaseException as error:
       if self._metrics:
         self._metrics.failed(prefixes)
+      if out_of_memory(error):
+        sizes.too_large(len(rows))
       raise
     if self._metrics:
       taken = (time.perf_counter_ns() - began) // 1000

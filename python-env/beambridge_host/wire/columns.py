@@ -19,6 +19,7 @@ doubles where JavaScript has them as such; the declared type says what they beco
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import struct
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints.schemas import named_tuple_from_schema
 
 from beambridge_host.errors import BridgeError, bridge_error
+from beambridge_host.wire.coded import plain_reader
 from beambridge_host.wire.tensors import Forms, restorer, tensor_of
 
 CODED, NUMBERS, EQUAL_LISTS, LISTS, TENSORS, RAGGED_TENSORS, ROWS = range(7)
@@ -100,6 +102,7 @@ class ColumnReader:
     self._tensor = tensor_of(field)
     self._name = field.name
     self._coder = _field_coder(field).get_impl()
+    self._plain = plain_reader(field.type)
     self._restore = restorer(field.type, Forms.of(field))
     self._schema = field.type.row_type.schema
     self._fields = [(each.name, ColumnReader(each)) for each in self._schema.fields]
@@ -137,6 +140,11 @@ class ColumnReader:
     # Beam's stream does not look where its bytes end. A row is two bytes at least.
     if 2 * count > len(data) - 1:
       raise _damaged(f'has {len(data) - 1} bytes for {count} rows')
+    if self._plain is not None:
+      try:
+        return self._plain(data[1:], count)
+      except (ValueError, IndexError, struct.error) as error:
+        raise _damaged(str(error)) from error
     stream = coder_impl.create_InputStream(data[1:])
     values = []
     for _ in range(count):

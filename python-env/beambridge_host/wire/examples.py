@@ -18,7 +18,7 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.wire.columns import Rows
-from beambridge_host.wire.frames import Frames, frames_of
+from beambridge_host.wire.frames import Frames, frames_of, numbers_of
 from beambridge_host.wire.tensors import tensor_of
 
 Adapt = Callable[[Sequence[Any]], Sequence[Any]]
@@ -87,7 +87,10 @@ def _class_name(cls: Any) -> str:
 
 def _family(declared: Any, handler: Any) -> str:
   """Which library a declared example type belongs to."""
-  names = [_class_name(option) for option in (typing.get_args(declared) or (declared,))]
+  args = typing.get_args(declared)
+  if typing.get_origin(declared) is tuple:  # A key and the example.
+    return _family(args[1], handler) if len(args) == 2 else 'python'
+  names = [_class_name(option) for option in (args or (declared,))]
   if len(names) > 1:  # Hugging Face takes tensors of either framework and says which one elsewhere.
     return 'torch' if 'pt' in str(getattr(handler, '_framework', 'pt')) else 'tensorflow'
   for family in ('numpy', 'pandas', 'torch', 'tensorflow', 'scipy', 'datatable'):
@@ -107,12 +110,21 @@ def example_adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
 
   A handler that says nothing gets a declared tensor as a numpy array, and all else as Python values.
   """
+  adapt = _adapter(handler, example)
+  numbers = numbers_of(example)
+  if numbers is None or example_family(handler) in ('python', 'pandas') or list(handler.get_preprocess_fns()):
+    return adapt
+  # Libraries of numbers have no null: what a batch of them is must not depend on whether there is one.
+  return lambda values: adapt(numbers(values))
+
+
+def _adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
   first = next(inner_handlers(handler))
   preprocessed, declared = _preprocess_input(handler)
   if not preprocessed:
     declared = declared_example(type(first))
   if typing.get_origin(declared) is dict:
-    return _dicts_of(_MAKERS[_family(typing.get_args(declared)[1], first)])
+    return _dicts_of(_MAKERS[_family(typing.get_args(declared)[1], first)], example)
   family = _family(declared, first)
   if family == 'pandas':
     return frames_of(example)
@@ -155,13 +167,20 @@ def _is_array(value: Any) -> bool:
   return type(value) is np.ndarray
 
 
-def _dicts_of(make: Callable[[Any], Any]) -> Adapt:
+def _dicts_of(make: Callable[[Any], Any], example: schema_pb2.Field) -> Adapt:
   """Rows and maps as dicts of what `make` makes."""
+  numbers = {field.name: numbers_of(field) for field in example.type.row_type.schema.fields}
+
+  def parts_of(name: str, column: Any) -> list[Any]:
+    of_name = numbers.get(name)
+    return [make(part) for part in (column if of_name is None else of_name(column))]
 
   def adapt(values: Sequence[Any]) -> Sequence[Any]:
     if isinstance(values, Rows):
-      parts = [[make(part) for part in column] for column in values.columns.values()]
+      parts = [parts_of(name, column) for name, column in values.columns.items()]
       return [dict(zip(values.columns, row)) for row in zip(*parts)]
+    if hasattr(values[0], '_asdict'):
+      return [dict(zip(numbers, row)) for row in zip(*map(parts_of, numbers, zip(*values)))]
     return [{name: make(part) for name, part in _parts(value)} for value in values]
 
   return adapt

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 from apache_beam.portability.api import schema_pb2
@@ -137,6 +137,17 @@ def column_of(field: schema_pb2.Field) -> Build:
     if kind.logical_type.representation.atomic_type == schema_pb2.STRING:
       return _texts
   return _objects
+
+
+def numbers_of(field: schema_pb2.Field) -> Optional[Build]:
+  """A function that makes numbers of values that may be null, as in a frame; None for types without such."""
+  listed = element_type(field.type)
+  kind = field.type if listed is None else listed
+  is_number = kind.atomic_type in NUMBER_TYPES or kind.atomic_type == schema_pb2.BOOLEAN
+  if not kind.nullable or kind.WhichOneof('type_info') != 'atomic_type' or not is_number:
+    return None
+  build = column_of(schema_pb2.Field(name=field.name, type=kind))
+  return build if listed is None else lambda values: [build(value) for value in values]
 
 
 def _with_nulls(dtype: np.dtype) -> Build:

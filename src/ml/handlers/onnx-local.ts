@@ -12,7 +12,7 @@ import {
   onnxRuntime,
   requireOnnxRuntime,
 } from '../local/onnx-runtime.ts';
-import { inputTensor, predictionsOf } from '../local/onnx-tensors.ts';
+import { inputTensor, predictionsOf, ZIPMAP_HINT } from '../local/onnx-tensors.ts';
 import { modelHandler, type TypeScriptModelHandler } from './typescript.ts';
 
 /** Options of {@link onnxLocal}. */
@@ -158,6 +158,24 @@ function checkPorts(
   }
 }
 
+/** The outputs of these names; onnxruntime-node reads only tensors, and does not say which output is none. */
+async function fetch(
+  session: OnnxSession,
+  feeds: Parameters<OnnxSession['run']>[0],
+  names: string[],
+): ReturnType<OnnxSession['run']> {
+  try {
+    return await session.run(feeds, names);
+  } catch (cause) {
+    if (!(cause instanceof Error) || !/non.?tensor/i.test(cause.message)) throw cause;
+    throw new BeamBridgeError(
+      'INFERENCE_MISMATCH',
+      `${names.length === 1 ? `the output ${names[0]} is` : `one of the outputs ${names.join(', ')} is`} no tensor`,
+      { hint: ZIPMAP_HINT, cause },
+    );
+  }
+}
+
 async function predict(
   batch: readonly unknown[],
   loaded: Loaded,
@@ -184,7 +202,7 @@ async function predict(
     ]),
   );
   const names = portsOf(inference, output, outputMetadata);
-  const fetched = await session.run(feeds, names);
+  const fetched = await fetch(session, feeds, names);
   const columns = names.map((name) => {
     const type =
       inference.kind === 'row' ? inference.fields.find((f) => f.name === name)!.type : inference;

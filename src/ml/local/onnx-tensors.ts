@@ -146,6 +146,10 @@ function whole(port: OnnxPort, value: unknown): number | bigint | boolean {
   );
 }
 
+/** What to do about an output that is a map or a sequence. */
+export const ZIPMAP_HINT =
+  'Name another output with `output`; scikit-learn models want zipmap off: options={"zipmap": False} of skl2onnx.';
+
 /**
  * What an output tensor says of each example, in the declared JavaScript type.
  *
@@ -165,7 +169,7 @@ export function predictionsOf(
       data
         ? `the output ${name} has the shape ${describe(dims)} for ${count} examples`
         : `the output ${name} is no tensor`,
-      { hint: 'Name another output with `output`; scikit-learn models want zipmap off.' },
+      { hint: ZIPMAP_HINT },
     );
   }
   const size = data.length / count;

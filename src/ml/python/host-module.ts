@@ -16,6 +16,7 @@ const ROOMS = ['worker', 'wire', 'inference', 'handlers'];
 const MODULES = [
   'errors',
   'wire.tensors',
+  'wire.coded',
   'wire.columns',
   'wire.misfit',
   'wire.conversions',
