@@ -56,12 +56,11 @@ def fields_of(error: BridgeError) -> dict[str, str]:
 
 def in_transform(error: BridgeError, transform: str) -> BridgeError:
   """The same error, saying which transform it was in if it does not yet."""
-  before, marker, rest = str(error).partition(f'{MARKER} ')
-  text, end, after = rest.partition('\n')
-  fields = json.loads(text) if marker else {}
-  if not fields or not transform or 'transform' in fields:
+  fields = fields_of(error)
+  if not transform or 'transform' in fields:
     return error
-  return type(error)(f'{before}{marker}{json.dumps({**fields, "transform": transform})}{end}{after}')
+  return bridge_error(
+      fields['code'], fields['message'], hint=fields.get('hint'), transform=transform, make=type(error))
 
 
 def one_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 
 import json
 import unittest
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from apache_beam.portability.api import schema_pb2

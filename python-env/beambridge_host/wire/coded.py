@@ -43,11 +43,11 @@ def plain_reader(field_type: schema_pb2.FieldType) -> Optional[Callable[[bytes, 
   return lambda data, count: _each(data, count, lambda data, at: (unpack(data, at)[0], at + size))
 
 
-def _booleans(data: bytes, count: int) -> np.ndarray:
+def _booleans(data: bytes, count: int) -> list[bool]:
   rows = np.frombuffer(data, np.uint8)
   if len(rows) != 3 * count or (rows.reshape(count, 3) > (1, 0, 1)).any() or not rows[::3].all():
     raise _damaged()
-  return rows[2::3].astype(np.bool_)
+  return rows[2::3].astype(np.bool_).tolist()
 
 
 def _texts(data: bytes, count: int) -> list[Optional[str]]:

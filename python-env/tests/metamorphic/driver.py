@@ -2,13 +2,12 @@
 """Runs a handler on packed batches, and says of each row what came of it."""
 
 import itertools
-import json
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 from apache_beam.coders import coder_impl
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host.errors import MARKER, BridgeError, FatalError
+from beambridge_host.errors import BridgeError, FatalError, fields_of
 from beambridge_host.inference.dead_letters import DeadLetterHandler
 from beambridge_host.inference.inference import _declared
 from beambridge_host.inference.model_cache import Plan
@@ -78,8 +77,7 @@ def run(handler: Any, example: schema_pb2.Field, inference: schema_pb2.Field, ro
   try:
     answers = list(scorer.run_inference(PackedRows(batches), scorer.load_model(), args))
   except BridgeError as error:
-    code = json.loads(str(error).split(f'{MARKER} ')[1].split('\n')[0])['code']
-    return [Refused(code, isinstance(error, FatalError))] * len(rows)
+    return [Refused(fields_of(error)['code'], isinstance(error, FatalError))] * len(rows)
   return [outcome for answer in answers for outcome in outcomes(inference, answer, way.dead_letters)]
 
 
