@@ -139,7 +139,7 @@ export class Emitter {
     const iterator = this.iteratorOf(outputs);
     if (!isIterable(outputs)) return this.rest(undefined, iterator, send);
     for (;;) {
-      const next = this.guarded(() => iterator.next() as IteratorResult<unknown>);
+      const next = this.stepOf(iterator) as IteratorResult<unknown>;
       if (next.done) return;
       let pending: MaybePromise<void>;
       try {
@@ -199,8 +199,17 @@ export class Emitter {
     }
   }
 
+  /** Without a closure: this runs for every output. */
+  private stepOf(iterator: Outputs) {
+    try {
+      return iterator.next();
+    } catch (error) {
+      throw userError(error, this.info);
+    }
+  }
+
   private nextOf(iterator: Outputs): MaybePromise<IteratorResult<unknown>> {
-    const next = this.guarded(() => iterator.next());
+    const next = this.stepOf(iterator);
     if (!isThenable(next)) return next;
     return next.then(undefined, (error: unknown) => {
       throw userError(error, this.info);
