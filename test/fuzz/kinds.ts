@@ -4,6 +4,7 @@
 import fc, { type Arbitrary, type RunDetails } from 'fast-check';
 import { programs } from './program.ts';
 import { checkPrograms, ORACLES, type Oracle, type OracleName } from './run.ts';
+import { checkStreams, streams } from './streams.ts';
 
 export interface Kind {
   readonly name: string;
@@ -25,6 +26,13 @@ export const KINDS: readonly Kind[] = [
     runners: { node: 8, encoded: 8, direct: 15 },
     one: programs({ python: true }),
     check: checkPrograms,
+  },
+  {
+    name: 'streams',
+    // A script's clock is its pipeline's: each has one of its own.
+    runners: { node: 10, encoded: 10, python: 2 },
+    one: streams,
+    check: checkStreams,
   },
 ];
 

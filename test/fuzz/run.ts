@@ -30,18 +30,22 @@ export type OracleName = keyof typeof ORACLES;
 export async function checkPrograms(programs: readonly Program[], oracle: Oracle): Promise<void> {
   const plans = programs.map(planOf);
   const outputs: Outputs[] = [];
-  const construct = (root: Root) => {
+  await runOn(oracle, (root) => {
     plans.forEach((plan, index) => {
       outputs.push(build(root, plan, `p${index}`));
     });
-    oracle.prepare?.(root);
-  };
-  await withTimeout(
-    createRunner({ progress: false, ...oracle.options }).run(construct),
-    `${oracle.name}: `,
-  );
+  });
   const problems = plans.flatMap((plan, index) => differences(plan, outputs[index]!));
   if (problems.length > 0) throw new Error(`on ${oracle.name}: ${problems.join('\n')}`);
+}
+
+/** Runs a pipeline; it fails when that hangs, too. */
+export async function runOn(oracle: Oracle, construct: (root: Root) => void): Promise<void> {
+  const work = createRunner({ progress: false, ...oracle.options }).run((root) => {
+    construct(root);
+    oracle.prepare?.(root);
+  });
+  await withTimeout(work, `${oracle.name}: `);
 }
 
 const LONGEST = 60_000;
@@ -74,6 +78,12 @@ function differences(plan: readonly PlanNode[], outputs: Outputs): string[] {
     );
   }
   return problems;
+}
+
+/** Fails unless both hold the same lines, in whatever order. */
+export function sameLines(got: readonly string[], right: readonly string[], where: string): void {
+  if ([...got].sort().join('\n') === [...right].sort().join('\n')) return;
+  throw new Error(`on ${where} came\n  ${only(got, right)}\nwhere right is\n  ${only(right, got)}`);
 }
 
 /** The lines of `a` that `b` has not. */
