@@ -2,8 +2,10 @@
 // What the fuzzer can make and check: a kind of pipeline, and on which runners it goes.
 
 import fc, { type Arbitrary, type RunDetails } from 'fast-check';
+import { checkKeepings, keepings } from './keeping.ts';
 import { programs } from './program.ts';
 import { checkPrograms, ORACLES, type Oracle, type OracleName } from './run.ts';
+import { checkSlips, slips } from './slips.ts';
 import { checkStreams, streams } from './streams.ts';
 
 export interface Kind {
@@ -33,6 +35,18 @@ export const KINDS: readonly Kind[] = [
     runners: { node: 10, encoded: 10, python: 2 },
     one: streams,
     check: checkStreams,
+  },
+  {
+    name: 'keeping',
+    runners: { node: 10, encoded: 10, python: 2 },
+    one: keepings,
+    check: checkKeepings,
+  },
+  {
+    name: 'slips',
+    runners: { node: 10, encoded: 10, direct: 2 },
+    one: slips,
+    check: checkSlips,
   },
 ];
 
