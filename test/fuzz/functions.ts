@@ -27,7 +27,15 @@ export function converted(type: Type, value: unknown): unknown {
 }
 
 export function keyOf(keys: Type, buckets: number, value: unknown): unknown {
-  return nthValue(keys, hash(value, 4) % buckets);
+  return turned(nthValue(keys, hash(value, 4) % buckets), isOdd(value));
+}
+
+/** The same key, its fields in another order for some elements. */
+function turned(key: unknown, isTurned: boolean): unknown {
+  if (!isTurned || typeof key !== 'object' || key === null) return key;
+  if (key instanceof Map) return new Map([...key].reverse());
+  const isPlain = Object.getPrototypeOf(key) === Object.prototype;
+  return isPlain ? Object.fromEntries(Object.entries(key).reverse()) : key;
 }
 
 /** What is combined: quarters, whose sums are exact in any order. */

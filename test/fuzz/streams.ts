@@ -7,6 +7,7 @@ import { IntervalWindow, type KV } from '../../src/coders/index.ts';
 import type { PCollection, Root } from '../../src/pipeline/index.ts';
 import { testStream } from '../../src/testing/index.ts';
 import {
+  type CombineFn,
   combinePerKey,
   groupByKey,
   paneInfoParam,
@@ -32,7 +33,7 @@ import { type Oracle, runOn, sameLines } from './run.ts';
 export interface Stream {
   readonly strategy: Strategy;
   readonly script: Script;
-  readonly groups: 'list' | 'sum';
+  readonly groups: 'list' | 'sum' | 'own';
 }
 
 /** Watermarks by how far they advance, that a script which lost steps is one still. */
@@ -152,7 +153,7 @@ function legal(strategy: Strategy): Strategy {
 }
 
 export const streams: Arbitrary<Stream> = fc.record(
-  { strategy: strategies, script: scripts, groups: fc.constantFrom('list', 'sum') },
+  { strategy: strategies, script: scripts, groups: fc.constantFrom('list', 'sum', 'own') },
   plain,
 );
 
@@ -192,7 +193,9 @@ export async function checkStreams(all: readonly Stream[], oracle: Oracle): Prom
       const panes = (
         stream.groups === 'sum'
           ? input.apply(combinePerKey(sum))
-          : input.apply(groupByKey()).map(({ key, value }) => ({ key, value: sortedText(value) }))
+          : stream.groups === 'own'
+            ? input.apply(combinePerKey(ownSum))
+            : input.apply(groupByKey()).map(({ key, value }) => ({ key, value: sortedText(value) }))
       ) as PCollection<KV<string, unknown>>;
       const observed = parDo<KV<string, unknown>, never, typeof PARAMS>(
         {
@@ -224,11 +227,26 @@ export async function checkStreams(all: readonly Stream[], oracle: Oracle): Prom
   }
 }
 
+/** A sum whose accumulators are changed, as they may be. */
+const ownSum: CombineFn<number, { sum: number }, number> = {
+  createAccumulator: () => ({ sum: 0 }),
+  addInput(accumulator, input) {
+    accumulator.sum += input;
+    return accumulator;
+  },
+  mergeAccumulators(accumulators) {
+    const [first = { sum: 0 }, ...others] = accumulators;
+    for (const other of others) first.sum += other.sum;
+    return first;
+  },
+  extractOutput: ({ sum: total }) => total,
+};
+
 const sortedText = (values: Iterable<number>) => [...values].sort((a, b) => a - b).join();
 
 function referenceLine(pane: Pane<number>, groups: Stream['groups']): string {
   const { key, window, values, ...rest } = pane;
-  const value = groups === 'sum' ? values.reduce((a, b) => a + b, 0) : sortedText(values);
+  const value = groups === 'list' ? sortedText(values) : values.reduce((a, b) => a + b, 0);
   const inWindow = window ? `${window.start}..${window.end}` : 'global';
   return lineOf({ ...rest, key, value, inWindow });
 }
