@@ -169,8 +169,11 @@ function factsAfter(step: Step, inputs: readonly Facts[]): Facts {
       return { ...untyped, fixes: { ...input.fixes, pane: false } };
     case 'python': {
       const type = step.how === 'identity' || step.how === 'keep' ? portable(input.type) : 'string';
-      if (step.how === 'coGroup' || step.how === 'count')
-        return { ...groupedIn(untyped, 'endOfWindow'), type };
+      if (step.how === 'coGroup' || step.how === 'count') {
+        const groups = groupedIn(untyped, 'endOfWindow');
+        // Python's own runner does not say that its pane is the last.
+        return { ...groups, type, fixes: { ...groups.fixes, pane: false } };
+      }
       return { ...input, type };
     }
     default:

@@ -13,6 +13,7 @@ import {
   afterWatermark,
   always,
   assignTimestamps,
+  type CombineFn,
   combinePerKey,
   create,
   defaultTrigger,
@@ -23,10 +24,12 @@ import {
   paneInfoParam,
   repeatedly,
   sessions,
+  slidingWindows,
   sum,
   type Trigger,
   type WindowingOptions,
   windowInto,
+  windowParam,
 } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
 
@@ -124,6 +127,37 @@ export const triggers: Cases = [
       contents(windowed(root, { trigger: repeatedly(afterCount(3)) }, sessions(5))).apply(
         assertDeepEqual(WHOLE),
       );
+    },
+  },
+  {
+    name: 'a combiner that changes its accumulators, where elements are in several windows',
+    build: (root) => {
+      const changing: CombineFn<number, { sum: number }, number> = {
+        createAccumulator: () => ({ sum: 0 }),
+        addInput(accumulator, input) {
+          accumulator.sum += input;
+          return accumulator;
+        },
+        mergeAccumulators(accumulators) {
+          const [first = { sum: 0 }, ...others] = accumulators;
+          for (const other of others) first.sum += other.sum;
+          return first;
+        },
+        extractOutput: ({ sum: total }) => total,
+      };
+      const trigger = repeatedly(afterCount(9));
+      windowed(root, { trigger }, slidingWindows(10, 5))
+        .map((value) => ({ key: 'k', value }))
+        .apply(combinePerKey(changing))
+        .map(({ value }, window) => `${value} ${window.lookup()}`, windowParam())
+        .apply(
+          assertDeepEqual([
+            '6 [-5000, 5000)',
+            '6 [0, 10000)',
+            '11 [5000, 15000)',
+            '11 [10000, 20000)',
+          ]),
+        );
     },
   },
   {

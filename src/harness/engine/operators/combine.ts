@@ -45,6 +45,18 @@ export class CombineStep implements Operator {
   }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
+    if (this.step === convertToAccumulator && element.windows.length > 1) {
+      return this.eachWindow(element);
+    }
+    return this.one(element);
+  }
+
+  /** Accumulators are changed while they are merged: no two windows may share one. */
+  private async eachWindow(element: WindowedValue<unknown>): Promise<void> {
+    for (const window of element.windows) await this.one({ ...element, windows: [window] });
+  }
+
+  private one(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value } = element.value as KV<unknown, unknown>;
     // Values too many for one message are fetched first: combiners are synchronous.
     if (value instanceof StateBackedIterable && value.token) {
