@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What users do by mistake or by habit: wrappers in any order, promises and thenables, instances of
-// classes, a changed input, a value that is not of the declared type. Each ends on every runner in the
-// same way, in an error of one code or with the same values; wrappers in the values that they say.
+// classes, a changed input, a value that is not of the declared type. What passes where everything is
+// encoded passes on every runner with the same values; wrappers give the values that they say.
 
 import fc, { type Arbitrary } from 'fast-check';
 import { BeamBridgeError } from '../../src/base/index.ts';
@@ -130,8 +130,11 @@ export async function checkSlips(all: readonly Slip[], oracle: Oracle): Promise<
       sameLines(got, wrappedLines(slip), `${oracle.name}, wrappers`);
       continue;
     }
-    const again = oracle === ORACLES.encoded ? ORACLES.node : ORACLES.encoded;
-    sameLines(got, await outcomeOf(slip, again), `${oracle.name}, where ${again.name} is the rule`);
+    // Where everything is encoded and frozen, more slips are found; what is found there may pass
+    // elsewhere, but no two runners may give different values.
+    const strict = await outcomeOf(slip, ORACLES.encoded);
+    if (strict[0]?.startsWith('fails') || got[0]?.startsWith('fails: INPUT_MUTATED')) continue;
+    sameLines(got, strict, `${oracle.name}, where ${ORACLES.encoded.name} is the rule`);
   }
 }
 
