@@ -28,6 +28,8 @@ class OutputsTest(unittest.TestCase):
       for declared, inference in forms.DECLARED.items():
         if name == 'onnx' and declared.startswith('row'):
           continue  # A session is asked for the fields by name, which a load of the model checks.
+        if name == 'huggingface' and form_name.startswith('a dict') and not declared.startswith('row'):
+          continue  # Documented: the first output is taken.
         handler = make(form.give, declared)
         classes = set()
         for size in driver.SIZES:
