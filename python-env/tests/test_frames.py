@@ -17,7 +17,7 @@ from apache_beam.utils.timestamp import Timestamp
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from beambridge_host.errors import BridgeError
@@ -103,6 +103,10 @@ class ColumnsTest(unittest.TestCase):
     self.assertEqual(list(in_order_of(object(), frame).columns), ['b', 'a'])
 
 
+def _numbers(frame: Any) -> Any:
+  return frame[['age', 'city']].astype('float64')
+
+
 class ModelTest(unittest.TestCase):
   """A row is predicted alike alone and beside any other."""
 
@@ -140,6 +144,12 @@ class ModelTest(unittest.TestCase):
     for size in (2, 3):
       for batch in itertools.product(rows, repeat=size):
         self.assertEqual(self.score(handler, list(batch)), [expected[repr(row)] for row in batch])
+
+  def test_another_method_than_predict(self):
+    model = DecisionTreeClassifier().fit(pandas.DataFrame({'age': [1.0, 2.0], 'city': [np.nan, np.nan]}), ['a', 'b'])
+    handler = self.handler(make_pipeline(FunctionTransformer(_numbers), model), method='predict_proba')
+    rows = [{'city': None, 'age': 1.0}, {'city': None, 'age': 2.0}]
+    self.assertEqual([each.tolist() for each in self.score(handler, rows)], [[1, 0], [0, 1]])
 
   def test_inference_functions_take_the_frame_and_give_plain_predictions(self):
     model = DecisionTreeClassifier().fit(pandas.DataFrame({'city': [1, 2], 'age': [1, 2]}), ['a', 'b'])

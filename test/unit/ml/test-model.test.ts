@@ -133,6 +133,16 @@ test('a model that throws fails the run, as does one that loses examples', async
   });
 });
 
+test('another number of predictions than of rows ends the run, with dead letters too', async () => {
+  const lossy = (examples: number[]) => examples.filter((n) => n > 0);
+  const transform = RunInference.of(HANDLER, NUMBERS).withDeadLetters() as unknown as Any;
+  const elements = [1, -2, 3].map((value) => element(value));
+  await assert.rejects(outputsOf(lossy, transform, elements), {
+    code: 'INFERENCE_MISMATCH',
+    message: /2 predictions for 3 examples/,
+  });
+});
+
 test('with dead letters exactly the bad rows fail', async () => {
   const picky = (examples: number[]) =>
     examples.map((n) => {
