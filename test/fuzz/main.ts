@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { setLogLevel } from '../../src/base/index.ts';
 import { fuzz, KINDS, type Kind, toldOf } from './kinds.ts';
-import type { OracleName } from './run.ts';
+import { ORACLES, type OracleName } from './run.ts';
 
 const { values } = parseArgs({
   options: {
@@ -57,9 +57,21 @@ do {
     if (!details.failed) continue;
     count.failures += 1;
     console.log(`\n-- ${name}\n${toldOf(kind, runner, details)}`);
+    if (values.raw) await alone(kind, runner, details.counterexample?.[0] ?? []);
   }
   seed += 1;
 } while (Date.now() < until);
+
+/** Which of those that shared a run fails by itself. */
+async function alone(kind: Kind, runner: OracleName, all: readonly unknown[]): Promise<void> {
+  for (const one of all) {
+    try {
+      await kind.check([one as never], ORACLES[runner]);
+    } catch (error) {
+      console.log(`alone: ${JSON.stringify(one)}\n${(error as Error).message.slice(0, 1000)}`);
+    }
+  }
+}
 
 console.table(
   Object.fromEntries(
