@@ -17,7 +17,7 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
 
-from beambridge_host.host import panes
+from beambridge_host.host import panes, timer_buffers
 from beambridge_host.host.fn_server import WorkerLost
 
 _MESSAGE_BYTES = 1 << 20
@@ -26,6 +26,7 @@ _CONNECT_TIMEOUT_S = 60.0
 _SUBMITTER = 'typescript'
 
 panes.install()
+timer_buffers.install()
 
 
 class JobCancelled(BaseException):

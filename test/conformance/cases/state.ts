@@ -294,6 +294,21 @@ export const state: Cases = [
     },
   },
   {
+    name: 'two DoFns, one behind the other, whose timers have one name',
+    build: (root) => {
+      const summed = atTheEnd(
+        { total: combiningState(sum) as CombiningState<number, number> },
+        (value, { total }) => total.add(value),
+        async ({ total }) => `${await total.read()}`,
+      );
+      words(root)
+        .apply(summed)
+        .map((text) => ({ key: text.slice(0, 1), value: Number(text.slice(3)) }))
+        .apply(summed)
+        .apply(assertDeepEqual(['a: 6', 'b: 10']));
+    },
+  },
+  {
     name: 'a timer that sets itself again, with state',
     build: (root) => {
       const context = { next: eventTimeTimer(), count: valueState(int64) };
