@@ -9,6 +9,10 @@ import type { MessageInitShape, pb } from '../proto/index.ts';
 export interface WindowFn<W extends Window = Window> {
   /** The windows of an element with this timestamp (milliseconds since the epoch). */
   assignWindows(timestamp: Instant, element?: unknown): W[];
+  /**
+   * How windows travel: an `IntervalWindowCoder` where they are `IntervalWindow`s, which every runner
+   * reads. A coder of your own runs on `node` alone, once `registerCoder` has made its URN known.
+   */
   windowCoder(): Coder<W>;
   /** The function in Beam's own terms; undefined for a window function written by a user. */
   toProto(): MessageInitShape<typeof pb.FunctionSpecSchema> | undefined;

@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
+import { isPortable } from '../../schema/index.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
@@ -14,6 +15,7 @@ import { openService } from './service.ts';
 export class DirectRunner extends Runner {
   protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
     refuseTestStream(pipeline);
+    refuseOwnWindows(pipeline);
     return startRun(pipeline, options, openService);
   }
 }
@@ -28,4 +30,22 @@ function refuseTestStream(pipeline: Pipeline): void {
     ...node.errorDetails,
     hint: "It has no clock and no watermark: use runner: 'node'.",
   });
+}
+
+/** Python groups by windows, so it must read them; of a coder that it lacks it would say a bare KeyError. */
+function refuseOwnWindows(pipeline: Pipeline): void {
+  for (const node of pipeline.transforms) {
+    for (const { windowing } of node.outputs.values()) {
+      const coder = windowing.windowFn.windowCoder();
+      if (isPortable(coder)) continue;
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        `the runner 'direct' cannot read windows of coder ${coder.name}, which only TypeScript knows`,
+        {
+          ...node.errorDetails,
+          hint: "Let windowCoder() of the window function return an IntervalWindowCoder, and its windows be IntervalWindows, or use runner: 'node'.",
+        },
+      );
+    }
+  }
 }

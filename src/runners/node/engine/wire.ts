@@ -101,12 +101,26 @@ export class WireCoders {
     const { coderId } = this.components.pcollections[pcollectionId]!;
     const { windowCoderId } = this.windowing(pcollectionId);
     if (isOpaque(windowCoderId, this.components.coders)) {
-      throw new BeamBridgeError('UNSUPPORTED', 'windows of a type that only another SDK can read', {
-        hint: 'Let get_window_coder() of the window function return an IntervalWindowCoder, and its windows be IntervalWindows.',
-      });
+      throw unreadableWindows(this.components.coders[windowCoderId]?.spec?.urn ?? '');
     }
     return { coderId, windowCoderId };
   }
+}
+
+/** Python pickles windows of a type of its own; every other URN is that of a window function of this program. */
+function unreadableWindows(urn: string): BeamBridgeError {
+  if (urn.includes('pickled')) {
+    return new BeamBridgeError('UNSUPPORTED', 'windows of a type that only another SDK can read', {
+      hint: 'Let get_window_coder() of the window function return an IntervalWindowCoder, and its windows be IntervalWindows.',
+    });
+  }
+  return new BeamBridgeError(
+    'UNSUPPORTED',
+    `windows of the coder ${urn}, which is not registered`,
+    {
+      hint: 'Call registerCoder(urn, () => the coder) before the run, or let windowCoder() of the window function return an IntervalWindowCoder, and its windows be IntervalWindows.',
+    },
+  );
 }
 
 /** Whether this program has no coder of that name; its parts are another matter. */
