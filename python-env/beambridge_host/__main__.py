@@ -21,11 +21,13 @@ from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
 from beambridge_host.worker.preload import preload
 
 TOKEN_VARIABLE = 'BEAMBRIDGE_HOST_TOKEN'
-# Number of the descriptor whose end of file is the end of the program; a warm host has none.
+# Number of the descriptor whose end of file is the end of the program.
 PROGRAM_VARIABLE = 'BEAMBRIDGE_PROGRAM_PIPE'
 
 # As long as the guard gives.
 _ORPHAN_S = 2.0
+# What a warm host is told once other programs can find it.
+_STAY = b'stay'
 
 
 class _Ended(BaseException):
@@ -63,6 +65,7 @@ def _serve(
   channel.send({
       'ready': True,
       'address': server.address,
+      'pool': server.pool_address,
       'pid': os.getpid(),
       'version': __version__,
       'beam': apache_beam.__version__,
@@ -77,8 +80,10 @@ def _serve(
 
 
 def _end_with_program(descriptor: int, ending: threading.Event) -> None:
-  while os.read(descriptor, 4096):
-    pass
+  while said := os.read(descriptor, 4096):
+    if said.startswith(_STAY):
+      os.close(descriptor)
+      return
   ending.set()
   time.sleep(_ORPHAN_S)
   os.killpg(os.getpgrp(), signal.SIGKILL)

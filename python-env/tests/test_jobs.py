@@ -211,7 +211,8 @@ class JobTest(unittest.TestCase):
   def test_lets_no_stranger_speak_for_a_worker(self) -> None:
     job_id = submit(self.host, build(lambda p: p | beam.Create([1]) | beam.Map(sleep_long), self.pool))
     self.assertTrue(BUSY.wait(20))
-    fn_port, = self.host.ports() - {int(self.host.announced['address'].partition(':')[2])}
+    own = {int(self.host.announced[name].partition(':')[2]) for name in ('address', 'pool')}
+    fn_port, = self.host.ports() - own
     for metadata in ((), (('worker_id', 'worker_0'),)):
       channel = grpc.insecure_channel(f'127.0.0.1:{fn_port}')
       state = beam_fn_api_pb2_grpc.BeamFnStateStub(channel)

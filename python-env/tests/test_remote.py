@@ -2,6 +2,7 @@
 """The pace of requests, and when to try again."""
 
 import email.utils
+import fcntl
 import multiprocessing
 import os
 import time
@@ -40,6 +41,7 @@ class PaceTest(unittest.TestCase):
     for content in (b'nonsense', f'{time.monotonic() + 10_000}'.encode()):
       with open(self.pace._file, 'wb') as file:
         file.write(content)
+      os.chmod(self.pace._file, 0o600)
       self.assertLess(self.pace.wait(), 5)
 
   def test_without_a_place_for_the_file_the_rate_holds_for_the_process(self) -> None:
@@ -48,6 +50,21 @@ class PaceTest(unittest.TestCase):
     for _ in range(6):
       self.pace.wait()
     self.assertGreater(time.monotonic() - began, 0.09)
+
+  def test_a_lock_that_somebody_keeps_delays_and_does_not_stop(self) -> None:
+    self.pace.wait()
+    with open(self.pace._file, 'r+b') as kept:
+      fcntl.flock(kept, fcntl.LOCK_EX)
+      self.assertLess(self.pace.wait(), 3)
+
+  def test_a_file_that_others_may_open_is_no_place_to_agree(self) -> None:
+    with open(self.pace._file, 'wb') as file:
+      fcntl.flock(file, fcntl.LOCK_EX)
+      os.chmod(self.pace._file, 0o644)
+      self.assertLess(self.pace.wait(), 0.5)
+    os.unlink(self.pace._file)
+    os.mkfifo(self.pace._file, 0o600)
+    self.assertLess(self.pace.wait(), 0.5)
 
   def test_held_requests_wait(self) -> None:
     self.pace.hold(0.1)

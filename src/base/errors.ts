@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one error that leaves this package: a stable code, what happened, and what to do about it.
 
+import { printable } from './printable.ts';
+
 /**
  * Every code that a {@link BeamBridgeError} can carry. Codes are stable: a program may switch on
  * them. `docs/errors.md` lists each with its usual cause.
@@ -146,5 +148,5 @@ function describe(code: ErrorCode, message: string, details: ErrorDetails): stri
         .split('\n')
         .map((l) => `  | ${l}`),
     );
-  return lines.join('\n');
+  return printable(lines.join('\n'));
 }

@@ -2,6 +2,8 @@
 // A logger of the smallest useful size: levels, a name per room, one line per message on stderr.
 // Standard output belongs to the user's program, so nothing here ever writes to it.
 
+import { asOneRecord } from './printable.ts';
+
 /** From most to least talkative. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -51,7 +53,7 @@ function writeLine({ level, name, message, error }: LogRecord): void {
     error === undefined
       ? ''
       : `: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
-  process.stderr.write(`[${level}] ${name}: ${message}${tail}\n`);
+  process.stderr.write(`[${level}] ${asOneRecord(`${name}: ${message}${tail}`)}\n`);
 }
 
 /**

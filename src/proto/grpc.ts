@@ -6,13 +6,12 @@ import { createRequire } from 'node:module';
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type * as grpc from '@grpc/grpc-js';
-import { BeamBridgeError } from '../base/index.ts';
 
 const require = createRequire(import.meta.url);
 let loaded: typeof grpc | undefined;
 
 /** gRPC, loaded when it is first used: a pipeline that stays in this process starts sooner without. */
-function library(): typeof grpc {
+export function library(): typeof grpc {
   loaded ??= require('@grpc/grpc-js') as typeof grpc;
   return loaded;
 }
@@ -230,53 +229,10 @@ function cancelOnAbort<C extends { cancel(): void; once(event: 'close', f: () =>
   return call;
 }
 
-/** A gRPC server on a port of 127.0.0.1 that the kernel picks. */
-export class LoopbackServer {
-  private readonly server = new (library().Server)(CHANNEL_OPTIONS);
+export type UnaryImplementation = (request: unknown, metadata: grpc.Metadata) => Promise<unknown>;
 
-  /** Adds a service. Unary methods are async functions; a throw becomes an INTERNAL status. */
-  add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {
-    const handlers: grpc.UntypedServiceImplementation = {};
-    for (const method of service.methods) {
-      const implement = implementation[method.localName as keyof typeof implementation];
-      handlers[method.localName] =
-        method.methodKind === 'unary'
-          ? unaryHandler(method, implement as unknown as UnaryImplementation)
-          : (implement as grpc.UntypedHandleCall);
-    }
-    this.server.addService(serviceDefinition(service), handlers);
-    return this;
-  }
-
-  /** Binds and starts; resolves with `127.0.0.1:port`. */
-  listen(): Promise<string> {
-    return new Promise((resolve, reject) => {
-      this.server.bindAsync(
-        '127.0.0.1:0',
-        library().ServerCredentials.createInsecure(),
-        (error, port) => {
-          if (error) {
-            reject(
-              new BeamBridgeError('INTERNAL', 'no port of 127.0.0.1 could be bound', {
-                cause: error,
-                hint: 'Check that this machine lets a program listen on its loopback interface.',
-              }),
-            );
-          } else resolve(`127.0.0.1:${port}`);
-        },
-      );
-    });
-  }
-
-  /** Ends at once, whatever is still under way. */
-  close(): void {
-    this.server.forceShutdown();
-  }
-}
-
-type UnaryImplementation = (request: unknown, metadata: grpc.Metadata) => Promise<unknown>;
-
-function unaryHandler(
+/** A handler of gRPC's for an async function; a throw becomes an INTERNAL status. */
+export function unaryHandler(
   method: DescMethod,
   implement: UnaryImplementation,
 ): grpc.handleUnaryCall<unknown, unknown> {

@@ -24,8 +24,8 @@ export {
   type CallOptions,
   createClient,
   GrpcStatus,
-  LoopbackServer,
   type ServiceClient,
   type ServiceImplementation,
   serviceDefinition,
 } from './grpc.ts';
+export { LoopbackServer, type LoopbackServerOptions } from './loopback-server.ts';

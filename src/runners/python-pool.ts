@@ -2,10 +2,9 @@
 // The worker pool of a managed Python host, open for one job. A message stream, whose job id carries
 // a token of that job, opens it and keeps it open; whoever shows the token may start workers.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { type BeamBridgeError, getLogger } from '../base/index.ts';
 import { createClient, jobs } from '../proto/index.ts';
-import type { Host } from '../services/index.ts';
+import { type Host, onHostExit } from '../services/index.ts';
 
 const log = getLogger('python');
 const State = jobs.JobState_Enum;
@@ -79,7 +78,7 @@ export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPo
     isBroken = true;
     client.close();
     if (signal.aborted) return new Promise(() => {});
-    await Promise.race([host.exited, delay(DEATH_MS)]);
+    await endOf(host);
     return host.diedError();
   };
   const ended = watch();
@@ -99,6 +98,20 @@ export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPo
     },
     tail: () => lines.join('\n'),
   };
+}
+
+/** Resolves when the host is gone, or does not seem to go. */
+function endOf(host: Host): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      forget();
+      resolve();
+    }, DEATH_MS);
+    const forget = onHostExit(host, () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** What a worker logs, as if it came from the host. */

@@ -56,8 +56,8 @@ export class PythonWorkers implements AsyncDisposable {
   private async open(environment: pb.Environment, hosts: readonly Host[]): Promise<void> {
     const host = hostOf(environment, hosts);
     if (!host) return;
-    const opened = this.pools.get(host.address) ?? this.openPool(host);
-    this.pools.set(host.address, opened);
+    const opened = this.pools.get(host.pool) ?? this.openPool(host);
+    this.pools.set(host.pool, opened);
     await opened;
     const payload = fromBinary(pb.ExternalPayloadSchema, environment.payload);
     payload.params = { ...payload.params, token: this.token };
@@ -97,7 +97,7 @@ function alternatives(environment: pb.Environment): pb.Environment[] {
 function hostOf({ urn, payload }: pb.Environment, hosts: readonly Host[]): Host | undefined {
   if (urn !== EXTERNAL) return undefined;
   const { endpoint } = fromBinary(pb.ExternalPayloadSchema, payload);
-  return hosts.find(({ address }) => address === endpoint?.url);
+  return hosts.find(({ pool }) => pool === endpoint?.url);
 }
 
 function workerLost(why: string): BeamBridgeError {

@@ -10,6 +10,7 @@ export {
   stopDetachedHosts,
 } from './host/detached.ts';
 // The Python host.
+export { onHostExit } from './host/exits.ts';
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
 export { getHost, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
 // Where the Python package of ours lies, for those who send its source elsewhere.

@@ -28,6 +28,8 @@ export interface ProcessInfo {
   readonly parent: number;
   readonly group: number;
   readonly command: string;
+  /** Its environment variables, as it was started with them. */
+  readonly environment: string;
 }
 
 /** All processes of this machine that are no zombies; Linux only. */
@@ -39,7 +41,9 @@ export function processes(): ProcessInfo[] {
       const [state, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (state === 'Z') return [];
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').join(' ').trim();
-      return [{ pid: Number(name), parent: Number(parent), group: Number(group), command }];
+      const environment = readFileSync(`/proc/${name}/environ`, 'utf8');
+      const numbers = { pid: Number(name), parent: Number(parent), group: Number(group) };
+      return [{ ...numbers, command, environment }];
     } catch {
       return []; // It has ended meanwhile.
     }

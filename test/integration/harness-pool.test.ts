@@ -91,12 +91,15 @@ test('a request without the right token gets no worker', async (t) => {
   assert.equal(warnings.length, 2);
 });
 
-test('StopWorker ends the worker', async () => {
+test('StopWorker, which carries no token, ends no worker: its control stream does', async () => {
   using runner = await FakeRunner.start();
-  await using pool = await WorkerPool.start({ functions: new Map() });
+  const stage = stageFor(runner, 1);
+  await using pool = await WorkerPool.start({ functions: stage.pipeline.functions });
   assert.equal((await ask(pool, runner, 'w')).error, '');
   assert.match((await ask(pool, runner, 'w')).error, /runs already/);
   assert.equal((await stop(pool, 'w')).error, '');
+  assert.deepEqual(await runBundle(runner, stage, 'b'), [2]);
+  await runner.hangUp();
   await runner.controlEnded;
   assert.equal((await stop(pool, 'never started')).error, '');
 });

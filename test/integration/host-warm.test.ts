@@ -20,6 +20,7 @@ import {
   stopDetachedHosts,
   stopHosts,
 } from '../../src/services/index.ts';
+import { processes } from '../helpers/alive.ts';
 
 const command = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -101,6 +102,51 @@ test('a state file of a process that is gone, or of another program, is ignored'
   await host.stop();
   assert.equal(await findDetachedHost(host.environment), undefined);
 });
+
+const sleeps = fileURLToPath(new URL('../fixtures/programs/run-sleep.ts', import.meta.url));
+
+async function startSleep(seconds: number, cancelAfter = 0) {
+  const args = ['--import', 'tsx', sleeps, String(seconds), String(cancelAfter)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (data: Buffer) => {
+    output += data.toString();
+  });
+  const closed = once(child, 'close');
+  return closed.then(() => output.trim().split('\n').at(-1));
+}
+
+test('a cancelled job that cannot be interrupted ends neither the warm host nor the jobs of others', async () => {
+  const host = await startDetachedHost();
+  const other = startSleep(15);
+  assert.equal(await startSleep(90, 5), 'CANCELLED');
+  assert.ok(host.alive);
+  assert.equal(await other, 'DONE');
+  assert.ok(!host.isOwn && host.alive);
+  await host.stop();
+});
+
+for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
+  test(`a start that ${signal} ends leaves no host`, async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', command, 'host', 'start'], {
+      stdio: 'ignore',
+    });
+    const own = () => processes().filter(({ environment }) => environment.includes(home));
+    const hosts = () =>
+      own().filter(({ command: line }) => line.includes('start.py beambridge_host'));
+    while (hosts().length === 0) await delay(20);
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await exit) as [number | null];
+    if (signal !== 'SIGKILL') assert.notEqual(code, 0);
+    const deadline = Date.now() + 20_000;
+    while (hosts().length > 0) {
+      assert.ok(Date.now() < deadline, 'the host is still there');
+      await delay(50);
+    }
+    assert.deepEqual(await listDetachedHosts(), []);
+  });
+}
 
 test('a warm host that nobody uses ends itself', async () => {
   const host = await startDetachedHost({ idleTimeout: 1 });

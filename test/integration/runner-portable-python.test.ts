@@ -220,7 +220,7 @@ test('what a Python worker logs arrives in our log, once, and so does its error 
 
 test('the pool starts workers for nobody without the token of a running job', async () => {
   const host = await getHost();
-  const pool = createClient(fn.BeamFnExternalWorkerPool, host.address);
+  const pool = createClient(fn.BeamFnExternalWorkerPool, host.pool);
   const request = { workerId: 'w', controlEndpoint: { url: '127.0.0.1:1' } };
   try {
     for (const params of [{}, { token: '' }, { token: 'wrong' }, { token: host.token }]) {
@@ -246,7 +246,7 @@ test('workers of one id but two runners are two, and end with their own control 
   const host = await getHost();
   const token = 'a token of a job that is not there';
   const client = createClient(jobs.JobService, host.address, { token: host.token });
-  const pool = createClient(fn.BeamFnExternalWorkerPool, host.address);
+  const pool = createClient(fn.BeamFnExternalWorkerPool, host.pool);
   const over = new AbortController();
   const stream = client.getMessageStream(
     { jobId: `beambridge:workers:${token}` },
@@ -276,7 +276,13 @@ test('workers of one id but two runners are two, and end with their own control 
     const request = { workerId: 'x', controlEndpoint: { url: third.address }, params: { token } };
     assert.equal((await pool.startWorker(request)).error, '');
     await third.connected;
-    await pool.stopWorker({ workerId: 'x' });
+    // Ids can be guessed, which tokens cannot.
+    for (const metadata of [{}, { authorization: `Bearer ${host.token}` }]) {
+      await pool.stopWorker({ workerId: 'x' }, { metadata });
+    }
+    await delay(500);
+    assert.equal(workersOf(host.pid).length, 2);
+    await pool.stopWorker({ workerId: 'x' }, { metadata: { authorization: `Bearer ${token}` } });
     while (workersOf(host.pid).length > 1) await delay(50);
     over.abort();
     await noWorkers(host.pid);

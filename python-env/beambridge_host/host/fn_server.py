@@ -43,6 +43,8 @@ SERVER_OPTIONS = [
     ('grpc.http2.max_ping_strikes', 0),
     ('grpc.http2.min_ping_interval_without_data_ms', 20_000),
     ('grpc.so_reuseport', 0),
+    # A connection that says nothing is closed; Beam's clients say what they are at once.
+    ('grpc.server_handshake_timeout_ms', 30_000),
 ]
 
 

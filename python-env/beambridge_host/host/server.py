@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One gRPC server, on a port of 127.0.0.1 that the kernel picks, for everything that the host offers."""
+"""The gRPC servers of the host, on ports of 127.0.0.1 that the kernel picks: one for programs, one for runners."""
 
 import time
 from typing import Any
@@ -20,8 +20,8 @@ from beambridge_host.host.jobs import HostJobServicer
 from beambridge_host.host.launcher import Launcher
 from beambridge_host.host.workers import WorkerPool
 
-# Runners call these, which have no token of the host's: the pool asks for that of a running job.
-_POOL_METHODS = '/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/'
+# Runners call the pool, which have no token of the host's: it asks for that of a running job, in the request.
+_POOL_OPTIONS = [*fn_server.SERVER_OPTIONS, ('grpc.max_receive_message_length', 1 << 20)]
 
 
 class _CallClock(grpc.ServerInterceptor):
@@ -36,7 +36,7 @@ class _CallClock(grpc.ServerInterceptor):
 
 
 class HostServer:
-  """Expansion, artifact retrieval, artifact staging and jobs behind the token, and a worker pool."""
+  """Expansion, artifact retrieval, artifact staging and jobs behind the token; a worker pool on a port of its own."""
 
   def __init__(self, token: str, staging_dir: str, launcher: Launcher) -> None:
     fn_server.install()
@@ -46,18 +46,22 @@ class HostServer:
     self._server = grpc.server(
         thread_pool_executor.shared_unbounded_instance(),
         options=fn_server.SERVER_OPTIONS,
-        interceptors=[token_interceptor(token, _POOL_METHODS), self._clock])
+        interceptors=[token_interceptor(token), self._clock])
     port = self._server.add_insecure_port(f'{fn_server.LOOPBACK}:0')
     self.address = f'{fn_server.LOOPBACK}:{port}'
     self._jobs = HostJobServicer(staging_dir, self._pool)
     self._jobs.add_to(self._server, self.address)
-    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(self._pool, self._server)
+    self._pool_server = grpc.server(
+        thread_pool_executor.shared_unbounded_instance(), options=_POOL_OPTIONS, interceptors=[self._clock])
+    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(self._pool, self._pool_server)
+    self.pool_address = f"{fn_server.LOOPBACK}:{self._pool_server.add_insecure_port(f'{fn_server.LOOPBACK}:0')}"
     beam_expansion_api_pb2_grpc.add_ExpansionServiceServicer_to_server(
-        create_expansion_service(self.address), self._server)
+        create_expansion_service(self.pool_address), self._server)
     beam_artifact_api_pb2_grpc.add_ArtifactRetrievalServiceServicer_to_server(
         artifact_service.ArtifactRetrievalService(artifact_service.BeamFilesystemHandler(None).file_reader),
         self._server)
     self._server.start()
+    self._pool_server.start()
 
   @property
   def busy(self) -> bool:
@@ -69,4 +73,6 @@ class HostServer:
 
   def stop(self) -> None:
     self._pool.close()
-    self._server.stop(0.2).wait()
+    stopped = [self._server.stop(0.2), self._pool_server.stop(0.2)]
+    for each in stopped:
+      each.wait()

@@ -18,6 +18,7 @@ from typing import Any, Iterator, Optional
 import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, beam_job_api_pb2
 
+from beambridge_host.host.auth import is_bearer
 from beambridge_host.host.launcher import Launcher
 
 _LOGGER = logging.getLogger(__name__)
@@ -219,8 +220,13 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     return beam_fn_api_pb2.StartWorkerResponse(error=error)
 
   def StopWorker(self, request: Any, context: Any = None) -> Any:
+    """Obeyed for whoever shows the run's token, which runners do not know to do: worker ids can be guessed.
+
+    Workers that a runner has no use for end with their control streams.
+    """
+    metadata = dict(context.invocation_metadata()) if context is not None else {}
     with self._lock:
-      runs = list(self._runs)
+      runs = [run for run in self._runs if is_bearer(metadata, run.token)]
     for run in runs:
       run.stop(request.worker_id)
     return beam_fn_api_pb2.StopWorkerResponse()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import threading
 import time
@@ -15,6 +16,10 @@ try:
   import fcntl
 except ImportError:  # Windows has none: there the rate holds for each process.
   fcntl = None  # type: ignore[assignment]
+
+
+# Somebody else could hold the lock for ever.
+_LOCK_S = 1.0
 
 
 class Pace:
@@ -46,15 +51,14 @@ class Pace:
 
   def _slot(self) -> float:
     with self._lock:
-      try:
-        opened = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0), 0o600) if fcntl else None
-      except OSError:
-        opened = None  # Nowhere to agree with other processes: the rate holds for this one.
+      opened = self._open()
       if opened is None:
         self._next = self._after(self._next)
         return self._next
       try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        if not _locked(opened):
+          self._next = self._after(self._next)
+          return self._next
         slot = self._after(_number(os.read(opened, 64)))
         os.lseek(opened, 0, os.SEEK_SET)
         os.write(opened, f'{slot:>32.6f}'.encode())
@@ -62,10 +66,38 @@ class Pace:
       finally:
         os.close(opened)  # Unlocks, too.
 
+  def _open(self) -> Optional[int]:
+    """The file in which processes agree; None where there is none, so that the rate holds for this one."""
+    if not fcntl:
+      return None
+    try:
+      opened = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError:
+      return None
+    # Its name can be known, and everybody may make files there.
+    found = os.fstat(opened)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+      return opened
+    os.close(opened)
+    return None
+
   def _after(self, last: float) -> float:
     now = time.monotonic()
     # A time far ahead is from before this machine started.
     return max(now, last + self._interval) if last < now + 3600 else now
+
+
+def _locked(opened: int) -> bool:
+  """Whether the lock could be had; its holders need microseconds."""
+  deadline = time.monotonic() + _LOCK_S
+  while True:
+    try:
+      fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      return True
+    except OSError:
+      if time.monotonic() > deadline:
+        return False
+      time.sleep(0.005)
 
 
 def _number(text: bytes) -> float:

@@ -11,6 +11,9 @@ import { SdkWorker } from './sdk-worker.ts';
 
 const log = getLogger('harness');
 
+/** Requests are read before the token in them can be looked at. */
+const MESSAGE_BYTES = 1 << 20;
+
 /** Options of {@link WorkerPool.start}. */
 export interface WorkerPoolOptions {
   /** The user's functions by key: `Pipeline.functions`. */
@@ -42,10 +45,9 @@ export class WorkerPool implements AsyncDisposable {
   readonly failures = new Failures();
   /** What a runner must show to get a worker. */
   readonly token = randomBytes(24).toString('base64url');
-  private readonly server = new LoopbackServer();
+  private readonly server = new LoopbackServer({ maxMessageBytes: MESSAGE_BYTES });
+  /** By id and control address: two runners may use the same id. */
   private readonly workers = new Map<string, SdkWorker>();
-  /** Control addresses by worker id: two runners may use the same id. */
-  private readonly addresses = new Map<string, Set<string>>();
   private url = '';
   private closing: Promise<void> | undefined;
   private readonly abort = () => void this[Symbol.asyncDispose]();
@@ -58,7 +60,8 @@ export class WorkerPool implements AsyncDisposable {
     const pool = new WorkerPool(options);
     pool.server.add(fn.BeamFnExternalWorkerPool, {
       startWorker: async (request) => ({ error: pool.startWorker(request) }),
-      stopWorker: async ({ workerId }) => ({ error: pool.stopWorker(workerId) }),
+      // It carries no token, and workers end with their control connections.
+      stopWorker: async () => ({ error: '' }),
     });
     pool.url = await pool.server.listen();
     options.signal?.addEventListener('abort', pool.abort, { once: true });
@@ -99,21 +102,7 @@ export class WorkerPool implements AsyncDisposable {
       failures: this.failures,
     });
     this.workers.set(key, worker);
-    this.addresses.set(workerId, (this.addresses.get(workerId) ?? new Set()).add(controlUrl));
     void worker.ended.then(() => this.workers.delete(key));
-    return '';
-  }
-
-  /**
-   * Stops a worker. A request carries only an id, which two runners may both have given out: such
-   * workers are left to end with their own control connections.
-   */
-  private stopWorker(workerId: string): string {
-    const addresses = [...(this.addresses.get(workerId) ?? [])];
-    const [only, another] = addresses;
-    if (only !== undefined && another === undefined) {
-      void this.workers.get(workerKey(workerId, only))?.close();
-    }
     return '';
   }
 

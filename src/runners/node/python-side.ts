@@ -89,8 +89,8 @@ export async function openPython(
 }
 
 /** The environment of whatever a host expands. */
-function poolOf({ address }: Host): pb.Environment {
-  const payload = create(pb.ExternalPayloadSchema, { endpoint: { url: address } });
+function poolOf({ pool }: Host): pb.Environment {
+  const payload = create(pb.ExternalPayloadSchema, { endpoint: { url: pool } });
   return create(pb.EnvironmentSchema, {
     urn: EXTERNAL,
     payload: toBinary(pb.ExternalPayloadSchema, payload),

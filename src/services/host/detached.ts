@@ -6,7 +6,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, errorNonce } from '../../base/index.ts';
 import { startProcess } from '../process/child.ts';
@@ -15,7 +15,14 @@ import { onLines } from '../process/lines.ts';
 import { cacheFolder, folderError, makeFolder } from '../python/cache.ts';
 import { type EnvironmentOptions, ensurePythonEnvironment } from '../python/environment.ts';
 import { acquireLock, isAlive, startOf } from '../python/lock.ts';
-import { diedError, type Host, hostArguments, hostEnvironment, readAnnouncement } from './host.ts';
+import {
+  diedError,
+  type Host,
+  type HostAnnouncement,
+  hostArguments,
+  hostEnvironment,
+  readAnnouncement,
+} from './host.ts';
 import { PYTHON_ENV_FOLDER } from './paths.ts';
 import { preloadFor } from './preload.ts';
 
@@ -29,6 +36,7 @@ const TO_LOG = 'log=$1; shift; exec "$@" 2>"$log"';
 /** What is kept in the state file of a warm host. */
 interface DetachedState {
   address: string;
+  pool: string;
   token: string;
   pid: number;
   /** When the process started, since process numbers are used again. */
@@ -58,10 +66,11 @@ export async function startDetachedHost(options: StartDetachedHostOptions = {}):
   await using _lock = await acquireLock(`${file}.lock`, { signal: options.signal });
   const existing = await findDetachedHost(environment.key);
   if (existing) return existing;
-  const state = await launch(environment.python, environment.key, options);
+  const { state, stay } = await launch(environment.python, environment.key, options);
   try {
     await writeFile(`${file}.partial`, JSON.stringify(state), { mode: 0o600 });
     await rename(`${file}.partial`, file);
+    await stay();
   } catch (error) {
     signalGroup(state.pid, 'SIGKILL');
     throw folderError(error, file, 'HOST_START_FAILED');
@@ -72,8 +81,8 @@ export async function startDetachedHost(options: StartDetachedHostOptions = {}):
 async function launch(
   python: string,
   environment: string,
-  { extras = [], idleTimeout = IDLE_TIMEOUT_S }: StartDetachedHostOptions,
-): Promise<DetachedState> {
+  { extras = [], idleTimeout = IDLE_TIMEOUT_S, signal }: StartDetachedHostOptions,
+): Promise<{ state: DetachedState; stay: () => Promise<void> }> {
   const token = randomBytes(24).toString('base64url');
   const program = await programDigest();
   const logFile = `${stateFile(environment)}.log`;
@@ -85,27 +94,39 @@ async function launch(
     command,
     {
       detached: true,
-      // Nobody reads its log lines: what a job logs reaches its client as job messages.
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, ...hostEnvironment(token) },
+      // Nobody reads its log lines: what a job logs reaches its client as job messages. It reads the
+      // last until it is told to stay: should we be killed before others can know of it, it ends.
+      stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+      env: { ...process.env, ...hostEnvironment(token), BEAMBRIDGE_PROGRAM_PIPE: '3' },
     },
   );
-  const ready = new Promise<string>((resolve) => {
+  const ready = new Promise<HostAnnouncement>((resolve) => {
     onLines(child.stdout, (line) => {
       const announcement = readAnnouncement(line);
-      if (announcement) resolve(announcement.address);
+      if (announcement) resolve(announcement);
     });
   });
   const over = new AbortController();
-  const address = await Promise.race([
+  const cancelled = new Promise<undefined>((resolve) => {
+    if (signal?.aborted) resolve(undefined);
+    signal?.addEventListener('abort', () => resolve(undefined), { signal: over.signal });
+  });
+  const announced = await Promise.race([
     ready,
+    cancelled,
     ended.then(() => undefined),
     delay(START_TIMEOUT_MS, undefined, { signal: over.signal }).catch(() => undefined),
   ]);
   over.abort();
   const { pid } = child;
-  if (address === undefined || pid === undefined) {
+  if (announced === undefined || pid === undefined) {
+    // In good order if it can, so that its folder goes with it.
+    signalGroup(pid, 'SIGTERM');
+    await Promise.race([ended, delay(KILL_AFTER_MS, undefined, { ref: false })]);
     signalGroup(pid, 'SIGKILL');
+    if (signal?.aborted) {
+      throw new BeamBridgeError('ABORTED', 'the start of the Python host was cancelled');
+    }
     throw new BeamBridgeError('HOST_START_FAILED', 'the Python host did not start', {
       hint: `What it printed is in ${logFile}.`,
       detail: (await readFile(logFile, 'utf8').catch(() => '')).trim().slice(-4096) || undefined,
@@ -114,7 +135,18 @@ async function launch(
   child.unref();
   // The pipe is a socket, which the types of streams do not tell.
   (child.stdout as Readable & { unref?: () => void }).unref?.();
-  return { address, token, pid, started: startOf(pid), python, environment, program };
+  const stay = () =>
+    new Promise<void>((resolve) => {
+      const pipe = child.stdio[3] as Writable;
+      // The other end stays open in the host's forks, which must not keep this program.
+      pipe.end('stay\n', () => {
+        pipe.destroy();
+        resolve();
+      });
+    });
+  const { address, pool } = announced;
+  const started = startOf(pid);
+  return { state: { address, pool, token, pid, started, python, environment, program }, stay };
 }
 
 async function emptyLog(file: string): Promise<void> {
@@ -174,15 +206,17 @@ function hostOf(state: DetachedState, file: string): Host {
   let exited:
     | Promise<{ code: undefined; signal: undefined; expected: boolean; stderr: string }>
     | undefined;
-  const { address, token, pid, python, environment } = state;
+  const { address, pool, token, pid, python, environment } = state;
   // Another program may have started it.
   errorNonce(token);
   return {
     address,
+    pool,
     token,
     pid,
     python,
     environment,
+    isOwn: false,
     get alive() {
       return isRunning(state);
     },
@@ -192,8 +226,8 @@ function hostOf(state: DetachedState, file: string): Host {
     },
     stderr: () => '',
     diedError: () => diedError(pid, undefined, ''),
-    stop: async () => {
-      await end(state);
+    stop: async (killAfter) => {
+      await end(state, killAfter);
       await rm(file, { force: true });
     },
     // It is not this program's to end.
@@ -207,10 +241,10 @@ async function watch(state: DetachedState) {
   return { code: undefined, signal: undefined, expected: false, stderr: '' };
 }
 
-async function end(state: DetachedState): Promise<void> {
+async function end(state: DetachedState, killAfter = KILL_AFTER_MS): Promise<void> {
   if (!isRunning(state)) return;
   signalGroup(state.pid, 'SIGTERM');
-  const deadline = Date.now() + KILL_AFTER_MS;
+  const deadline = Date.now() + killAfter;
   while (isRunning(state)) {
     if (Date.now() > deadline) signalGroup(state.pid, 'SIGKILL');
     await delay(50);

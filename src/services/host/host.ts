@@ -15,7 +15,9 @@ const START_TIMEOUT_MS = 180_000;
 export interface Host extends AsyncDisposable {
   /** `127.0.0.1:PORT` of its expansion, artifact, staging and job services. */
   readonly address: string;
-  /** Every call must carry the metadata `authorization: Bearer <token>`. */
+  /** `127.0.0.1:PORT` of its worker pool, which asks for the token of a job. */
+  readonly pool: string;
+  /** Every call there must carry the metadata `authorization: Bearer <token>`. */
   readonly token: string;
   /** Process id of the Python process. */
   readonly pid: number;
@@ -31,8 +33,17 @@ export interface Host extends AsyncDisposable {
   stderr(): string;
   /** Why calls to this host fail now that it is gone, for the `cause` of their error. */
   diedError(): BeamBridgeError;
-  /** Ends it: SIGTERM, and SIGKILL after 5 s. */
-  stop(): Promise<void>;
+  /**
+   * Whether it is this program's alone, to be ended with it. One that is kept warm is shared with other
+   * programs: nothing that becomes of this program's jobs may end it.
+   */
+  readonly isOwn: boolean;
+  /**
+   * Ends it: SIGTERM, then SIGKILL.
+   *
+   * @param killAfter - milliseconds between the two; @default 5000
+   */
+  stop(killAfter?: number): Promise<void>;
 }
 
 /** What {@link startHost} needs. */
@@ -55,6 +66,7 @@ export interface StartHostOptions {
 /** The line that says that the host is ready. */
 export interface HostAnnouncement {
   address: string;
+  pool: string;
   pid: number;
   version: string;
   beam: string;
@@ -135,10 +147,11 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     onSpawn: options.onSpawn,
     signal: options.signal,
   });
-  const { address, pid } = service.info;
+  const { address, pool, pid } = service.info;
   const environment = options.environment ?? options.python;
   return {
     address,
+    pool,
     token,
     pid,
     python: options.python,
@@ -149,8 +162,9 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     },
     stderr: () => service.stderr(),
     diedError: () => diedError(pid, service.exit, service.stderr()),
-    stop: async () => {
-      await service.stop();
+    isOwn: true,
+    stop: async (killAfter) => {
+      await service.stop(killAfter);
     },
     [Symbol.asyncDispose]: async () => {
       await service.stop();

@@ -7,6 +7,8 @@ import {
   ensurePythonEnvironment,
   type PythonEnvironment,
 } from '../python/environment.ts';
+import { useGivenPython } from '../python/given.ts';
+import { collectRequirements } from '../python/requirements.ts';
 import { findDetachedHost } from './detached.ts';
 import { type Host, startHost } from './host.ts';
 import { preloadFor } from './preload.ts';
@@ -39,7 +41,7 @@ const hosts = new Map<string, Promise<Host>>();
 export async function getHost(request: HostRequest = {}): Promise<Host> {
   const { signal, python } = request;
   const environment = python
-    ? { python, key: `python-${python}`, version: '', managed: false }
+    ? await given(python, request)
     : await ensurePythonEnvironment(request);
   const existing = hosts.get(environment.key);
   if (existing) {
@@ -59,6 +61,23 @@ export async function getHost(request: HostRequest = {}): Promise<Host> {
     if (hosts.get(environment.key) === starting) hosts.delete(environment.key);
   });
   return unlessAborted(starting, signal);
+}
+
+/** Checks of a Python that the program names, by what is asked of it: each takes a second. */
+const checks = new Map<string, Promise<PythonEnvironment>>();
+
+function given(python: string, request: HostRequest): Promise<PythonEnvironment> {
+  const { extras = [], packages = [], signal } = request;
+  const key = JSON.stringify([python, process.cwd(), [...extras].sort(), [...packages].sort()]);
+  const before = checks.get(key);
+  if (before) return before;
+  const check = collectRequirements(extras, packages).then((requirements) =>
+    useGivenPython(python, requirements, { named: 'the option `python`', signal }),
+  );
+  checks.set(key, check);
+  // One that failed is tried again: what was missing may have been installed.
+  check.catch(() => checks.delete(key));
+  return check;
 }
 
 async function openHost(environment: PythonEnvironment, request: HostRequest): Promise<Host> {

@@ -70,7 +70,7 @@ export interface Service<Ready> extends AsyncDisposable {
   /** The last 16 KiB of standard error so far. */
   stderr(): string;
   /** SIGTERM, then SIGKILL. Resolves when the process and its children are gone. */
-  stop(): Promise<ServiceExit>;
+  stop(killAfter?: number): Promise<ServiceExit>;
 }
 
 /**
@@ -203,17 +203,17 @@ class RunningService<Ready> implements Service<Ready> {
     return this.exit;
   }
 
-  stop(): Promise<ServiceExit> {
-    this.stopping ??= this.end();
+  stop(killAfter?: number): Promise<ServiceExit> {
+    this.stopping ??= this.end(killAfter);
     return this.stopping;
   }
 
-  private async end(): Promise<ServiceExit> {
+  private async end(killAfter = this.options.killAfter ?? KILL_AFTER_MS): Promise<ServiceExit> {
     if (this.exit) return this.exit;
     keepAlive(this.guarded, true);
     signalGroup(this.guarded.child.pid, 'SIGTERM');
     const timer = new AbortController();
-    delay(this.options.killAfter ?? KILL_AFTER_MS, undefined, { signal: timer.signal }).then(
+    delay(killAfter, undefined, { signal: timer.signal }).then(
       () => signalGroup(this.guarded.child.pid, 'SIGKILL'),
       () => {},
     );

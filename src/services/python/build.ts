@@ -43,7 +43,7 @@ export async function buildOnce(options: BuildOptions): Promise<void> {
       onWait: (pid) =>
         onProgress({
           phase: 'waiting',
-          message: `waiting for process ${pid}, which builds the Python environment…`,
+          message: `waiting for ${pid === undefined ? 'somebody who' : `process ${pid}, which`} builds the Python environment…`,
         }),
     });
     // Whoever held the lock may just have built it.

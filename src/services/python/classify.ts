@@ -7,6 +7,10 @@ import { BeamBridgeError, type ErrorDetails } from '../../base/index.ts';
 const CONNECTIVITY =
   /NewConnectionError|ConnectTimeoutError|NameResolutionError|Name or service not known|Temporary failure in name resolution|nodename nor servname|Network is unreachable|No route to host|Connection refused|ProxyError|dns error|tcp connect error|client error \(Connect\)|error sending request|operation timed out|Read timed out|network connectivity is disabled|connection attempts failed|max retries exceeded/i;
 
+/** Registries that are reached, and not believed. */
+const CERTIFICATE =
+  /invalid peer certificate|UnknownIssuer|CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerificationError|self[- ]signed certificate|unable to get local issuer/i;
+
 /** True for a line by which a tool says that it cannot reach a registry. */
 export function isConnectivityLine(line: string): boolean {
   return CONNECTIVITY.test(line);
@@ -61,6 +65,13 @@ export function classifyFailure({ doing, output, packages, offline }: FailedStep
       'ENVIRONMENT_BUILD_FAILED',
       'the disk is full: the Python environment could not be built',
       'Free some space, or set BEAMBRIDGE_HOME to a folder on another disk.',
+    );
+  }
+  if (CERTIFICATE.test(output)) {
+    return make(
+      'ENVIRONMENT_BUILD_FAILED',
+      'the Python packages could not be fetched: the certificate of the package registry is not trusted',
+      'Behind a proxy of a company, let Python trust its certificate: name the file in SSL_CERT_FILE (and PIP_CERT for pip), or add it to the system.',
     );
   }
   if (offline || isConnectivityLine(output)) {

@@ -68,7 +68,7 @@ export async function ensurePythonEnvironment(
   const { extras = [], packages = [], signal } = options;
   const requirements = await collectRequirements(extras, packages, options.requirementsFolder);
   const given = process.env.BEAMBRIDGE_PYTHON;
-  if (given) return useGivenPython(given, requirements, signal);
+  if (given) return useGivenPython(given, requirements, { signal });
 
   const remembered = await recall(requirements);
   if (remembered && (await isWhole(remembered, options.verify, signal))) return remembered;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Python that the user manages: named in BEAMBRIDGE_PYTHON, used as it is, checked, never changed.
+// A Python that the user manages: named in BEAMBRIDGE_PYTHON or by the option `python`, used as it is, checked, never changed.
 
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { PythonEnvironment } from './environment.ts';
 import { minorOf, OLDEST_MINOR, probeInterpreter } from './interpreter.ts';
@@ -49,6 +50,20 @@ const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
   vllm: ['vllm', 'openai'],
 };
 
+/** How {@link useGivenPython} speaks of it. */
+export interface GivenOptions {
+  /** Where the user named it. @default 'BEAMBRIDGE_PYTHON' */
+  named?: string;
+  signal?: AbortSignal | undefined;
+}
+
+interface Lacking {
+  readonly named: string;
+  readonly command: string;
+  readonly missing: readonly string[];
+  readonly detail: string | undefined;
+}
+
 /**
  * Checks a Python that the user named.
  *
@@ -56,25 +71,29 @@ const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
  * that the pipeline needs is not installed there
  */
 export async function useGivenPython(
-  command: string,
+  name: string,
   requirements: Requirements,
-  signal?: AbortSignal,
+  { named = 'BEAMBRIDGE_PYTHON', signal }: GivenOptions = {},
 ): Promise<PythonEnvironment> {
+  // A program may go to another folder before it starts the host.
+  const command = name.includes('/') ? path.resolve(name) : name;
+  const lacks = (missing: readonly string[], detail?: string) =>
+    lacking({ named, command, missing, detail });
   const found = await probeInterpreter(command, signal);
   if (!found) {
     throw new BeamBridgeError(
       'PYTHON_NOT_FOUND',
-      `BEAMBRIDGE_PYTHON is ${command}, which is no Python that starts`,
+      `${named} is ${command}, which is no Python that starts`,
       {
-        hint: 'Name the path of a Python executable, or unset BEAMBRIDGE_PYTHON to have an environment built.',
+        hint: 'Name the path of a Python executable, or leave it out to have an environment built.',
       },
     );
   }
   if (minorOf(found.version) < OLDEST_MINOR) {
     throw new BeamBridgeError(
       'PYTHON_TOO_OLD',
-      `BEAMBRIDGE_PYTHON is Python ${found.version}, and 3.${OLDEST_MINOR} or newer is needed`,
-      { hint: 'Name a newer Python, or unset BEAMBRIDGE_PYTHON.' },
+      `${named} is Python ${found.version}, and 3.${OLDEST_MINOR} or newer is needed`,
+      { hint: 'Name a newer Python, or leave it out.' },
     );
   }
   const wanted = [
@@ -89,17 +108,17 @@ export async function useGivenPython(
     ? (JSON.parse(check.stdout.split('\n').at(-1) ?? '') as [string | null, string[]])
     : [null, []];
   if (beam === null)
-    throw lacking(command, [`apache-beam==${BEAM_VERSION}`], check.ok ? undefined : check.output);
+    throw lacks([`apache-beam==${BEAM_VERSION}`], check.ok ? undefined : check.output);
   if (!sameMinor(beam)) {
     throw new BeamBridgeError(
       'ENVIRONMENT_BUILD_FAILED',
-      `BEAMBRIDGE_PYTHON has apache-beam ${beam}, and ${BEAM_VERSION} is needed`,
+      `${named} has apache-beam ${beam}, and ${BEAM_VERSION} is needed`,
       {
-        hint: `Run \`${command} -m pip install apache-beam==${BEAM_VERSION}\`, or unset BEAMBRIDGE_PYTHON.`,
+        hint: `Run \`${command} -m pip install apache-beam==${BEAM_VERSION}\`, or leave it out.`,
       },
     );
   }
-  if (missing.length > 0) throw lacking(command, missing, undefined);
+  if (missing.length > 0) throw lacks(missing);
   const key = createHash('sha256')
     .update(`${command}\0${found.version}`)
     .digest('hex')
@@ -111,16 +130,12 @@ function sameMinor(version: string): boolean {
   return version.split('.').slice(0, 2).join('.') === BEAM_VERSION.split('.').slice(0, 2).join('.');
 }
 
-function lacking(
-  command: string,
-  missing: readonly string[],
-  detail: string | undefined,
-): BeamBridgeError {
+function lacking({ named, command, missing, detail }: Lacking): BeamBridgeError {
   return new BeamBridgeError(
     'PACKAGE_NOT_INSTALLABLE',
-    `BEAMBRIDGE_PYTHON (${command}) does not have ${missing.join(', ')}`,
+    `${named} (${command}) does not have ${missing.join(', ')}`,
     {
-      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.map((spec) => `'${spec}'`).join(' ')}\`, or unset BEAMBRIDGE_PYTHON.`,
+      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.map((spec) => `'${spec}'`).join(' ')}\`, or leave it out.`,
       detail,
     },
   );

@@ -76,7 +76,14 @@ export async function findInstaller(signal?: AbortSignal): Promise<Installer> {
 }
 
 function uvInstaller(command: string): Installer {
-  const env = { UV_HTTP_TIMEOUT: REQUEST_TIMEOUT_S, UV_HTTP_RETRIES: RETRIES, UV_NO_PROGRESS: '1' };
+  const env = {
+    UV_HTTP_TIMEOUT: REQUEST_TIMEOUT_S,
+    UV_HTTP_RETRIES: RETRIES,
+    UV_NO_PROGRESS: '1',
+    // Those that the machine trusts, a company's own among them, as pip does. Old versions know the second name.
+    UV_SYSTEM_CERTS: process.env.UV_SYSTEM_CERTS ?? 'true',
+    UV_NATIVE_TLS: process.env.UV_NATIVE_TLS ?? 'true',
+  };
   const pip = (
     context: InstallContext,
     doing: string,

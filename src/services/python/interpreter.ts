@@ -10,7 +10,8 @@ export const OLDEST_MINOR = 10;
 const NEWEST_MINOR = 14;
 
 const PROBE_TIMEOUT_MS = 15_000;
-const PROBE = 'import json; print(json.dumps([list(sys.version_info[:3]), sys.executable]))';
+const PROBE =
+  'import json; print(json.dumps([list(sys.version_info[:3]), sys.executable, sys.implementation.name, bool(__import__("sysconfig").get_config_var("Py_GIL_DISABLED"))]))';
 
 /** A Python on this machine. */
 export interface Interpreter {

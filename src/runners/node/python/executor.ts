@@ -167,7 +167,7 @@ export class PythonExecutor implements AsyncDisposable {
   }
 
   private async open(endpoint: string, given: Record<string, string>): Promise<WorkerSet> {
-    const host = (await runningHosts()).find(({ address }) => address === endpoint);
+    const host = (await runningHosts()).find(({ pool }) => pool === endpoint);
     const { workers: limit = 1 } = this.options;
     const { server } = this;
     // Of this set alone: whoever shows it may start workers.

@@ -17,7 +17,10 @@ interface Call {
 }
 
 export class FnServer {
-  private readonly server = new LoopbackServer();
+  private readonly server = new LoopbackServer({
+    accepts: (metadata) => this.find(metadata) !== undefined,
+    refusal: STRANGER,
+  });
   private readonly workers = new Map<string, Worker>();
   private url = '';
 
@@ -25,8 +28,7 @@ export class FnServer {
     this.server
       .add(fn.BeamFnControl, {
         control: (call) => this.admit(call)?.takeControl(call),
-        getProcessBundleDescriptor: async ({ processBundleDescriptorId }, metadata) => {
-          if (!this.find(metadata)) throw status(GrpcStatus.UNAUTHENTICATED, STRANGER);
+        getProcessBundleDescriptor: async ({ processBundleDescriptorId }) => {
           const descriptor = descriptorOf(processBundleDescriptorId);
           if (!descriptor) throw status(GrpcStatus.NOT_FOUND, 'there is no such descriptor');
           return descriptor;

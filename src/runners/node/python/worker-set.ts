@@ -192,7 +192,9 @@ export class WorkerSet {
     worker.hangUp();
     worker.lose(reason);
     // What it is doing may never end by itself. A pool that does not hear this is gone with it.
-    this.client.stopWorker({ workerId: worker.id }).catch(() => {});
+    const { token = '' } = this.options.params;
+    const metadata = { authorization: `Bearer ${token}` };
+    this.client.stopWorker({ workerId: worker.id }, { metadata }).catch(() => {});
   }
 
   /** Closes, and resolves when the processes of idle workers of our host have ended. */
