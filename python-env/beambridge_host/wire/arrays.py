@@ -61,7 +61,8 @@ def stacked(rows: Any) -> np.ndarray:
     return rows
   if any(isinstance(row, (str, bytes)) for row in rows):
     out = np.empty(len(rows), object)
-    out[:] = rows
+    # A missing text may come as an array of nothing but None.
+    out[:] = [row.item() if isinstance(row, np.ndarray) and row.ndim == 0 else row for row in rows]
     return out
   return np.stack([examples.numpy_of(row) for row in rows], axis=0)
 
