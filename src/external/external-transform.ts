@@ -29,7 +29,11 @@ export type OutputType<T = unknown> = SchemaType<T> | Coder<T>;
 export interface ExternalOptions {
   /** Type of the only output's elements. With it (or `outputs`) the transform can be applied without awaiting. */
   output?: OutputType | undefined;
-  /** Types of several outputs by tag; `{}` for a transform that has none. */
+  /**
+   * Types of several outputs by tag; `{}` for a transform that has none. Outputs that Python leaves untyped
+   * get the declared type: each value is checked, and dicts become the declared rows (`ROW_MISMATCH` for
+   * what does not fit).
+   */
   outputs?: Readonly<Record<string, OutputType>> | undefined;
   /** Coders that the service is asked to use. Beam's services take one at most. */
   requestedOutputCoders?: Readonly<Record<string, Coder<unknown>>> | undefined;
@@ -111,8 +115,11 @@ export class ExternalTransform<
     }
     node.spec = { urn: this.urn, payload: this.payload };
     const requested = Object.entries(this.options.requestedOutputCoders ?? {});
-    // Services refuse requests for several outputs, so those are only checked afterwards.
-    const coders = new Map(requested.length > 0 || declared.size !== 1 ? requested : declared);
+    // Beam's services refuse requests for several outputs, so those are only checked afterwards. Our host
+    // gives outputs that Python left untyped the type that is declared.
+    const isManaged = 'kind' in this.service && this.service.kind === 'python';
+    const asked = requested.length === 0 && (isManaged || declared.size === 1);
+    const coders = new Map(asked ? declared : requested);
     node.external = {
       urn: this.urn,
       payload: this.payload,

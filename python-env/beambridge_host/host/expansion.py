@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Expansion of Python transforms for pipelines written elsewhere."""
 
+import contextlib
+import contextvars
 import types
-from typing import Any
+from typing import Any, Optional
 
 from apache_beam import pipeline as beam_pipeline
+from apache_beam import pvalue
 from apache_beam.internal import pickler
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, TypeOptions
 from apache_beam.portability import common_urns, python_urns
 from apache_beam.portability.api import beam_runner_api_pb2, endpoints_pb2
+from apache_beam.runners import pipeline_context
 from apache_beam.runners.pipeline_utils import group_by_key_input_visitor
 from apache_beam.runners.portability import expansion_service
-from apache_beam.transforms import environments, fully_qualified_named_transform
+from apache_beam.transforms import environments, fully_qualified_named_transform, ptransform
+
+from beambridge_host.host import declared
+
+# Types by output that the expansion which goes on in this context declares.
+_declared: contextvars.ContextVar[Optional[dict[str, Any]]] = contextvars.ContextVar('declared', default=None)
 
 
 class TypedPipeline(beam_pipeline.Pipeline):
@@ -20,10 +29,57 @@ class TypedPipeline(beam_pipeline.Pipeline):
   Without it a grouping of what nobody annotated has one coder in front and another one behind, which runners refuse.
   """
 
+  def apply(self, transform: Any, pvalueish: Any = None, label: Optional[str] = None) -> Any:
+    """The first transform is the expanded one: what is declared of its outputs holds for no other."""
+    types_, _ = _declared.get(), _declared.set(None)
+    if types_:
+      # Beam hands over the name of the whole here; below, the transform's own stays free of it.
+      return super().apply(_Declared(transform, types_, label or transform.label), pvalueish, label)
+    return super().apply(transform, pvalueish, label)
+
   def to_runner_api(self, *args: Any, **kwargs: Any) -> Any:
     is_lax = self.options.view_as(TypeOptions).allow_non_deterministic_key_coders
     self.visit(group_by_key_input_visitor(not is_lax))
     return super().to_runner_api(*args, **kwargs)
+
+
+class _Declared(ptransform.PTransform):
+  """A transform whose untyped outputs get the types that are declared for them."""
+
+  def __init__(self, transform: Any, declared_types: dict[str, Any], name: str) -> None:
+    super().__init__(transform.label)
+    self._transform = transform
+    self._types = declared_types
+    self._name = name
+
+  def _extract_input_pvalues(self, pvalueish: Any) -> Any:
+    return self._transform._extract_input_pvalues(pvalueish)
+
+  def expand(self, pvalueish: Any) -> Any:
+    result = self._transform.expand(pvalueish)
+    if isinstance(result, pvalue.PCollection):
+      return self._typed(result, *self._types.values()) if len(self._types) == 1 else result
+    outputs = dict(_named(result))
+    if not outputs or not all(isinstance(each, pvalue.PCollection) for each in outputs.values()):
+      return result
+    # A lone output may have any tag, as src/external/merge.ts pairs them.
+    lone = next(iter(self._types.values())) if len(self._types) == len(outputs) == 1 else None
+    return {
+        tag: self._typed(pcoll, self._types.get(tag, lone), f'Declared({tag})') for tag, pcoll in outputs.items()
+    }
+
+  def _typed(self, pcoll: Any, type_: Any, label: str = 'Declared') -> Any:
+    return pcoll if type_ is None else declared.typed(pcoll, type_, label, self._name)
+
+
+def _named(result: Any) -> Any:
+  if isinstance(result, pvalue.DoOutputsTuple):
+    # What was never asked for by name has no PCollection yet.
+    tags = [result._main_tag, *result._tags] if result._main_tag is not None else [None, *result._tags]
+    return [(str(tag), result[tag]) for tag in tags]
+  if isinstance(result, (dict, list, tuple)):
+    return list(ptransform.get_named_nested_pvalues(result))
+  return []
 
 
 def install() -> None:
@@ -44,7 +100,10 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
         endpoint=endpoints_pb2.ApiServiceDescriptor(url=pool_address)).SerializeToString()
 
   def Expand(self, request: Any, context: Any = None) -> Any:
-    response = super().Expand(request, context)
+    types_ = _types_of(request)
+    request.output_coder_requests.clear()
+    # Set in a context of its own: this thread expands for others later.
+    response = contextvars.copy_context().run(self._expand, request, context, types_)
     for environment in response.components.environments.values():
       if environment.urn == python_urns.EMBEDDED_PYTHON:
         external = beam_runner_api_pb2.Environment()
@@ -53,6 +112,21 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
         external.payload = self._pool
         environment.CopyFrom(environments.AnyOfEnvironment.create_proto([environment, external]))
     return response
+
+  def _expand(self, request: Any, context: Any, types_: dict[str, Any]) -> Any:
+    _declared.set(types_)
+    return super().Expand(request, context)
+
+
+def _types_of(request: Any) -> dict[str, Any]:
+  """Beam's types of the declared outputs, whose coders only say how they travel."""
+  context = pipeline_context.PipelineContext(request.components, namespace=request.namespace)
+  found = {}
+  for tag, coder_id in request.output_coder_requests.items():
+    # Of some coders Beam knows no type; whether the output has that coder is looked at where it is merged.
+    with contextlib.suppress(NotImplementedError):
+      found[tag] = context.element_type_from_coder_id(coder_id)
+  return found
 
 
 def create_expansion_service(pool_address: str) -> HostExpansionService:
