@@ -79,6 +79,8 @@ export class Pipeline {
   readonly functions = new Map<string, unknown>();
   /** Called in the launching program after a run, however it ended: sinks tidy up there. */
   readonly cleanUps: (() => Promise<void>)[] = [];
+  /** Called in the launching program when the run is to come to its end: sources stop there. */
+  readonly drains: (() => void)[] = [];
   private readonly rootNames = new NameScope();
   private readonly scope = new AsyncLocalStorage<TransformNode>();
 

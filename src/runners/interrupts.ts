@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ctrl-C and SIGTERM while jobs run: the jobs are cancelled, then the program ends as the signal
-// would have ended it. Nothing is installed while no job runs.
+// Ctrl-C and SIGTERM while jobs run: streams come to their end and the program goes on; other jobs are
+// cancelled, then the program ends as the signal would have ended it. Nothing is installed while no job runs.
 
 import { BeamBridgeError, getLogger } from '../base/index.ts';
+import type { PipelineOptions } from './options.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -13,6 +14,8 @@ const EXIT_AFTER_MS = 6000;
 export interface Interruptible {
   /** Ends it and cleans up; resolves when that is done, and never rejects. */
   interrupt(signal: NodeJS.Signals): Promise<void>;
+  /** Lets a stream come to its end; false for what is none. */
+  drain?: (() => boolean) | undefined;
 }
 
 /** A wish of the program, or of who sits in front of it, that a run should end. */
@@ -25,27 +28,35 @@ export interface WishToEnd {
 const active = new Set<Interruptible>();
 let installed = false;
 let exiting = false;
+/** Whether a signal has come that streams come to their end for. */
+let isDraining = false;
+
+/** What a run does about wishes to end it. */
+export interface Endable {
+  /** Ends the run; resolves when nothing of it is left, and never rejects. */
+  end(wish: WishToEnd): Promise<void>;
+  /** Lets a stream come to its end; false for what is none. */
+  drain?: (() => boolean) | undefined;
+}
 
 /**
- * Listens for an `AbortSignal` and for Ctrl-C and its like, until the returned function is called.
- *
- * @param end - ends the run; resolves when nothing of it is left, and never rejects
+ * Listens for an `AbortSignal` and, unless it is not to, for Ctrl-C and its like, until the returned
+ * function is called.
  */
 export function whileWanted(
-  signal: AbortSignal | undefined,
-  end: (wish: WishToEnd) => Promise<void>,
+  { signal, handleSignals = true }: Pick<PipelineOptions, 'signal' | 'handleSignals'>,
+  { end, drain }: Endable,
 ): () => void {
   const abort = () => {
     const reason = new BeamBridgeError('ABORTED', 'the run was aborted', { cause: signal!.reason });
     void end({ reason, isExiting: false });
   };
   signal?.addEventListener('abort', abort);
-  const forget = whileInterruptible({
-    interrupt: (name) => {
-      const reason = new BeamBridgeError('JOB_CANCELLED', `the run was cancelled by ${name}`);
-      return end({ reason, isExiting: true });
-    },
-  });
+  const interrupt = (name: NodeJS.Signals) => {
+    const reason = new BeamBridgeError('JOB_CANCELLED', `the run was cancelled by ${name}`);
+    return end({ reason, isExiting: true });
+  };
+  const forget = handleSignals ? whileInterruptible({ interrupt, drain }) : () => {};
   if (signal?.aborted) abort();
   return () => {
     signal?.removeEventListener('abort', abort);
@@ -79,10 +90,28 @@ function install(): void {
 
 function uninstall(): void {
   installed = false;
+  isDraining = false;
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 
+/**
+ * The first SIGTERM or SIGINT lets streams come to their end, after which the program goes on; what is
+ * no stream ends at once. A second one cancels. A terminal that was closed waits for nothing.
+ */
+function drainAll(signal: NodeJS.Signals): boolean {
+  if (isDraining || signal === 'SIGHUP') return false;
+  const others = [...active].filter((run) => !run.drain?.());
+  const streams = active.size - others.length;
+  if (streams === 0) return false;
+  isDraining = true;
+  const what = streams === 1 ? 'a stream comes' : `${streams} streams come`;
+  getLogger('runner').info(`${signal}: ${what} to the end; the next signal cancels`);
+  for (const run of others) void run.interrupt(signal);
+  return true;
+}
+
 function onSignal(signal: NodeJS.Signals): void {
+  if (drainAll(signal)) return;
   // From here on a second Ctrl-C does what it does by default: end the program at once.
   uninstall();
   // A program that handles the signal itself decides on its own whether to exit.

@@ -15,6 +15,7 @@ export function nothingToDo(): PipelineResult {
     state: 'DONE',
     finished: Promise.resolve('DONE'),
     cancel: async () => 'DONE',
+    drain: async () => 'DONE',
     monitoringInfos: async () => [],
     metrics: async () => new MetricResults([]),
   });

@@ -45,6 +45,14 @@ export interface PipelineOptions {
   /** Cancels the job; the run rejects with `ABORTED`. */
   signal?: AbortSignal | undefined;
   /**
+   * Whether SIGINT, SIGTERM and SIGHUP are looked after while the job runs: SIGINT and SIGTERM drain a
+   * stream of runner `node`, after which the run resolves and the program goes on; a second one, and the
+   * first for other jobs, cancels the job and ends the program. With `false` they are the program's.
+   *
+   * @default true
+   */
+  handleSignals?: boolean | undefined;
+  /**
    * Whether a run that takes longer than a moment shows a line of progress on standard error.
    *
    * @default true when standard error is a terminal
@@ -84,6 +92,7 @@ export type JsonValue =
 const OURS: ReadonlySet<string> = new Set([
   'runner',
   'signal',
+  'handleSignals',
   'progress',
   'python',
   'forceEncoding',

@@ -12,6 +12,8 @@ export interface JobControl {
   /** Resolves with the last state; rejects with the reason of a failure. */
   readonly finished: Promise<JobState>;
   cancel(): Promise<JobState>;
+  /** Ends the sources and processes what they gave; resolves and rejects as `finished` does. */
+  drain(): Promise<JobState>;
   monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
   metrics(): Promise<MetricResults>;
 }
@@ -66,6 +68,16 @@ export class PipelineResult {
   /** Ends the job before it is done; resolves with its last state. A job that has ended stays as it is. */
   cancel(): Promise<JobState> {
     return this.job.cancel();
+  }
+
+  /**
+   * Ends a stream in order: its sources stop, the watermark goes to its end, and all open windows and
+   * timers come out. Resolves with `DRAINED`. A bounded pipeline has an end of its own, which is awaited.
+   *
+   * @throws BeamBridgeError `UNSUPPORTED` where the runner cannot; why the job failed, if it did
+   */
+  async drain(): Promise<JobState> {
+    return this.job.drain();
   }
 
   /** The user's metrics so far; once the job has ended, the final ones. */

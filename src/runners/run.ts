@@ -86,9 +86,10 @@ class Run implements JobControl {
   async start(open: OpenService): Promise<void> {
     try {
       this.cleanUps.push(
-        whileWanted(this.options.signal, ({ reason, isExiting }) =>
-          this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS),
-        ),
+        whileWanted(this.options, {
+          end: ({ reason, isExiting }) =>
+            this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS),
+        }),
       );
       const progress = new Progress(
         () => ({ phase: this.job?.state ?? this.phase }),
@@ -194,6 +195,13 @@ class Run implements JobControl {
     this.starting.abort(this.stopReason);
     if (this.outcome) void this.cancel(graceMs);
     await this.closed;
+  }
+
+  async drain(): Promise<JobState> {
+    if (this.pipeline.pcollections.every(({ bounded }) => bounded)) return this.finished;
+    throw new BeamBridgeError('UNSUPPORTED', 'this runner cannot drain a job', {
+      hint: "End the pipeline's sources, cancel() the job, or run it on runner: 'node'.",
+    });
   }
 
   cancel(graceMs = CANCEL_GRACE_MS): Promise<JobState> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Anything that `for await` reads, as a source.
 
-import { BeamBridgeError, nap } from '../base/index.ts';
+import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, describeValue, type Instant, instantOf, JsCoder } from '../coders/index.ts';
 import {
   GrowableOffsetRangeTracker,
@@ -12,18 +12,16 @@ import {
   type PTransformClass,
   type RestrictionTracker,
   type Root,
-  resume,
   type SplittableCall,
   type SplittableDoFn,
   timestamped,
 } from '../pipeline/index.ts';
 import { coderOf, type SchemaType } from '../schema/index.ts';
+import { AsyncReader, type AsyncSource, isAsyncIterable } from './async-reader.ts';
+import { AsyncReading } from './async-reading.ts';
 import { impulse } from './impulse.ts';
 import { splittableStep } from './periodic-impulse.ts';
 import { transform } from './transform.ts';
-
-/** What {@link fromAsyncIterable} reads; a function is given a signal that ends with the pipeline. */
-export type AsyncSource<T> = AsyncIterable<T> | ((signal: AbortSignal) => AsyncIterable<T>);
 
 /** Options of {@link fromAsyncIterable}. */
 export interface AsyncIterableOptions<T> {
@@ -45,17 +43,12 @@ export interface AsyncIterableOptions<T> {
   schema?: SchemaType<T>;
 }
 
-/** Outputs wait for the end of their bundle: it ends when nothing comes for so long, … */
-const QUIET_MILLIS = 20;
-/** … or after so long, or so many elements. */
-const BUNDLE_MILLIS = 500;
-const BUNDLE_ELEMENTS = 10_000;
-
 /**
  * The elements of an async iterable: a generator, a stream, the events of an emitter. It is read one
  * element at a time, no faster than the pipeline takes them, and the source ends where it ends. When
  * the pipeline is cancelled or fails, its `return()` is called and the signal given to a function
- * aborts.
+ * aborts. When the pipeline is drained, that signal aborts first: what the iterable still gives within
+ * half a second is read, and then it ends.
  *
  * It is read in this process and once: no runner can repeat what it gave, or read it elsewhere. Give a
  * function where the pipeline runs more than once.
@@ -82,79 +75,12 @@ export function fromAsyncIterable<T>(
   const { coder, schema } = options;
   const declared = coder ?? (schema && coderOf(schema));
   const plain = new JsCoder() as Coder<unknown> as Coder<T>;
-  return transform('fromAsyncIterable', (root) =>
-    root
-      .apply(impulse())
-      .apply(
-        splittableStep(
-          new ReadIterable(source, options),
-          declared ?? plain,
-          declared !== undefined,
-        ),
-      ),
-  );
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  const given = value as Partial<AsyncIterable<unknown>> | null | undefined;
-  return typeof given?.[Symbol.asyncIterator] === 'function';
-}
-
-/** The one reader of an iterable, with the element that was asked for and not yet taken. */
-class Reader<T> {
-  private readonly ending = new AbortController();
-  private readonly iterator: AsyncIterator<T>;
-  private pending: Promise<IteratorResult<T>> | undefined;
-  /** How many elements were taken. */
-  position = 0;
-  private ended = false;
-
-  constructor(source: AsyncSource<T>) {
-    const iterable: unknown = typeof source === 'function' ? source(this.ending.signal) : source;
-    if (!isAsyncIterable(iterable)) {
-      throw new BeamBridgeError(
-        'INVALID_ARGUMENT',
-        `the function given to fromAsyncIterable returned ${describeValue(iterable)}`,
-        { hint: 'Return an async iterable, such as the result of an async generator.' },
-      );
-    }
-    this.iterator = (iterable as AsyncIterable<T>)[Symbol.asyncIterator]();
-  }
-
-  /** The next element, which stays the next until it is taken; undefined when none came in time. */
-  async peek(millis: number, signal: AbortSignal): Promise<IteratorResult<T> | undefined> {
-    if (!this.pending) {
-      this.pending = this.iterator.next();
-      // Nobody may be waiting when it fails; the next who looks hears of it.
-      this.pending.catch(() => {});
-    }
-    const over = new AbortController();
-    try {
-      return await Promise.race([
-        this.pending,
-        nap(millis, AbortSignal.any([signal, over.signal])).then(() => undefined),
-      ]);
-    } finally {
-      over.abort();
-    }
-  }
-
-  take(): void {
-    this.pending = undefined;
-    this.position += 1;
-  }
-
-  end(): void {
-    this.ended = true;
-  }
-
-  /** Tells the iterable that nobody reads it any longer. It may not answer, so nobody waits. */
-  close(): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.ending.abort();
-    void Promise.resolve(this.iterator.return?.()).catch(() => {});
-  }
+  return transform('fromAsyncIterable', (root, pipeline) => {
+    const reading = new ReadIterable(source, options);
+    pipeline.drains.push(() => reading.drain());
+    const step = splittableStep(reading, declared ?? plain, declared !== undefined);
+    return root.apply(impulse()).apply(step);
+  });
 }
 
 class ReadIterable<T>
@@ -163,7 +89,8 @@ class ReadIterable<T>
 {
   readonly beamName = 'read';
   readonly bounded: boolean;
-  private reader: Reader<T> | undefined;
+  private reader: AsyncReader<T> | undefined;
+  private isDraining = false;
 
   constructor(
     private readonly source: AsyncSource<T>,
@@ -184,30 +111,28 @@ class ReadIterable<T>
     return new ManualWatermarkEstimator(state);
   }
 
-  async *process(
+  process(
     _: Uint8Array,
     tracker: RestrictionTracker<OffsetRange, number>,
     __: undefined,
     { watermark, signal }: SplittableCall<ManualWatermarkEstimator>,
   ) {
-    const reader = this.readerAt(tracker.currentRestriction().start);
-    const began = performance.now();
-    for (let count = 0; count < BUNDLE_ELEMENTS; count++) {
-      const left = BUNDLE_MILLIS - (performance.now() - began);
-      if (left <= 0 || signal.aborted) break;
-      const next = await reader.peek(count > 0 ? Math.min(QUIET_MILLIS, left) : left, signal);
-      if (!next) break;
-      // What the runner has given away in the meantime is another call's to take.
-      if (!tracker.tryClaim(next.done ? Infinity : reader.position)) {
-        if (next.done) reader.end();
-        return undefined;
-      }
-      if (next.done) return undefined;
-      reader.take();
-      yield this.timed(next.value, watermark);
-    }
-    if (!this.options.timestamp) raise(watermark, Date.now());
-    return resume();
+    return new AsyncReading({
+      reader: this.readerAt(tracker.currentRestriction().start),
+      tracker,
+      signal,
+      output: (element: T) => this.timed(element, watermark),
+      isDraining: () => this.isDraining,
+      paused: () => {
+        if (!this.options.timestamp) raise(watermark, Date.now());
+      },
+    });
+  }
+
+  /** The source is to end soon: what it has is still read. */
+  drain(): void {
+    this.isDraining = true;
+    this.reader?.askToEnd();
   }
 
   private timed(element: T, watermark: ManualWatermarkEstimator) {
@@ -218,8 +143,8 @@ class ReadIterable<T>
     return timestamped(element, at);
   }
 
-  private readerAt(position: number): Reader<T> {
-    if (!this.reader) this.reader = new Reader(this.source);
+  private readerAt(position: number): AsyncReader<T> {
+    if (!this.reader) this.reader = new AsyncReader(this.source);
     if (this.reader.position === position) return this.reader;
     throw new BeamBridgeError(
       'UNSUPPORTED',

@@ -75,6 +75,7 @@ export {
   windowParam,
   withName,
 } from '../pipeline/index.ts';
+export type { AsyncSource } from './async-reader.ts';
 export { binaryCombineFn } from './binary-combine-fn.ts';
 export { type CoGroup, coGroupBy } from './co-group-by.ts';
 export type { CombineFn, RegisteredCombine, SelectingCombineFn } from './combine-fn.ts';
@@ -83,11 +84,7 @@ export { type Combiner, combinePerKey } from './combine-per-key.ts';
 export { count, max, mean, min, sample, sum, sumBigInt, toList, top } from './combiners.ts';
 export { type CreateOptions, create } from './create.ts';
 export { flatten } from './flatten.ts';
-export {
-  type AsyncIterableOptions,
-  type AsyncSource,
-  fromAsyncIterable,
-} from './from-async-iterable.ts';
+export { type AsyncIterableOptions, fromAsyncIterable } from './from-async-iterable.ts';
 export { groupBy, groupGlobally } from './group-by.ts';
 export { GroupBy, GroupGlobally } from './group-by-classes.ts';
 export { groupByKey } from './group-by-key.ts';

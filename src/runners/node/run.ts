@@ -66,9 +66,12 @@ class NodeRun implements JobControl {
   async start(): Promise<void> {
     try {
       this.cleanUps.push(
-        whileWanted(this.options.signal, ({ reason }) => {
-          this.stop(reason);
-          return this.closed;
+        whileWanted(this.options, {
+          end: ({ reason }) => {
+            this.stop(reason);
+            return this.closed;
+          },
+          drain: () => this.startDraining(),
         }),
       );
       const progress = new Progress(() => this.report(), this.options.progress);
@@ -85,6 +88,22 @@ class NodeRun implements JobControl {
     this.outcome = this.watch();
     // A program may start a job and never ask what became of it.
     this.outcome.catch(() => {});
+  }
+
+  /** Whether the run is a stream that comes to its end now. */
+  private startDraining(): boolean {
+    if (this.state === 'DRAINING') return true;
+    const isStream = this.pipeline.pcollections.some(({ bounded }) => !bounded);
+    if (!isStream || this.state !== 'RUNNING') return false;
+    this.state = 'DRAINING';
+    for (const drain of this.pipeline.drains) drain();
+    this.engine!.drain();
+    return true;
+  }
+
+  async drain(): Promise<JobState> {
+    this.startDraining();
+    return this.finished;
   }
 
   private report(): ProgressReport {
@@ -192,7 +211,7 @@ class NodeRun implements JobControl {
     let failure: BeamBridgeError | undefined;
     try {
       await this.running;
-      this.state = 'DONE';
+      this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';
     } catch (error) {
       this.state = this.stopReason ? 'CANCELLED' : 'FAILED';
       if (!this.stopReason) failure = BeamBridgeError.from(error, 'JOB_FAILED');

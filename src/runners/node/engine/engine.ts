@@ -171,6 +171,12 @@ export class Engine implements Surroundings {
     await Promise.all(this.work);
   }
 
+  /** Lets sources come to their end; the run ends when everything that they gave was processed. */
+  drain(): void {
+    this.graph.drain();
+    this.wake();
+  }
+
   /** Makes the run fail with `error`. */
   abort(error: Error): void {
     this.over.abort(error);

@@ -215,6 +215,7 @@ export class Graph {
         hasTimers: descriptor.timers.length > 0,
       }),
       inputByReference,
+      isSplittable,
       finished: async ({ finalizers }) => {
         for (const finalize of finalizers) {
           try {
@@ -280,6 +281,12 @@ export class Graph {
   /** What the bundles under way have counted. */
   runningInfos(): MonitoringInfo[] {
     return this.stages.flatMap((stage) => stage.runningInfos());
+  }
+
+  /** Sources come to their end. */
+  drain(): void {
+    for (const stage of this.stages) stage.drain();
+    for (const stream of this.streams) stream.end();
   }
 
   /** Ends what is under way in stages, and lets those go on who wait. */

@@ -112,6 +112,11 @@ export class TestStreamNode implements EngineNode {
     }
   }
 
+  /** Plays no more events. */
+  end(): void {
+    this.next = Math.max(this.next, this.events.length);
+  }
+
   private outputOf(tag: string): string {
     return this.tags.get(tag) ?? this.outputs[0]!;
   }

@@ -47,6 +47,8 @@ export interface BundleOwner {
   readonly staysOpen: boolean;
   readonly limits: BundleLimits;
   readonly inputByReference: boolean;
+  /** Whether its elements may take for ever. */
+  readonly isSplittable: boolean;
   finished(result: BundleResult): Promise<void>;
   retrying(error: unknown, attempt: number): void;
 }
@@ -56,6 +58,8 @@ export interface BundleContents {
   readonly kind: WorkKind;
   readonly feed: BundleFeed;
   readonly limits: BundleLimits;
+  /** Whether what never ends by itself has its last turn in it. */
+  readonly isLastTurn: boolean;
 }
 
 /** A bundle that has succeeded. */
@@ -180,7 +184,7 @@ export class Bundle {
   }
 
   /** Ends the bundle early: what is not at work yet is given back, and the rest of what is. */
-  private cut(): void {
+  cut(): void {
     const { running, feed } = this;
     if (!running || !feed.canBeCut || this.cutting) return;
     const estimatedInputElements = feed.elements;
@@ -211,17 +215,20 @@ export class Bundle {
     if (this.firstCut !== Number.POSITIVE_INFINITY) this.cutOff = this.feed.restFrom(this.firstCut);
     this.residues = [
       ...this.cutOff.rests,
-      ...[...this.parts, ...result.residuals].map((part) => this.residue(part)),
+      ...[...this.parts, ...result.residuals]
+        .filter(({ isBounded }) => isBounded || !this.contents.isLastTurn)
+        .map((part) => this.residue(part)),
     ];
   }
 
-  private residue({ element, delayMillis, watermarks }: Residual): Residue {
+  private residue({ element, delayMillis, watermarks, isBounded }: Residual): Residue {
     const decoded = this.decoded(element);
     const marks = [...watermarks.values()];
     return {
       element: decoded,
       dueAt: Date.now() + delayMillis,
       hold: marks.length > 0 ? Math.min(...marks) : decoded.timestamp,
+      isBounded,
     };
   }
 

@@ -10,6 +10,8 @@ export interface Residue {
   /** By the clock on the wall, whatever processing time is. */
   readonly dueAt: Instant;
   readonly hold: Instant;
+  /** Whether it comes to an end by itself. */
+  readonly isBounded: boolean;
 }
 
 export class Residues {
@@ -40,6 +42,16 @@ export class Residues {
       this.waiting.add(residue.dueAt, residue);
       this.holds.add(residue.hold);
     }
+  }
+
+  /** What never ends by itself has its turn now. */
+  hurry(now: Instant): void {
+    const all: Residue[] = [];
+    for (let one = this.waiting.pop(); one; one = this.waiting.pop()) {
+      this.holds.remove(one.hold);
+      all.push(one.isBounded ? one : { ...one, dueAt: now });
+    }
+    this.add(all);
   }
 
   /** Takes what is due, in the order in which it became so. */

@@ -48,6 +48,7 @@ export class StageNode implements EngineNode {
   private readonly toChunk: ToChunk;
   private spent: TimeSpent = NOTHING_SPENT;
   private expired: Instant | undefined;
+  private isDraining = false;
 
   constructor(private readonly owner: BundleOwner) {
     const { around, descriptor, inputByReference, limits, stage, views, wire } = owner;
@@ -189,7 +190,8 @@ export class StageNode implements EngineNode {
 
   private bundle(kind: WorkKind, feed: BundleFeed): Bundle {
     const { limits } = this.sizes[kind];
-    return new Bundle(this.owner, { kind, feed, limits }, () => this.queue.lookAgain());
+    const contents = { kind, feed, limits, isLastTurn: this.isDraining };
+    return new Bundle(this.owner, contents, () => this.queue.lookAgain());
   }
 
   private elementBundle(limits: BundleLimits): Bundle {
@@ -242,6 +244,7 @@ export class StageNode implements EngineNode {
   private settle(bundle: Bundle): void {
     const { kind, outcome, residues, cutOff } = bundle;
     this.residues.add(residues);
+    if (this.isDraining) this.residues.hurry(this.owner.around.now());
     this.queue.unshift(cutOff.blocks);
     this.sizes[kind].ended(outcome);
     this.spent = afterBundle(this.spent, kind, outcome.millis);
@@ -274,6 +277,17 @@ export class StageNode implements EngineNode {
   /** What the bundles under way have counted. */
   runningInfos(): MonitoringInfo[] {
     return [...this.running].flatMap((bundle) => bundle.runningInfos());
+  }
+
+  /**
+   * What never ends by itself has one more turn, in which a source that knows of the end comes to it, and
+   * is dropped then. Everything else goes on: the watermark reaches its end when all of it is done.
+   */
+  drain(): void {
+    this.isDraining = true;
+    this.residues.hurry(this.owner.around.now());
+    if (!this.owner.isSplittable) return;
+    for (const bundle of this.running) bundle.cut();
   }
 
   /** Ends the bundles under way. */

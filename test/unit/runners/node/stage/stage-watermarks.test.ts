@@ -50,6 +50,7 @@ describe('what is left of elements', () => {
       element: { value, timestamp: hold, windows: [GlobalWindow.INSTANCE], pane: NO_FIRING },
       dueAt,
       hold,
+      isBounded: true,
     });
     residues.add([rest('c', 20, 1), rest('a', 10, 7), rest('b', 10, 5)]);
     assert.deepEqual([residues.next, residues.hold, residues.isDue(9)], [10, 1, false]);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one reader of an async iterable: an element at a time, each kept until it is taken.
+
+import { BeamBridgeError } from '../base/index.ts';
+import { describeValue } from '../coders/index.ts';
+
+/** What {@link fromAsyncIterable} reads; a function is given a signal that ends with the pipeline. */
+export type AsyncSource<T> = AsyncIterable<T> | ((signal: AbortSignal) => AsyncIterable<T>);
+
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  const given = value as Partial<AsyncIterable<unknown>> | null | undefined;
+  return typeof given?.[Symbol.asyncIterator] === 'function';
+}
+
+export class AsyncReader<T> {
+  /** How many elements were taken. */
+  position = 0;
+  /** The next element once it has come, or the end. */
+  next: IteratorResult<T> | undefined;
+  private failure: { error: unknown } | undefined;
+  private readonly ending = new AbortController();
+  private readonly iterator: AsyncIterator<T>;
+  private isAsked = false;
+  private isEnded = false;
+  private onChange: (() => void) | undefined;
+
+  constructor(source: AsyncSource<T>) {
+    const iterable: unknown = typeof source === 'function' ? source(this.ending.signal) : source;
+    if (!isAsyncIterable(iterable)) {
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        `the function given to fromAsyncIterable returned ${describeValue(iterable)}`,
+        { hint: 'Return an async iterable, such as the result of an async generator.' },
+      );
+    }
+    this.iterator = (iterable as AsyncIterable<T>)[Symbol.asyncIterator]();
+  }
+
+  /** Asks for the next element, which stays the next until it is taken. */
+  ask(onChange: () => void): void {
+    this.onChange = onChange;
+    if (this.isAsked) return;
+    this.isAsked = true;
+    this.iterator.next().then(
+      (next) => {
+        this.next = next;
+        this.wake();
+      },
+      (error: unknown) => {
+        if (this.isAbort(error)) this.next = { done: true, value: undefined };
+        else this.failure = { error };
+        this.wake();
+      },
+    );
+  }
+
+  /** Lets whoever asked look again. */
+  wake(): void {
+    const { onChange } = this;
+    this.onChange = undefined;
+    onChange?.();
+  }
+
+  throwIfFailed(): void {
+    if (this.failure) throw this.failure.error;
+  }
+
+  /** A source that is told to end may do so by the error of its signal. */
+  private isAbort(error: unknown): boolean {
+    return this.ending.signal.aborted && (error as Error | undefined)?.name === 'AbortError';
+  }
+
+  take(): void {
+    this.next = undefined;
+    this.isAsked = false;
+    this.position += 1;
+  }
+
+  /** The iterable came to its end by itself. */
+  end(): void {
+    this.isEnded = true;
+  }
+
+  /** Asks the iterable to come to its end; what it gives until then is still read. */
+  askToEnd(): void {
+    this.ending.abort();
+  }
+
+  /** Tells the iterable that nobody reads it any longer. It may not answer, so nobody waits. */
+  close(): void {
+    this.onChange = undefined;
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.ending.abort();
+    void Promise.resolve(this.iterator.return?.()).catch(() => {});
+  }
+}

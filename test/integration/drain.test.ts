@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream that is asked to come to its end: by result.drain(), and by signals to a program of its own.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  createRunner,
+  type DoFn,
+  eventTimeTimer,
+  fixedWindows,
+  fromAsyncIterable,
+  groupByKey,
+  MAX_TIMESTAMP,
+  parDo,
+  periodicImpulse,
+  windowInto,
+} from '../../src/index.ts';
+
+async function* ticks(signal: AbortSignal) {
+  for (let i = 0; !signal.aborted; i++) {
+    yield { key: 'k', value: i };
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test('drain() closes open windows and resolves with DRAINED', { timeout: 60_000 }, async () => {
+  const given: number[] = [];
+  const grouped: number[] = [];
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root
+      .apply(fromAsyncIterable(ticks))
+      .map((kv) => {
+        given.push(kv.value);
+        return kv;
+      })
+      .apply(windowInto(fixedWindows(3600)))
+      .apply(groupByKey())
+      .map(({ value }) => {
+        for (const one of value) grouped.push(one);
+      });
+    root.apply(periodicImpulse({ interval: 50 })).map((t) => t);
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  assert.deepEqual(grouped, []);
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.ok(given.length > 10);
+  assert.deepEqual(
+    grouped.sort((a, b) => a - b),
+    given,
+  );
+  assert.equal(result.state, 'DRAINED');
+});
+
+test('a timer far ahead fires at drain', { timeout: 60_000 }, async () => {
+  const fired: string[] = [];
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    const context = { due: eventTimeTimer() };
+    const doFn: DoFn<{ key: string; value: number }, string, typeof context> = {
+      process: ({ value }, { due }) => {
+        if (value === 0) due.set(MAX_TIMESTAMP - 86_400_000);
+        return [];
+      },
+      onTimer: ({ key }) => [key],
+    };
+    root
+      .apply(fromAsyncIterable(ticks))
+      .apply(parDo(doFn, context))
+      .map((key) => void fired.push(key));
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.deepEqual(fired, []);
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.deepEqual(fired, ['k']);
+});
+
+const source = JSON.stringify(fileURLToPath(new URL('../../src/index.ts', import.meta.url)));
+const program = (options: string, last = '') => `
+import { createRunner, fixedWindows, fromAsyncIterable, groupByKey, windowInto } from ${source};
+let given = 0;
+async function* ticks() {
+  for (;;) { yield { key: 'k', value: given++ }; if (given === 5) console.log('running'); await new Promise((r) => setTimeout(r, 20)); }
+}
+const result = await createRunner({ progress: false, ...${options} }).run((root) => root
+  .apply(fromAsyncIterable(ticks)).apply(windowInto(fixedWindows(3600))).apply(groupByKey())
+  .map(({ value }) => { console.log('window', [...value].length > 0);${last} }));
+console.log(result.state);`;
+
+async function run(
+  options: string,
+  signals: NodeJS.Signals[],
+  { last, again }: { last?: string; again?: NodeJS.Signals } = {},
+) {
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '--eval', program(options, last)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let said = '';
+  const exit = new Promise((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal }));
+  });
+  child.stdout.on('data', (data) => {
+    said += String(data);
+    if (again && String(data).includes('window')) child.kill(again);
+    if (String(data).includes('running')) for (const one of signals) child.kill(one);
+  });
+  return { exit: await exit, said };
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} drains a stream, and the program goes on`, { timeout: 60_000 }, async () => {
+    const { exit, said } = await run('{}', [signal]);
+    assert.deepEqual(exit, { code: 0, signal: null });
+    assert.match(said, /window true\nDRAINED\n$/);
+  });
+}
+
+test('handleSignals: false leaves signals to the program', { timeout: 60_000 }, async () => {
+  const { exit, said } = await run('{ handleSignals: false }', ['SIGTERM']);
+  assert.deepEqual(exit, { code: null, signal: 'SIGTERM' });
+  assert.doesNotMatch(said, /DRAINED/);
+});
+
+test('a second signal cancels what still drains', { timeout: 60_000 }, async () => {
+  const last = 'return new Promise((resolve) => setTimeout(resolve, 50_000));';
+  const { exit, said } = await run('{}', ['SIGTERM'], { last, again: 'SIGTERM' });
+  assert.deepEqual(exit, { code: null, signal: 'SIGTERM' });
+  assert.match(said, /window true/);
+  assert.doesNotMatch(said, /DRAINED/);
+});
