@@ -126,12 +126,26 @@ export class Emitter {
         const pending = (from ? this.one(output, from) : send(output)) ?? this.turn();
         if (pending) {
           hush(list, i);
-          return this.rest(pending, list.slice(i).values(), send);
+          return this.restOfList(pending, list.slice(i), send);
         }
       }
     } catch (error) {
       hush(list, i);
       throw error;
+    }
+  }
+
+  private async restOfList(
+    pending: Promise<void>,
+    list: readonly unknown[],
+    send: Send,
+  ): Promise<void> {
+    await pending;
+    for (let i = 0; i < list.length; i++) {
+      const later = send(list[i]);
+      if (later) await later;
+      const turn = this.turn();
+      if (turn) await turn;
     }
   }
 
@@ -184,7 +198,14 @@ export class Emitter {
       if (pending) await pending;
       for (;;) {
         isOver = true;
-        const next = await this.nextOf(iterator);
+        let next: IteratorResult<unknown>;
+        try {
+          const step = iterator.next();
+          // Awaiting what is there already costs more than most functions do.
+          next = isThenable(step) ? await step : step;
+        } catch (error) {
+          throw userError(error, this.info);
+        }
         if (next.done) return;
         isOver = false;
         const later = send(next.value);
@@ -206,14 +227,6 @@ export class Emitter {
     } catch (error) {
       throw userError(error, this.info);
     }
-  }
-
-  private nextOf(iterator: Outputs): MaybePromise<IteratorResult<unknown>> {
-    const next = this.stepOf(iterator);
-    if (!isThenable(next)) return next;
-    return next.then(undefined, (error: unknown) => {
-      throw userError(error, this.info);
-    });
   }
 
   /** One element may have outputs for minutes: now and then everything else has its turn. */
@@ -249,6 +262,7 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 function hush(outputs: readonly unknown[], from: number): void {
   for (let i = from; i < outputs.length; i++) {
     let output = outputs[i];
+    if (typeof output !== 'object') continue;
     while (output instanceof TaggedOutput || output instanceof TimestampedValue) {
       output = output.value as unknown;
     }
