@@ -4,8 +4,16 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build } from 'esbuild';
 import { globSync } from 'tinyglobby';
@@ -13,7 +21,15 @@ import { ensurePythonEnvironment } from '../../src/services/index.ts';
 import { seenNames } from '../fixtures/programs/seen-names.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const PUBLISHED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'proto', 'python-env'];
+const PUBLISHED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'docs',
+  'proto',
+  'python-env',
+];
 
 let folder: string;
 /** Where npm would put the package. */
@@ -89,6 +105,20 @@ test('a program that starts reads a few files of ours, and of other packages onl
 test('the command runs as a program of its own and tells its version', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   assert.equal(execFileSync(command(), ['--version'], { encoding: 'utf8' }).trim(), version);
+});
+
+test('links of the README and of the pages lead to files of the package', () => {
+  const pages = ['README.md', ...globSync('docs/**/*.md', { cwd: installed })];
+  assert.ok(pages.includes('docs/install.md'));
+  assert.deepEqual(globSync('docs/api/**', { cwd: installed }), []);
+  const broken = pages.flatMap((page) => {
+    const markdown = readFileSync(join(installed, page), 'utf8');
+    const links = [...markdown.matchAll(/\]\((?!\w+:)([^)#\s]+)/g)];
+    return links
+      .filter(([, path = '']) => !existsSync(join(installed, dirname(page), path)))
+      .map(([, path]) => `${page}: ${path}`);
+  });
+  assert.deepEqual(broken, []);
 });
 
 test('the Python folder is found beside the published code', async () => {
