@@ -96,7 +96,7 @@ export const windowing: Cases = [
     build: (root) => {
       root.apply(create(['2026'])).apply(assignTimestamps((text) => text as unknown as number));
     },
-    fails: { code: 'INVALID_ARGUMENT', message: /returned 2026[\s\S]*milliseconds/ },
+    fails: { code: 'INVALID_ARGUMENT', message: /returned is string "2026"[\s\S]*milliseconds/ },
   },
   {
     name: 'a DoFn gives outputs timestamps of their own',
