@@ -135,11 +135,16 @@ function rowOf(given: Record<string, unknown>, path: string): Typed & { type: Ro
 /**
  * The bytes of an `ExternalConfigurationPayload` for an object of arguments.
  *
+ * @param check - looks at the type of all arguments, and throws where the service could not take it
  * @throws BeamBridgeError `INVALID_SCHEMA` for an argument whose type cannot be inferred,
  *   `ROW_MISMATCH` for one that does not fit the type it is given
  */
-export function encodePayload(configuration: Record<string, unknown>): Uint8Array {
+export function encodePayload(
+  configuration: Record<string, unknown>,
+  check: (type: RowType) => void = () => {},
+): Uint8Array {
   const { type, value } = rowOf(configuration, '');
+  check(type);
   return toBinary(
     pb.ExternalConfigurationPayloadSchema,
     create(pb.ExternalConfigurationPayloadSchema, {

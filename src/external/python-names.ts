@@ -32,6 +32,23 @@ export function checkPythonNames(coder: Coder<unknown>, what: string, node: Tran
   );
 }
 
+/**
+ * Refuses arguments of a Python transform with names that Python cannot have: keyword arguments, and rows.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`
+ */
+export function checkArgumentNames(type: FieldType, transform: string): void {
+  const name = foreignIn(type);
+  if (name === undefined) return;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `the arguments of ${transform} have the name ${JSON.stringify(name)}, which is no name in Python`,
+    {
+      hint: 'Give a Map in place of an object, which becomes a dict, or rename it: a letter first, then letters, digits and _, and no keyword of Python.',
+    },
+  );
+}
+
 function foreignName(coder: Coder<unknown>): string | undefined {
   if (coder instanceof RowCoder) return foreignIn(coder.type);
   return first(coder.spec().components ?? [], foreignName);

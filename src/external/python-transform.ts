@@ -10,6 +10,7 @@ import {
   serviceChoice,
 } from './external-transform.ts';
 import { encodePayload } from './payload.ts';
+import { checkArgumentNames } from './python-names.ts';
 
 /** Beam's name for a Python transform that is found by its own name. */
 const FULLY_QUALIFIED_NAMED = 'beam:transforms:python:fully_qualified_named';
@@ -83,11 +84,16 @@ export function pythonTransform(
     });
   }
   const named = positional ? kwargs : argsOrKwargs;
-  const payload = encodePayload({
-    constructor: name,
-    args: positional ? Object.fromEntries(argsOrKwargs.map((value, i) => [`arg${i}`, value])) : {},
-    kwargs: { ...named },
-  });
+  const payload = encodePayload(
+    {
+      constructor: name,
+      args: positional
+        ? Object.fromEntries(argsOrKwargs.map((value, i) => [`arg${i}`, value]))
+        : {},
+      kwargs: { ...named },
+    },
+    (type) => checkArgumentNames(type, name),
+  );
   const label = name.startsWith('__') ? 'Python' : `Python(${name})`;
   return new ExternalTransform(
     label,

@@ -120,7 +120,8 @@ export abstract class Configurable<
 
   /**
    * Further arguments for each call of the model, such as `{ max_new_tokens: 20 }` for Hugging Face:
-   * Python's `inference_args`. Values are as in `withKwargs`; objects become dicts. A handler that
+   * Python's `inference_args`. What JSON can say (nulls, lists of any kind) is sent as JSON;
+   * other values are as in `withKwargs`. Objects become dicts. A handler that
    * takes none refuses them when the pipeline is expanded, with `INVALID_ARGUMENT`.
    */
   withInferenceArgs(args: Readonly<Record<string, unknown>>): this {

@@ -200,7 +200,7 @@ export function pythonSettings(
   const { inferenceArgs, batching, preprocess, postprocess, deadLetters, large, envVars } = options;
   const { resourceHints: hints, modelManager: manager } = options;
   const settings = given({
-    inference_args: inferenceArgs && filled({ ...inferenceArgs }),
+    ...pythonArgs(inferenceArgs ?? {}),
     batching: batching && pythonBatching(batching),
     preprocess: filledList(preprocess),
     postprocess: filledList(postprocess),
@@ -209,7 +209,9 @@ export function pythonSettings(
     in_child: deadLetters?.useSubprocess,
     large_model: large && true,
     model_copies: large?.copies,
-    env_vars: envVars && filled({ ...envVars }),
+    // A dict: not every name of a variable is one of a row's field.
+    env_vars:
+      envVars && Object.keys(envVars).length > 0 ? new Map(Object.entries(envVars)) : undefined,
     resource_hints:
       hints &&
       filled({
@@ -225,6 +227,30 @@ export function pythonSettings(
     ...more,
   });
   return filled(settings);
+}
+
+/**
+ * JSON's values as JSON, which has nulls, empty lists and lists of several types; what has a type of Python's
+ * own as that.
+ */
+function pythonArgs(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const known = Object.entries(given({ ...args }));
+  const json = known.filter(([, value]) => isJson(value));
+  const others = known.filter(([, value]) => !isJson(value));
+  return {
+    inference_args_json: json.length > 0 ? JSON.stringify(Object.fromEntries(json)) : undefined,
+    // A dict, as soon as it is read: the names inside need not be names in Python.
+    inference_args: others.length > 0 ? Object.fromEntries(others) : undefined,
+  };
+}
+
+function isJson(value: unknown): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
+  if (Array.isArray(value)) return value.every(isJson);
+  if (typeof value !== 'object' || isCallable(value)) return false;
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype;
+  return isPlain && Object.values(value).every((part) => part === undefined || isJson(part));
 }
 
 function pythonBatching(batching: BatchingOptions): Record<string, unknown> | undefined {

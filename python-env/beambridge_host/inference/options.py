@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 from apache_beam.ml.inference import base
@@ -40,6 +41,10 @@ class Options(NamedTuple):
 def read_options(row: Any) -> Options:
   """Options as the row that the pipeline sent."""
   given = plain(row) if row else {}
+  # What JSON can say travels so; the rest as values of declared types.
+  args = {**json.loads(given.pop('inference_args_json', None) or '{}'), **(given.get('inference_args') or {})}
+  if args:
+    given['inference_args'] = args
   return Options(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -30,6 +30,7 @@ from apache_beam.typehints.schemas import named_tuple_from_schema
 
 from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.wire.coded import plain_reader
+from beambridge_host.wire.field_names import in_python, python_names
 from beambridge_host.wire.tensors import Forms, restorer, tensor_of
 
 CODED, NUMBERS, EQUAL_LISTS, LISTS, TENSORS, RAGGED_TENSORS, ROWS = range(7)
@@ -80,7 +81,7 @@ class Rows(Sequence):
     return next(iter(self[at:at + 1 or None]))
 
   def __iter__(self) -> Iterator[Any]:
-    row = named_tuple_from_schema(self._schema)
+    row = named_tuple_from_schema(in_python(self._schema))
     return map(row, *map(_python_values, self._schema.fields, self.columns.values()))
 
 
@@ -100,7 +101,7 @@ class ColumnReader:
     listed = element_type(field.type)
     self._dtype = number_type(listed if listed is not None else field.type)
     self._tensor = tensor_of(field)
-    self._name = field.name
+    self._name = _python_name(field)
     self._coder = _field_coder(field).get_impl()
     self._plain = plain_reader(field.type)
     self._restore = restorer(field.type, Forms.of(field))
@@ -212,7 +213,7 @@ class ColumnWriter:
     self.dtype = number_type(listed if listed is not None else field.type)
     self._is_list = listed is not None
     self._coder = _field_coder(field).get_impl()
-    self._row = _row_class(field.name)
+    self._row = _row_class(_python_name(field))
 
   def write_block(self, block: np.ndarray) -> bytes:
     """Lists of one length, as the rows of an array of the declared type."""
@@ -287,7 +288,11 @@ def _narrow(numbers: np.ndarray) -> tuple[int, bytes]:
 def _field_coder(field: schema_pb2.Field) -> coders.RowCoder:
   # A field moved out of its schema must not keep its place there.
   alone = schema_pb2.Field(name=field.name, type=field.type)
-  return coders.RowCoder(schema_pb2.Schema(fields=[alone]))
+  return coders.RowCoder(in_python(schema_pb2.Schema(fields=[alone])))
+
+
+def _python_name(field: schema_pb2.Field) -> str:
+  return python_names([field.name])[field.name]
 
 
 def _row_class(name: str) -> Callable[[Any], Any]:

@@ -21,6 +21,7 @@ from apache_beam.typehints.schemas import LogicalType
 from apache_beam.utils.timestamp import Timestamp
 
 from beambridge_host.wire.columns import NUMBER_TYPES
+from beambridge_host.wire.field_names import python_names
 from beambridge_host.wire.misfit import Misfit, type_name
 from beambridge_host.wire.tensors import Forms, Tensor, represented
 
@@ -215,11 +216,16 @@ def fields_of(value: Any) -> Optional[Mapping[str, Any]]:
 
 def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
   converts = {field.name: converter(field.type, Forms.of(field)) for field in schema.fields}
+  names = python_names(converts)
+  # A row that a handler passes on has them.
+  renamed = {ours: name for name, ours in names.items() if ours != name}
 
   def convert(value: Any) -> Any:
     fields = fields_of(value)
     if fields is None:
       raise Misfit(value, declared)
+    if renamed:
+      fields = {name if name in converts else renamed.get(name, name): part for name, part in fields.items()}
     missing = next((name for name in converts if name not in fields), None)
     extra = [name for name in fields if name not in converts]
     if missing is not None and extra:
@@ -228,7 +234,7 @@ def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
     row = SimpleNamespace()
     for name, convert_field in converts.items():
       try:
-        setattr(row, name, convert_field(fields.get(name)))
+        setattr(row, names[name], convert_field(fields.get(name)))
       except Misfit as misfit:
         if name not in fields:
           misfit.why = 'the field is missing'

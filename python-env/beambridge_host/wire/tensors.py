@@ -16,6 +16,8 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.wire.field_names import python_names
+
 _OPTION = 'beambridge:option:value_forms:v1'
 
 _DTYPES = {
@@ -120,7 +122,9 @@ def restorer(field_type: schema_pb2.FieldType, forms: Forms) -> Optional[Callabl
     item = restorer(field_type.map_type.value_type, forms.part('v'))
     restore = item and (lambda values: {key: item(value) for key, value in values.items()})
   elif info == 'row_type':
-    found = {field.name: restorer(field.type, Forms.of(field)) for field in field_type.row_type.schema.fields}
+    fields = field_type.row_type.schema.fields
+    names = python_names(field.name for field in fields)
+    found = {names[field.name]: restorer(field.type, Forms.of(field)) for field in fields}
     parts = {name: part for name, part in found.items() if part}
     if parts:
       restore = lambda row: row._replace(**{name: part(getattr(row, name)) for name, part in parts.items()})

@@ -15,6 +15,7 @@ const ROOMS = ['worker', 'wire', 'inference', 'handlers'];
 /** Modules in the order in which they import one another. */
 const MODULES = [
   'errors',
+  'wire.field_names',
   'wire.tensors',
   'wire.coded',
   'wire.columns',

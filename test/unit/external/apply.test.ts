@@ -119,6 +119,14 @@ test('rows whose fields Python cannot name are refused where they are declared',
     // Other languages have other names.
     rows.apply(rawExternalTransform('a:java:urn', {}, 'localhost:1', { output: type }));
   }
+  const words = strings(newRoot());
+  const misnamed = {
+    code: 'INVALID_ARGUMENT',
+    message: /"(class|a b)", which is no name in Python/,
+  };
+  assert.throws(() => pythonTransform('f', { class: 1 }), misnamed);
+  assert.throws(() => pythonTransform('f', [{ nested: { 'a b': 1 } }]), misnamed);
+  words.apply(pythonTransform('f', [new Map([['a b', 1]])], {}, { output: int64 }));
   const fine = row({ größe: int64, a_1: int64, soft: int64 });
   strings(newRoot()).apply(pythonTransform('f', [], {}, { output: fine }));
 });
