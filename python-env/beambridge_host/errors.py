@@ -11,6 +11,8 @@ import json
 import os
 from typing import Optional
 
+from beambridge_host.credentials import hidden
+
 MARKER = 'BEAMBRIDGE_ERROR'
 NONCE_VARIABLE = 'BEAMBRIDGE_ERROR_NONCE'
 
@@ -38,6 +40,7 @@ def bridge_error(
     transform: Optional[str] = None,
     make: type[BridgeError] = BridgeError) -> BridgeError:
   """An error with a code of the TypeScript side's `ErrorCode`."""
+  message, hint = hidden(message), hidden(hint) if hint else hint
   fields = {'code': code, 'message': message, 'hint': hint, 'transform': transform}
   marker = json.dumps({name: value for name, value in fields.items() if value})
   # Ends in a line break because Beam appends " [while running …]" to the text.
@@ -65,5 +68,5 @@ def in_transform(error: BridgeError, transform: str) -> BridgeError:
 
 def one_line(error: BaseException) -> str:
   """`ValueError: what was wrong`, as the last line of a traceback says it."""
-  text = ' '.join(str(error).split())
+  text = hidden(' '.join(str(error).split()))
   return f'{type(error).__name__}: {text}' if text else type(error).__name__

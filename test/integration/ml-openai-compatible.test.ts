@@ -18,6 +18,7 @@ import { type Answer, fakeEndpoint, type Reply } from '../helpers/fake-endpoint.
 // Before the host starts, which inherits them.
 process.env.TEST_OPENAI_KEY = 'sk-right';
 process.env.TEST_OPENAI_ORG = 'org-7';
+process.env.TEST_TWO_LINES = 'sk-left\nsk-right-too';
 
 const runner = createRunner({ runner: 'direct' });
 
@@ -282,6 +283,31 @@ test('a missing credential is found before anything runs', async () => {
       /NO_SUCH_KEY is not set[\s\S]*RunInference[\s\S]*hint: Set NO_SUCH/,
     ),
   );
+  assert.equal(endpoint.asked.length, 0);
+});
+
+test('a credential that the endpoint quotes is in no error and no dead letter', async () => {
+  await using endpoint = await fakeEndpoint(({ headers }) => ({
+    status: 400,
+    body: { error: { message: `bad: ${headers.authorization}` } },
+  }));
+  const options = { baseUrl: endpoint.url, model: 'm', apiKeyEnv: 'TEST_OPENAI_KEY' };
+  const { failed } = await askWithDeadLetters(options, ['q']);
+  assert.match(failed[0]!.message, /bad: Bearer \[credential\]/);
+  await assert.rejects(ask(openAiCompatible(options), ['q']), (error: BeamBridgeError) => {
+    assert.doesNotMatch(`${error.message} ${error.stack} ${error.cause}`, /sk-right/);
+    return true;
+  });
+});
+
+test('a credential of two lines is refused before anything runs, without showing it', async () => {
+  await using endpoint = await fakeEndpoint(echo);
+  const options = { baseUrl: endpoint.url, model: 'm', apiKeyEnv: 'TEST_TWO_LINES' };
+  await assert.rejects(ask(openAiCompatible(options), ['q']), (error: BeamBridgeError) => {
+    assert.match(error.message, /TEST_TWO_LINES holds a line break after 7/);
+    assert.doesNotMatch(`${error.message} ${error.stack}`, /sk-/);
+    return true;
+  });
   assert.equal(endpoint.asked.length, 0);
 });
 

@@ -9,6 +9,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import anthropic as client_library
 from apache_beam.ml.inference import anthropic_inference, base
 
+from beambridge_host.credentials import hidden, remember_url
 from beambridge_host.inference import remote, remote_failures
 from beambridge_host.inference.providers import provider
 
@@ -54,6 +55,7 @@ class AnthropicHandler(remote.RemoteRows,
     return 'AnthropicModelHandler'
 
   def create_client(self) -> tuple[Any, remote.Requests]:
+    remember_url(self._base_url or '')
     client = client_library.Anthropic(
         api_key=remote_failures.environment_credential(self._key_env), base_url=self._base_url, max_retries=0,
         timeout=self._policy['timeout_ms'] / 1000)
@@ -107,12 +109,12 @@ class AnthropicHandler(remote.RemoteRows,
     if not hasattr(message, 'content'):
       if self._own_request_fn:
         return message
-      raise remote_failures.mismatch(_SERVICE, f'with what is no message: {str(message)[:120]}')
+      raise remote_failures.mismatch(_SERVICE, f'with what is no message: {hidden(str(message))[:120]}')
     if self._response == 'json':
       return message.model_dump_json()
     texts = [block.text for block in message.content or () if getattr(block, 'type', '') == 'text']
     if not texts:
-      raise remote_failures.mismatch(_SERVICE, f'without a text: {message.model_dump_json()[:120]}')
+      raise remote_failures.mismatch(_SERVICE, f'without a text: {hidden(message.model_dump_json())[:120]}')
     return ''.join(texts)
 
 

@@ -13,6 +13,7 @@ from apache_beam.ml.inference import base, gemini_inference
 from google import genai
 from google.genai import errors, types
 
+from beambridge_host.credentials import hidden, remember_url
 from beambridge_host.inference import remote, remote_failures
 from beambridge_host.inference.models import missing_credential
 from beambridge_host.inference.providers import provider
@@ -61,6 +62,7 @@ class GeminiHandler(remote.RemoteRows,
     return 'GeminiModelHandler'
 
   def create_client(self) -> tuple[Any, remote.Requests]:
+    remember_url(self._base_url or '')
     headers = {'X-Vertex-AI-LLM-Request-Type': 'flex'} if self.use_vertex_flex_api else {}
     http = types.HttpOptions(
         base_url=self._base_url, headers=headers, timeout=self._policy['timeout_ms'],
@@ -133,7 +135,8 @@ class GeminiHandler(remote.RemoteRows,
       if texts:
         return ''.join(texts)
     wanted = 'an image' if self._response == 'image' else 'a text'
-    raise remote_failures.mismatch(_SERVICE, f'without {wanted}: {answer.model_dump_json(exclude_none=True)[:120]}')
+    shown = hidden(answer.model_dump_json(exclude_none=True))[:120]
+    raise remote_failures.mismatch(_SERVICE, f'without {wanted}: {shown}')
 
 
 # What the first bytes of images say.

@@ -13,6 +13,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import requests
 from apache_beam.ml.inference import base
 
+from beambridge_host.credentials import hidden, remember_url
 from beambridge_host.errors import RowFailure
 from beambridge_host.inference import remote, remote_failures
 from beambridge_host.inference.providers import provider
@@ -118,11 +119,12 @@ def _said(answer: Any, content: bytes) -> str:
   """The message of an error, in the forms that servers give it."""
   error = answer.get('error', answer) if isinstance(answer, dict) else answer
   message = error.get('message', error.get('detail')) if isinstance(error, dict) else error
-  return ' '.join(message.split())[:500] if isinstance(message, str) else _shown(content)
+  return hidden(' '.join(message.split()))[:500] if isinstance(message, str) else _shown(content)
 
 
 def _shown(content: bytes) -> str:
-  text = ' '.join(content[:400].decode('utf-8', 'replace').split())
+  # Before it is cut: the beginning of a credential is a part of it, too.
+  text = ' '.join(hidden(content[:65536].decode('utf-8', 'replace'))[:400].split())
   return f'{text[:120]}…' if len(text) > 120 else text
 
 
@@ -177,6 +179,7 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
   def create_client(self) -> tuple[Client, remote.Requests]:
     key = remote_failures.environment_credential(self._key_env) if self._key_env else None
     secrets = {name: remote_failures.environment_credential(env) for name, env in self._secret_headers.items()}
+    remember_url(self.service)
     client = Client(
         self.service, key, {**self._headers, **secrets}, self._policy['timeout_ms'], ' and '.join(self.credentials))
     return client, self.requests()

@@ -17,6 +17,7 @@ from typing import Any, Callable, NamedTuple, Sequence
 
 from apache_beam.coders import coder_impl
 
+from beambridge_host.credentials import hidden
 from beambridge_host.errors import BridgeError, FatalError, fields_of
 from beambridge_host.inference.calls import ChildDied, GaveUp
 from beambridge_host.inference.models import loads_model, out_of_memory
@@ -53,7 +54,7 @@ def failure_of(error: BaseException, step: str = 'inference') -> Failure:
       traceback.format_exception(kind, error, error.__traceback__))
   if out_of_memory(error):
     name = 'MODEL_OUT_OF_MEMORY'
-  return Failure(step, name, str(error), text[-_LONGEST_TRACEBACK:])
+  return Failure(step, name, hidden(str(error)), hidden(text)[-_LONGEST_TRACEBACK:])
 
 
 def in_halves(

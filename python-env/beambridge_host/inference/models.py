@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from apache_beam.ml.inference import base
 
+from beambridge_host.credentials import fault_of
 from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
 from beambridge_host.wire import examples
 
@@ -73,6 +74,20 @@ def check_credentials(handler: Any, transform: str) -> None:
   for inner in examples.inner_handlers(handler):
     for name in getattr(inner, 'missing_credentials', tuple)():
       raise missing_credential(name, transform)
+    for name, value in getattr(inner, 'given_credentials', tuple)():
+      check_credential(name, value, transform)
+
+
+def check_credential(name: str, value: str, transform: Optional[str] = None) -> None:
+  """Refuses what no header can hold, before a client library does so by printing it."""
+  fault = fault_of(value)
+  if fault:
+    raise bridge_error(
+        'INVALID_ARGUMENT',
+        f'the environment variable {name} holds {fault}, which no credential has',
+        hint=f'Set {name} to the credential alone: perhaps two lines or a quotation mark of a document were copied.',
+        transform=transform,
+        make=FatalError)
 
 
 def missing_credential(name: str, transform: Optional[str] = None) -> BridgeError:

@@ -15,6 +15,7 @@ import random
 import re
 import threading
 import time
+import traceback
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 from apache_beam.io.components.adaptive_throttler import ThrottlingSignaler
@@ -22,7 +23,8 @@ from apache_beam.io.components.rate_limiter import EnvoyRateLimiter
 from apache_beam.metrics.metric import Metrics
 from apache_beam.ml.inference import base
 
-from beambridge_host.errors import RowFailure
+from beambridge_host.credentials import shows_one
+from beambridge_host.errors import RowFailure, bridge_error, one_line
 from beambridge_host.inference.pace import Pace
 from beambridge_host.inference.remote_failures import RequestFailure
 
@@ -111,6 +113,11 @@ class Requests:
           self._pace.hold(delay)
         else:
           time.sleep(delay)
+      except Exception as error:
+        # Neither its text nor that of what it came from may be printed with its traceback.
+        if shows_one(''.join(traceback.format_exception(error))):
+          raise bridge_error('PYTHON_EXCEPTION', f'a request failed: {one_line(error)}') from None
+        raise
       else:
         self._is_down = False
         return result
@@ -136,6 +143,10 @@ class RemoteRows:
   def missing_credentials(self) -> Iterable[str]:
     given = getattr(self, '_env_vars', {})
     return [name for name in self.credentials if not (given.get(name) or os.environ.get(name, '')).strip()]
+
+  def given_credentials(self) -> Iterable[tuple[str, str]]:
+    given = getattr(self, '_env_vars', {})
+    return [(name, (given.get(name) or os.environ.get(name, '')).strip()) for name in self.credentials]
 
   def requests(self) -> Requests:
     return Requests(self.service, self._policy)

@@ -9,8 +9,9 @@ import os
 import time
 from typing import Mapping, Optional
 
+from beambridge_host.credentials import hidden, remember
 from beambridge_host.errors import BridgeError, FatalError, bridge_error
-from beambridge_host.inference.models import missing_credential
+from beambridge_host.inference.models import check_credential, missing_credential
 
 
 class RequestFailure(Exception):
@@ -35,6 +36,7 @@ class RequestFailure(Exception):
       down: whether nothing is there to answer any request.
       fatal: whether every other row would fail in the same way.
     """
+    message = hidden(message)
     super().__init__(message)
     self.code, self.message, self.hint = code, message, hint
     self.retry, self.wait, self.throttled, self.down, self.fatal = retry, wait, throttled, down, fatal
@@ -101,6 +103,8 @@ def environment_credential(name: str) -> str:
   value = os.environ.get(name, '').strip()
   if not value:
     raise missing_credential(name)
+  check_credential(name, value)
+  remember(value)
   return value
 
 
