@@ -21,6 +21,8 @@ export interface ServiceAddress {
 
 /** Milliseconds in which a connection must be up. */
 const CONNECT_MS = 5000;
+/** The same for a host of ours: its process is known to be there, and may be busy on a busy machine. */
+const HOST_CONNECT_MS = 30_000;
 
 /** Milliseconds in which the end of a host must be known after a call to it has failed. */
 const EXIT_MS = 1000;
@@ -46,7 +48,7 @@ export async function askForExpansion(
   const request = expansionRequest(node);
   try {
     signal?.throwIfAborted();
-    await client.ready(CONNECT_MS);
+    await client.ready(service.host ? HOST_CONNECT_MS : CONNECT_MS);
     let response = await client.expand(request, { signal });
     if (TYPE_VIOLATION.test(response.error)) {
       // Python compares its own types and not their encodings. Without a request it gives its
