@@ -2,10 +2,12 @@
 """What the host changes inside Beam, and that Beam still looks there: a new Beam that no longer does fails here."""
 
 import inspect
+import threading
 import unittest
 
 import apache_beam as beam
 from apache_beam.portability import common_urns
+from apache_beam.portability.api import beam_expansion_api_pb2
 from apache_beam.runners.portability import expansion_service
 from apache_beam.runners.portability.fn_api_runner import execution, fn_runner
 from apache_beam.transforms import fully_qualified_named_transform, trigger
@@ -40,6 +42,20 @@ class BeamInternalsTest(unittest.TestCase):
     self.assertEqual(trigger.create_trigger_driver.__module__, 'beambridge_host.host.panes')
     self.assertIn('trigger.create_trigger_driver(', inspect.getsource(execution))
     self.assertEqual(list(inspect.signature(trigger.create_trigger_driver).parameters)[:2], ['windowing', 'is_batch'])
+
+  def test_all_expansions_are_made_on_one_thread(self):
+    service = expansion.create_expansion_service('localhost:1')
+    seen = []
+    service._expand = lambda request, context, types: (
+        seen.append(threading.get_ident()), beam_expansion_api_pb2.ExpansionResponse())[1]
+    calls = [
+        threading.Thread(target=service.Expand, args=(beam_expansion_api_pb2.ExpansionRequest(),)) for _ in range(4)]
+    for each in calls:
+      each.start()
+    for each in calls:
+      each.join()
+    self.assertEqual(len(seen), 4)
+    self.assertEqual(len(set(seen)), 1)
 
   def test_every_transform_may_be_named(self):
     expansion.create_expansion_service('localhost:1')

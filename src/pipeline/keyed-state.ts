@@ -72,6 +72,8 @@ class Entries {
   }
 
   private append({ key, values }: Entry): void {
+    // Cleared while a read waited: what was there before belongs to that read alone.
+    if (this.cell.overlay !== this) return;
     this.cell.append({ key, value: values });
   }
 
@@ -82,6 +84,7 @@ class Entries {
       return;
     }
     const entries = await this.load();
+    if (this.cell.overlay !== this) return;
     this.cell.clear();
     for (const entry of entries.values()) this.append(entry);
     this.mustRewrite = false;

@@ -42,7 +42,8 @@ class Timeline {
       if ('clear' in step) this.entries = this.entries.filter((entry) => !step.clear(entry));
       else {
         this.entries.push(step.add);
-        if (!this.mustRewrite) this.cell.append(step.add);
+        // Cleared while a read waited: what was there before belongs to that read alone.
+        if (!this.mustRewrite && this.cell.overlay === this) this.cell.append(step.add);
       }
     }
     this.steps = [];
@@ -58,6 +59,7 @@ class Timeline {
       return;
     }
     const entries = await this.load();
+    if (this.cell.overlay !== this) return;
     this.cell.clear();
     for (const entry of entries) this.cell.append(entry);
     this.mustRewrite = false;

@@ -117,13 +117,15 @@ export class CombiningState<I, O> extends StateParam {
   /** The combiner's output; for no values, its output of none. */
   async read(): Promise<O> {
     const { cell, combineFn } = this;
-    pendingOf(cell).settle();
+    const pending = pendingOf(cell);
+    pending.settle();
     const stored = await cell.read();
     const merged = combineFn.mergeAccumulators(
       stored.length > 0 ? stored : [combineFn.createAccumulator()],
     );
-    // A merge may change what it is given, so what it was given counts no more.
-    if (stored.length > 0) {
+    // A merge may change what it is given, so what it was given counts no more; nor does what was
+    // cleared while this read waited.
+    if (stored.length > 0 && cell.overlay === pending) {
       cell.clear();
       cell.append(merged);
     }

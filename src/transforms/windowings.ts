@@ -10,6 +10,7 @@ import {
   IntervalWindowCoder,
   MAX_TIMESTAMP,
   MIN_TIMESTAMP,
+  numberOf,
 } from '../coders/index.ts';
 import type { WindowFn } from '../pipeline/index.ts';
 import { create, fromBinary, pb, toBinary, urns } from '../proto/index.ts';
@@ -209,7 +210,9 @@ function interval(start: Instant, size: number): IntervalWindow {
 }
 
 /** Whole milliseconds from seconds. @throws `INVALID_ARGUMENT` when they are no number */
-export function millis(what: string, which: string, given: number): number {
+export function millis(what: string, which: string, givenOrLong: number): number {
+  // A `Long` of the official SDK's converts itself.
+  const given = numberOf(givenOrLong) as number;
   const rounded = Math.round(given * 1000);
   if (typeof given === 'number' && Number.isSafeInteger(rounded)) return rounded;
   throw new BeamBridgeError('INVALID_ARGUMENT', `${what}: ${which} is ${String(given)}`, {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Expansion of Python transforms for pipelines written elsewhere."""
 
+import concurrent.futures
 import contextlib
 import contextvars
 import types
@@ -96,14 +97,16 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
 
   def __init__(self, options: PipelineOptions, pool_address: str) -> None:
     super().__init__(options)
+    # Modules such as Beam's data frames set thread-locals where they are imported, and only there.
+    self._thread = concurrent.futures.ThreadPoolExecutor(1, 'expansion')
     self._pool = beam_runner_api_pb2.ExternalPayload(
         endpoint=endpoints_pb2.ApiServiceDescriptor(url=pool_address)).SerializeToString()
 
   def Expand(self, request: Any, context: Any = None) -> Any:
     types_ = _types_of(request)
     request.output_coder_requests.clear()
-    # Set in a context of its own: this thread expands for others later.
-    response = contextvars.copy_context().run(self._expand, request, context, types_)
+    # Set in a context of its own: that thread expands for others later.
+    response = self._thread.submit(contextvars.copy_context().run, self._expand, request, context, types_).result()
     for environment in response.components.environments.values():
       if environment.urn == python_urns.EMBEDDED_PYTHON:
         external = beam_runner_api_pb2.Environment()

@@ -171,6 +171,43 @@ test('sets, maps and multimaps remember across bundles, and what was removed is 
   assert.deepEqual((await run(keyed('k', -1, 3), runner)).out, ['false undefined ', 'true 3 3']);
 });
 
+test('what is cleared while a read waits stays cleared', async () => {
+  type C = {
+    set: SetState<string>;
+    map: MapState<string, number>;
+    multi: MultimapState<string, number>;
+    list: OrderedListState<string>;
+    total: CombiningState<number, number>;
+  };
+  const runner = bags();
+  const { run } = harness<C>(
+    {
+      async process({ value }, { set, map, multi, list, total }) {
+        set.add('x');
+        map.set('x', value);
+        multi.add('x', value);
+        list.add(value, 'x');
+        total.add(value);
+        const states = [set, map, multi, list, total];
+        const waiting = states.map((state) => state.read());
+        for (const state of states) state.clear();
+        await Promise.all(waiting);
+        return [JSON.stringify(await Promise.all(states.map((state) => state.read())))];
+      },
+    },
+    {
+      set: setState(string),
+      map: mapState(string, int64),
+      multi: multimapState(string, int64),
+      list: orderedListState(string),
+      total: combiningState(sum, int64),
+    },
+  );
+  const nothing = '[[],[],[],[],0]';
+  assert.deepEqual((await run(keyed('k', 1, 2), runner)).out, [nothing, nothing]);
+  assert.deepEqual((await run(keyed('k', 3), runner)).out, [nothing]);
+});
+
 test('an ordered list is read and cleared by ranges, in this bundle and later', async () => {
   const runner = bags();
   type Context = { list: OrderedListState<string> };

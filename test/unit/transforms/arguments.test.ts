@@ -207,3 +207,11 @@ test('a lateness that looks like seconds beside windows of seconds is refused, u
     code: 'INVALID_ARGUMENT',
   });
 });
+
+test('window sizes that convert themselves to a number, as a Long does, count as that number', () => {
+  const long = (value: number) => ({ toNumber: () => value }) as unknown as number;
+  const [window] = fixedWindows(long(60), long(10)).assignWindows(0);
+  assert.deepEqual([window?.start, window?.end], [-50_000, 10_000]);
+  assert.equal(slidingWindows(long(60), long(30)).assignWindows(0).length, 2);
+  assert.equal(sessions(long(5)).assignWindows(0)[0]?.end, 5000);
+});
