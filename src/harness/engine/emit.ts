@@ -151,9 +151,15 @@ export class Emitter {
 
   private iterate(outputs: unknown, send: Send): MaybePromise<void> {
     const iterator = this.iteratorOf(outputs);
-    if (!isIterable(outputs)) return this.rest(undefined, iterator, send);
+    if (!isIterable(outputs)) return this.iterateLater(iterator, send);
+    const pending = this.iterateNow(iterator as Iterator<unknown>, send);
+    if (pending) return this.iterateOn(pending, iterator as Iterator<unknown>, send);
+  }
+
+  /** As far as nothing has to be waited for. */
+  private iterateNow(iterator: Iterator<unknown>, send: Send): Promise<void> | undefined {
     for (;;) {
-      const next = this.stepOf(iterator) as IteratorResult<unknown>;
+      const next = this.stepOf(iterator);
       if (next.done) return;
       let pending: MaybePromise<void>;
       try {
@@ -162,7 +168,26 @@ export class Emitter {
         iterator.return?.();
         throw error;
       }
-      if (pending) return this.rest(pending, iterator, send);
+      if (pending) return pending;
+    }
+  }
+
+  /** Goes back to the loop that waits for nothing: what is there already is not awaited. */
+  private async iterateOn(
+    first: Promise<void>,
+    iterator: Iterator<unknown>,
+    send: Send,
+  ): Promise<void> {
+    for (let pending: Promise<void> | undefined = first; pending; ) {
+      try {
+        await pending;
+        const turn = this.turn();
+        if (turn) await turn;
+      } catch (error) {
+        iterator.return?.();
+        throw error;
+      }
+      pending = this.iterateNow(iterator, send);
     }
   }
 
@@ -187,41 +212,30 @@ export class Emitter {
     );
   }
 
-  /** What follows once something has to be waited for. */
-  private async rest(
-    pending: Promise<void> | undefined,
-    iterator: Outputs,
-    send: Send,
-  ): Promise<void> {
-    let isOver = false;
-    try {
-      if (pending) await pending;
-      for (;;) {
-        isOver = true;
-        let next: IteratorResult<unknown>;
-        try {
-          const step = iterator.next();
-          // Awaiting what is there already costs more than most functions do.
-          next = isThenable(step) ? await step : step;
-        } catch (error) {
-          throw userError(error, this.info);
-        }
-        if (next.done) return;
-        isOver = false;
-        const later = send(next.value);
-        if (later) await later;
+  private async iterateLater(iterator: Outputs, send: Send): Promise<void> {
+    for (;;) {
+      let next: IteratorResult<unknown>;
+      try {
+        next = await iterator.next();
+      } catch (error) {
+        // One that failed by itself has nothing left to tidy up.
+        throw userError(error, this.info);
+      }
+      if (next.done) return;
+      try {
+        const pending = send(next.value);
+        if (pending) await pending;
         const turn = this.turn();
         if (turn) await turn;
+      } catch (error) {
+        await iterator.return?.();
+        throw error;
       }
-    } catch (error) {
-      // One that failed by itself has nothing left to tidy up.
-      if (!isOver) await iterator.return?.();
-      throw error;
     }
   }
 
   /** Without a closure: this runs for every output. */
-  private stepOf(iterator: Outputs) {
+  private stepOf(iterator: Iterator<unknown>): IteratorResult<unknown> {
     try {
       return iterator.next();
     } catch (error) {
