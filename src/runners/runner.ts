@@ -25,7 +25,7 @@ const LATER = new Map<unknown, string>([
   ['flink', "Start Flink's job server and use runner: 'portable' with its jobEndpoint."],
   [
     'dataflow',
-    "Run it on this machine with runner: 'node', or on a cluster's job service with runner: 'portable' and its jobEndpoint.",
+    "Run it with runner: 'node', or by a job service that reaches this machine with runner: 'portable' and its jobEndpoint.",
   ],
 ]);
 
