@@ -47,6 +47,7 @@ const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
   gemini: ['google-genai', 'pillow'],
   anthropic: ['anthropic'],
   tensorrt: ['tensorrt', 'cuda-python'],
+  dataframe: ['pandas==2.2.3'],
   vllm: ['vllm', 'openai'],
 };
 

@@ -25,12 +25,16 @@ export const PYTHON_EXTRAS = [
   'gemini',
   'anthropic',
   'tensorrt',
+  'dataframe',
   'vllm',
 ] as const;
 export type PythonExtra = (typeof PYTHON_EXTRAS)[number];
 
-/** An extra that wants other versions than the rest: its file holds Beam, too, and nothing joins it. */
-const ALONE = 'vllm';
+/** Extras that want other versions than the rest: nothing joins them. */
+const ALONE: readonly string[] = ['vllm', 'dataframe'];
+
+/** An extra whose file holds Beam, too. */
+const WITH_BEAM = 'vllm';
 
 /** The files and packages of one environment. */
 export interface Requirements {
@@ -58,16 +62,17 @@ export async function collectRequirements(
   folder = path.join(PYTHON_ENV_FOLDER, 'requirements'),
 ): Promise<Requirements> {
   const names = [...new Set(extras)].sort();
-  if (names.includes(ALONE) && names.length > 1) {
+  const alone = names.find((name) => ALONE.includes(name));
+  if (alone !== undefined && names.length > 1) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
-      `the Python extra "${ALONE}" cannot be installed beside ${names.filter((name) => name !== ALONE).join(', ')}`,
-      { hint: 'Give each its own transform: every handler gets an environment of its own.' },
+      `the Python extra "${alone}" cannot be installed beside ${names.filter((name) => name !== alone).join(', ')}`,
+      { hint: 'Give each its own transform: every one gets an environment of its own.' },
     );
   }
   const files: string[] = [];
   const texts: string[] = [];
-  for (const name of names.includes(ALONE) ? names : ['base', ...names]) {
+  for (const name of names.includes(WITH_BEAM) ? names : ['base', ...names]) {
     const file = path.join(folder, `${name}.txt`);
     files.push(file);
     texts.push(await readRequirements(file, name));

@@ -17,8 +17,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Every extra but the one that stands alone. */
-const JOINT = PYTHON_EXTRAS.filter((extra) => extra !== 'vllm');
+/** Every extra but those that stand alone. */
+const JOINT = PYTHON_EXTRAS.filter((extra) => extra !== 'vllm' && extra !== 'dataframe');
 
 test('every extra has a file in which every line is pinned and hashed', async () => {
   const { texts } = await collectRequirements(JOINT, []);
@@ -26,7 +26,9 @@ test('every extra has a file in which every line is pinned and hashed', async ()
   const alone = await collectRequirements(['vllm'], []);
   assert.equal(alone.texts.length, 1, 'with Beam in the same file');
   assert.match(alone.texts[0]!, /^apache-beam==2\.77\.0 /m);
-  for (const text of [...texts, ...alone.texts]) {
+  const frames = await collectRequirements(['dataframe'], []);
+  assert.match(frames.texts[1]!, /^pandas==2\./m, 'which Beam knows');
+  for (const text of [...texts, ...alone.texts, ...frames.texts]) {
     const blocks = text.trimEnd().split(/\n(?=\S)/);
     assert.ok(blocks.length > 0);
     for (const block of blocks) {
@@ -40,6 +42,9 @@ test('an extra that stands alone is refused beside others', async () => {
   await assert.rejects(collectRequirements(['sklearn', 'vllm'], []), {
     code: 'INVALID_ARGUMENT',
     message: /"vllm" cannot be installed beside sklearn/,
+  });
+  await assert.rejects(collectRequirements(['sklearn', 'dataframe'], []), {
+    message: /"dataframe" cannot be installed beside sklearn/,
   });
 });
 
