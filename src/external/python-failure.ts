@@ -140,9 +140,17 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
       hint: `Add the package that holds the module ${module}, for instance with withExtraPackages([…]).`,
     };
   }
+  if (/^AttributeError: .*'?(DataFrame|Series)'? /.test(message) && BEAM_FRAMES.test(text)) {
+    return {
+      code: 'PYTHON_EXCEPTION',
+      hint: "Beam's data frames do not know pandas 3: give the transform extras: ['dataframe'], which has the pandas that they know.",
+    };
+  }
   if (/^(\w+\.)*WorkerLost:/.test(message)) return { code: 'HARNESS_PROTOCOL' };
   return { code: 'PYTHON_EXCEPTION' };
 }
+
+const BEAM_FRAMES = /^ {2}File ".*[/\\]apache_beam[/\\]dataframe[/\\]/m;
 
 /** Frames of Beam, of our host, and of what runs them: they say nothing about the program. */
 const MACHINERY =

@@ -121,3 +121,13 @@ test('text that is no traceback keeps the code that the caller gives', () => {
   });
   assert.equal(parsePythonFailure('', 'JOB_FAILED').message, 'no reason was given');
 });
+
+test("a pandas that Beam's data frames do not know has a hint", () => {
+  const failure = parsePythonFailure(
+    'Traceback (most recent call last):\n' +
+      '  File "/x/site-packages/apache_beam/dataframe/frames.py", line 1, in <module>\n' +
+      "AttributeError: type object 'DataFrame' has no attribute 'first'\n",
+  );
+  assert.equal(failure.code, 'PYTHON_EXCEPTION');
+  assert.match(failure.hint ?? '', /extras: \['dataframe'\]/);
+});
