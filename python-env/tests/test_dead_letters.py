@@ -10,7 +10,9 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 
+from beambridge_host.errors import FatalError
 from beambridge_host.inference.dead_letters import Failure, in_halves
+from beambridge_host.inference.hopeless import Streak
 from beambridge_host.inference.inference import run_inference
 from beambridge_host.wire.columns import ColumnReader
 from tests.test_columns import atomic, field
@@ -79,6 +81,24 @@ class DeadLettersTest(unittest.TestCase):
   def test_no_row_and_every_row(self):
     self.score(Picky, [1, 2], [2.0, 4.0])
     self.score(Picky, [-1, -2], [('ValueError', '-1 is below zero'), ('ValueError', '-2 is below zero')])
+
+  def test_a_run_of_which_no_row_ever_comes_right_ends_soon_and_says_so(self):
+    calls = []
+
+    def act(rows: Sequence[Any]) -> Sequence[Any]:
+      calls.append(rows)
+      if rows[-1] != 'good':
+        raise KeyError('age')
+      return rows
+
+    with self.assertRaisesRegex(FatalError, "first 1000 rows all failed alike: KeyError: 'age'"):
+      in_halves(range(50_000), act, 'inference', Streak('Here', False))
+    self.assertLess(len(calls), 2100)
+    # One good row, or one that fails otherwise, and it goes on; so it does when the program said so.
+    streak = Streak('Here', False)
+    in_halves(['good'], act, 'inference', streak)
+    for going_on in (streak, Streak('Here', True)):
+      self.assertEqual(len(in_halves(range(3000), act, 'inference', going_on)), 3000)
 
   def test_predictions_of_another_type(self):
     message = "inference: str 'unlucky' does not fit the declared type int64"

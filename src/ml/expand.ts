@@ -23,7 +23,8 @@ import {
 import { coderOf, type RowType } from '../schema/index.ts';
 import { flatten, isGlobal } from '../transforms/index.ts';
 import { FAILED, type FailedInference, REJECTED } from './failures/dead-letters.ts';
-import { checkThreshold, onlyThese } from './failures/threshold.ts';
+import { Tally } from './failures/tally.ts';
+import { checkThreshold, onlyThese, watched } from './failures/threshold.ts';
 import { ApplyFunctions, type ValueFunction } from './functions.ts';
 import type { InferenceOptions } from './options.ts';
 import {
@@ -70,6 +71,9 @@ export function expandSteps(
   const { types, output, options, before, after, monitoring } = settings;
   const rejects = options.deadLetters !== undefined;
   const failures: Failed[] = [];
+  const tally = rejects
+    ? new Tally(transform, options.deadLetters?.threshold !== undefined)
+    : undefined;
   /** A step whose rejected elements are kept, where there is an output for them. */
   const apply = <T>(
     from: PCollection<unknown>,
@@ -93,7 +97,7 @@ export function expandSteps(
         name,
       ),
     ) as { main: PCollection<T>; [failed: string]: PCollection<unknown> };
-    failures.push(outputs[failed] as Failed);
+    failures.push(watched(outputs[failed] as Failed, name, tally!));
     return outputs.main;
   };
   const functions = (
@@ -137,7 +141,7 @@ export function expandSteps(
   const rows = new RowCoder(output) as Coder<unknown>;
   const keyed = (value: Coder<unknown>) =>
     types.key ? (new KVCoder(coderOf(types.key), value) as Coder<KV<unknown, unknown>>) : value;
-  const unpack = new UnpackPredictions(types, fields, rejects);
+  const unpack = new UnpackPredictions(types, fields, rejects, tally);
   const predictions = apply(
     batches.apply(model),
     'Unpack',
@@ -155,7 +159,8 @@ export function expandSteps(
           functions(after, 'postprocess', settings.afterCoder),
           keyed(settings.afterCoder!),
         );
-  if (!rejects) return results;
+  if (!tally) return results;
+  input.root().pipeline.cleanUps.push(async () => tally.tell());
   const { errorTypes, threshold = 1 } = options.deadLetters!;
   const all = P(failures).apply(flatten<FailedInference<unknown>>());
   const failed = errorTypes ? onlyThese(all, errorTypes, transform) : all;

@@ -125,3 +125,21 @@ test('a model that cannot be loaded is an error of the run', async () => {
     { code: 'MODEL_INVALID' },
   );
 });
+
+test('a run all of whose rows fail alike ends with what they fail with, unless it may', async () => {
+  const failed: unknown[] = [];
+  const run = (options: { threshold?: number }) =>
+    runner.run((root) => {
+      root
+        .apply(create(Array.from({ length: 2000 }, () => -1)))
+        .apply(RunInference.of(PICKY, NUMBERS).withDeadLetters(options))
+        .failed.map((failure) => void failed.push(failure));
+    });
+  await assert.rejects(run({}), {
+    code: 'DEAD_LETTER_THRESHOLD',
+    message: /first 1000 rows all failed alike: ValueError: -1 is below zero/,
+  });
+  failed.length = 0;
+  await run({ threshold: 1 });
+  assert.equal(failed.length, 2000);
+});

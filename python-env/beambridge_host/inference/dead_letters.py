@@ -13,15 +13,16 @@ Columns hold the other rows. The other end is src/ml/dead-letters.ts.
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from apache_beam.coders import coder_impl
 
 from beambridge_host.credentials import hidden
 from beambridge_host.errors import BridgeError, FatalError, fields_of
 from beambridge_host.inference.calls import ChildDied, GaveUp
+from beambridge_host.inference.hopeless import Streak
 from beambridge_host.inference.models import loads_model, out_of_memory
-from beambridge_host.inference.scoring import PackedHandler
+from beambridge_host.inference.scoring import PackedHandler, Setup
 from beambridge_host.wire.columns import prefixed
 from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.packed import result_of
@@ -58,7 +59,10 @@ def failure_of(error: BaseException, step: str = 'inference') -> Failure:
 
 
 def in_halves(
-    rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str = 'inference') -> Sequence[Any]:
+    rows: Sequence[Any],
+    act: Callable[[Sequence[Any]], Sequence[Any]],
+    step: str = 'inference',
+    streak: Optional[Streak] = None) -> Sequence[Any]:
   """What `act` gives for each row; a Failure for each row on which it raises alone.
 
   Raises what is no row's fault: that the model could not be loaded, or that every row would fail. A call that took too
@@ -67,14 +71,21 @@ def in_halves(
   if not len(rows):
     return []
   try:
-    return act(rows)
+    answers = act(rows)
+    if streak:
+      streak.answered(answers)
+    return answers
   except Exception as error:
     if isinstance(error, FatalError) or loads_model(error):
       raise
     if len(rows) == 1 or isinstance(error, GaveUp):
-      return [failure_of(error, step)] * len(rows)
+      failure = failure_of(error, step)
+      if streak:
+        for _ in rows:
+          streak.failed(failure)
+      return [failure] * len(rows)
   middle = len(rows) // 2
-  return joined([in_halves(rows[:middle], act, step), in_halves(rows[middle:], act, step)])
+  return joined([in_halves(rows[:middle], act, step, streak), in_halves(rows[middle:], act, step, streak)])
 
 
 def one_by_one(values: Sequence[Any], act: Callable[[Any], Any], step: str = 'prediction') -> list[Any]:
@@ -95,8 +106,12 @@ def one_by_one(values: Sequence[Any], act: Callable[[Any], Any], step: str = 'pr
 class DeadLetterHandler(PackedHandler):
   """A handler of packed rows whose answers say which rows failed."""
 
+  def __init__(self, setup: Setup) -> None:
+    super().__init__(setup)
+    self._streak = Streak(setup.transform, setup.all_may_fail)
+
   def _all(self, rows: Sequence[Any], act: Callable[[Sequence[Any]], Sequence[Any]], step: str) -> Sequence[Any]:
-    return in_halves(rows, act, step)
+    return in_halves(rows, act, step, self._streak if step == 'inference' else None)
 
   def _each(self, values: Sequence[Any], act: Callable[[Any], Any], step: str) -> list[Any]:
     return one_by_one(values, act, step)

@@ -88,7 +88,8 @@ def run_inference(
   setup = Setup(
       routes, _declared(fields, keys), transform, _plan(wanted, len(routes)), route_of,
       eager=not wanted.model_updates and route_of is None, managed=wanted.model_manager is not None,
-      env_vars=wanted.env_vars, limit=wanted.timeout_ms and wanted.timeout_ms / 1000)
+      env_vars=wanted.env_vars, limit=wanted.timeout_ms and wanted.timeout_ms / 1000,
+      all_may_fail=wanted.all_may_fail)
   inference = PackedInference(DeadLetterHandler if dead_letters else PackedHandler, setup, wanted)
   # Hints for all steps together, because steps with different ones are not run together.
   return inference.with_resource_hints(**{**hints, **wanted.resource_hints})

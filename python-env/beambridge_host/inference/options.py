@@ -26,6 +26,8 @@ class Options(NamedTuple):
   postprocess: Sequence[Callable[[Any], Any]] = ()
   timeout_ms: Optional[float] = None
   in_child: bool = False
+  # Whether the run goes on where no row has been scored yet.
+  all_may_fail: bool = False
   large_model: bool = False
   model_copies: Optional[int] = None
   env_vars: Mapping[str, str] = {}

@@ -54,6 +54,7 @@ class Setup(NamedTuple):
   env_vars: Mapping[str, str] = {}
   # Seconds for one call of the handler.
   limit: Optional[float] = None
+  all_may_fail: bool = False
 
 
 class PackedHandler(base.ModelHandler):

@@ -65,7 +65,8 @@ export interface DeadLetterOptions {
    * 0 to 1. Counted when the window ends, so never in the global window of unbounded input, which is
    * therefore refused. Beam counts batches where this counts rows.
    *
-   * @default 1: all may fail
+   * @default 1, but the run fails, too, when its first 1,000 rows all fail with one message and none is
+   *   scored before them: given as 1, the run goes on whatever fails
    */
   threshold?: number | undefined;
   /**

@@ -12,6 +12,7 @@ import {
   windowParam,
 } from '../../transforms/index.ts';
 import type { FailedInference } from './dead-letters.ts';
+import type { Tally } from './tally.ts';
 
 interface Counts {
   readonly rows: number;
@@ -82,5 +83,20 @@ export function onlyThese(
   };
   return failed.apply(
     mapStep('CheckErrorTypes', check, anyCoder as Coder<FailedInference<unknown>>),
+  );
+}
+
+/** Has rows counted that the step `name` gave up. */
+export function watched(
+  failed: PCollection<FailedInference<unknown>>,
+  name: string,
+  tally: Tally,
+): PCollection<FailedInference<unknown>> {
+  const count = (failure: FailedInference<unknown>) => {
+    tally.lost(failure, name === 'Postprocess');
+    return failure;
+  };
+  return failed.apply(
+    mapStep(`Count${name}Failures`, count, anyCoder as Coder<FailedInference<unknown>>),
   );
 }

@@ -4,6 +4,7 @@
 import { ByteReader } from '../../base/index.ts';
 import { type DoFn, type TaggedOutput, TimestampedValue, tagged } from '../../transforms/index.ts';
 import { FAILED, type Failure, readFailures } from '../failures/dead-letters.ts';
+import type { Tally } from '../failures/tally.ts';
 import { timestampsIn } from './batch-rows.ts';
 import { ColumnCodec } from './columns.ts';
 import type { InferenceTypes } from './packing.ts';
@@ -32,6 +33,7 @@ export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
     fields: readonly string[],
     /** Whether answers say which rows failed. */
     private readonly hasFailures = false,
+    private readonly tally?: Tally,
   ) {
     this.examples = new ColumnCodec('example', types.example);
     this.keys = types.key && new ColumnCodec('key', types.key);
@@ -51,6 +53,7 @@ export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
     const nextKey = this.keys?.reader(keyColumn, count);
     const nextExample = this.examples.reader(batch.prefixedBytes(), count);
     const failures = this.hasFailures ? readFailures(input.prefixedBytes()) : NONE;
+    this.tally?.answered(count, failures);
     const predicted = count - failures.size;
     const nextInference = this.inferences.reader(input.prefixedBytes(), predicted);
     const nextModelId = this.modelIds?.reader(input.prefixedBytes(), predicted);
