@@ -8,9 +8,12 @@ import os
 import time
 import unittest
 import uuid
+from typing import Any
 
+from beambridge_host.errors import RowFailure
 from beambridge_host.inference.pace import Pace
-from beambridge_host.inference.remote_failures import retry_after
+from beambridge_host.inference import remote
+from beambridge_host.inference.remote_failures import RequestFailure, of_status, retry_after
 
 
 def _wait(service: str, times: int) -> None:
@@ -78,9 +81,49 @@ class RetryAfterTest(unittest.TestCase):
     self.assertEqual(retry_after({'retry-after-ms': '250', 'retry-after': '2'}), 0.25)
     self.assertEqual(retry_after({'retry-after': '-1'}), 0)
     self.assertIsNone(retry_after({}))
+    self.assertEqual(retry_after({'x-ratelimit-reset-requests': '6m0s', 'x-ratelimit-reset-tokens': '20ms'}), 360)
+    self.assertEqual(
+        retry_after({
+            'x-ratelimit-reset-requests': '6m0s', 'x-ratelimit-remaining-requests': '5',
+            'x-ratelimit-reset-tokens': '20ms', 'x-ratelimit-remaining-tokens': '0'
+        }), 0.02)
+    self.assertIsNone(retry_after({'x-ratelimit-reset-requests': 'soon'}))
     self.assertIsNone(retry_after({'retry-after': 'soon'}))
     date = email.utils.formatdate(time.time() + 30, usegmt=True)
     self.assertAlmostEqual(retry_after({'retry-after': date}), 30, delta=5)
+
+
+class ThrottleTest(unittest.TestCase):
+
+  def _ask(self, failures: list[RequestFailure], **policy: int) -> tuple[Any, int]:
+    calls = []
+
+    def call(item: Any, tally: remote.Tally) -> str:
+      calls.append(item)
+      if failures:
+        raise failures.pop(0)
+      return 'answer'
+
+    sender = remote.Requests(uuid.uuid4().hex, remote.split_policy(policy))
+    return sender.run(['q'], call, remote.Tally())[0], len(calls)
+
+  def test_throttling_has_time_and_not_a_number_of_attempts(self) -> None:
+    busy = [of_status(429, 's', '', wait=0.01) for _ in range(20)]
+    self.assertEqual(self._ask(list(busy), max_retries=2), ('answer', 21))
+    failed, calls = self._ask(list(busy), max_retries=2, max_throttle_ms=50)
+    self.assertIsInstance(failed, RowFailure)
+    self.assertLess(calls, 7)
+
+  def test_attempts_are_still_counted_for_faults(self) -> None:
+    mixed = [of_status(status, 's', '', wait=0.001) for status in (429, 500, 429, 500, 429, 500)]
+    failed, calls = self._ask(mixed, max_retries=2)
+    self.assertIsInstance(failed, RowFailure)
+    self.assertEqual(calls, 6)
+
+  def test_an_account_without_quota_is_not_asked_again(self) -> None:
+    failed, calls = self._ask([of_status(429, 's', '', wait=0.01, spent=True)])
+    self.assertIsInstance(failed, RowFailure)
+    self.assertEqual(calls, 1)
 
 
 if __name__ == '__main__':

@@ -230,7 +230,14 @@ test('rows whose requests fail for good are dead letters, and the others are ans
     return replies[asked.body.messages[0].content] ?? echo(asked, i);
   });
   const { predicted, failed } = await askWithDeadLetters(
-    { baseUrl: endpoint.url, model: 'm', maxRetries: 1, timeoutMs: 600, maxConcurrency: 12 },
+    {
+      baseUrl: endpoint.url,
+      model: 'm',
+      maxRetries: 1,
+      maxThrottleMs: 1000,
+      timeoutMs: 600,
+      maxConcurrency: 12,
+    },
     numbered(12),
   );
   assert.deepEqual(predicted, ['you said q0', 'you said q10', 'you said q11']);

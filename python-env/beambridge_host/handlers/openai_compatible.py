@@ -100,7 +100,7 @@ class Client:
     if response.status_code != 200:
       raise remote_failures.of_status(
           response.status_code, self.url, _said(answer, content), wait=remote_failures.retry_after(response.headers),
-          credential=self._credential)
+          credential=self._credential, spent=_is_spent(answer))
     if answer is None:
       raise remote_failures.mismatch(self.url, f'with what is no JSON: {_shown(content)}')
     if not isinstance(answer, dict) or 'error' in answer and answer['error'] is not None:
@@ -113,6 +113,11 @@ def _parsed(content: bytes) -> Any:
     return json.loads(content)
   except ValueError:
     return None
+
+
+def _is_spent(answer: Any) -> bool:
+  error = answer.get('error') if isinstance(answer, dict) else None
+  return isinstance(error, dict) and 'insufficient_quota' in (error.get('code'), error.get('type'))
 
 
 def _said(answer: Any, content: bytes) -> str:

@@ -33,6 +33,7 @@ _FIRST_DELAY_S = 0.5
 _POLICY = {
     'max_retries': 4,
     'max_retry_delay_ms': 60_000,
+    'max_throttle_ms': 600_000,
     'requests_per_second': None,
     'max_concurrency': 8,
     'timeout_ms': 60_000,
@@ -75,6 +76,7 @@ class Requests:
   def __init__(self, service: str, policy: Mapping[str, Any]) -> None:
     self._retries: int = policy['max_retries']
     self._longest_delay: float = policy['max_retry_delay_ms'] / 1000
+    self._longest_throttle: float = policy['max_throttle_ms'] / 1000
     self._pace = Pace(policy['requests_per_second'], service)
     self._pool = concurrent.futures.ThreadPoolExecutor(policy['max_concurrency'], thread_name_prefix='remote-model')
     self._is_down = False
@@ -92,7 +94,8 @@ class Requests:
         future.cancel()
 
   def _persist(self, item: Any, call: Callable[[Any, Tally], Any], tally: Tally) -> Any:
-    attempt = 0
+    attempt = throttles = 0
+    throttled_until: Optional[float] = None
     while True:
       tally.add('throttled', self._pace.wait())
       attempt += 1
@@ -102,15 +105,27 @@ class Requests:
       except RequestFailure as failure:
         if failure.fatal:
           raise failure.error() from None
-        delay = failure.wait if failure.wait is not None else _FIRST_DELAY_S * 2**(attempt - 1) * random.uniform(0.75, 1)
-        # One request has shown that nothing is there: the others need not wait as long to find out.
-        enough = attempt > self._retries or delay > self._longest_delay or (failure.down and self._is_down)
+        if failure.throttled:
+          # A service that is busy is no service that fails: it has time, not a number of attempts.
+          throttles += 1
+          delay = failure.wait if failure.wait is not None else min(self._longest_delay, _first_delays(throttles))
+          throttled_until = throttled_until or time.monotonic() + self._longest_throttle
+          enough = self._retries == 0 or time.monotonic() + delay > throttled_until
+        else:
+          delay = failure.wait if failure.wait is not None else _first_delays(attempt - throttles)
+          # One request has shown that nothing is there: the others need not wait as long to find out.
+          enough = attempt - throttles > self._retries or (failure.down and self._is_down)
+        enough = enough or delay > self._longest_delay
         if not failure.retry or enough:
           self._is_down = failure.down
           return RowFailure(failure.error(attempt))
         tally.add('retries')
         if failure.throttled:
           self._pace.hold(delay)
+          # Or all that waited would come back in the same moment.
+          pause = delay * random.uniform(1, 1.25)
+          time.sleep(pause)
+          tally.add('throttled', pause)
         else:
           time.sleep(delay)
       except Exception as error:
@@ -121,6 +136,10 @@ class Requests:
       else:
         self._is_down = False
         return result
+
+
+def _first_delays(attempt: int) -> float:
+  return _FIRST_DELAY_S * 2**min(attempt - 1, 20) * random.uniform(0.75, 1)
 
 
 class RemoteRows:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import email.utils
 import os
+import re
 import time
 from typing import Mapping, Optional
 
@@ -48,7 +49,8 @@ class RequestFailure(Exception):
 
 
 def of_status(
-    status: int, service: str, said: str, *, wait: Optional[float] = None, credential: str = '') -> RequestFailure:
+    status: int, service: str, said: str, *, wait: Optional[float] = None, credential: str = '',
+    spent: bool = False) -> RequestFailure:
   """What an answer with an HTTP status that is no success means.
 
   Args:
@@ -56,6 +58,7 @@ def of_status(
     said: what it said about it.
     wait: the seconds after which it wants to be asked again.
     credential: where the credential comes from, for hints.
+    spent: whether an account has nothing left, which waiting does not mend.
   """
   said = f': {said}' if said else ''
   if status in (401, 403):
@@ -65,10 +68,14 @@ def of_status(
         f'Check what is in {credential}, and what it may be used for.' if credential else
         'The service wants a credential: name the environment variable that holds it with apiKeyEnv.',
         fatal=True)
+  if status == 429 and spent:
+    return RequestFailure(
+        'ENDPOINT_UNAVAILABLE', f'{service} refuses more requests of this account (HTTP 429){said}',
+        'The quota of the account is used up: see its plan and billing.')
   if status == 429:
     return RequestFailure(
         'ENDPOINT_UNAVAILABLE', f'{service} throttles (HTTP 429){said}',
-        'Lower requestsPerSecond or maxConcurrency, or raise maxRetries.', retry=True, wait=wait, throttled=True)
+        'Lower requestsPerSecond or maxConcurrency, or raise maxThrottleMs.', retry=True, wait=wait, throttled=True)
   if status in (408, 409, 425) or status >= 500:
     return RequestFailure(
         'ENDPOINT_UNAVAILABLE', f'{service} fails (HTTP {status}){said}',
@@ -118,4 +125,24 @@ def retry_after(headers: Mapping[str, str]) -> Optional[float]:
   try:
     return max(0.0, email.utils.parsedate_to_datetime(headers['retry-after']).timestamp() - time.time())
   except (KeyError, ValueError, TypeError):
+    return _reset(headers)
+
+
+def _reset(headers: Mapping[str, str]) -> Optional[float]:
+  """The seconds until OpenAI's kind of limits lets something through: of those of which nothing is left."""
+  waits = [
+      _duration(headers.get(f'x-ratelimit-reset-{limit}', ''))
+      for limit in ('requests', 'tokens')
+      if headers.get(f'x-ratelimit-remaining-{limit}', '0').strip() == '0'
+  ]
+  return max((wait for wait in waits if wait is not None), default=None)
+
+
+_UNITS = {'ms': 0.001, 's': 1, 'm': 60, 'h': 3600, 'd': 86_400, '': 1}
+
+
+def _duration(text: str) -> Optional[float]:
+  """Seconds of `6m0s`, `20ms` or `1.5`."""
+  if not re.fullmatch(r'(\d+(\.\d+)?(ms|[smhd]))+|\d+(\.\d+)?', text.strip()):
     return None
+  return sum(float(number) * _UNITS[unit] for number, _, unit in re.findall(r'(\d+(\.\d+)?)(ms|[smhd]|)', text))

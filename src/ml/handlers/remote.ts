@@ -31,8 +31,7 @@ export interface RemoteOptions extends Omit<PythonHandlerOptions, 'largeModel' |
   /** Most requests that a worker has in flight. @default 8 */
   maxConcurrency?: number;
   /**
-   * How often a request is tried again that is throttled (HTTP 429), or fails in a way that may pass
-   * (HTTP 408, 409, 5xx, no connection, no answer in time). Waits as long as the service asks for,
+   * How often a request is tried again that fails in a way that may pass (HTTP 408, 409, 5xx, no connection, no answer in time). Waits as long as the service asks for,
    * else 0.5 s and twice as long each time.
    *
    * @default 4
@@ -40,6 +39,13 @@ export interface RemoteOptions extends Omit<PythonHandlerOptions, 'largeModel' |
   maxRetries?: number;
   /** Longest wait before another try, in milliseconds; a service that asks for more fails. @default 60000 */
   maxRetryDelayMs?: number;
+  /**
+   * How long one request may be throttled (HTTP 429) before its row fails, in milliseconds. Does not count
+   * against `maxRetries`, whose 0 switches this off, too.
+   *
+   * @default 600_000
+   */
+  maxThrottleMs?: number;
   /** Milliseconds that a request may take. @default 60000 */
   timeoutMs?: number;
   /** A limit for all machines together, kept by a service. @default none */
@@ -78,6 +84,7 @@ export const REMOTE_CHECKS = {
   maxConcurrency: count,
   maxRetries: notNegative,
   maxRetryDelayMs: notNegative,
+  maxThrottleMs: notNegative,
   timeoutMs: count,
   rateLimiter: limiter,
   throttleDelaySecs: count,

@@ -10,7 +10,7 @@ import { excluding, NOT_REMOTE, REMOTE_CHECKS, type RemoteOptions } from './remo
 export interface VertexAiOptions
   extends Omit<
     RemoteOptions,
-    'requestsPerSecond' | 'maxConcurrency' | 'maxRetryDelayMs' | 'timeoutMs'
+    'requestsPerSecond' | 'maxConcurrency' | 'maxRetryDelayMs' | 'maxThrottleMs' | 'timeoutMs'
   > {
   /** Number of the endpoint. */
   endpointId: string;
@@ -35,6 +35,7 @@ const LACKS = [
   'requestsPerSecond',
   'maxConcurrency',
   'maxRetryDelayMs',
+  'maxThrottleMs',
   'timeoutMs',
 ] as const;
 
