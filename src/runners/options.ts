@@ -2,6 +2,7 @@
 // Options of a run: what this package reads of them, and the form in which a job service takes all.
 
 import { BeamBridgeError } from '../base/index.ts';
+import { refuseTypos } from './option-typos.ts';
 
 /** Names of the runners that a program can ask for. */
 export type RunnerName =
@@ -75,6 +76,7 @@ export function mergeOptions(
   runner: PipelineOptions = {},
   run: PipelineOptions = {},
 ): PipelineOptions {
+  refuseTypos(run);
   const given = Object.entries(run).filter(([, value]) => value !== undefined);
   return { ...runner, ...Object.fromEntries(given) };
 }

@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import { DirectRunner } from './direct/runner.ts';
 import { NodeRunner } from './node/runner.ts';
+import { refuseTypos } from './option-typos.ts';
 import type { PipelineOptions } from './options.ts';
 import { PortableRunner } from './portable/runner.ts';
 import type { Runner } from './runner-base.ts';
@@ -33,7 +34,8 @@ const LATER = new Map<unknown, string>([
  * Makes a runner.
  *
  * @param options - options of every run: `runner` names the engine (else it is `node`, or `portable`
- *   where there is a `jobEndpoint`), unknown ones go to it
+ *   where there is a `jobEndpoint`), unknown ones go to it, but for
+ *   those that are nearly one of this package's, which are `INVALID_ARGUMENT`
  * @throws BeamBridgeError `UNSUPPORTED` for a runner that comes with a later version,
  * `INVALID_ARGUMENT` for a name that is none
  * @example
@@ -53,6 +55,7 @@ export function createRunner(options: PipelineOptions = {}): Runner {
       },
     );
   }
+  refuseTypos(options);
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name);
   if (found) return new found(options);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRunner } from '../../../src/runners/index.ts';
+
+test('a misspelt option is refused, with the nearest that there is', async () => {
+  const typos = {
+    runer: 'runner',
+    pythonWorker: 'pythonWorkers',
+    jobNmae: 'jobName',
+    pyhton: 'python',
+    job_endpoint: 'jobEndpoint',
+    handleSignal: 'handleSignals',
+  };
+  for (const [name, nearest] of Object.entries(typos)) {
+    const refused = { code: 'INVALID_ARGUMENT', hint: `Did you mean ${nearest}?` };
+    assert.throws(() => createRunner({ [name]: 'x' }), refused);
+    await assert.rejects(async () => createRunner().run(() => {}, { [name]: 'x' }), refused);
+  }
+});
+
+test('options of other runners pass', () => {
+  createRunner({
+    tempLocation: 'x',
+    streaming: true,
+    parallelism: 2,
+    sdk_worker_parallelism: 1,
+    jobPort: 1,
+    region: 'x',
+  });
+});
