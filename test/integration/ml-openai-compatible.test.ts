@@ -293,6 +293,20 @@ test('a missing credential is found before anything runs', async () => {
   assert.equal(endpoint.asked.length, 0);
 });
 
+test('content in parts is one text, and an answer cut off before it began is a failure', async () => {
+  await using endpoint = await fakeEndpoint(({ body }) => {
+    const parts = [{ type: 'text', text: 'a' }, { type: 'thinking' }, { type: 'text', text: 'b' }];
+    if (body.messages[0].content === 'q0') return chat(parts);
+    const message = { role: 'assistant', content: '' };
+    return { body: { choices: [{ finish_reason: 'length', message }] } };
+  });
+  const options = { baseUrl: endpoint.url, model: 'm' };
+  const { predicted, failed } = await askWithDeadLetters(options, ['q0', 'q1']);
+  assert.deepEqual(predicted, ['ab']);
+  assert.equal(failed[0]!.errorType, 'ENDPOINT_REFUSED');
+  assert.match(failed[0]!.message, /cut its answer off/);
+});
+
 test('a credential that the endpoint quotes is in no error and no dead letter', async () => {
   await using endpoint = await fakeEndpoint(({ headers }) => ({
     status: 400,

@@ -115,6 +115,13 @@ def _parsed(content: bytes) -> Any:
     return None
 
 
+def _text_of(content: Any) -> Any:
+  """The content of a message, which some servers give in parts."""
+  if not isinstance(content, list):
+    return content
+  return ''.join(part['text'] for part in content if part.get('type', 'text') == 'text') if content else None
+
+
 def _is_spent(answer: Any) -> bool:
   error = answer.get('error') if isinstance(answer, dict) else None
   return isinstance(error, dict) and 'insufficient_quota' in (error.get('code'), error.get('type'))
@@ -246,7 +253,11 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
           raise TypeError
         return vectors
       choice = answer['choices'][0]
-      text = choice['text'] if self._api == 'completions' else choice['message']['content']
+      text = choice['text'] if self._api == 'completions' else _text_of(choice['message']['content'])
+      if text == '' and choice.get('finish_reason') == 'length':
+        raise remote_failures.RequestFailure(
+            'ENDPOINT_REFUSED', f'{self.service} cut its answer off before the first letter (finish_reason length)',
+            'Raise maxTokens: a model that reasons spends them on that first.')
     except (KeyError, IndexError, TypeError, AttributeError):
       text = None
     if not isinstance(text, str):
