@@ -5,16 +5,20 @@ import unittest
 from typing import Any, Iterable, Optional, Sequence
 
 import apache_beam as beam
+import numpy as np
+import pandas
 from apache_beam.coders import coder_impl
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 
 from beambridge_host.errors import FatalError
+from beambridge_host.inference.batching import in_memory, owned
 from beambridge_host.inference.dead_letters import Failure, in_halves
 from beambridge_host.inference.hopeless import Streak
 from beambridge_host.inference.inference import run_inference
 from beambridge_host.wire.columns import ColumnReader
+from beambridge_host.wire.frames import Frames
 from tests.test_columns import atomic, field
 from tests.test_inference import INT64, KEYS, batch, models_per_key, schema
 
@@ -32,6 +36,20 @@ class Picky(base.ModelHandler[int, Any, Any]):
       if row < 0:
         raise ValueError(f'{row} is below zero')
     return ['unlucky' if row == 13 else 2 * row for row in batch]
+
+
+class Changing(base.ModelHandler[Any, Any, Any]):
+  """Halves what it is given where it lies, as scalers with copy=False do, and then fails for a NaN."""
+
+  def load_model(self) -> Any:
+    return None
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    rows = batch if isinstance(batch, np.ndarray) else np.stack(list(batch))
+    rows /= 2
+    if np.isnan(rows).any():
+      raise ValueError('NaN')
+    return list(rows)
 
 
 class Forgetful(Picky):
@@ -140,6 +158,22 @@ class DeadLettersTest(unittest.TestCase):
     (failed,) = in_halves([-1], lambda rows: Picky().run_inference(rows, None))
     self.assertIn('in run_inference', failed.traceback)
     self.assertTrue(failed.traceback.endswith('ValueError: -1 is below zero\n'))
+
+
+class OwnedTest(unittest.TestCase):
+
+  def test_a_model_may_change_rows_that_are_asked_about_again(self):
+    rows = np.array([1.0, 2.0, float('nan'), 4.0])
+    answers = in_halves(rows, lambda part: in_memory(part, lambda some: Changing().run_inference(owned(some), None)))
+    self.assertEqual([each if not isinstance(each, Failure) else None for each in answers], [0.5, 1.0, None, 2.0])
+    self.assertEqual(rows[0], 1.0)
+
+  def test_rows_of_every_form_are_copied(self):
+    frame = pandas.DataFrame({'a': [1.0]})
+    for rows in (np.ones(2), [np.ones(1)], ({'a': np.ones(1)},), Frames(frame), frame):
+      copied = owned(rows)
+      self.assertIs(type(copied), type(rows))
+      self.assertIsNot(copied, rows)
 
 
 if __name__ == '__main__':

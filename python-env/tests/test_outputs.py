@@ -49,6 +49,14 @@ def packed(declared: Any, count: int, outputs: Any) -> list[Any]:
 
 class OutputsTest(unittest.TestCase):
 
+  def test_a_model_may_use_its_arrays_again(self):
+    buffer = np.arange(6.0).reshape(3, 2)
+    for outputs in (buffer, {'a': buffer[:, 0], 'b': buffer[:, 1]}):
+      buffer[:] = 1
+      found = utils._convert_to_result([0, 1, 2], outputs, 'm')
+      buffer[:] = 9
+      self.assertNotIn('9', repr([each.inference for each in found]))
+
   def refuses(self, declared: Any, count: int, outputs: Any, text: str) -> None:
     with self.assertRaises(FatalError, msg=str((count, outputs))) as caught:
       packed(declared, count, outputs)

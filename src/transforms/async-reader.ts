@@ -41,7 +41,8 @@ export class AsyncReader<T> {
     this.onChange = onChange;
     if (this.isAsked) return;
     this.isAsked = true;
-    this.iterator.next().then(
+    // An iterator of one's own may give what `for await` would take as well: no promise.
+    Promise.resolve(this.iterator.next()).then(
       (next) => {
         this.next = next;
         this.wake();

@@ -186,6 +186,7 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
         'a timer fires in its window, and its output has its time',
         'timers by tags, replaced and cleared, with an output timestamp',
         'a timer that sets itself again, with state',
+        'two DoFns, one behind the other, whose timers have one name',
       ],
       python: ['group:state and timers in Python'],
     },

@@ -4,6 +4,7 @@
 import concurrent.futures
 import contextlib
 import contextvars
+import sys
 import types
 from typing import Any, Optional
 
@@ -92,6 +93,10 @@ def install() -> None:
 install()
 
 
+# So long an expansion waits for those before it.
+_PATIENCE_SECONDS = 2.0
+
+
 class HostExpansionService(expansion_service.ExpansionServiceServicer):
   """Offers two ways to run what it expanded: inside this host, or by workers that its pool starts."""
 
@@ -105,8 +110,7 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
   def Expand(self, request: Any, context: Any = None) -> Any:
     types_ = _types_of(request)
     request.output_coder_requests.clear()
-    # Set in a context of its own: that thread expands for others later.
-    response = self._thread.submit(contextvars.copy_context().run, self._expand, request, context, types_).result()
+    response = self._on_its_thread(request, context, types_)
     for environment in response.components.environments.values():
       if environment.urn == python_urns.EMBEDDED_PYTHON:
         external = beam_runner_api_pb2.Environment()
@@ -116,8 +120,25 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
         environment.CopyFrom(environments.AnyOfEnvironment.create_proto([environment, external]))
     return response
 
+  def _on_its_thread(self, request: Any, context: Any, types_: dict[str, Any]) -> Any:
+    # Set in a context of its own: that thread expands for others later.
+    run = contextvars.copy_context().run
+    expanding = self._thread.submit(run, self._expand, request, context, types_)
+    try:
+      return expanding.result(_PATIENCE_SECONDS)
+    except concurrent.futures.TimeoutError:
+      # Already at it, it goes on; behind somebody's slow constructor nobody has to wait for ever.
+      if not expanding.cancel():
+        return expanding.result()
+    return contextvars.copy_context().run(self._expand, request, context, types_)
+
   def _expand(self, request: Any, context: Any, types_: dict[str, Any]) -> Any:
     _declared.set(types_)
+    frames = sys.modules.get('apache_beam.dataframe.expressions')
+    allowed = getattr(frames, '_ALLOW_NON_PARALLEL', None)
+    if allowed is not None and not hasattr(allowed, 'value'):
+      # Beam sets it in the thread that imports the module, and this may be another one.
+      allowed.value = False
     return super().Expand(request, context)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Seque
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError, bridge_error, in_transform
-from beambridge_host.inference.batching import BatchSizes, in_memory
+from beambridge_host.inference.batching import BatchSizes, in_memory, owned
 from beambridge_host.inference.calls import within
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
@@ -171,7 +171,7 @@ class PackedHandler(base.ModelHandler):
       rows = self._each(rows, apply, f'preprocess {number}')
 
     def infer(part: Sequence[Any]) -> Sequence[Any]:
-      return in_memory(part, lambda rows: self._infer(route, model, rows, call, prefixes, self._sizes[index]))
+      return in_memory(part, lambda rows: self._infer(route, model, owned(rows), call, prefixes, self._sizes[index]))
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))
     if not isinstance(outcomes, Results) and any(map(row_failure, outcomes)):

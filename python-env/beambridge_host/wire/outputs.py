@@ -74,6 +74,11 @@ class Several(Sequence):
   def __len__(self) -> int:
     return self._count
 
+  def copy(self) -> Several:
+    """The same with arrays of its own."""
+    columns = {name: column.copy() if isinstance(column, np.ndarray) else column for name, column in self._columns.items()}
+    return Several(columns, self._named, self._count, self._whole)
+
   def __getitem__(self, at: Any) -> Any:
     if not isinstance(at, slice):
       place = range(self._count)[at]

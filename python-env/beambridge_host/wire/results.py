@@ -102,9 +102,8 @@ def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> 
   found = predictions_of(predictions, len(batch))
   if isinstance(found, list):
     return [base.PredictionResult(example, inference, model_id) for example, inference in zip(batch, found)]
-  # Numbers would have been copied by now, and a model may use its array again for the next call.
-  copied = found.copy() if found is predictions and type(found) is np.ndarray and found.ndim == 1 else found
-  return Results([_Part(batch, copied, model_id)])
+  # A model may use its arrays again for the next call, before these are looked at.
+  return Results([_Part(batch, found.copy() if isinstance(found, (np.ndarray, Several)) else found, model_id)])
 
 
 class _InBeam(NamedTuple):

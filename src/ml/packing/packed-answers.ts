@@ -3,6 +3,7 @@
 // that all around it stays the same. See packing.ts for the bytes.
 
 import { BeamBridgeError, ByteReader, ByteWriter } from '../../base/index.ts';
+import { ownCopy } from '../../coders/index.ts';
 import { type Failure, failureOf, isMisfit, writeFailures } from '../failures/dead-letters.ts';
 import { readUpdates, type Update } from '../updates/updates.ts';
 import { ColumnCodec } from './columns.ts';
@@ -101,7 +102,8 @@ export class PackedAnswers {
   private async inHalves(examples: unknown[], keys: unknown[] | undefined): Promise<Outcome[]> {
     let predictions: readonly unknown[];
     try {
-      predictions = await this.predict(examples, keys);
+      // Copies, for a model may change what it is given, and the halves are to be as they came.
+      predictions = await this.predict(examples.map(ownCopy), keys);
     } catch (error) {
       // Another number of predictions than of rows is wrong for every row, and right by chance in some halves.
       if (error instanceof BeamBridgeError && error.code === 'INFERENCE_MISMATCH') throw error;

@@ -6,6 +6,7 @@ import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
 import type { Window, WindowedValue } from '../../../coders/index.ts';
 import { type AnySplittableDoFn, ProcessContinuation } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
+import { hush } from '../emit.ts';
 import { type MonitoringInfo, workProgress } from '../metrics.ts';
 import type { ElementSplit } from '../operator.ts';
 import type { BundleScope } from '../scope.ts';
@@ -91,6 +92,7 @@ export class SplittableProcess extends DoFnOperator {
       throw this.failed(error);
     }
     if (given === undefined || given instanceof ProcessContinuation) return given;
+    if (Array.isArray(given)) hush(given, 0);
     const outputs = given as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null;
     const iterator =
       typeof outputs?.[Symbol.iterator] === 'function'

@@ -63,6 +63,14 @@ export class SpillLog {
     }
   }
 
+  private async empty(): Promise<void> {
+    try {
+      await this.handle?.truncate(0);
+    } catch (error) {
+      throw fileError(error, 'a file in the temporary folder');
+    }
+  }
+
   /** Reads a piece, once. */
   async read({ position, length }: Piece): Promise<ByteReader> {
     await this.flush();
@@ -77,7 +85,9 @@ export class SpillLog {
     // What was read is of no more use: a file that nobody needs begins anew.
     if (this.pieces === 0 && this.buffer.length === 0) {
       this.handed = 0;
-      await handle!.truncate(0);
+      // In its turn among the writes: what is appended meanwhile goes to the beginning, behind it.
+      this.writing = this.writing.then(() => this.empty());
+      this.writing.catch(() => {});
     }
     return new ByteReader(data);
   }

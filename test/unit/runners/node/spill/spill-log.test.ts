@@ -46,6 +46,31 @@ describe('pieces in a file', () => {
     );
   });
 
+  it('are there when the file is emptied while they are written', async () => {
+    const log = new SpillLog(folder);
+    const put = (text: string) => log.append((out) => out.bytes(Buffer.from(text)));
+    for (let round = 0; round < 300; round++) {
+      const first = put('first');
+      await log.flush();
+      // The last piece that is read empties the file; the second is on its way there at that time.
+      const reading = log.read(first);
+      const seconds: Promise<unknown>[] = [];
+      for (let turn = 0; turn < 8; turn++) {
+        await new Promise(setImmediate);
+        const second = put(`second ${turn}`);
+        seconds.push(
+          log.flush().then(async () => {
+            const read = await log.read(second);
+            assert.equal(Buffer.from(read.rest()).toString(), `second ${turn}`);
+          }),
+        );
+      }
+      assert.equal(Buffer.from((await reading).rest()).toString(), 'first');
+      await Promise.all(seconds);
+    }
+    await log.close();
+  });
+
   it('leave nothing in the folder, also of a program that is killed', async () => {
     const log = new SpillLog(folder);
     const piece = log.append((out) => out.bytes(Buffer.alloc(1000)));
