@@ -19,8 +19,8 @@ from apache_beam.portability.api import schema_pb2
 _Read = Callable[[bytes, int], tuple[Any, int]]
 
 _FIXED = {
-    schema_pb2.FLOAT: struct.Struct('>f'), schema_pb2.DOUBLE: struct.Struct('>d'), schema_pb2.INT16: struct.Struct('>h'),
-    schema_pb2.BOOLEAN: struct.Struct('>?')
+    schema_pb2.FLOAT: '>f', schema_pb2.DOUBLE: '>d', schema_pb2.INT16: '>h',
+    schema_pb2.BOOLEAN: '>?'
 }
 
 
@@ -39,7 +39,9 @@ def plain_reader(field_type: schema_pb2.FieldType) -> Optional[Callable[[bytes, 
   fixed = _FIXED.get(kind)
   if fixed is None:
     return None
-  size, unpack = fixed.size, fixed.unpack_from
+  # Made here: a module that other expansion services are sent is pickled by value, which these cannot be.
+  made = struct.Struct(fixed)
+  size, unpack = made.size, made.unpack_from
   return lambda data, count: _each(data, count, lambda data, at: (unpack(data, at)[0], at + size))
 
 

@@ -13,7 +13,8 @@ export const RUN_INFERENCE = 'beambridge_host.inference.inference.run_inference'
 const ROOMS = ['worker', 'wire', 'inference', 'handlers'];
 
 /** Modules in the order in which they import one another. */
-const MODULES = [
+export const MODULES = [
+  'credentials',
   'errors',
   'wire.field_names',
   'wire.tensors',
@@ -41,6 +42,7 @@ const MODULES = [
   'inference.options',
   'wire.packed',
   'inference.scoring',
+  'inference.hopeless',
   'inference.dead_letters',
   'inference.inference',
 ];
@@ -83,7 +85,7 @@ def install():
     full = 'beambridge_host.' + name
     if full not in sys.modules:
       module = types.ModuleType(full)
-      if '.' not in name and name != 'errors':
+      if name in ${JSON.stringify(ROOMS)}:
         module.__path__ = []
       sys.modules[full] = module
       exec(compile(text, full, 'exec'), module.__dict__)
