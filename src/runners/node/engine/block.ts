@@ -33,7 +33,8 @@ export function partOf(block: Block, from: number, to = block.elements.length): 
   const elements = block.elements.slice(from, to);
   let minTimestamp = MAX_TIMESTAMP;
   for (const { timestamp } of elements) if (timestamp < minTimestamp) minTimestamp = timestamp;
-  const bytes = Math.round((block.bytes * elements.length) / block.elements.length);
+  const bytes =
+    elements.length === 0 ? 0 : Math.round((block.bytes * elements.length) / block.elements.length);
   return { elements, minTimestamp, bytes };
 }
 
@@ -87,9 +88,11 @@ export class BlockQueue {
       this.head = 0;
     }
     const { length } = block.elements;
-    const fitting = Math.floor(Math.min(mostElements, (mostBytes * length) / block.bytes));
+    const byBytes = block.bytes > 0 ? (mostBytes * length) / block.bytes : length;
+    const fitting = Math.floor(Math.min(mostElements, byBytes));
     if (fitting >= length) return block;
-    const taken = Math.max(1, fitting);
+    // Whatever the limits are: one at least, or the queue would give nothing for ever.
+    const taken = fitting >= 1 ? fitting : 1;
     this.unshift([partOf(block, taken)]);
     return partOf(block, 0, taken);
   }

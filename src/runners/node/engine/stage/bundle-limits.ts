@@ -77,7 +77,8 @@ export function nextElements(given: number, outcome: BundleOutcome, limits: Bund
 }
 
 function within(elements: number, most: number): number {
-  return Math.max(1, Math.min(elements, most));
+  // Also of what cannot be reckoned: infinite limits over infinite times are no number.
+  return elements >= 1 ? Math.min(elements, most) : 1;
 }
 
 /** The size of the next bundle of a stage. */
