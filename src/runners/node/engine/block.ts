@@ -90,9 +90,9 @@ export class BlockQueue {
     const { length } = block.elements;
     const byBytes = block.bytes > 0 ? (mostBytes * length) / block.bytes : length;
     const fitting = Math.floor(Math.min(mostElements, byBytes));
-    if (fitting >= length) return block;
     // Whatever the limits are: one at least, or the queue would give nothing for ever.
     const taken = fitting >= 1 ? fitting : 1;
+    if (taken >= length) return block;
     this.unshift([partOf(block, taken)]);
     return partOf(block, 0, taken);
   }
