@@ -20,7 +20,8 @@ export class AsyncReader<T> {
   private failure: { error: unknown } | undefined;
   private readonly ending = new AbortController();
   private readonly iterator: AsyncIterator<T>;
-  private isAsked = false;
+  /** Whether the iterable owes an element, or has given one that is not taken yet. */
+  isAsked = false;
   private isEnded = false;
   private onChange: (() => void) | undefined;
 

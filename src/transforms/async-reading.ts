@@ -2,7 +2,7 @@
 // One bundle's share of an async iterable. Written as an iterator by hand, since an element of an async
 // generator costs several promises, and without a timer or a signal for each element.
 
-import { yieldIfDue } from '../base/index.ts';
+import { getLogger, yieldIfDue } from '../base/index.ts';
 import {
   type OffsetRange,
   type ProcessContinuation,
@@ -10,6 +10,7 @@ import {
   resume,
 } from '../pipeline/index.ts';
 import type { AsyncReader } from './async-reader.ts';
+import type { DrainPatience } from './drain-patience.ts';
 
 /** Outputs wait for the end of their bundle: it ends when nothing comes for so long, … */
 const QUIET_MILLIS = 20;
@@ -18,6 +19,8 @@ const BUNDLE_MILLIS = 500;
 const BUNDLE_ELEMENTS = 10_000;
 /** Elements between looks at the clock. */
 const ELEMENTS_PER_LOOK = 16;
+
+const log = getLogger('transforms');
 
 type Step<O> = IteratorResult<O, ProcessContinuation | undefined>;
 
@@ -28,8 +31,8 @@ export interface ReadingParts<T, O> {
   readonly signal: AbortSignal;
   /** An element as it goes out. */
   output(element: T): O;
-  /** Whether the source is to come to its end. */
-  isDraining(): boolean;
+  /** How long the source is still read, once it is to come to its end. */
+  draining(): DrainPatience | undefined;
   /** Called when the bundle ends and the source goes on. */
   paused(): void;
 }
@@ -73,6 +76,12 @@ export class AsyncReading<T, O> implements AsyncIterableIterator<O> {
         this.changed();
         return;
       }
+      const draining = this.parts.draining();
+      if (draining && !draining.mayAsk && !reader.isAsked) {
+        this.settle(() => this.end());
+        return;
+      }
+      draining?.waits();
       this.alarm ??= this.setAlarm();
       reader.ask(this.changed);
     });
@@ -80,20 +89,21 @@ export class AsyncReading<T, O> implements AsyncIterableIterator<O> {
 
   /** One timer for many elements: when it rings, it looks whether any came since it was set. */
   private setAlarm(): NodeJS.Timeout {
-    const left = this.until - performance.now();
-    this.countAtAlarm = this.count;
-    const isFirst = this.count === 0 || this.parts.isDraining();
-    return setTimeout(
-      () => this.ring(),
-      Math.max(0, isFirst ? left : Math.min(QUIET_MILLIS, left)),
+    const left = Math.min(
+      this.until - performance.now(),
+      this.parts.draining()?.left ?? Infinity,
+      this.count === 0 ? Infinity : QUIET_MILLIS,
     );
+    this.countAtAlarm = this.count;
+    return setTimeout(() => this.ring(), Math.max(0, left));
   }
 
   private ring(): void {
     this.alarm = undefined;
     this.isLate = performance.now() >= this.until;
-    const isQuiet = this.count === this.countAtAlarm && !this.parts.isDraining();
-    if (this.isLate || (isQuiet && this.count > 0)) this.settle(() => this.leave());
+    const isQuiet = this.count === this.countAtAlarm;
+    if (this.parts.draining()?.left === 0) this.settle(() => this.end());
+    else if (this.isLate || (isQuiet && this.count > 0)) this.settle(() => this.leave());
     else this.alarm = this.setAlarm();
   }
 
@@ -119,6 +129,7 @@ export class AsyncReading<T, O> implements AsyncIterableIterator<O> {
     reader.throwIfFailed();
     const { next } = reader;
     if (!next) return this.leave();
+    this.parts.draining()?.came();
     // What the runner has given away in the meantime is another call's to take.
     const isOurs = tracker.tryClaim(next.done ? Infinity : reader.position);
     if (!isOurs && next.done) reader.end();
@@ -133,16 +144,27 @@ export class AsyncReading<T, O> implements AsyncIterableIterator<O> {
     return { value: this.parts.output(next.value), done: false };
   }
 
-  /** The bundle ends; the source goes on, unless it is to come to its end. */
+  /** The bundle ends; the source goes on. */
   private leave(): Step<O> {
-    const { reader, tracker } = this.parts;
     this.over();
-    if (this.parts.isDraining() && tracker.tryClaim(Infinity)) {
-      reader.close();
-      return { value: undefined, done: true };
-    }
     this.parts.paused();
     return { value: resume(), done: true };
+  }
+
+  /** The source has been given the time to come to its end, and is told that nobody reads it. */
+  private end(): Step<O> {
+    const { reader, tracker } = this.parts;
+    // What the runner has given away is another call's to end.
+    if (tracker.currentRestriction().stop !== Infinity) return this.leave();
+    this.over();
+    tracker.tryClaim(Infinity);
+    if (this.parts.draining()?.tookTooLong) {
+      log.warn(
+        'a source that was asked to end still gave elements after 10 s; it is read no further',
+      );
+    }
+    reader.close();
+    return { value: undefined, done: true };
   }
 
   private over(): Step<O> {

@@ -19,6 +19,7 @@ import {
 import { coderOf, type SchemaType } from '../schema/index.ts';
 import { AsyncReader, type AsyncSource, isAsyncIterable } from './async-reader.ts';
 import { AsyncReading } from './async-reading.ts';
+import { DrainPatience } from './drain-patience.ts';
 import { impulse } from './impulse.ts';
 import { splittableStep } from './periodic-impulse.ts';
 import { transform } from './transform.ts';
@@ -47,8 +48,8 @@ export interface AsyncIterableOptions<T> {
  * The elements of an async iterable: a generator, a stream, the events of an emitter. It is read one
  * element at a time, no faster than the pipeline takes them, and the source ends where it ends. When
  * the pipeline is cancelled or fails, its `return()` is called and the signal given to a function
- * aborts. When the pipeline is drained, that signal aborts first: what the iterable still gives within
- * half a second is read, and then it ends.
+ * aborts. When the pipeline is drained, that signal aborts first, and the iterable is read until it ends,
+ * or has let its reader wait for half a second all together. One that always has more is read for 10 s.
  *
  * It is read in this process and once: no runner can repeat what it gave, or read it elsewhere. Give a
  * function where the pipeline runs more than once.
@@ -83,6 +84,20 @@ export function fromAsyncIterable<T>(
   });
 }
 
+/** Of a source that is to end, what is left comes to an end by itself: no part of it is dropped. */
+class Elements extends GrowableOffsetRangeTracker {
+  constructor(
+    range: OffsetRange,
+    private readonly isEnding: () => boolean,
+  ) {
+    super(range);
+  }
+
+  override isBounded(): boolean {
+    return super.isBounded() || this.isEnding();
+  }
+}
+
 class ReadIterable<T>
   implements
     SplittableDoFn<Uint8Array, T, OffsetRange, number, undefined, ManualWatermarkEstimator, Instant>
@@ -90,7 +105,7 @@ class ReadIterable<T>
   readonly beamName = 'read';
   readonly bounded: boolean;
   private reader: AsyncReader<T> | undefined;
-  private isDraining = false;
+  private draining: DrainPatience | undefined;
 
   constructor(
     private readonly source: AsyncSource<T>,
@@ -104,7 +119,7 @@ class ReadIterable<T>
   }
 
   newTracker(range: OffsetRange): GrowableOffsetRangeTracker {
-    return new GrowableOffsetRangeTracker(range);
+    return new Elements(range, () => this.draining !== undefined);
   }
 
   newWatermarkEstimator(state?: Instant): ManualWatermarkEstimator {
@@ -122,7 +137,7 @@ class ReadIterable<T>
       tracker,
       signal,
       output: (element: T) => this.timed(element, watermark),
-      isDraining: () => this.isDraining,
+      draining: () => this.draining,
       paused: () => {
         if (!this.options.timestamp) raise(watermark, Date.now());
       },
@@ -131,7 +146,7 @@ class ReadIterable<T>
 
   /** The source is to end soon: what it has is still read. */
   drain(): void {
-    this.isDraining = true;
+    this.draining ??= new DrainPatience();
     this.reader?.askToEnd();
   }
 
@@ -144,7 +159,10 @@ class ReadIterable<T>
   }
 
   private readerAt(position: number): AsyncReader<T> {
-    if (!this.reader) this.reader = new AsyncReader(this.source);
+    if (!this.reader) {
+      this.reader = new AsyncReader(this.source);
+      if (this.draining) this.reader.askToEnd();
+    }
     if (this.reader.position === position) return this.reader;
     throw new BeamBridgeError(
       'UNSUPPORTED',

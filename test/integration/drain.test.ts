@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { EventEmitter, on } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
@@ -51,6 +52,62 @@ test('drain() closes open windows and resolves with DRAINED', { timeout: 60_000 
     given,
   );
   assert.equal(result.state, 'DRAINED');
+});
+
+test('all that a source gives after a drain is taken', { timeout: 60_000 }, async () => {
+  let given = 0;
+  async function* burst(signal: AbortSignal) {
+    yield given++;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    while (given < 50_000) yield given++;
+  }
+  const taken: number[] = [];
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root.apply(fromAsyncIterable(burst)).map((one) => void taken.push(one));
+  });
+  while (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.equal(given, 50_000);
+  assert.deepEqual(
+    taken,
+    Array.from({ length: 50_000 }, (_, i) => i),
+  );
+});
+
+test('a source that does not hear of the drain loses none that it gave', {
+  timeout: 60_000,
+}, async () => {
+  let given = 0;
+  async function* deaf() {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      yield given++;
+    }
+  }
+  let taken = 0;
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root.apply(fromAsyncIterable(deaf)).map(() => void taken++);
+  });
+  while (taken === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await result.drain(), 'DRAINED');
+  // One that is asked for and never taken would be given now.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(taken, given);
+});
+
+test('a slow pipeline costs no element of a drained source', { timeout: 60_000 }, async () => {
+  const emitter = new EventEmitter();
+  let taken = 0;
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root.apply(fromAsyncIterable((signal) => on(emitter, 'one', { signal }))).map(async () => {
+      taken += 1;
+      await new Promise((resolve) => setTimeout(resolve, 4));
+    });
+  });
+  while (emitter.listenerCount('one') === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 400; i++) emitter.emit('one', i);
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.equal(taken, 400);
 });
 
 test('a timer far ahead fires at drain', { timeout: 60_000 }, async () => {
