@@ -11,10 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, errorNonce } from '../../base/index.ts';
 import { startProcess } from '../process/child.ts';
 import { KILL_AFTER_MS, signalGroup } from '../process/guard.ts';
+import { isAlive, startOf } from '../process/identity.ts';
 import { onLines } from '../process/lines.ts';
 import { cacheFolder, folderError, makeFolder } from '../python/cache.ts';
 import { type EnvironmentOptions, ensurePythonEnvironment } from '../python/environment.ts';
-import { acquireLock, isAlive, startOf } from '../python/lock.ts';
+import { acquireLock } from '../python/lock.ts';
 import {
   diedError,
   type Host,

@@ -2,12 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readlinkSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BeamBridgeError } from '../../../src/base/index.ts';
-import { acquireLock, startOf } from '../../../src/services/python/lock.ts';
+import { startOf } from '../../../src/services/process/identity.ts';
+import { acquireLock } from '../../../src/services/python/lock.ts';
 
 let folder: string;
 let file: string;
@@ -68,11 +80,59 @@ test('a lock that was never written whole is taken over when it is old', async (
 });
 
 test('a taker that died while it took over does not block the next', async () => {
-  await writeFile(file, JSON.stringify(owners[0]?.[1]));
-  await writeFile(`${file}.takeover`, '1');
+  const dead = owners[0]?.[1];
+  await writeFile(file, JSON.stringify({ ...dead, id: 'a0' }));
+  await writeFile(`${file}.a0`, JSON.stringify({ ...dead, id: 'b0' }));
+  // The taker of its marker, of whom nothing is known.
+  await writeFile(`${file}.a0.b0`, '');
   const old = new Date(Date.now() - 60_000);
-  await utimes(`${file}.takeover`, old, old);
+  await utimes(`${file}.a0.b0`, old, old);
   await using _lock = await acquireLock(file);
+  assert.deepEqual(await readdir(folder), ['a.lock']);
+});
+
+test('a lock that was taken over is neither touched nor removed by its old owner', async () => {
+  const lock = await acquireLock(file, { touchEvery: 20 });
+  await rm(file);
+  const next = JSON.stringify({ pid: 1, host: 'elsewhere', id: 'c0' });
+  await writeFile(file, next);
+  const past = new Date(1_700_000_000_000);
+  await utimes(file, past, past);
+  await delay(200);
+  assert.equal((await stat(file)).mtimeMs, past.getTime());
+  await lock.release();
+  assert.equal(await readFile(file, 'utf8'), next);
+  assert.deepEqual(await readdir(folder), ['a.lock']);
+});
+
+test('the owner of a lock touches it, and gives it back once', async () => {
+  const lock = await acquireLock(file, { touchEvery: 20 });
+  const past = new Date(Date.now() - 60_000);
+  await utimes(file, past, past);
+  while ((await stat(file)).mtimeMs <= past.getTime()) await delay(10);
+  await Promise.all([lock.release(), lock.release()]);
+  await using _next = await acquireLock(file);
+  await lock.release();
+  assert.deepEqual(await readdir(folder), ['a.lock']);
+});
+
+test('two that give back and take over one lock remove none but the one they mean', async () => {
+  // Every owner seems to be gone to those who wait, though it works and gives its lock back.
+  let made = 0;
+  await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      for (let turn = 0; turn < 10; turn++) {
+        await writeFile(file, JSON.stringify({ ...owners[0]?.[1], id: `d${made++}` }), {
+          flag: 'wx',
+        }).catch(() => {});
+        const lock = await acquireLock(file);
+        const { id } = JSON.parse(await readFile(file, 'utf8')) as { id: string };
+        await delay(1);
+        assert.equal((JSON.parse(await readFile(file, 'utf8')) as { id: string }).id, id);
+        await lock.release();
+      }
+    }),
+  );
 });
 
 const future = new Date(Date.now() + 3600_000);
