@@ -37,7 +37,8 @@ const SPLIT_BYTES = 64 * 1024 * 1024;
  * given literally is read even if the path looks like a pattern. A file that is shortened, replaced or
  * written to while it is read ends the run: its lines would be of two versions.
  *
- * @param patterns - paths and patterns (`*`, `**`, `?`, `[…]`, `{a,b}`)
+ * @param patterns - paths and patterns (`*`, `**`, `?`, `[…]`, `{a,b}`). From `**` on no linked folder is
+ *   entered; a file that a pattern reaches by several names is read once
  * @throws `FILE_NOT_FOUND` from the run, when a pattern matches no file
  * @throws `MALFORMED_DATA` from the run, for text that is not UTF-8 and gzip files that are cut
  * @throws `IO_FAILED` from the run, for a file that is changed meanwhile

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From patterns to paths.
 
+import type { readdir } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
+import { LinkedEntries } from './linked-entries.ts';
 import { localPath } from './local-path.ts';
 
 /**
@@ -51,14 +53,21 @@ export async function findFiles(
 async function matches(pattern: string, cwd: string): Promise<string[]> {
   // Late, since loading it takes longer than most programs' own code, and few read by pattern.
   const { glob } = await import('tinyglobby');
-  const own = pattern.replace(FOREIGN, escaped);
-  const found = await glob(own, {
-    cwd,
+  const [up] = /^(?:\.{1,2}\/+)*/.exec(pattern)!;
+  // To the library nothing in its own folder is below '..'.
+  const base = resolve(cwd, up);
+  const own = pattern.slice(up.length).replace(FOREIGN, escaped);
+  const links = new LinkedEntries(own, base);
+  const matching = await glob(own, {
+    cwd: base,
     absolute: true,
     expandDirectories: false,
     onlyFiles: true,
     extglob: false,
+    followSymbolicLinks: false,
+    fs: { readdir: links.readdir as typeof readdir },
   });
+  const found = await links.eachOnce(matching);
   return asksForHidden(pattern) ? found : found.filter((path) => !isHidden(relative(cwd, path)));
 }
 

@@ -2,6 +2,7 @@
 // Patterns to paths: the documented syntax and nothing else.
 
 import assert from 'node:assert/strict';
+import { symlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { checkPattern, findFiles } from '../../../src/io/text/patterns.ts';
 import { file, scratch } from './scratch.ts';
@@ -104,4 +105,39 @@ test('a URL of a local file is its path', () => {
   assert.equal(checkPattern('file:///in%20here/*.csv'), '/in here/*.csv');
   assert.throws(() => checkPattern('file://host/in'), { code: 'INVALID_ARGUMENT' });
   assert.throws(() => checkPattern('gs://bucket/*'), { code: 'UNSUPPORTED', hint: /ReadFromText/ });
+});
+
+/** Links, by the name of each, to what it leads to. */
+function link(folder: string, links: Record<string, string>): void {
+  for (const [name, to] of Object.entries(links)) symlinkSync(to, `${scratch}/${folder}/${name}`);
+}
+
+test('** enters no linked folder, so that no file comes twice and a circle ends', async () => {
+  for (const name of ['in/d/a.csv', 'in/d/e/b.csv', 'out/c.csv']) file(`links/${name}`, '');
+  link('links/in', { again: 'd', outside: '../out' });
+  link('links/in/d', { up: '..', 'e/up': '../..' });
+  assert.deepEqual(await found('links', 'in/**'), ['in/d/a.csv', 'in/d/e/b.csv']);
+  assert.deepEqual(await found('links', '**/*.csv'), ['in/d/a.csv', 'in/d/e/b.csv', 'out/c.csv']);
+});
+
+test('a pattern that begins above the folder finds what is in the folder too', async () => {
+  file('above/in/d/b.csv', '');
+  assert.deepEqual(await found('above/in', '../**/b.csv'), ['d/b.csv']);
+  assert.deepEqual(await found('above/in', './..//in/./*/b.csv'), ['d/b.csv']);
+});
+
+test('a linked folder in front of ** is followed', async () => {
+  assert.deepEqual(await found('links', 'in/outside/**'), ['in/outside/c.csv']);
+  assert.deepEqual(await found('links', 'in/outside/*'), ['in/outside/c.csv']);
+  assert.deepEqual(await found('links', 'i?/outs*/**'), ['in/outside/c.csv']);
+  assert.deepEqual(await found('links', 'in/d/up/d/e/*'), ['in/d/up/d/e/b.csv']);
+});
+
+test('a file that a pattern reaches by several names is found once, by the one without links', async () => {
+  file('links/twice/2024.csv', '');
+  link('links/twice', { 'latest.csv': '2024.csv', '1.csv': '2024.csv', 'nowhere.csv': 'gone.csv' });
+  assert.deepEqual(await found('links', 'twice/*.csv'), ['twice/2024.csv']);
+  assert.deepEqual(await found('links', 'twice/{1,latest}.csv'), ['twice/1.csv']);
+  assert.deepEqual(await found('links', 'twice/latest.csv'), ['twice/latest.csv']);
+  assert.deepEqual(await found('links', 'in/*/a.csv'), ['in/d/a.csv']);
 });
