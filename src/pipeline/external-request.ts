@@ -30,7 +30,7 @@ export type ExpansionServiceChoice =
   | {
       kind: 'started';
       /** Starts the service unless it was started already, and gives its `HOST:PORT`. */
-      address(): Promise<string>;
+      address(signal?: AbortSignal): Promise<string>;
       extras?: readonly string[];
     }
   | {

@@ -45,10 +45,11 @@ export function pipeline(moduleUrl: string, construct: Construct): PipelineDefin
   return { moduleUrl, construct };
 }
 
-/** Runs the construction and gives the graph, which is empty where nothing was applied. */
+/** Runs the construction and gives its graph, which is empty where nothing was applied. */
 export async function constructPipeline(
   source: Construct | PipelineDefinition,
   options: PipelineOptions,
+  graph = new Pipeline(),
 ): Promise<Pipeline> {
   const construct = typeof source === 'function' ? source : source?.construct;
   if (typeof construct !== 'function') {
@@ -56,7 +57,6 @@ export async function constructPipeline(
       hint: 'Give it a function of the root, `(root) => root.apply(…)`, or what pipeline(import.meta.url, …) returns.',
     });
   }
-  const graph = new Pipeline();
   await construct(new Root(graph), options);
   return graph;
 }

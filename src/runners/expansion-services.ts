@@ -95,7 +95,7 @@ export function expansionResolver(
   if (host) hosts.set(needs[0]!, Promise.resolve(host));
   return async (choice, signal) => {
     if (choice.kind === 'address') return { address: choice.address };
-    if (choice.kind === 'started') return { address: await choice.address() };
+    if (choice.kind === 'started') return { address: await choice.address(signal) };
     if (options.expansionService) return { address: options.expansionService };
     const wanted = sorted(choice.extras, choice.packages);
     const enough = needs.find((each) => contains(each, wanted)) ?? wanted;

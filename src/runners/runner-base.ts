@@ -2,11 +2,12 @@
 // What all runners have in common: a pipeline is constructed, started, and waited for.
 
 import { BeamBridgeError } from '../base/index.ts';
-import type { Pipeline } from '../pipeline/index.ts';
+import { Pipeline } from '../pipeline/index.ts';
 import { type Construct, constructPipeline, type PipelineDefinition } from './definition.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { mergeOptions, type PipelineOptions } from './options.ts';
 import type { PipelineResult } from './result.ts';
+import { tidyUp } from './tidy-up.ts';
 
 /** Executes pipelines. Made by {@link createRunner}. */
 export abstract class Runner {
@@ -57,8 +58,16 @@ export abstract class Runner {
     options?: PipelineOptions,
   ): Promise<PipelineResult> {
     const merged = mergeOptions(this.options, options);
-    const graph = await constructPipeline(pipeline, merged);
-    return graph.transforms.length === 0 ? nothingToDo() : this.start(graph, merged);
+    const graph = new Pipeline();
+    try {
+      await constructPipeline(pipeline, merged, graph);
+      if (graph.transforms.length === 0) return nothingToDo();
+      return await this.start(graph, merged);
+    } catch (error) {
+      // A pipeline that came to no run may have started something, as an expansion service.
+      await tidyUp(graph.cleanUps.splice(0));
+      throw error;
+    }
   }
 
   protected abstract start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult>;
