@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one reader of an async iterable: an element at a time, each kept until it is taken.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, getLogger } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
+
+const log = getLogger('transforms');
 
 /** What {@link fromAsyncIterable} reads; a function is given a signal that ends with the pipeline. */
 export type AsyncSource<T> = AsyncIterable<T> | ((signal: AbortSignal) => AsyncIterable<T>);
@@ -94,6 +96,10 @@ export class AsyncReader<T> {
     if (this.isEnded) return;
     this.isEnded = true;
     this.ending.abort();
-    void Promise.resolve(this.iterator.return?.()).catch(() => {});
+    const ended = (async () => this.iterator.return?.())();
+    // Nothing of it is wanted any longer, and what went wrong before is not to be hidden by it.
+    ended.catch((error: unknown) => {
+      if (!this.isAbort(error)) log.warn('an async iterable failed when it was closed', error);
+    });
   }
 }

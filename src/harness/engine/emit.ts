@@ -6,6 +6,7 @@ import { BeamBridgeError, yieldIfDue } from '../../base/index.ts';
 import type { WindowedValue } from '../../coders/index.ts';
 import { TaggedOutput, TimestampedValue } from '../../pipeline/index.ts';
 import { type TransformInfo, userError } from './errors.ts';
+import { giveUp } from './give-up.ts';
 import { type Taker, withValue } from './operator.ts';
 import type { BundleScope } from './scope.ts';
 import { isThenable, type MaybePromise } from './types.ts';
@@ -165,7 +166,7 @@ export class Emitter {
       try {
         pending = send(next.value) ?? this.turn();
       } catch (error) {
-        iterator.return?.();
+        void giveUp(iterator, this.info.transform);
         throw error;
       }
       if (pending) return pending;
@@ -184,7 +185,7 @@ export class Emitter {
         const turn = this.turn();
         if (turn) await turn;
       } catch (error) {
-        iterator.return?.();
+        void giveUp(iterator, this.info.transform);
         throw error;
       }
       pending = this.iterateNow(iterator, send);
@@ -228,7 +229,7 @@ export class Emitter {
         const turn = this.turn();
         if (turn) await turn;
       } catch (error) {
-        await iterator.return?.();
+        await giveUp(iterator, this.info.transform);
         throw error;
       }
     }

@@ -7,6 +7,7 @@ import type { Window, WindowedValue } from '../../../coders/index.ts';
 import { type AnySplittableDoFn, ProcessContinuation } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import { hush } from '../emit.ts';
+import { giveUp } from '../give-up.ts';
 import { type MonitoringInfo, workProgress } from '../metrics.ts';
 import type { ElementSplit } from '../operator.ts';
 import type { BundleScope } from '../scope.ts';
@@ -92,12 +93,15 @@ export class SplittableProcess extends DoFnOperator {
       throw this.failed(error);
     }
     if (given === undefined || given instanceof ProcessContinuation) return given;
-    if (Array.isArray(given)) hush(given, 0);
-    const outputs = given as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null;
-    const iterator =
+    // A Set of promises is at hand as a whole, as an array is: see `hush`.
+    const whole = given instanceof Set ? [...given] : given;
+    if (Array.isArray(whole)) hush(whole, 0);
+    const outputs = whole as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null;
+    const iterator = this.guarded(() =>
       typeof outputs?.[Symbol.iterator] === 'function'
         ? (outputs as Iterable<unknown>)[Symbol.iterator]()
-        : outputs?.[Symbol.asyncIterator]?.();
+        : outputs?.[Symbol.asyncIterator]?.(),
+    );
     if (iterator) return this.sendAll(iterator, run);
     throw this.failed(
       new BeamBridgeError(
@@ -128,7 +132,7 @@ export class SplittableProcess extends DoFnOperator {
         if (count % OUTPUTS_PER_LOOK === 0) await yieldIfDue();
         if (this.wiring.scope.aborted) throw this.wiring.scope.aborted;
       } catch (error) {
-        await iterator.return?.();
+        await giveUp(iterator, this.info.transform);
         throw error;
       }
     }
