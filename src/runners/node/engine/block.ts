@@ -2,14 +2,19 @@
 // Elements on their way from one node to the next, some at a time.
 
 import { roughSizeOfAll } from '../../../base/index.ts';
-import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
+import {
+  type Instant,
+  MAX_TIMESTAMP,
+  type Window,
+  type WindowedValue,
+} from '../../../coders/index.ts';
 import { Holds } from './times.ts';
 
 /** Elements that travel together. */
 export interface Block {
   readonly elements: readonly WindowedValue<unknown>[];
-  /** The least of their timestamps. */
-  readonly minTimestamp: Instant;
+  /** How far the watermark may go while they wait: see {@link holdOf}. */
+  readonly hold: Instant;
   /** About how much memory they take. */
   readonly bytes: number;
 }
@@ -20,22 +25,36 @@ export const QUEUE_BYTES = 24 * 1024 * 1024;
 /** What an element takes besides its value, roughly. */
 const OVERHEAD = 120;
 
+/**
+ * How far the watermark may go while elements wait: to the first of their timestamps, and not past the
+ * end of a window that one of them is in, be its timestamp moved beyond that. What is kept for a window
+ * goes when the watermark has passed it.
+ */
+export function holdOf(elements: readonly WindowedValue<unknown>[]): Instant {
+  let hold = MAX_TIMESTAMP;
+  // Most often one after the other is in the same window.
+  let last: readonly Window[] | undefined;
+  for (const { timestamp, windows } of elements) {
+    if (timestamp < hold) hold = timestamp;
+    if (windows === last) continue;
+    last = windows;
+    for (const window of windows) hold = Math.min(hold, window.maxTimestamp());
+  }
+  return hold;
+}
+
 export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
-  let minTimestamp = MAX_TIMESTAMP;
-  for (const { timestamp } of elements) if (timestamp < minTimestamp) minTimestamp = timestamp;
   const values = roughSizeOfAll(elements.map(({ value }) => value));
-  return { elements, minTimestamp, bytes: elements.length * OVERHEAD + values };
+  return { elements, hold: holdOf(elements), bytes: elements.length * OVERHEAD + values };
 }
 
 /** The elements of a block from an index on, or up to one; the whole block when that is all. */
 export function partOf(block: Block, from: number, to = block.elements.length): Block {
   if (from === 0 && to >= block.elements.length) return block;
   const elements = block.elements.slice(from, to);
-  let minTimestamp = MAX_TIMESTAMP;
-  for (const { timestamp } of elements) if (timestamp < minTimestamp) minTimestamp = timestamp;
   const bytes =
     elements.length === 0 ? 0 : Math.round((block.bytes * elements.length) / block.elements.length);
-  return { elements, minTimestamp, bytes };
+  return { elements, hold: holdOf(elements), bytes };
 }
 
 /** First in, first out. */
@@ -66,9 +85,9 @@ export class BlockQueue {
     for (const block of blocks) this.count(block);
   }
 
-  private count({ bytes, minTimestamp }: Block): void {
+  private count({ bytes, hold }: Block): void {
     this.bytes += bytes;
-    this.holds.add(minTimestamp);
+    this.holds.add(hold);
   }
 
   /** Takes the first block, or as many of its elements as there may be, one at least. */
@@ -82,7 +101,7 @@ export class BlockQueue {
     this.blocks[this.head] = undefined;
     this.head += 1;
     this.bytes -= block.bytes;
-    this.holds.remove(block.minTimestamp);
+    this.holds.remove(block.hold);
     if (this.head > 64 && this.head * 2 > this.blocks.length) {
       this.blocks = this.blocks.slice(this.head);
       this.head = 0;
@@ -97,8 +116,8 @@ export class BlockQueue {
     return partOf(block, 0, taken);
   }
 
-  /** The least timestamp in the queue; the greatest of all when it is empty. */
-  get minTimestamp(): Instant {
+  /** How far the watermark may go while this waits; MAX_TIMESTAMP when nothing does. */
+  get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
   }
 }

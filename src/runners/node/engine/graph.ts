@@ -7,6 +7,7 @@ import {
   type Instant,
   KVCoder,
   LengthPrefixCoder,
+  type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
 import {
@@ -185,6 +186,10 @@ export class Graph {
     const window = this.wire.window(stage.input);
     const allowedLateness = Number(this.wire.windowing(stage.input).allowedLateness);
     const isBounded = this.isBounded(stage.input);
+    const isOver = (of: Window, watermark: Instant) =>
+      stateful
+        ? windowExpiry(of, allowedLateness) < watermark
+        : views.some(([, view]) => view.isOver(of, watermark - allowedLateness));
     const isSplittable = stage.root.proto.spec?.urn === SDF_PROCESS;
     const owner: BundleOwner = {
       stage,
@@ -202,9 +207,11 @@ export class Graph {
           ? new UserTimerStore(descriptor.timers, { allowedLateness, warn })
           : undefined,
       allowedLateness,
-      late: stateful
-        ? new LateElements(allowedLateness, new LateReport(stage.root.id, name, this.around))
-        : undefined,
+      isBounded,
+      late:
+        !isBounded && (stateful || views.length > 0)
+          ? new LateElements(isOver, new LateReport(stage.root.id, name, this.around))
+          : undefined,
       mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
       // What DoFns keep goes to the store when a bundle ends, and timers are set then.
       staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
@@ -239,6 +246,7 @@ export class Graph {
   private view(stage: Stage, pcollection: string): SideInputView {
     let view = this.views.get(pcollection);
     if (!view) {
+      const { id, proto } = stage.root;
       view = this.guarded(
         stage.root,
         () =>
@@ -250,6 +258,7 @@ export class Graph {
             window: this.wire.window(pcollection),
             bounded: this.isBounded(pcollection),
             around: this.around,
+            report: new LateReport(id, `the side input of ${proto.uniqueName}`, this.around),
           }),
       );
       this.views.set(pcollection, view);

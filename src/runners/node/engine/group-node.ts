@@ -81,7 +81,7 @@ export class GroupNode implements EngineNode {
       this.inputWatermark,
       this.grouping.hold,
       this.firingHold,
-      this.waiting.minTimestamp,
+      this.waiting.hold,
     );
     this.outputWatermark = Math.max(before, bound);
     return this.outputWatermark > before;

@@ -23,6 +23,7 @@ import { pb } from '../../../proto/index.ts';
 import type { Block } from './block.ts';
 import { GroupNode } from './group-node.ts';
 import { Grouping } from './grouping/index.ts';
+import type { LateReport } from './late-report.ts';
 import type { EngineNode, Surroundings } from './node.ts';
 import { Schedule, type Scheduled } from './times.ts';
 
@@ -51,6 +52,8 @@ export interface ViewOptions {
   window: Coder<Window>;
   bounded: boolean;
   around: Surroundings;
+  /** Hears of elements that came too late for the contents. */
+  report: LateReport;
 }
 
 export class SideInputView implements EngineNode {
@@ -92,9 +95,17 @@ export class SideInputView implements EngineNode {
       windowCoder: window as Coder<unknown>,
       bounded,
     });
-    this.group = new GroupNode(pcollection, `${pcollection}:view`, grouping, around, (panes) => {
+    const store = (panes: readonly WindowedValue<unknown>[]) => {
       for (const pane of panes) this.store(pane);
-    });
+    };
+    this.group = new GroupNode(
+      pcollection,
+      `${pcollection}:view`,
+      grouping,
+      around,
+      store,
+      options.report,
+    );
   }
 
   get outputWatermark(): Instant {
@@ -120,15 +131,20 @@ export class SideInputView implements EngineNode {
   /**
    * Keeps contents as long as somebody may ask for them.
    *
-   * @param watermark - below which no element is any more and no timer fires
-   * @param allowedLateness - how late elements and timers may be all the same
+   * @param needs - the first end of a window of the main input that is still asked for
    */
-  readBy(watermark: () => Instant, allowedLateness = 0): void {
-    this.readers.push(() => watermark() - allowedLateness);
+  readBy(needs: () => Instant): void {
+    this.readers.push(needs);
+  }
+
+  /** Whether what an element of a window sees is forgotten by a reader who needs none that ends earlier. */
+  isOver(main: Window, needs: Instant): boolean {
+    const { windowFn } = this.options;
+    return windowFn !== undefined && sideInputWindow(windowFn, main).maxTimestamp() < needs;
   }
 
   step(): boolean {
-    this.forget(Math.min(...this.readers.map((oldest) => oldest())));
+    this.forget(Math.min(...this.readers.map((needs) => needs())));
     const changed = this.group.step();
     const { awaitedEnds } = this;
     while (awaitedEnds.next !== undefined && this.isPast(awaitedEnds.next)) {
@@ -191,12 +207,13 @@ export class SideInputView implements EngineNode {
     for (const notify of awaited.notifies) notify();
   }
 
-  /** Forgets windows in which no element of the main input can be any more. */
-  private forget(mainWatermark: Instant): void {
-    if (mainWatermark === this.forgotten) return;
-    this.forgotten = mainWatermark;
+  /** Forgets windows that no element of the main input looks into any more. */
+  private forget(needs: Instant): void {
+    // Which window an element looks into, only the other SDK can tell.
+    if (needs === this.forgotten || !this.options.windowFn) return;
+    this.forgotten = needs;
     for (const [key, { maxTimestamp }] of this.windows) {
-      if (maxTimestamp < mainWatermark) this.windows.delete(key);
+      if (maxTimestamp < needs) this.windows.delete(key);
     }
   }
 

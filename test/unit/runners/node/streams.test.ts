@@ -150,9 +150,10 @@ describe('a side input of a stream', () => {
       window,
       bounded: false,
       around,
+      report: new LateReport('main', 'main', around),
     });
     const main = { watermark: 0 };
-    view.readBy(() => main.watermark, 5);
+    view.readBy(() => main.watermark - 5);
     const elements = [3, 13, 23].map((timestamp) => ({
       value: timestamp,
       timestamp,

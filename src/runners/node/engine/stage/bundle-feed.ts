@@ -28,8 +28,10 @@ export const NOTHING_CUT: CutOff = { blocks: [], rests: [] };
 export interface BundleFeed extends BundleInput {
   /** Whether it can be cut between its elements. */
   readonly canBeCut: boolean;
-  /** Least timestamp of what went in. */
+  /** How far the watermark may go before what went in has given what it gives. */
   readonly hold: Instant;
+  /** What is kept for windows that end there, or later, is asked for. */
+  readonly needs: Instant;
   /** Elements that went in, or timers. */
   readonly elements: number;
   readonly bytes: number;
@@ -64,15 +66,19 @@ export class ElementFeed implements BundleFeed {
       keeps: boolean;
     },
   ) {
-    this.hold = first.minTimestamp;
+    this.hold = first.hold;
     this.take(first);
   }
 
   private take(block: Block): void {
-    this.hold = Math.min(this.hold, block.minTimestamp);
+    this.hold = Math.min(this.hold, block.hold);
     this.elements += block.elements.length;
     this.bytes += block.bytes;
     this.taken.push(block);
+  }
+
+  get needs(): Instant {
+    return this.hold;
   }
 
   restart(): void {
@@ -124,6 +130,7 @@ export class ElementFeed implements BundleFeed {
 export class RestFeed implements BundleFeed {
   readonly canBeCut = true;
   readonly hold: Instant;
+  readonly needs: Instant;
   readonly elements: number;
   readonly bytes = 0;
   private isGiven = false;
@@ -132,7 +139,8 @@ export class RestFeed implements BundleFeed {
     private readonly rests: readonly Residue[],
     private readonly toChunk: ToChunk,
   ) {
-    this.hold = leastHold(rests);
+    this.hold = least(rests.map(({ hold }) => hold));
+    this.needs = least(rests.map(({ needs }) => needs));
     this.elements = rests.length;
   }
 
@@ -158,12 +166,14 @@ export class FiringFeed implements BundleFeed {
   /** A timer that was taken out of its queue fires. */
   readonly canBeCut = false;
   readonly hold: Instant;
+  readonly needs: Instant;
   readonly elements: number;
   readonly bytes = 0;
   private given = 0;
 
   constructor(private readonly firings: readonly Firing[]) {
-    this.hold = leastHold(firings);
+    this.hold = least(firings.map(({ hold }) => hold));
+    this.needs = this.hold;
     this.elements = firings.length;
   }
 
@@ -184,10 +194,8 @@ export class FiringFeed implements BundleFeed {
   }
 }
 
-function leastHold(all: readonly { readonly hold: Instant }[]): Instant {
-  let least = MAX_TIMESTAMP;
-  for (const { hold } of all) if (hold < least) least = hold;
-  return least;
+function least(instants: readonly Instant[]): Instant {
+  return instants.reduce((a, b) => Math.min(a, b), MAX_TIMESTAMP);
 }
 
 /** Chunks of one source. */

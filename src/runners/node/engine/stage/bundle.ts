@@ -10,6 +10,7 @@ import type {
   MonitoringInfo,
   Residual,
 } from '../../../../harness/index.ts';
+import { holdOf } from '../block.ts';
 import type { StageDescriptor } from '../descriptor.ts';
 import type { StageBundle, StageExecutor } from '../executor.ts';
 import type { Surroundings } from '../node.ts';
@@ -38,9 +39,10 @@ export interface BundleOwner {
   readonly viewOf: ReadonlyMap<string, SideInputView>;
   readonly state: UserStateStore | undefined;
   readonly timers: UserTimerStore | undefined;
-  /** Keeps out what comes too late, where state is kept. */
+  /** Keeps out what comes too late, where something is kept for windows. In a batch nothing is late. */
   readonly late: LateElements | undefined;
   readonly allowedLateness: number;
+  readonly isBounded: boolean;
   /** Bundles at once. */
   readonly mostBundles: number;
   /** Whether a bundle waits for more input as long as there is some. */
@@ -100,6 +102,11 @@ export class Bundle {
   /** Nothing below it can come out of this bundle. */
   get hold(): Instant {
     return this.feed.hold;
+  }
+
+  /** What is kept for windows that end there, or later, is asked for by it. */
+  get needs(): Instant {
+    return this.feed.needs;
   }
 
   /** Bytes that it keeps until they are handed on. */
@@ -223,13 +230,12 @@ export class Bundle {
 
   private residue({ element, delayMillis, watermarks, isBounded }: Residual): Residue {
     const decoded = this.decoded(element);
-    const marks = [...watermarks.values()];
-    return {
-      element: decoded,
-      dueAt: Date.now() + delayMillis,
-      hold: marks.length > 0 ? Math.min(...marks) : decoded.timestamp,
-      isBounded,
-    };
+    const needs = holdOf([decoded]);
+    // A watermark that its DoFn tells counts even past the end of its window, or nothing downstream
+    // would ever go on while one element waits for new files, say.
+    const hold = watermarks.size > 0 ? Math.min(...watermarks.values()) : needs;
+    const dueAt = Date.now() + delayMillis;
+    return { element: decoded, dueAt, hold, needs: Math.min(hold, needs), isBounded };
   }
 
   private decoded(element: Uint8Array | WindowedValue<unknown>): WindowedValue<unknown> {

@@ -9,7 +9,10 @@ export interface Residue {
   readonly element: WindowedValue<unknown>;
   /** By the clock on the wall, whatever processing time is. */
   readonly dueAt: Instant;
+  /** Nothing below it comes of it, as its DoFn says. */
   readonly hold: Instant;
+  /** The end of its window, or `hold` where that is earlier: until then it asks for what is kept for one. */
+  readonly needs: Instant;
   /** Whether it comes to an end by itself. */
   readonly isBounded: boolean;
 }
@@ -17,6 +20,7 @@ export interface Residue {
 export class Residues {
   private readonly waiting = new Schedule<Residue>();
   private readonly holds = new Holds();
+  private readonly needed = new Holds();
 
   get isEmpty(): boolean {
     return this.waiting.size === 0;
@@ -25,6 +29,11 @@ export class Residues {
   /** Least timestamp that may come of them. */
   get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
+  }
+
+  /** What is kept for windows that end there, or later, is asked for. */
+  get needs(): Instant {
+    return Math.min(this.needed.least, MAX_TIMESTAMP);
   }
 
   /** When the first is due. */
@@ -41,15 +50,15 @@ export class Residues {
     for (const residue of residues) {
       this.waiting.add(residue.dueAt, residue);
       this.holds.add(residue.hold);
+      this.needed.add(residue.needs);
     }
   }
 
   /** What never ends by itself has its turn now. */
   hurry(now: Instant): void {
     const all: Residue[] = [];
-    for (let one = this.waiting.pop(); one; one = this.waiting.pop()) {
-      this.holds.remove(one.hold);
-      all.push(one.isBounded ? one : { ...one, dueAt: now });
+    for (let residue = this.pop(); residue; residue = this.pop()) {
+      all.push(residue.isBounded ? residue : { ...residue, dueAt: now });
     }
     this.add(all);
   }
@@ -57,11 +66,15 @@ export class Residues {
   /** Takes what is due, in the order in which it became so. */
   takeDue(now: Instant): Residue[] {
     const due: Residue[] = [];
-    while (this.isDue(now)) {
-      const residue = this.waiting.pop()!;
-      this.holds.remove(residue.hold);
-      due.push(residue);
-    }
+    while (this.isDue(now)) due.push(this.pop()!);
     return due;
+  }
+
+  private pop(): Residue | undefined {
+    const residue = this.waiting.pop();
+    if (!residue) return undefined;
+    this.holds.remove(residue.hold);
+    this.needed.remove(residue.needs);
+    return residue;
   }
 }

@@ -3,7 +3,7 @@
 // out counts once it is safe. What it decides is decided in the files beside this one.
 
 import { retry } from '../../../../base/index.ts';
-import { type Instant, MAX_TIMESTAMP } from '../../../../coders/index.ts';
+import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo } from '../../../../harness/index.ts';
 import type { Block } from '../block.ts';
 import type { EngineNode } from '../node.ts';
@@ -54,8 +54,7 @@ export class StageNode implements EngineNode {
     const { around, descriptor, inputByReference, limits, stage, views, wire } = owner;
     this.inputs = [stage.input];
     this.outputs = stage.outputs;
-    // Timers may ask for a window that elements are past, until what they hold goes out.
-    for (const view of views) view.readBy(() => this.outputWatermark, owner.allowedLateness);
+    for (const view of views) view.readBy(() => this.needs);
     if (views.length > 0) {
       this.waiting = new WaitingElements({
         views,
@@ -108,8 +107,8 @@ export class StageNode implements EngineNode {
     const upstream = around.watermark(stage.input);
     if (upstream >= MAX_TIMESTAMP) this.queue.noMore();
     const holders = this.holders(upstream);
-    this.watermarks.updateInput(holders);
-    this.expire();
+    if (this.mayAdvance(holders)) this.watermarks.updateInput(holders);
+    this.expire(holders.waiting);
     if (this.startBundles(holders.waiting)) return true;
     return this.watermarks.updateOutput(holders);
   }
@@ -120,21 +119,48 @@ export class StageNode implements EngineNode {
     for (const { hold } of this.showing) inWork = Math.min(inWork, hold);
     return {
       upstream,
-      waiting: Math.min(this.queue.minTimestamp, this.waiting?.hold ?? MAX_TIMESTAMP),
+      waiting: Math.min(this.queue.hold, this.waiting?.hold ?? MAX_TIMESTAMP),
       inWork,
       rests: this.residues.hold,
       timers: this.owner.timers?.hold ?? MAX_TIMESTAMP,
     };
   }
 
+  /**
+   * A batch is given to a DoFn with state whole before any of its timers fires and any of its windows
+   * ends: elements that were moved back in time are not late there, in whatever order they come.
+   */
+  private mayAdvance({ upstream, waiting, inWork }: Holders): boolean {
+    const { isBounded, state } = this.owner;
+    return !isBounded || !state || Math.min(upstream, waiting, inWork) >= MAX_TIMESTAMP;
+  }
+
+  /** The first end of a window whose side inputs may be asked for. */
+  private get needs(): Instant {
+    const { allowedLateness, isBounded, timers } = this.owner;
+    if (isBounded) return this.outputWatermark < MAX_TIMESTAMP ? MIN_TIMESTAMP : MAX_TIMESTAMP;
+    let least = Math.min(
+      this.outputWatermark,
+      this.queue.hold,
+      this.waiting?.hold ?? MAX_TIMESTAMP,
+      this.residues.needs,
+      timers?.hold ?? MAX_TIMESTAMP,
+    );
+    for (const { needs } of this.running) least = Math.min(least, needs);
+    // As long after the end of their window as elements may come, timers may fire.
+    return least - allowedLateness;
+  }
+
   /** Forgets the state of windows that are over, once their timers have fired. */
-  private expire(): void {
+  private expire(waiting: Instant): void {
     const { owner, inputWatermark } = this;
-    if (inputWatermark === this.expired || this.running.size > 0) return;
+    // What waits may be late, and asks for the state of its window all the same.
+    const until = Math.min(inputWatermark, waiting);
+    if (until === this.expired || this.running.size > 0) return;
     // What these timers do, they do with the state of their windows.
     if (owner.timers?.isDue(inputWatermark, owner.around.now())) return;
-    this.expired = inputWatermark;
-    owner.state?.expire(inputWatermark);
+    this.expired = until;
+    owner.state?.expire(until);
   }
 
   private startBundles(waiting: Instant): boolean {

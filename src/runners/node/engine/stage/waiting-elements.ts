@@ -70,7 +70,7 @@ export class WaitingElements {
     return this.groups.size === 0 && this.leaving === 0;
   }
 
-  /** Least timestamp among them. */
+  /** How far the watermark may go while they wait. */
   get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
   }
@@ -132,9 +132,9 @@ export class WaitingElements {
     group.blocks.push(block);
     group.bytes += block.bytes;
     this.bytes += block.bytes;
-    if (block.minTimestamp < group.hold) {
+    if (block.hold < group.hold) {
       this.holds.remove(group.hold);
-      group.hold = block.minTimestamp;
+      group.hold = block.hold;
       this.holds.add(group.hold);
     }
     if (this.bytes <= (this.options.memoryBytes ?? MEMORY_BYTES)) return;

@@ -50,13 +50,20 @@ describe('what is left of elements', () => {
       element: { value, timestamp: hold, windows: [GlobalWindow.INSTANCE], pane: NO_FIRING },
       dueAt,
       hold,
+      needs: hold - 1,
       isBounded: true,
     });
     residues.add([rest('c', 20, 1), rest('a', 10, 7), rest('b', 10, 5)]);
-    assert.deepEqual([residues.next, residues.hold, residues.isDue(9)], [10, 1, false]);
+    assert.deepEqual(
+      [residues.next, residues.hold, residues.needs, residues.isDue(9)],
+      [10, 1, 0, false],
+    );
     const taken = residues.takeDue(15).map(({ element }) => element.value);
     assert.deepEqual([taken, residues.hold, residues.isEmpty], [['a', 'b'], 1, false]);
     residues.takeDue(20);
-    assert.deepEqual([residues.hold, residues.isEmpty], [MAX_TIMESTAMP, true]);
+    assert.deepEqual(
+      [residues.hold, residues.needs, residues.isEmpty],
+      [MAX_TIMESTAMP, MAX_TIMESTAMP, true],
+    );
   });
 });
