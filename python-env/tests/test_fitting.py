@@ -5,6 +5,7 @@ import unittest
 
 import numpy as np
 
+from beambridge_host.errors import BridgeError
 from beambridge_host.inference.batching import BatchSizes, in_memory
 from beambridge_host.wire.fitting import batch_size, fitted, in_sizes_of
 
@@ -15,7 +16,7 @@ class FittingTest(unittest.TestCase):
     self.assertEqual(fitted(np.ones(3), [None, 1], 'x').shape, (3, 1))
     self.assertEqual(fitted(np.ones((3, 6)), [None, 1, 2, 3], 'x').shape, (3, 1, 2, 3))
     self.assertEqual(fitted(np.ones((3, 6)), [None, None], 'x').shape, (3, 6))
-    with self.assertRaisesRegex(ValueError, r'the shape \[5\], and the input x takes \[1, 2, 3\]'):
+    with self.assertRaisesRegex(BridgeError, r'the shape \[5\], and the input x of the model takes \[1, 2, 3\]'):
       fitted(np.ones((3, 5)), [None, 1, 2, 3], 'x')
 
   def test_a_model_of_one_size_of_batch_gets_that_size(self):

@@ -84,6 +84,10 @@ class ConverterTest(unittest.TestCase):
     self.assertEqual(converter(atomic(schema_pb2.FLOAT))(0.1), 0.1)
     self.refuses(DOUBLE, 2**53 + 1, 'rounded')
     self.refuses(DOUBLE, 10**400, 'out of range')
+    for value in (2**24 + 1, np.int64(2**24 + 1), np.array([2**24 + 1])):
+      self.refuses(atomic(schema_pb2.FLOAT), value, 'float32', 'rounded')
+    self.refuses(atomic(schema_pb2.FLOAT), 2**200, 'out of range')
+    self.assertEqual(converter(atomic(schema_pb2.FLOAT))(2**24 + 2), 2**24 + 2)
     self.refuses(atomic(schema_pb2.FLOAT), 1e300, 'float32', 'out of range')
     self.refuses(DOUBLE, 'half', "str 'half'")
     self.refuses(DOUBLE, False, 'bool')
@@ -178,6 +182,24 @@ class PredictionColumnTest(unittest.TestCase):
         (INT64, [], []),
     ):
       self.assertEqual(self.column(declared, values), expected)
+
+  def test_whole_numbers_are_rounded_on_no_way(self):
+    large, float32 = 2**24 + 1, atomic(schema_pb2.FLOAT)
+    for declared, number in ((float32, large), (DOUBLE, 2**53 + 1)):
+      for values in ([number], [number, 0.5], [np.int64(number)], [np.int64(number), np.float64(0.5)], np.array([number]),
+                     np.array([[number]]), [np.array([number])]):
+        with self.assertRaises(Misfit, msg=str(values)):
+          PredictionColumn(field(declared)).pack(values)
+      for values in ([[number]], [[number, 0.5]], [np.array([number])], np.array([[number]]), [np.array([number]), np.array([0.5])]):
+        element = 'float32' if declared is float32 else 'float64'
+        for kind in (field(array_of(declared)), tensor(element, [None])):
+          with self.assertRaises(Misfit, msg=str((values, kind))):
+            PredictionColumn(kind).pack(values)
+    # Fractions are, to the precision that is declared; also those just above the largest that round to it.
+    for values in ([float(large)], [np.float64(large)], np.array([float(large)])):
+      self.assertEqual(self.column(float32, values), [2**24])
+    for values in ([3.4028235e38], [np.float64(3.4028235e38)], np.array([3.4028235e38])):
+      self.assertEqual(self.column(float32, values), [float(np.finfo(np.float32).max)])
 
   def test_the_fast_way_lets_nothing_through(self):
     for declared, values in (

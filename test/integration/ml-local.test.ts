@@ -276,7 +276,7 @@ test('what does not fit an ONNX model is told by name and shape', async () => {
   const modelUri = modelAt('classifier');
   await assert.rejects(
     score(onnxLocal({ modelUri, ...types }), [[1, 2, 3]]),
-    code('ROW_MISMATCH', /shape \[3\].*input x takes \[2\]/),
+    code('ROW_MISMATCH', /shape \[3\].*input x of the model takes \[2\]/),
   );
   await assert.rejects(
     score(onnxLocal({ modelUri, ...types, output: 'labels' }), [[1, 2]]),

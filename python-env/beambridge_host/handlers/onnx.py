@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX: Beam's handler, which gives one output of one input, made to give and take several.
 
-Examples get the type that the model's input has: a float64 is refused by a session that wants float32.
+Examples get the type that the model's input has, where that changes none of them: a session that wants float32
+refuses a float64.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
@@ -15,7 +16,7 @@ from apache_beam.ml.inference import base, onnx_inference, utils
 
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
-from beambridge_host.wire import arrays, fitting
+from beambridge_host.wire import arrays, casting, fitting
 
 _TYPES = {
     'tensor(float)': np.float32,
@@ -26,13 +27,17 @@ _TYPES = {
     'tensor(int16)': np.int16,
     'tensor(int8)': np.int8,
     'tensor(uint8)': np.uint8,
+    'tensor(uint16)': np.uint16,
+    'tensor(uint32)': np.uint32,
+    'tensor(uint64)': np.uint64,
     'tensor(bool)': np.bool_,
+    'tensor(string)': np.object_,
 }
 
 
-def _typed(batch: np.ndarray, wanted: str) -> np.ndarray:
-  dtype = _TYPES.get(wanted)
-  return batch if dtype is None or batch.dtype == dtype else batch.astype(dtype)
+def _as_wanted(batch: np.ndarray, port: Any) -> np.ndarray:
+  dtype = _TYPES.get(port.type)
+  return fitting.fitted(batch if dtype is None else casting.cast(batch, dtype, port.name), _sizes(port), port.name)
 
 
 def _sizes(port: Any) -> list[Optional[int]]:
@@ -58,8 +63,7 @@ class InOut:
     ports = {port.name: port for port in session.get_inputs()}
     given = batch if isinstance(batch, Mapping) else {next(iter(ports)): batch}
     inputs = {
-        name: fitting.fitted(_typed(array, ports[name].type), _sizes(ports[name]), name) if name in ports else array
-        for name, array in given.items()
+        name: _as_wanted(array, ports[name]) if name in ports else array for name, array in given.items()
     }
     size = fitting.batch_size([_sizes(ports[name]) for name in inputs if name in ports])
     return fitting.in_sizes_of(

@@ -24,7 +24,7 @@ from apache_beam.ml.inference import base, tensorflow_inference, utils
 
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
-from beambridge_host.wire import arrays, fitting
+from beambridge_host.wire import arrays, casting, fitting
 
 _SERVING = 'serving_default'
 
@@ -58,11 +58,27 @@ class SavedModel:
 
   @staticmethod
   def _as_wanted(name: str, value: Any, spec: Any) -> Any:
-    tensor = tf.convert_to_tensor(value)
     if spec is None:
-      return tensor
-    array = (tensor if tensor.dtype == spec.dtype else tf.cast(tensor, spec.dtype)).numpy()
-    return fitting.fitted(array, _sizes(spec), name)
+      return tf.convert_to_tensor(value)
+    array = value.numpy() if tf.is_tensor(value) else np.asarray(value)
+    return fitting.fitted(casting.cast(array, spec.dtype.as_numpy_dtype, name), _sizes(spec), name)
+
+
+def _call(model: Any, inputs: Any, inference_args: Mapping[str, Any]) -> Any:
+  """Calls a model. One of Keras's cuts and wraps what is none of its inputs' types, so these are looked at before."""
+  ports = getattr(model, '_inputs_struct', None)
+  if not isinstance(ports, Mapping):
+    ports = {port.name: port for port in _keras_inputs(model)}
+  given = inputs if isinstance(inputs, Mapping) else {name: inputs for name in list(ports)[:1]}
+  for name, value in given.items():
+    if name in ports:
+      array = value.numpy() if tf.is_tensor(value) else np.asarray(value)
+      casting.cast(array, tf.as_dtype(ports[name].dtype).as_numpy_dtype, name)
+  return _arrays(model(inputs, **inference_args))
+
+
+def _keras_inputs(model: Any) -> Sequence[Any]:
+  return getattr(model, 'inputs', None) or () if isinstance(model, tf.keras.Model) else ()
 
 
 def _sizes(spec: Any) -> Optional[list[Optional[int]]]:
@@ -84,7 +100,7 @@ def numpy_batches(
     model_id: Optional[str] = None) -> Iterable[base.PredictionResult]:
   """Calls the model with arrays."""
   predictions = arrays.by_shape(
-      batch, lambda rows: arrays.each_stacked(rows, arrays.stacked), lambda inputs: _arrays(model(inputs, **inference_args)))
+      batch, lambda rows: arrays.each_stacked(rows, arrays.stacked), lambda inputs: _call(model, inputs, inference_args))
   return utils._convert_to_result(batch, predictions, model_id)
 
 
@@ -94,7 +110,7 @@ def tensor_batches(
   """Calls the model with tensors."""
   predictions = arrays.by_shape(
       batch, lambda rows: arrays.each_stacked(rows, lambda part: part if tf.is_tensor(part) else tf.stack(list(part))),
-      lambda inputs: _arrays(model(inputs, **inference_args)))
+      lambda inputs: _call(model, inputs, inference_args))
   return utils._convert_to_result(batch, predictions, model_id)
 
 

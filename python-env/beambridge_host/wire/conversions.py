@@ -66,9 +66,12 @@ def _whole(low: int, high: int, declared: str) -> Convert:
   return convert
 
 
-def _fraction(dtype: np.dtype, declared: str) -> Convert:
-  largest = float(np.finfo(dtype).max)
+def _as_float(number: float, dtype: np.dtype) -> float:
+  with np.errstate(over='ignore'):
+    return float(dtype.type(number))
 
+
+def _fraction(dtype: np.dtype, declared: str) -> Convert:
   def convert(value: Any) -> float:
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
@@ -77,10 +80,11 @@ def _fraction(dtype: np.dtype, declared: str) -> Convert:
       number = float(scalar)
     except OverflowError:
       raise Misfit(value, declared, 'it is out of range') from None
-    if isinstance(scalar, int) and int(number) != scalar:
-      raise Misfit(value, declared, 'it would be rounded')
-    if math.isfinite(number) and abs(number) > largest:
+    rounded = _as_float(number, dtype)
+    if math.isfinite(number) and math.isinf(rounded):
       raise Misfit(value, declared, 'it is out of range')
+    if isinstance(scalar, int) and int(rounded) != scalar:
+      raise Misfit(value, declared, 'it would be rounded')
     return number
 
   return convert
@@ -151,7 +155,7 @@ def _map(key: Convert, item: Convert, declared: str) -> Convert:
 
 
 def exactly(numbers: np.ndarray, declared: np.dtype) -> Optional[np.ndarray]:
-  """The numbers in the declared type, when that changes none of them (but for float32's precision)."""
+  """The numbers in the declared type, when that changes none of them; fractions are rounded to float32's precision."""
   found = numbers.dtype
   if found == declared:
     return numbers
@@ -168,6 +172,16 @@ def exactly(numbers: np.ndarray, declared: np.dtype) -> Optional[np.ndarray]:
     return None
   limits = np.iinfo(declared)
   return numbers.astype(declared) if limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max else None
+
+
+def _rounded(value: Any, dtype: np.dtype) -> bool:
+  """Whether whole numbers in nested lists would be rounded: numpy makes fractions of those that stand among fractions."""
+  if isinstance(value, (list, tuple)):
+    return any(_rounded(part, dtype) for part in value)
+  if not isinstance(value, (int, np.integer)):
+    return False
+  number = _as_float(float(value), dtype)
+  return math.isinf(number) or int(number) != int(value)
 
 
 def _has_booleans(value: Any) -> bool:
@@ -187,6 +201,8 @@ def tensor_array(tensor: Tensor, value: Any) -> np.ndarray:
       raise Misfit(value, str(tensor), 'its lists differ in length') from None
     if array.dtype != np.bool_ and _has_booleans(value):
       raise Misfit(value, str(tensor), 'it has booleans among numbers')
+    if array.dtype.kind == 'f' and bool((np.abs(array) > 2**24).any()) and _rounded(value, tensor.dtype):
+      raise Misfit(value, str(tensor), 'a whole number would be rounded')
   if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in 'biuf':
     raise Misfit(value, str(tensor))
   array = np.asarray(array)
@@ -197,7 +213,8 @@ def tensor_array(tensor: Tensor, value: Any) -> np.ndarray:
   exact = exactly(array, tensor.dtype)
   if exact is None:
     same = (array.dtype.kind == 'b') == (tensor.dtype.kind == 'b') and (array.dtype.kind != 'f' or tensor.dtype.kind == 'f')
-    raise Misfit(value, str(tensor), 'an element is out of range' if same else f'its elements are {array.dtype}')
+    changed = 'out of range or would be rounded' if array.dtype.kind in 'iu' and tensor.dtype.kind == 'f' else 'out of range'
+    raise Misfit(value, str(tensor), f'an element is {changed}' if same else f'its elements are {array.dtype}')
   return exact
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.errors import bridge_error, one_line
 from beambridge_host.wire.columns import Rows
 from beambridge_host.wire.frames import Frames, frames_of, numbers_of
 from beambridge_host.wire.tensors import tensor_of
@@ -194,12 +195,24 @@ def _python(value: Any) -> Any:
   return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
+def _array_of(make: Callable[[Any], Any], value: Any) -> Any:
+  """A value as an array or tensor of some library, each of which says in its own words that lists differ in length."""
+  try:
+    return make(value)
+  except ValueError as error:
+    if not isinstance(value, (list, tuple)) or not any(isinstance(part, (list, tuple, np.ndarray)) for part in value):
+      raise
+    raise bridge_error(
+        'ROW_MISMATCH', f'an example is a list of lists of several lengths, which is no array: {one_line(error)}',
+        hint='Give the lists of an example one length: cut them, or fill them up.') from error
+
+
 def numpy_of(value: Any) -> Any:
   """A value as an array, with texts and bytes as objects; rows, maps, texts and bytes themselves as they are."""
   # Rows and maps have no array form that a handler could expect.
   if hasattr(value, '_asdict') or isinstance(value, (dict, str, bytes)):
     return value
-  array = np.asarray(value)
+  array = _array_of(np.asarray, value)
   # numpy's own types of texts and bytes lose zeros at their ends.
   return np.asarray(value, object) if array.dtype.kind in 'SU' else array
 
@@ -218,8 +231,8 @@ _WHOLE: dict[str, Callable[[Any], Any]] = {
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     'python': _python,
     'numpy': numpy_of,
-    'torch': lambda value: _library('torch').as_tensor(value),
-    'tensorflow': lambda value: _library('tensorflow').convert_to_tensor(value),
+    'torch': lambda value: _array_of(_library('torch').as_tensor, value),
+    'tensorflow': lambda value: _array_of(_library('tensorflow').convert_to_tensor, value),
     'scipy': lambda value: _library('scipy.sparse').csr_matrix(np.atleast_2d(value)),
     'datatable': lambda value: _library('datatable').Frame(np.atleast_2d(value)),
 }

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
+from beambridge_host.errors import bridge_error
 from beambridge_host.wire.conversions import as_numpy
 from beambridge_host.wire.outputs import PerRow, predictions_of
 
@@ -21,7 +22,7 @@ Shape = Optional[Sequence[Optional[int]]]
 
 
 def fitted(batch: np.ndarray, wanted: Shape, name: str) -> np.ndarray:
-  """The batch in the shape of the input. Raises ValueError where it cannot have it."""
+  """The batch in the shape of the input. Raises `ROW_MISMATCH` where it cannot have it."""
   if not wanted:
     return batch
   inner, row = tuple(wanted[1:]), batch.shape[1:]
@@ -29,7 +30,9 @@ def fitted(batch: np.ndarray, wanted: Shape, name: str) -> np.ndarray:
     return batch
   if len(row) <= 1 and None not in inner and int(np.prod(inner)) == int(np.prod(row)):
     return batch.reshape(len(batch), *inner)
-  raise ValueError(f'an example has the shape {_text(row)}, and the input {name} takes {_text(inner)}')
+  raise bridge_error(
+      'ROW_MISMATCH', f'an example has the shape {_text(row)}, and the input {name} of the model takes {_text(inner)}',
+      hint='Change the declared example type, or the elements, to what the model takes.')
 
 
 def batch_size(shapes: Sequence[Shape]) -> Optional[int]:

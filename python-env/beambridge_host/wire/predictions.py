@@ -126,7 +126,9 @@ class PredictionColumn:
         return None if block is None else self._writer.write_block(block)
       fast = [self._fits(array) for array in arrays]
       return None if any(array is None for array in fast) else self._writer.write_lists(fast)
-    if set(map(type, values)) <= _NUMPY_NUMBERS:
+    kinds = set(map(type, values))
+    # Of several types numpy would make one, and round.
+    if len(kinds) == 1 and kinds <= _NUMPY_NUMBERS:
       numbers = self._fits(np.asarray(values))
       return None if numbers is None else self._writer.write_numbers(numbers)
     return None

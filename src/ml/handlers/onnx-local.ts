@@ -6,13 +6,15 @@ import { resolve } from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import type { LocalBatching } from '../local/batch-sizes.ts';
+import { isTensor, portsOf } from '../local/onnx-ports.ts';
+import { predict } from '../local/onnx-predict.ts';
 import {
-  type OnnxRuntime,
+  type OnnxModel,
   type OnnxSession,
   onnxRuntime,
   requireOnnxRuntime,
 } from '../local/onnx-runtime.ts';
-import { inputTensor, predictionsOf, ZIPMAP_HINT } from '../local/onnx-tensors.ts';
+import { noTensor } from '../local/onnx-tensors.ts';
 import { modelHandler, type TypeScriptModelHandler } from './typescript.ts';
 
 /** Options of {@link onnxLocal}. */
@@ -40,11 +42,6 @@ export interface OnnxLocalOptions<ExampleT, InferenceT> {
 /** The options, whatever the types are. */
 type Options = Omit<OnnxLocalOptions<unknown, unknown>, 'batching'>;
 
-interface Loaded {
-  runtime: OnnxRuntime;
-  session: OnnxSession;
-}
-
 /**
  * An ONNX model that onnxruntime-node runs in this process: no Python, and no boundary to cross. The
  * same pipeline runs the model in Python when its handler is `onnx` instead; the two agree to 1e-5.
@@ -53,7 +50,9 @@ interface Loaded {
  *
  * Examples are numbers, strings, lists or tensors for a model with one input, rows of these for one
  * with several; a flat list may stand for any shape of its size. A batch is one tensor, whose first
- * dimension counts examples; models whose first dimension is fixed at 1 get examples one by one.
+ * dimension counts examples: examples of several shapes are scored shape by shape, and a model whose first
+ * dimension is fixed gets batches of that size, filled up with the last example. Elements get the number type
+ * of the input where that changes none of them; fractions are rounded to its precision.
  *
  * Errors when run: `MODEL_INVALID`, `ROW_MISMATCH` for an example of a shape or type that the model
  * does not take, `INFERENCE_MISMATCH`.
@@ -77,7 +76,7 @@ export function onnxLocal<ExampleT, InferenceT>(
   requireOnnxRuntime();
   checkFile(modelUri);
   const untyped = options as unknown as Options;
-  return modelHandler<ExampleT, InferenceT, Loaded>({
+  return modelHandler<ExampleT, InferenceT, OnnxModel>({
     name: 'onnxLocal',
     modelUri,
     example,
@@ -96,7 +95,7 @@ function checkFile(modelUri: string): void {
   });
 }
 
-async function load(modelUri: string, options: Options): Promise<Loaded> {
+async function load(modelUri: string, options: Options): Promise<OnnxModel> {
   checkFile(modelUri);
   const { executionProviders = ['cpu'], intraOpNumThreads, sessionOptions } = options;
   const runtime = await onnxRuntime();
@@ -123,16 +122,6 @@ async function load(modelUri: string, options: Options): Promise<Loaded> {
   return { runtime, session };
 }
 
-/** The names of the inputs or outputs that a declared type is about. */
-function portsOf(
-  type: SchemaType,
-  named: string | undefined,
-  ports: readonly { name: string }[],
-): string[] {
-  if (type.kind === 'row') return type.fields.map(({ name }) => name);
-  return [named ?? ports[0]!.name];
-}
-
 function checkPorts(
   { inputMetadata, outputMetadata }: OnnxSession,
   { example, inference, input, output }: Options,
@@ -150,64 +139,12 @@ function checkPorts(
   for (const name of outputs) {
     if (!outputMetadata.some((port) => port.name === name)) refuse('output', name, outputMetadata);
   }
+  const zipped = outputs.find((name) => !isTensor(name, outputMetadata));
+  if (zipped !== undefined) throw noTensor(zipped);
   const missing = inputMetadata.find(({ name }) => !inputs.includes(name));
   if (missing) {
     throw new BeamBridgeError('MODEL_INVALID', `the model has an input ${missing.name} too`, {
       hint: 'Declare example: row({ … }) with a field for each input of the model.',
     });
   }
-}
-
-/** The outputs of these names; onnxruntime-node reads only tensors, and does not say which output is none. */
-async function fetch(
-  session: OnnxSession,
-  feeds: Parameters<OnnxSession['run']>[0],
-  names: string[],
-): ReturnType<OnnxSession['run']> {
-  try {
-    return await session.run(feeds, names);
-  } catch (cause) {
-    if (!(cause instanceof Error) || !/non.?tensor/i.test(cause.message)) throw cause;
-    throw new BeamBridgeError(
-      'INFERENCE_MISMATCH',
-      `${names.length === 1 ? `the output ${names[0]} is` : `one of the outputs ${names.join(', ')} is`} no tensor`,
-      { hint: ZIPMAP_HINT, cause },
-    );
-  }
-}
-
-async function predict(
-  batch: readonly unknown[],
-  loaded: Loaded,
-  options: Options,
-): Promise<unknown[]> {
-  const { runtime, session } = loaded;
-  const { example, inference, input, output } = options;
-  const { inputMetadata, outputMetadata } = session;
-  const isOneByOne = batch.length > 1 && inputMetadata.some(({ shape }) => shape?.[0] === 1);
-  if (isOneByOne) {
-    const all: unknown[] = [];
-    for (const each of batch) all.push(...(await predict([each], loaded, options)));
-    return all;
-  }
-  const isNamed = example.kind === 'row';
-  const feeds = Object.fromEntries(
-    portsOf(example, input, inputMetadata).map((name) => [
-      name,
-      inputTensor(
-        runtime,
-        inputMetadata.find((port) => port.name === name)!,
-        isNamed ? batch.map((row) => (row as Record<string, unknown>)[name]) : batch,
-      ),
-    ]),
-  );
-  const names = portsOf(inference, output, outputMetadata);
-  const fetched = await fetch(session, feeds, names);
-  const columns = names.map((name) => {
-    const type =
-      inference.kind === 'row' ? inference.fields.find((f) => f.name === name)!.type : inference;
-    return predictionsOf(name, fetched[name]!, type, batch.length);
-  });
-  if (inference.kind !== 'row') return columns[0]!;
-  return batch.map((_, i) => Object.fromEntries(names.map((name, at) => [name, columns[at]![i]])));
 }

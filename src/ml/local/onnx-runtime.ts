@@ -44,6 +44,12 @@ export interface OnnxRuntime {
   readonly Tensor: new (type: string, data: OnnxData, dims: readonly number[]) => OnnxTensor;
 }
 
+/** A model that is ready to be asked. */
+export interface OnnxModel {
+  readonly runtime: OnnxRuntime;
+  readonly session: OnnxSession;
+}
+
 const PACKAGE = 'onnxruntime-node';
 
 /** @throws BeamBridgeError `PACKAGE_NOT_FOUND` when onnxruntime-node is not installed */

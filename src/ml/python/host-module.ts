@@ -27,6 +27,7 @@ export const MODULES = [
   'wire.frames',
   'wire.examples',
   'wire.arrays',
+  'wire.casting',
   'wire.fitting',
   'inference.models',
   'inference.pace',
