@@ -46,7 +46,7 @@ export function initialSettings(
   const declared = { ...inferenceTypes(output), key };
   const handler = isModelHandler(given)
     ? given
-    : pythonModelHandler({ ...declared, loader: given, extras: inferExtras(given, []) });
+    : pythonModelHandler({ ...declared, loader: given, extras: inferExtras(given) });
   if (isPerKey(handler) && !key) {
     throw new BeamBridgeError('INVALID_ARGUMENT', 'perKey is given for elements without keys', {
       hint: 'Use RunInference.ofKVs(perKey([…]), keyType).',

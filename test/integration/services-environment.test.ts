@@ -196,6 +196,45 @@ test('a package that cannot be installed is named, in the words of the user', as
   assert.deepEqual(await folders(), []);
 });
 
+const PIN = 'scikit-learn==1.5.2';
+
+test('beside an own version of what is pinned, the rest of the extra is installed to fit it', async () => {
+  process.env.FAKE_UV_REFUSES = '*--no-deps*';
+  await ensure({ extras: ['sklearn', 'torch'], packages: [PIN] });
+  const text = await readFile(log, 'utf8');
+  assert.match(text, /--require-hashes -r \S+base\.txt -r \S+torch\.txt\n/);
+  assert.match(
+    text,
+    /-c \S+constraints\.txt -- apache-beam==2\.77\.0 pandas scikit-learn==1\.5\.2\n$/,
+  );
+  const [key = ''] = await folders();
+  const pins = await readFile(path.join(home, 'cache', 'envs', key, 'constraints.txt'), 'utf8');
+  assert.match(pins, /^pandas==/m);
+  assert.doesNotMatch(pins, /^scikit-learn==/m);
+});
+
+test('where the pins of an extra do not fit an own version, any do that Beam takes', async () => {
+  // The first look, and the second, which still has the pins of pandas and scipy.
+  Object.assign(process.env, { FAKE_UV_REFUSES: '*--dry-run*', FAKE_UV_REFUSALS: '2' });
+  await ensure({ extras: ['sklearn'], packages: [PIN] });
+  const [key = ''] = await folders();
+  const pins = await readFile(path.join(home, 'cache', 'envs', key, 'constraints.txt'), 'utf8');
+  assert.match(pins, /^grpcio==/m);
+  assert.doesNotMatch(pins, /^pandas==/m);
+});
+
+test('an own version that fits nothing is named, and told before anything is installed', async () => {
+  process.env.FAKE_UV_REFUSES = '*scikit-learn==1.5.2*';
+  await assert.rejects(
+    ensure({ extras: ['sklearn'], packages: [PIN] }),
+    coded(
+      'PACKAGE_NOT_INSTALLABLE',
+      /the Python package scikit-learn==1\.5\.2 cannot be installed/,
+    ),
+  );
+  assert.doesNotMatch(await readFile(log, 'utf8'), /require-hashes/);
+});
+
 test('a local package that is not there is named', async () => {
   await assert.rejects(
     ensure({ packages: ['./nowhere/local.whl'] }),

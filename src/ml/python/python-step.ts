@@ -12,7 +12,6 @@ import { type InferenceOptions, pythonSettings } from '../options.ts';
 import type { InferenceTypes } from '../packing/packing.ts';
 import type { Packed } from '../steps.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
-import { extrasBeside } from './packages.ts';
 import { modelIdentifier } from './shared-models.ts';
 
 /** What is told. */
@@ -55,7 +54,7 @@ export function pythonStep(
   return pythonTransform(managed ? RUN_INFERENCE : '__constructor__', args, undefined, {
     output: bytes,
     packages,
-    extras: extrasBeside(needed, packages),
+    extras: needed,
     expansionService,
   }) as Packed;
 }

@@ -8,10 +8,11 @@ import path from 'node:path';
 import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import { folderError, makeFolder } from './cache.ts';
 import type { EnvironmentProgress, PythonEnvironment } from './environment.ts';
-import { findInstaller, type InstallContext, pythonIn } from './install.ts';
+import { findInstaller, type InstallContext, type Installer, pythonIn } from './install.ts';
 import type { Interpreter } from './interpreter.ts';
 import { acquireLock } from './lock.ts';
-import { constraintsOf, type Requirements } from './requirements.ts';
+import { installPlans } from './plan.ts';
+import type { Requirements } from './requirements.ts';
 import { copySources } from './sources.ts';
 import { folderOf, importBeam, isWhole, MARKER } from './whole.ts';
 
@@ -108,12 +109,7 @@ async function build(options: BuildOptions): Promise<void> {
       },
     };
     await installer.create(context);
-    const { packages } = sources;
-    const constraints = path.join(folder, CONSTRAINTS);
-    await writeFile(constraints, constraintsOf(requirements.texts));
-    if (packages.length > 0) await installer.checkPackages(context, packages, constraints);
-    await installer.installPinned(context, requirements.files);
-    if (packages.length > 0) await installer.installPackages(context, packages, constraints);
+    await install(installer, context, requirements, sources.packages);
     await checkImports({ ...environment, python: pythonIn(folder) }, signal);
     await moveScripts(folder, target);
     await writeMarker(folder, options, installer.name);
@@ -122,6 +118,34 @@ async function build(options: BuildOptions): Promise<void> {
     await rm(`${folder}-sources`, { recursive: true, force: true }).catch(() => {});
     await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
+}
+
+/** By the first way in which everything fits. */
+async function install(
+  installer: Installer,
+  context: InstallContext,
+  requirements: Requirements,
+  packages: readonly string[],
+): Promise<void> {
+  const constraints = path.join(context.folder, CONSTRAINTS);
+  let failure: unknown;
+  for (const plan of await installPlans(requirements)) {
+    const wanted = { packages, names: plan.names, constraints };
+    await writeFile(constraints, plan.constraints);
+    try {
+      if (packages.length > 0) await installer.checkPackages(context, wanted);
+    } catch (error) {
+      if (!(error instanceof BeamBridgeError && error.code === 'PACKAGE_NOT_INSTALLABLE'))
+        throw error;
+      // The first tells of the packages alone, without what would have to fit them.
+      failure ??= error;
+      continue;
+    }
+    if (plan.files.length > 0) await installer.installPinned(context, plan.files);
+    if (packages.length > 0) await installer.installPackages(context, wanted);
+    return;
+  }
+  throw failure;
 }
 
 async function writeMarker(

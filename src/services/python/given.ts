@@ -4,8 +4,10 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
+import { nameOf } from './classify.ts';
 import type { PythonEnvironment } from './environment.ts';
 import { minorOf, OLDEST_MINOR, probeInterpreter } from './interpreter.ts';
+import { broughtBy } from './plan.ts';
 import type { PythonExtra, Requirements } from './requirements.ts';
 import { runPythonCode } from './run-python.ts';
 
@@ -97,8 +99,11 @@ export async function useGivenPython(
       { hint: 'Name a newer Python, or leave it out.' },
     );
   }
+  const own = broughtBy(requirements.packages);
   const wanted = [
-    ...requirements.extras.flatMap((extra) => EXTRA_PACKAGES[extra as PythonExtra] ?? []),
+    ...requirements.extras
+      .flatMap((extra) => EXTRA_PACKAGES[extra as PythonExtra] ?? [])
+      .filter((spec) => !own.has(nameOf(spec))),
     ...requirements.packages,
   ];
   const check = await runPythonCode(command, CHECK, wanted, {

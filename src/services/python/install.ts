@@ -14,9 +14,6 @@ const OFFLINE_AFTER_MS = 20_000;
 const RETRIES = '1';
 const REQUEST_TIMEOUT_S = '12';
 
-/** A look at the packages themselves, which takes seconds where an installation takes a minute. */
-const LOOK = ['--dry-run', '--no-deps'];
-
 /** Sees what the tools print, for progress. */
 export type InstallListener = (line: string) => void;
 
@@ -36,19 +33,33 @@ export interface Installer {
   readonly name: 'uv' | 'pip';
   create(context: InstallContext): Promise<void>;
   /** Fails at once for packages that do not exist or contradict what is pinned. */
-  checkPackages(
-    context: InstallContext,
-    packages: readonly string[],
-    constraints: string,
-  ): Promise<void>;
+  checkPackages(context: InstallContext, wanted: WantedPackages): Promise<void>;
   /** Installs files of pinned and hashed requirements. */
   installPinned(context: InstallContext, files: readonly string[]): Promise<void>;
-  /** Installs the user's packages without changing what is pinned. */
-  installPackages(
-    context: InstallContext,
-    packages: readonly string[],
-    constraints: string,
-  ): Promise<void>;
+  /** Installs the user's packages, and what goes with them, within the constraints. */
+  installPackages(context: InstallContext, wanted: WantedPackages): Promise<void>;
+}
+
+/** Packages without hashes. */
+export interface WantedPackages {
+  /** The user's own. */
+  readonly packages: readonly string[];
+  /** What must fit them, by name. */
+  readonly names: readonly string[];
+  /** Path of a file of versions that nothing may contradict. */
+  readonly constraints: string;
+}
+
+function argumentsOf({ packages, names, constraints }: WantedPackages): string[] {
+  return ['-c', constraints, '--', ...names, ...packages];
+}
+
+/**
+ * A look at the packages themselves, which takes seconds where an installation takes a minute; with
+ * their dependencies where others must fit them.
+ */
+function lookAt(wanted: WantedPackages): string[] {
+  return ['--dry-run', ...(wanted.names.length > 0 ? [] : ['--no-deps']), ...argumentsOf(wanted)];
 }
 
 /** The Python of an environment. */
@@ -131,15 +142,10 @@ function uvInstaller(command: string): Installer {
         '--require-hashes',
         ...files.flatMap((file) => ['-r', file]),
       ]),
-    checkPackages: (context, packages, constraints) =>
-      pip(
-        context,
-        'looked for extra packages',
-        [...LOOK, '-c', constraints, '--', ...packages],
-        packages,
-      ),
-    installPackages: (context, packages, constraints) =>
-      pip(context, 'installed extra packages', ['-c', constraints, '--', ...packages], packages),
+    checkPackages: (context, wanted) =>
+      pip(context, 'looked for extra packages', lookAt(wanted), wanted.packages),
+    installPackages: (context, wanted) =>
+      pip(context, 'installed extra packages', argumentsOf(wanted), wanted.packages),
   };
 }
 
@@ -158,20 +164,10 @@ const pipInstaller: Installer = {
       '--require-hashes',
       ...files.flatMap((file) => ['-r', file]),
     ]),
-  checkPackages: (context, packages, constraints) =>
-    pipInstall(
-      context,
-      'looked for extra packages',
-      [...LOOK, '-c', constraints, '--', ...packages],
-      packages,
-    ),
-  installPackages: (context, packages, constraints) =>
-    pipInstall(
-      context,
-      'installed extra packages',
-      ['-c', constraints, '--', ...packages],
-      packages,
-    ),
+  checkPackages: (context, wanted) =>
+    pipInstall(context, 'looked for extra packages', lookAt(wanted), wanted.packages),
+  installPackages: (context, wanted) =>
+    pipInstall(context, 'installed extra packages', argumentsOf(wanted), wanted.packages),
 };
 
 function pipInstall(

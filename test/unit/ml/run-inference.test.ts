@@ -61,20 +61,24 @@ test('another expansion service gets the source of what it lacks, and no package
   assert.throws(() => asked(elsewhere.withExtraPackages(['x'])), { code: 'INVALID_ARGUMENT' });
 });
 
-test('packages follow from the handler, unless the program brings its own', () => {
-  for (const [loader, packages, extras] of [
-    [SKLEARN, [], ['sklearn']],
-    ['from apache_beam.ml.inference.PyTorch_inference import x', [], ['torch']],
-    ['apache_beam.ml.inference.onnx_inference.OnnxModelHandlerNumpy', [], ['onnx']],
-    ['apache_beam.ml.inference.xgboost_inference.X', [], ['xgboost']],
-    ['apache_beam.ml.inference.tensorflow_inference.X', [], ['tensorflow']],
-    ['apache_beam.ml.inference.huggingface_inference.X', [], ['huggingface']],
-    ['my.own.Handler', [], []],
-    [SKLEARN, ['Scikit_Learn==1.5'], []],
-    [SKLEARN, ['pandas'], ['sklearn']],
+test("packages follow from the handler, and stay beside a version of the program's own", () => {
+  for (const [loader, extras] of [
+    [SKLEARN, ['sklearn']],
+    ['from apache_beam.ml.inference.PyTorch_inference import x', ['torch']],
+    ['apache_beam.ml.inference.onnx_inference.OnnxModelHandlerNumpy', ['onnx']],
+    ['apache_beam.ml.inference.xgboost_inference.X', ['xgboost']],
+    ['apache_beam.ml.inference.tensorflow_inference.X', ['tensorflow']],
+    ['apache_beam.ml.inference.huggingface_inference.X', ['huggingface']],
+    ['my.own.Handler', []],
   ] as const) {
-    assert.deepEqual(inferExtras(loader, packages), extras, loader);
+    assert.deepEqual(inferExtras(loader), extras, loader);
   }
+  const older = RunInference.of(SKLEARN, TYPES).withExtraPackages(['scikit-learn==1.5.2']);
+  assert.deepEqual(asked(older).service, {
+    kind: 'python',
+    extras: ['sklearn'],
+    packages: ['scikit-learn==1.5.2'],
+  });
 });
 
 test('the coder of the output follows from the declared types', () => {
