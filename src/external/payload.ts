@@ -2,7 +2,7 @@
 // What a cross-language transform is configured with: a row whose schema travels beside it.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { encodeValue } from '../coders/index.ts';
+import { encodeValue, setField } from '../coders/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import {
   array,
@@ -126,8 +126,8 @@ function rowOf(given: Record<string, unknown>, path: string): Typed & { type: Ro
   for (const [name, part] of Object.entries(given)) {
     if (part === undefined) continue;
     const typedPart = typeOf(part, path === '' ? name : `${path}.${name}`);
-    fields[name] = typedPart.type;
-    value[name] = typedPart.value;
+    setField(fields, name, typedPart.type);
+    setField(value, name, typedPart.value);
   }
   return { type: row(fields), value };
 }

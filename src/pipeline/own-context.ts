@@ -58,7 +58,7 @@ function copyOfDoFn(target: object): object {
     at = Object.getPrototypeOf(at)
   ) {
     for (const name of Object.getOwnPropertyNames(at)) {
-      if (name === 'constructor' || name in copy) continue;
+      if (name === 'constructor' || Object.hasOwn(copy, name)) continue;
       const value: unknown = Reflect.get(target, name);
       copy[name] = typeof value === 'function' ? value.bind(target) : value;
     }

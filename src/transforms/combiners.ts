@@ -81,7 +81,8 @@ function best(name: string, isBetter: (a: never, b: never) => boolean): Selectin
   const better = isBetter as (a: unknown, b: unknown) => boolean;
   const add = (accumulator: AtMostOne, value: unknown): AtMostOne => {
     const changed = accumulator as unknown[];
-    if (accumulator.length === 0 || better(value, accumulator[0])) changed[0] = value;
+    if (accumulator.length === 0) changed[0] = checkOrdered(name, value);
+    else if (better(checkBeside(name, value, accumulator[0]), accumulator[0])) changed[0] = value;
     return accumulator;
   };
   return {
@@ -101,19 +102,47 @@ function best(name: string, isBetter: (a: never, b: never) => boolean): Selectin
 }
 
 /**
- * The greatest value by JavaScript's `>`: numbers, bigints, strings, Dates. `undefined` of none, NaN
- * where there is one, wherever it stands, as `Math.max` gives.
+ * The greatest value by JavaScript's `>`: numbers, bigints, strings, Dates. `undefined` of none; NaN or an
+ * invalid Date where there is one, wherever it stands, as `Math.max` gives.
+ *
+ * @throws `INVALID_ARGUMENT` for null and undefined, and for text beside what is none
  */
 export const max: SelectingCombineFn = best('max', (a, b) => a > b || onlyFirstIsNaN(a, b));
 
 /**
- * The least value by JavaScript's `<`: numbers, bigints, strings, Dates. `undefined` of none, NaN where
- * there is one, wherever it stands, as `Math.min` gives.
+ * The least value by JavaScript's `<`: numbers, bigints, strings, Dates. `undefined` of none; NaN or an
+ * invalid Date where there is one, wherever it stands, as `Math.min` gives.
+ *
+ * @throws `INVALID_ARGUMENT` for null and undefined, and for text beside what is none
  */
 export const min: SelectingCombineFn = best('min', (a, b) => a < b || onlyFirstIsNaN(a, b));
 
 function onlyFirstIsNaN(a: unknown, b: unknown): boolean {
-  return Number.isNaN(a) && !Number.isNaN(b);
+  return isNaNLike(a) && !isNaNLike(b);
+}
+
+/** NaN, or what compares as NaN does: an invalid Date. */
+function isNaNLike(value: unknown): boolean {
+  return Number.isNaN(typeof value === 'object' ? value?.valueOf() : value);
+}
+
+/** @throws `INVALID_ARGUMENT` for what has no place in an order: the result would be that of chance */
+function checkOrdered(combiner: string, value: unknown): unknown {
+  if (value !== undefined && value !== null && typeof value !== 'symbol') return value;
+  throw new BeamBridgeError('INVALID_ARGUMENT', `${combiner} was given ${describeValue(value)}`, {
+    hint: 'Filter the elements that have no value first.',
+  });
+}
+
+/** @throws `INVALID_ARGUMENT` for a text beside what is no text, as for what has no order */
+function checkBeside(combiner: string, value: unknown, other: unknown): unknown {
+  checkOrdered(combiner, value);
+  if ((typeof value === 'string') === (typeof other === 'string')) return value;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `${combiner} was given ${describeValue(value)} beside ${describeValue(other)}`,
+    { hint: 'Combine values of one kind: map text to numbers with Number(…).' },
+  );
 }
 
 /** All values in an array, in no particular order. They are held in memory. */
@@ -136,7 +165,9 @@ export function toList<T>(): CombineFn<T, T[], T[]> {
 
 /** NaN is the greatest, so that an order there is. */
 function naturalOrder(a: unknown, b: unknown): number {
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+  checkBeside('top', a, b);
+  const [first, second] = [isNaNLike(a), isNaNLike(b)];
+  if (first || second) return Number(first) - Number(second);
   return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0;
 }
 
@@ -144,7 +175,8 @@ function naturalOrder(a: unknown, b: unknown): number {
  * The `size` greatest values, greatest first.
  *
  * @param compare - as `Array.sort` takes it. @default JavaScript's `<` and `>`, NaN above all
- * @throws `INVALID_ARGUMENT` for a size that is no positive whole number
+ * @throws `INVALID_ARGUMENT` for a size that is no positive whole number; where `compare` is left out, also
+ *   for null and undefined, and for text beside what is none
  */
 export function top<T>(
   size: number,
@@ -162,6 +194,7 @@ export function top<T>(
     ...list,
     beamName: `top(${size})`,
     addInput(accumulator, value) {
+      if (compare === naturalOrder) checkOrdered('top', value);
       accumulator.push(value);
       // Sorting now and then costs less than keeping a heap.
       return accumulator.length >= 2 * size + 100 ? keepBest(accumulator) : accumulator;

@@ -2,7 +2,7 @@
 // groupBy(…).combining(…): several combiners over one grouping, and a row of their results.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { type Coder, describeValue, JsCoder, KVCoder } from '../coders/index.ts';
+import { type Coder, describeValue, JsCoder, KVCoder, setField } from '../coders/index.ts';
 import type { PCollection, TransformNode } from '../pipeline/index.ts';
 import type { CombineFn } from './combine-fn.ts';
 import { combineKeyed, toCombineFn } from './combine-per-key.ts';
@@ -28,7 +28,7 @@ export function combiningInto(name: string, key: KeySpec, specs: readonly Combin
     const spec: CombineSpec = {
       valueOf: expressionOf(expression),
       combineFn: toCombineFn(combiner as CombineFn<unknown, unknown, unknown>, 'combining'),
-      resultName: checkName(resultName, specs),
+      resultName: checkName(resultName, [...key.fields, ...specs.map((spec) => spec.resultName)]),
     };
     return groupAndCombine(name, key, [...specs, spec]);
   };
@@ -67,7 +67,9 @@ function groupAndCombine(name: string, key: KeySpec, specs: readonly CombineSpec
             const row: Row = {};
             key.addTo(row, combined.key);
             const results = single ? [combined.value] : (combined.value as unknown[]);
-            for (const [i, spec] of specs.entries()) row[spec.resultName] = results[i];
+            for (const [i, spec] of specs.entries()) {
+              setField(row, spec.resultName, results[i]);
+            }
             return row;
           },
           plain as Coder<unknown> as Coder<Row>,
@@ -87,14 +89,16 @@ function expressionOf(expression: unknown): CombineSpec['valueOf'] {
   );
 }
 
-function checkName(name: string, specs: readonly CombineSpec[]): string {
+function checkName(name: string, taken: readonly string[]): string {
   if (typeof name !== 'string' || name === '') {
     throw new BeamBridgeError('INVALID_ARGUMENT', 'combining was given no name for its result', {
       hint: "Pass a name as its third argument: combining('price', sum, 'total').",
     });
   }
-  if (!specs.some((spec) => spec.resultName === name)) return name;
-  throw new BeamBridgeError('INVALID_ARGUMENT', `two results are named ${JSON.stringify(name)}`, {
-    hint: 'Give each combining(…) a result name of its own.',
-  });
+  if (!taken.includes(name)) return name;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `two fields of the combined rows are named ${JSON.stringify(name)}`,
+    { hint: 'Give each combining(…) a result name of its own, which is not that of the key.' },
+  );
 }

@@ -81,7 +81,7 @@ interface NotGiven {
  * ```
  */
 export function groupGlobally<T = NotGiven>(): T extends NotGiven ? GroupAll : GroupAllKnown<T> {
-  const spec: KeySpec = { keyOf: () => null, label: '', addTo: () => {} };
+  const spec: KeySpec = { keyOf: () => null, label: '', fields: [], addTo: () => {} };
   const expand = (input: PCollection<unknown>, _: unknown, node: TransformNode) => {
     checkGroupable(input, node);
     const coder = new KVCoder(keyCoder<unknown>(), input.coder);

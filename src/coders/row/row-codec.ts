@@ -13,13 +13,15 @@ interface FieldCodec extends Codec {
   readonly nullable: boolean;
   /** Position in the schema, which is also the position of the null bit. */
   readonly index: number;
+  /** Whether every object inherits something of that name, which is no field. */
+  readonly isInherited: boolean;
 }
 
 export function rowCodec(type: RowFieldsType, compile: (type: FieldType) => Codec): Codec {
   const fields: FieldCodec[] = type.fields.map(({ name, type }, index) => {
     const nullable = type.kind === 'nullable';
     const { write, read } = compile(nullable ? type.value : type);
-    return { name, nullable, index, write, read };
+    return { name, nullable, index, write, read, isInherited: name in Object.prototype };
   });
   const ordered = type.encodingOrder?.map((index) => fields[index]!) ?? fields;
   const hasNullable = fields.some((field) => field.nullable);
@@ -36,7 +38,7 @@ export function rowCodec(type: RowFieldsType, compile: (type: FieldType) => Code
     try {
       for (; at < ordered.length; at++) {
         const field = ordered[at]!;
-        const item = value[field.name];
+        const item = itemOf(value, field);
         if (item !== undefined) present++;
         if (field.nullable && (item === null || item === undefined)) continue;
         field.write(item, out);
@@ -84,6 +86,10 @@ function isRowObject(value: unknown): value is Record<string, unknown> {
   );
 }
 
+function itemOf(value: Record<string, unknown>, { name, isInherited }: FieldCodec): unknown {
+  return isInherited && !Object.hasOwn(value, name) ? undefined : value[name];
+}
+
 function writeNulls(
   value: Record<string, unknown>,
   fields: readonly FieldCodec[],
@@ -92,9 +98,9 @@ function writeNulls(
 ): void {
   let bits: Uint8Array | undefined;
   for (let i = 0; i < fields.length; i++) {
-    const { name, nullable } = fields[i]!;
-    if (!nullable) continue;
-    const item = value[name];
+    const field = fields[i]!;
+    if (!field.nullable) continue;
+    const item = itemOf(value, field);
     if (item !== null && item !== undefined) continue;
     bits ??= new Uint8Array(bitBytes);
     bits[i >> 3]! |= 1 << (i & 7);

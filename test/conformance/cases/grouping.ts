@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groupings by key.
 
-import { P } from '../../../src/pipeline/index.ts';
+import { P, type Root } from '../../../src/pipeline/index.ts';
 import { assertDeepEqual } from '../../../src/testing/index.ts';
 import {
   coGroupBy,
@@ -9,6 +9,8 @@ import {
   groupBy,
   groupByKey,
   groupGlobally,
+  max,
+  sum,
 } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
 
@@ -146,6 +148,32 @@ export const grouping: Cases = [
     },
     fails: { code: 'INVALID_ARGUMENT', message: /no field "a"/ },
   },
+  {
+    name: 'fields may be called as what every object inherits, and what it inherits is no field',
+    build: (root) => {
+      const odd = JSON.parse('[{"__proto__":"p","valueOf":1},{"__proto__":"p","valueOf":2}]');
+      const rows = root.apply(create(odd as Record<string, unknown>[]));
+      rows
+        .apply(groupBy('__proto__'))
+        .map(({ key, value }) => `${key} ${[...value].map((row) => row.valueOf).sort()}`)
+        .apply(assertDeepEqual(['p 1,2']));
+      rows
+        .apply(groupBy('__proto__').combining('valueOf', sum, 'constructor'))
+        .map((row) => JSON.stringify(Object.entries(row).sort()))
+        .apply(assertDeepEqual(['[["__proto__","p"],["constructor",3]]']));
+      rows
+        .apply(groupBy(() => 'k').combining('valueOf', max, '__proto__'))
+        .map((row) => JSON.stringify(Object.entries(row).sort()))
+        .apply(assertDeepEqual(['[["__proto__",2],["key","k"]]']));
+    },
+  },
+  ...['valueOf', 'constructor', '__proto__'].map((name) => ({
+    name: `groupBy ${name} of elements that only inherit it fails the run`,
+    build: (root: Root) => {
+      root.apply(create([{ a: 1 }])).apply(groupBy(name as 'a'));
+    },
+    fails: { code: 'INVALID_ARGUMENT' as const, message: new RegExp(`no field "${name}"`) },
+  })),
   {
     name: 'groupGlobally gives everything at once, and nothing of nothing',
     build: (root) => {

@@ -36,6 +36,15 @@ test('positional and keyword arguments are rows beside the name', () => {
   assert.deepEqual(sent('a.b').value, { constructor: 'a.b', args: {}, kwargs: {} });
 });
 
+test('an argument named __proto__ is refused as other names are, and not left out', () => {
+  assert.throws(() => sent('f', JSON.parse('{"__proto__": 1}')), {
+    code: 'INVALID_ARGUMENT',
+    message: /"__proto__", which is no name in Python/,
+  });
+  const inner = new Map([['__proto__', 1]]);
+  assert.deepEqual((sent('f', { inner }).value as { kwargs: object }).kwargs, { inner });
+});
+
 test('types are inferred from values, at any depth', () => {
   const { type, value } = sent('f', {
     fraction: 1.5,

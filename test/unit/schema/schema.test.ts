@@ -179,6 +179,32 @@ test('fields decode in the order of the schema, whatever the order of their byte
   assert.deepEqual(Object.keys(back), ['a', 'b', 'c']);
 });
 
+test('what every object inherits is no field of a row', () => {
+  const names = ['toString', 'constructor', 'valueOf', '__proto__'];
+  for (const name of names) {
+    const coder = rowCoder(
+      row(
+        Object.fromEntries([
+          ['a', int64],
+          [name, nullable(string)],
+        ]),
+      ),
+    );
+    const empty = Object.fromEntries([
+      ['a', 1],
+      [name, null],
+    ]);
+    assert.deepEqual(decodeValue(coder, encodeValue(coder, { a: 1 })), empty, name);
+    const full = Object.fromEntries([
+      ['a', 1],
+      [name, 'x'],
+    ]);
+    assert.deepEqual(decodeValue(coder, encodeValue(coder, full)), full, name);
+    const needed = rowCoder(row(Object.fromEntries([[name, string]])));
+    assert.throws(() => encodeValue(needed, {}), hasCode('ROW_MISMATCH', 'is missing'), name);
+  }
+});
+
 test('schemas that make no sense are INVALID_SCHEMA', () => {
   const twice = schemaToProto(row({ a: int64, b: int64 }));
   twice.encodingPositionsSet = true;

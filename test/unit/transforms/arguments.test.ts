@@ -90,8 +90,18 @@ const cases: Record<string, [ErrorCode, RegExp, (root: Root) => unknown]> = {
   ],
   'combining under one name twice': [
     'INVALID_ARGUMENT',
-    /two results are named "s"/,
+    /two fields of the combined rows are named "s"/,
     () => groupBy('a').combining('b', sum, 's').combining('c', sum, 's'),
+  ],
+  'combining under the name of the key': [
+    'INVALID_ARGUMENT',
+    /two fields of the combined rows are named "a"/,
+    () => groupBy(['a', 'b']).combining('c', sum, 'a'),
+  ],
+  'combining under the name of a key of a function': [
+    'INVALID_ARGUMENT',
+    /two fields of the combined rows are named "key"/,
+    () => groupBy(() => 1).combining(() => 1, sum, 'key'),
   ],
   'combining with no combiner': [
     'INVALID_ARGUMENT',

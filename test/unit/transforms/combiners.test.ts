@@ -51,9 +51,47 @@ test('sumBigInt is exact at any size', () => {
   assert.equal(combine(sumBigInt, [[2n ** 80n], [], [1n, -3n]]), 2n ** 80n - 2n);
 });
 
-test('max and min compare strings and dates, and keep undefined apart from nothing', () => {
+test('max and min compare strings and dates', () => {
   assert.equal(combine(max, [['b'], ['a', 'c']]), 'c');
   assert.deepEqual(combine(min, [[new Date(2)], [new Date(1)]]), new Date(1));
+});
+
+test('an invalid Date wins in max and min, and is the greatest in top, wherever it stands', () => {
+  const [first, invalid, last] = [new Date(1), new Date(Number.NaN), new Date(2)];
+  for (const given of [
+    [[invalid, first, last]],
+    [[first], [invalid, last]],
+    [[first, last, invalid]],
+  ]) {
+    assert.equal(String(combine(max, given)), 'Invalid Date');
+    assert.equal(String(combine(min, given)), 'Invalid Date');
+    assert.deepEqual(combine(top<Date>(2), given).map(Number), [Number.NaN, 2]);
+  }
+});
+
+test('what has no order is refused in any order, and not left to chance', () => {
+  for (const combiner of [max, min, top<unknown>(1)]) {
+    for (const given of [
+      [3, undefined],
+      [undefined, 3],
+      [null, -1],
+      [-1, null],
+      ['10', 9],
+      [9, '10'],
+    ]) {
+      for (const parts of [[given], given.map((one) => [one])]) {
+        assert.throws(() => combine(combiner as typeof max, parts), { code: 'INVALID_ARGUMENT' });
+      }
+    }
+  }
+  assert.equal(combine(max, [[3], [4n]]), 4n);
+  assert.deepEqual(
+    combine(
+      top<number | undefined>(2, (a, b) => a! - b!),
+      [[undefined, 1]],
+    ),
+    [1, undefined],
+  );
 });
 
 test('a function of two values combines, undefined among them', () => {
