@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known to be a credential is in no text that leaves the process."""
 
+import base64
+import html
+import json
+import logging
 import os
+import re
+import sys
 import unittest
+import urllib.parse
+from typing import Any
 from unittest import mock
 
 from beambridge_host import credentials
 from beambridge_host.errors import BridgeError, bridge_error, one_line
 from beambridge_host.handlers.openai_compatible import _said, _shown
-from beambridge_host.inference import remote, remote_failures
+from beambridge_host.inference import models, remote, remote_failures
 from beambridge_host.inference.dead_letters import failure_of
+from beambridge_host.worker import channel
 
 _KEY = 'sk-Very/Secret"7'
 
@@ -62,6 +71,113 @@ class CredentialsTest(unittest.TestCase):
     self.assertEqual(
         credentials.hidden('https://me:open%20sesame@host: open sesame, long-enough, Bearer'),
         'https://me:[credential]@host: [credential], [credential], Bearer')
+
+  def test_a_credential_is_found_whichever_of_its_characters_are_escaped(self) -> None:
+    key = 'sk+A/b=c"d\\e&f<g z%h'
+    credentials.remember(key)
+    quoted = urllib.parse.quote(key, safe='')
+    in_json = json.dumps(key)[1:-1]
+    half = len(key) // 2
+    forms = {
+        'as it is': key,
+        'JSON': in_json,
+        'JSON with escaped slashes': in_json.replace('/', '\\/'),
+        'JSON in JSON': json.dumps(json.dumps(key)),
+        'JSON in JSON in JSON': json.dumps(json.dumps(json.dumps(key))),
+        'repr': repr(key)[1:-1],
+        'JSON, all by number': ''.join(f'\\u{ord(one):04x}' for one in key),
+        'JSON, all by number, capitals': ''.join(f'\\u{ord(one):04X}' for one in key),
+        'JavaScript': ''.join(f'\\u{{{ord(one):x}}}' for one in key),
+        'bytes': ''.join(f'\\x{ord(one):02x}' for one in key),
+        'percent': quoted,
+        'percent, small': re.sub('%..', lambda code: code[0].lower(), quoted),
+        'percent, mixed': re.sub('%..', lambda code: code[0].lower(), quoted[:half]) + quoted[half:],
+        'percent with slashes': urllib.parse.quote(key),
+        'percent twice': urllib.parse.quote(quoted),
+        'a form': urllib.parse.quote_plus(key),
+        'all as percent': ''.join(f'%{ord(one):02x}' for one in key),
+        'HTML': html.escape(key),
+        'HTML twice': html.escape(html.escape(key)),
+        'HTML, by number': ''.join(f'&#{ord(one)};' for one in key),
+        'HTML, by number with zeros': ''.join(f'&#0{ord(one)};' for one in key),
+        'HTML, hexadecimal': ''.join(f'&#x{ord(one):x};' for one in key),
+        'HTML, hexadecimal, capitals': ''.join(f'&#X{ord(one):X};' for one in key),
+        'HTML, by name': key.replace('&', '&amp;').replace('+', '&plus;').replace('/', '&sol;').replace('<', '&LT;'),
+        'half JSON, half percent': in_json[:half] + urllib.parse.quote(json.loads(f'"{in_json[half:]}"'), safe=''),
+    }
+    for name, form in forms.items():
+      with self.subTest(name):
+        self.assertEqual(credentials.hidden(form).strip('"\\'), '[credential]')
+        self.assertTrue(credentials.shows_one(form))
+
+  def test_a_credential_is_found_in_base64_of_what_it_is_a_part_of(self) -> None:
+    key = 'sk-?>~?>~?>~?>~abc'
+    credentials.remember(key)
+    for user in ('', 'u', 'me', 'you', 'user'):
+      for rest in ('', ':', ':x'):
+        text = f'{user}:{key}{rest}'.encode()
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+          encoded = encode(text).decode()
+          for form in (encoded, urllib.parse.quote_plus(encoded), encoded.replace('/', '\\/').replace('=', '\\u003d')):
+            with self.subTest(form):
+              shown = credentials.hidden(f'Basic {form}.')
+              self.assertIn('[credential]', shown)
+              left, _, right = shown.partition('[credential]')
+              # What is left holds the user's name and what comes behind, no bit of the key.
+              self.assertLessEqual(len(left), len('Basic ') + len(f'{user}:') * 4 // 3)
+              right = urllib.parse.unquote(right.replace('\\u003d', '='))
+              self.assertLessEqual(len(right), len('.==') + len(rest) * 4 // 3 + 1)
+    self.assertEqual(credentials.hidden(f'Basic {base64.b64encode(key.encode()).decode()}.'), 'Basic [credential].')
+
+  def test_the_password_of_a_header_of_basic_authentication(self) -> None:
+    credentials.remember(f'Basic {base64.b64encode(b"me:open sesame").decode()}')
+    self.assertEqual(credentials.hidden('me may not use open%20sesame'), 'me may not use [credential]')
+
+  def test_short_ones_are_found_alone_and_leave_words_as_they_are(self) -> None:
+    for short in ('', ' ', 'a', 'ab', 'key', 'test', 'e/f'):
+      credentials.remember(short)
+    credentials.remember_url('https://me@host')
+    credentials.remember_url('https://:@host')
+    text = 'The latest tests: a key, an ab, e/f & the greatest\n'
+    self.assertEqual(credentials.hidden(text), text)
+    self.assertEqual(
+        credentials.hidden('k=test, %3Atest%40, \\u003atest, "\\ntest"'),
+        'k=[credential], %3A[credential]%40, \\u003a[credential], "\\n[credential]"')
+    self.assertFalse(credentials.shows_one(text))
+    credentials.remember_url('https://me:pa55@host')
+    self.assertEqual(credentials.hidden(f'Basic {base64.b64encode(b"me:pa55").decode()}'), 'Basic [credential]')
+
+  def test_no_text_takes_time_that_grows_faster_than_it_does(self) -> None:
+    credentials.remember('\\\\%%&&a' * 4)
+    credentials.remember('\\a' * 20)
+    credentials.remember('&a' * 20)
+    # Each of these would not end in a day if there were several ways to read an escape.
+    for text in ('\\' * 100_000, '%25' * 30_000, '&amp;' * 20_000, '&#' + '0' * 100_000,
+                 ('\\' * 17 + 'a') * 19 * 100 + 'b', ('&amp;amp;a' * 19 + 'b') * 100):
+      credentials.hidden(text)
+
+  def test_one_that_is_a_part_of_another(self) -> None:
+    for secret in ('abcdefgh', 'cdefghijkl', 'credential'):
+      credentials.remember(secret)
+    self.assertEqual(
+        credentials.hidden('(abcdefghijkl, abcdefgh) credential'), '([credential], [credential]) [credential]')
+
+  def test_logs_hide_them(self) -> None:
+    credentials.remember(_KEY)
+    sent: list[Any] = []
+    handler = channel.ChannelLogHandler(mock.Mock(send=sent.append))
+    try:
+      raise ValueError(_KEY)
+    except ValueError:
+      handler.emit(logging.LogRecord('x', logging.ERROR, '', 1, 'no %s', (_KEY,), sys.exc_info()))
+    self.assertNotIn(_KEY, json.dumps(sent).replace('\\\\', '\\').replace('\\"', '"'))
+    self.assertIn('[credential]', sent[0]['message'])
+    self.assertIn('[credential]', sent[0]['traceback'])
+
+  def test_those_of_a_model_in_another_process_are_known_here(self) -> None:
+    handler = mock.Mock(spec=['given_credentials'], given_credentials=lambda: [('SOME_KEY', _KEY)])
+    models.remember_credentials(handler)
+    self.assertEqual(credentials.hidden(f'no {_KEY}'), 'no [credential]')
 
 
 if __name__ == '__main__':

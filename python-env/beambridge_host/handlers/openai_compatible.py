@@ -131,7 +131,7 @@ def _said(answer: Any, content: bytes) -> str:
   """The message of an error, in the forms that servers give it."""
   error = answer.get('error', answer) if isinstance(answer, dict) else answer
   message = error.get('message', error.get('detail')) if isinstance(error, dict) else error
-  return hidden(' '.join(message.split()))[:500] if isinstance(message, str) else _shown(content)
+  return hidden(' '.join(message[:65536].split()))[:500] if isinstance(message, str) else _shown(content)
 
 
 def _shown(content: bytes) -> str:

@@ -18,6 +18,7 @@ from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
+from beambridge_host.inference.models import remember_credentials
 from beambridge_host.wire.results import kept, take_over
 
 _LOGGER = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class Models:
     if source.path:
       handler = copy.deepcopy(handler)
       handler.update_model_path(source.path)
+    remember_credentials(handler)
     before = base._get_current_process_memory_in_bytes()
     began = time.monotonic()
     copies, release = self._copies(source, handler)

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from apache_beam.ml.inference import base
 
-from beambridge_host.credentials import fault_of
+from beambridge_host.credentials import fault_of, remember
 from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
 from beambridge_host.wire import examples
 
@@ -76,6 +76,13 @@ def check_credentials(handler: Any, transform: str) -> None:
       raise missing_credential(name, transform)
     for name, value in getattr(inner, 'given_credentials', tuple)():
       check_credential(name, value, transform)
+
+
+def remember_credentials(handler: Any) -> None:
+  """Has a handler's credentials in no text of this process, which may hold what its model says in another one."""
+  for inner in examples.inner_handlers(handler):
+    for _, value in getattr(inner, 'given_credentials', tuple)():
+      remember(value)
 
 
 def check_credential(name: str, value: str, transform: Optional[str] = None) -> None:

@@ -13,6 +13,8 @@ import threading
 import traceback
 from typing import Any, TextIO
 
+from beambridge_host.credentials import hidden
+
 
 class Channel:
   """Writes one JSON object per line; safe to use from any thread."""
@@ -62,9 +64,9 @@ class ChannelLogHandler(logging.Handler):
       message = record.getMessage()
     except Exception:  # pylint: disable=broad-except
       message = f'{record.msg!r} with arguments {record.args!r}'
-    line = {'log': _level_name(record.levelno), 'logger': record.name, 'message': message}
+    line = {'log': _level_name(record.levelno), 'logger': record.name, 'message': hidden(message)}
     if record.exc_info and record.exc_info[0] is not None:
-      line['traceback'] = ''.join(traceback.format_exception(*record.exc_info))
+      line['traceback'] = hidden(''.join(traceback.format_exception(*record.exc_info)))
     self._channel.send(line)
 
 

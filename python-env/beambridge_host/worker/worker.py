@@ -18,6 +18,7 @@ from typing import Any, Callable, NoReturn
 
 import grpc
 
+from beambridge_host.credentials import hidden
 from beambridge_host.worker import own_folder
 from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
 from beambridge_host.worker.preload import preload
@@ -52,7 +53,7 @@ def _harness_class() -> Any:
           response = task()
         except BaseException:  # pylint: disable=broad-except
           response = beam_fn_api_pb2.InstructionResponse(
-              instruction_id=request.instruction_id, error=traceback.format_exc())
+              instruction_id=request.instruction_id, error=hidden(traceback.format_exc()))
         self._responses.put(response)
 
   return Harness
@@ -101,7 +102,7 @@ def _await_order(channel: Channel, log_level: str, modules: list[str]) -> NoRetu
       threading.Thread(target=_end_with_host, name='end-with-host', daemon=True).start()
       _serve(json.loads(line))
   except BaseException as error:  # pylint: disable=broad-except
-    channel.send({'failure': f'{type(error).__name__}: {error}'})
+    channel.send({'failure': hidden(f'{type(error).__name__}: {error}')})
     code = 1
   # Threads may still run user code whose runner is gone: nothing of it is worth waiting for.
   os._exit(code)
