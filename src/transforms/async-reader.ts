@@ -44,18 +44,26 @@ export class AsyncReader<T> {
     this.onChange = onChange;
     if (this.isAsked) return;
     this.isAsked = true;
+    const failed = (error: unknown) => {
+      if (this.isAbort(error)) this.next = { done: true, value: undefined };
+      else this.failure = { error };
+      this.wake();
+    };
+    let asked: unknown;
+    try {
+      asked = this.iterator.next();
+    } catch (error) {
+      asked = Promise.reject(error);
+    }
     // An iterator of one's own may give what `for await` would take as well: no promise.
-    Promise.resolve(this.iterator.next()).then(
-      (next) => {
-        this.next = next;
-        this.wake();
-      },
-      (error: unknown) => {
-        if (this.isAbort(error)) this.next = { done: true, value: undefined };
-        else this.failure = { error };
-        this.wake();
-      },
-    );
+    Promise.resolve(asked).then((next) => {
+      if (typeof next !== 'object' || next === null) {
+        failed(new TypeError(`next() of the iterable gave ${describeValue(next)}, not an object`));
+        return;
+      }
+      this.next = next as IteratorResult<T>;
+      this.wake();
+    }, failed);
   }
 
   /** Lets whoever asked look again. */

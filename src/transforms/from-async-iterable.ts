@@ -32,8 +32,8 @@ export interface AsyncIterableOptions<T> {
    */
   timestamp?: (element: T) => Instant;
   /**
-   * With `timestamp`: by how many milliseconds an element may be older than the newest before it
-   * without being late. @default 0
+   * With `timestamp`: by how many milliseconds, 0 or more, an element may be older than the newest before
+   * it without being late. @default 0
    */
   maxDelay?: number;
   /** Whether the iterable ends by itself, so that the output is a bounded PCollection. @default false */
@@ -54,7 +54,7 @@ export interface AsyncIterableOptions<T> {
  * It is read in this process and once: no runner can repeat what it gave, or read it elsewhere. Give a
  * function where the pipeline runs more than once.
  *
- * @throws `INVALID_ARGUMENT` for what is not async iterable
+ * @throws `INVALID_ARGUMENT` for what is not async iterable, and for options that are not as described
  *
  * @example
  * ```ts
@@ -73,6 +73,7 @@ export function fromAsyncIterable<T>(
       { hint: 'Give an async generator, a readable stream, or a function that returns one.' },
     );
   }
+  checkOptions(options);
   const { coder, schema } = options;
   const declared = coder ?? (schema && coderOf(schema));
   const plain = new JsCoder() as Coder<unknown> as Coder<T>;
@@ -82,6 +83,35 @@ export function fromAsyncIterable<T>(
     const step = splittableStep(reading, declared ?? plain, declared !== undefined);
     return root.apply(impulse()).apply(step);
   });
+}
+
+function checkOptions({ timestamp, maxDelay, bounded }: AsyncIterableOptions<never>): void {
+  if (timestamp !== undefined && typeof timestamp !== 'function') {
+    throw invalid('timestamp', timestamp, 'Give a function of an element.');
+  }
+  if (maxDelay !== undefined) {
+    if (!(typeof maxDelay === 'number' && maxDelay >= 0 && maxDelay < Infinity)) {
+      throw invalid('maxDelay', maxDelay, 'Give a number of milliseconds, 0 or more.');
+    }
+    if (!timestamp) {
+      throw invalid(
+        'maxDelay',
+        maxDelay,
+        'It is of use with timestamp only: give both or neither.',
+      );
+    }
+  }
+  if (bounded !== undefined && typeof bounded !== 'boolean') {
+    throw invalid('bounded', bounded, 'Give true for an iterable that ends by itself, or false.');
+  }
+}
+
+function invalid(option: string, given: unknown, hint: string): BeamBridgeError {
+  return new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `fromAsyncIterable: ${option} is ${describeValue(given)}`,
+    { hint },
+  );
 }
 
 /** Of a source that is to end, what is left comes to an end by itself: no part of it is dropped. */

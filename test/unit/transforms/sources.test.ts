@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { BeamBridgeError } from '../../../src/base/index.ts';
 import { watchFiles } from '../../../src/io/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
+import { createRunner } from '../../../src/runners/index.ts';
 import { fromAsyncIterable, periodicImpulse } from '../../../src/transforms/index.ts';
 
 function refuses(build: () => unknown, message: RegExp): void {
@@ -20,6 +21,15 @@ test('sources over time refuse what they cannot keep to', () => {
   refuses(() => periodicImpulse({ interval: 0 }), /interval 0/);
   refuses(() => periodicImpulse({ interval: 10, start: 0.5 }), /start 0.5/);
   refuses(() => fromAsyncIterable([1] as never), /which is not async iterable/);
+  const numbers = async function* () {};
+  const timestamp = () => 0;
+  for (const maxDelay of [Number.NaN, -1, Infinity, '5']) {
+    const options = { timestamp, maxDelay: maxDelay as number };
+    refuses(() => fromAsyncIterable(numbers, options), /maxDelay is/);
+  }
+  refuses(() => fromAsyncIterable(numbers, { maxDelay: 5 }), /maxDelay is number 5/);
+  refuses(() => fromAsyncIterable(numbers, { timestamp: 'at' as never }), /timestamp is/);
+  refuses(() => fromAsyncIterable(numbers, { bounded: 'yes' as never }), /bounded is/);
   refuses(() => watchFiles('*.txt', { interval: 0 }), /interval 0/);
   refuses(() => watchFiles(''), /is no path/);
 });
@@ -47,4 +57,38 @@ test('sources over time are unbounded unless they are told when to stop', () => 
     ending.map(({ isBounded }) => isBounded),
     [true, true, true],
   );
+});
+
+/** What a source of one's own gives to a pipeline. */
+async function read(next: () => unknown): Promise<unknown[]> {
+  const given: unknown[] = [];
+  await createRunner({ progress: false }).run((root) => {
+    const source = { [Symbol.asyncIterator]: () => ({ next }) } as AsyncIterable<unknown>;
+    root.apply(fromAsyncIterable(source, { bounded: true })).map((one) => void given.push(one));
+  });
+  return given;
+}
+
+test('an iterator may give results that are no promises', async () => {
+  let count = 0;
+  assert.deepEqual(await read(() => ({ value: ++count, done: count > 3 })), [1, 2, 3]);
+});
+
+test('an iterator that throws, and one that gives no result, fail the run with its transform', async () => {
+  const throwing = () => {
+    throw new Error('broken');
+  };
+  for (const [next, message] of [
+    [throwing, /Error: broken/],
+    [() => Promise.reject(new Error('broken')), /Error: broken/],
+    [() => undefined, /next\(\) of the iterable gave undefined/],
+    [async () => 7, /next\(\) of the iterable gave number 7/],
+  ] as const) {
+    await assert.rejects(read(next), (error: BeamBridgeError) => {
+      assert.equal(error.code, 'USER_CODE_FAILED');
+      assert.match(error.transform ?? '', /fromAsyncIterable/);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
 });
