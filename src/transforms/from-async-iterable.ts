@@ -85,7 +85,7 @@ export function fromAsyncIterable<T>(
   });
 }
 
-function checkOptions({ timestamp, maxDelay, bounded }: AsyncIterableOptions<never>): void {
+function checkOptions<T>({ timestamp, maxDelay, bounded }: AsyncIterableOptions<T>): void {
   if (timestamp !== undefined && typeof timestamp !== 'function') {
     throw invalid('timestamp', timestamp, 'Give a function of an element.');
   }
