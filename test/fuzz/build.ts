@@ -11,6 +11,7 @@ import {
   paneInfoParam,
   parDo,
   reshuffle,
+  timestamped,
   timestampParam,
   windowInto,
   windowParam,
@@ -117,6 +118,8 @@ function applyStep(
       return withSide(input, inputs[1]!, step);
     case 'timestamps':
       return input.apply(assignTimestamps((value) => timeOf(value, step.span)));
+    case 'move':
+      return input.map((value, at) => timestamped(value, at.lookup() + step.by), timestampParam());
     case 'window': {
       const timed = needsTimes(step, before)
         ? input.apply(assignTimestamps((value) => timeOf(value, 10_000)))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random streams into a DoFn with state, timers and a side input: what it gives, and when, is worked
-// out beside it from Beam's rules, the state that goes with its window included.
+// Random streams into a DoFn with state, timers and a side input, and into one with the side input alone,
+// where timestamps may have been moved out of their windows: what they give, and when, is worked out
+// beside them from Beam's rules, the state that goes with its window included.
 
 import fc, { type Arbitrary } from 'fast-check';
 import type { KV } from '../../src/coders/index.ts';
@@ -12,6 +13,8 @@ import {
   fixedWindows,
   iterableSideInput,
   parDo,
+  reshuffle,
+  timestamped,
   timestampParam,
   valueState,
   windowInto,
@@ -26,6 +29,8 @@ export interface Keeping {
   readonly lateness: number;
   /** How long after an element its own timer is, where it has one. */
   readonly after: number | null;
+  /** By how much elements are moved in time, their windows staying what they are. */
+  readonly moved: number;
   /** The times of a side input's elements. */
   readonly side: readonly number[];
 }
@@ -36,6 +41,7 @@ export const keepings: Arbitrary<Keeping> = fc.record(
     size: fc.constantFrom(10, 25),
     lateness: fc.constantFrom(0, 5, 1000),
     after: fc.option(fc.nat({ max: 8 })),
+    moved: fc.constantFrom(0, 0, 6, 40, -30),
     side: fc.array(fc.nat({ max: 60 }), { maxLength: 5 }),
   },
   { noNullPrototype: true },
@@ -76,17 +82,21 @@ export async function checkKeepings(all: readonly Keeping[], oracle: Oracle): Pr
           return [`${key} ${timer}${tag} ${await seen.read()} ${[...beside.lookup()].length}`];
         },
       };
-      playedBy(root, one.script)
+      const words = playedBy(root, one.script)
         .apply(windows as never as ReturnType<typeof windowInto<Word>>)
-        .apply(parDo(doFn, context))
-        .map(
+        .map((word, at) => timestamped(word, at.lookup() + one.moved), timestampParam())
+        .apply(reshuffle());
+      const beside = words.map(
+        ({ key }, seen) => `${key} beside ${[...seen.lookup()].length}`,
+        iterableSideInput(side),
+      );
+      for (const texts of [words.apply(parDo(doFn, context)), beside]) {
+        texts.map(
           (text, { at, window }) =>
             void lines.push(`${text} at ${at.lookup()} in ${window.lookup()}`),
-          {
-            at: timestampParam(),
-            window: windowParam(),
-          },
+          { at: timestampParam(), window: windowParam() },
         );
+      }
     });
     sameLines(lines, rightLines(one), oracle.name);
   }
@@ -99,20 +109,21 @@ interface Cell {
   readonly timers: Map<string, number>;
 }
 
-function rightLines({ script, size, lateness, after, side }: Keeping): string[] {
+function rightLines({ script, size, lateness, after, moved, side }: Keeping): string[] {
   const lines: string[] = [];
   const cells = new Map<string, Cell>();
   let watermark = Number.NEGATIVE_INFINITY;
   const lastOf = (start: number) => start + size - 1;
   const isOver = (start: number) => lastOf(start) + lateness < watermark;
+  const besideIn = (start: number) =>
+    side.filter((time) => Math.floor(time / size) * size === start).length;
   const fire = () => {
     for (const cell of cells.values()) {
       const due = [...cell.timers].filter(([, at]) => at <= watermark);
       for (const [timer, at] of due) {
         cell.timers.delete(timer);
-        const beside = side.filter((time) => Math.floor(time / size) * size === cell.start).length;
         lines.push(
-          `${cell.key} ${timer} ${cell.seen} ${beside} at ${at} in [${cell.start}, ${cell.start + size})`,
+          `${cell.key} ${timer} ${cell.seen} ${besideIn(cell.start)} at ${at} in [${cell.start}, ${cell.start + size})`,
         );
       }
     }
@@ -128,11 +139,12 @@ function rightLines({ script, size, lateness, after, side }: Keeping): string[] 
         const cell = cells.get(name) ?? { key, start, seen: 0, timers: new Map() };
         cells.set(name, cell);
         cell.seen += 1;
-        lines.push(`${key} ${cell.seen} at ${timestamp} in [${start}, ${start + size})`);
+        const at = timestamp + moved;
+        const shown = `at ${at} in [${start}, ${start + size})`;
+        lines.push(`${key} ${cell.seen} ${shown}`, `${key} beside ${besideIn(start)} ${shown}`);
         cell.timers.set('end', lastOf(start));
-        if (after !== null) {
-          cell.timers.set(`own${timestamp + after}`, Math.min(timestamp + after, lastOf(start)));
-        }
+        if (after !== null)
+          cell.timers.set(`own${at + after}`, Math.min(at + after, lastOf(start)));
       }
     }
     fire();

@@ -14,6 +14,8 @@ export interface Facts {
   readonly isTriggered: boolean;
   /** Whether timestamps are within some minutes of 1970, not at the ends of time. */
   readonly hasTimes: boolean;
+  /** Whether they may lie outside of the element's window. */
+  readonly isMoved: boolean;
   /** What the model fixes besides values and windows. */
   readonly fixes: { readonly timestamp: boolean; readonly pane: boolean };
   readonly stamp: 'endOfWindow' | 'earliest' | 'latest';
@@ -37,6 +39,7 @@ export function planOf(program: Program): PlanNode[] {
       window: { kind: 'global' },
       isTriggered: false,
       hasTimes: false,
+      isMoved: false,
       // Its elements may have been moved by a grouping, which leaves its pane on some runners.
       fixes: { timestamp: true, pane: false },
       stamp: 'endOfWindow',
@@ -91,6 +94,8 @@ function isLegal(step: Step, input: Facts, inputs: readonly number[]): boolean {
       return inputs.length === 2 && !input.isTriggered;
     case 'timestamps':
       return input.window.kind === 'global';
+    case 'move':
+      return input.hasTimes && input.fixes.timestamp;
     case 'state':
       return input.window.kind !== 'sessions';
     case 'python':
@@ -127,6 +132,8 @@ function factsAfter(step: Step, inputs: readonly Facts[]): Facts {
       return { ...input, fixes: { ...input.fixes, pane: false } };
     case 'timestamps':
       return { ...input, hasTimes: true, fixes: { ...input.fixes, timestamp: true } };
+    case 'move':
+      return { ...input, isMoved: true };
     case 'to':
       return { ...input, type: step.type };
     case 'flatten':
@@ -136,6 +143,7 @@ function factsAfter(step: Step, inputs: readonly Facts[]): Facts {
           ? input.type
           : 'js',
         hasTimes: inputs.every(({ hasTimes }) => hasTimes),
+        isMoved: inputs.some(({ isMoved }) => isMoved),
         fixes: {
           timestamp: inputs.every(({ fixes }) => fixes.timestamp),
           pane: inputs.every(({ fixes }) => fixes.pane),
@@ -148,6 +156,7 @@ function factsAfter(step: Step, inputs: readonly Facts[]): Facts {
         ...input,
         window: step.into,
         hasTimes: input.hasTimes || needsTimes(step, input),
+        isMoved: false,
         isTriggered: triggerOf(step) !== 'default',
         stamp: step.stamp,
         fixes: {
@@ -163,6 +172,7 @@ function factsAfter(step: Step, inputs: readonly Facts[]): Facts {
       return {
         ...untyped,
         hasTimes: input.window.kind !== 'global',
+        isMoved: false,
         fixes: { timestamp: true, pane: false },
       };
     case 'emit':
@@ -194,8 +204,10 @@ function groupedIn(input: Facts, stamp: Facts['stamp']): Facts {
   return {
     ...input,
     hasTimes: atTheEnd ? input.window.kind !== 'global' : input.hasTimes,
+    isMoved: input.isMoved && !atTheEnd,
     fixes: {
-      timestamp: atTheEnd || (input.fixes.timestamp && !input.isTriggered),
+      // Whether the time of a pane is kept within the window, runners do not agree on.
+      timestamp: atTheEnd || (input.fixes.timestamp && !input.isTriggered && !input.isMoved),
       pane: !input.isTriggered,
     },
   };

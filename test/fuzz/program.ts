@@ -73,6 +73,8 @@ export type Step = { readonly on: number } & (
       readonly how: 'iterable' | 'list' | 'singleton' | 'map' | 'multimap';
     }
   | { readonly op: 'timestamps'; readonly span: number }
+  /** Out of the window, which stays. */
+  | { readonly op: 'move'; readonly by: number }
   | {
       readonly op: 'window';
       readonly into: WindowSpec;
@@ -199,6 +201,7 @@ const OURS: { weight: number; arbitrary: Arbitrary<Step> }[] = [
     }),
   },
   { weight: 4, arbitrary: step('timestamps', { span: fc.constantFrom(1, 10_000, 100_000) }) },
+  { weight: 3, arbitrary: step('move', { by: fc.constantFrom(-40_000, 4_000, 70_000) }) },
   {
     weight: 4,
     arbitrary: step('window', {

@@ -83,6 +83,8 @@ function evaluateStep(node: PlanNode, inputs: Element[][], plan: readonly PlanNo
       return withSide(step, input, inputs[1]!, plan[node.inputs[1]!]!.facts);
     case 'timestamps':
       return input.map((element) => ({ ...element, at: timeOf(element.value, step.span) }));
+    case 'move':
+      return input.map((element) => ({ ...element, at: element.at + step.by }));
     case 'window': {
       const timed = needsTimes(step, before)
         ? input.map((element) => ({ ...element, at: timeOf(element.value, 10_000) }))
