@@ -46,7 +46,8 @@ export function fixedWindows(sizeSeconds: number, offsetSeconds = 0): WindowFn<I
   );
 }
 
-function fixed(size: number, offset: number): WindowFn<IntervalWindow> {
+function fixed(size: number, givenOffset: number): WindowFn<IntervalWindow> {
+  const offset = within(givenOffset, size);
   return {
     beamName: `fixedWindows(${seconds(size, offset)})`,
     assignWindows: (timestamp) => [interval(lastStart(timestamp, size, offset), size)],
@@ -85,7 +86,8 @@ export function slidingWindows(
   );
 }
 
-function sliding(size: number, period: number, offset: number): WindowFn<IntervalWindow> {
+function sliding(size: number, period: number, givenOffset: number): WindowFn<IntervalWindow> {
+  const offset = within(givenOffset, period);
   return {
     beamName: `slidingWindows(${size / 1000}, ${seconds(period, offset)})`,
     assignWindows: (timestamp) => {
@@ -195,10 +197,15 @@ export function isGlobal(windowFn: WindowFn): boolean {
   return windowFn.toProto()?.urn === GLOBAL;
 }
 
+/** The offset as other SDKs write it: those that differ by whole periods make the same windows. */
+function within(offset: number, period: number): number {
+  const rest = offset % period;
+  return rest < 0 ? rest + period : rest;
+}
+
 /** The latest beginning of a window at or before `timestamp`. */
 function lastStart(timestamp: Instant, period: number, offset: number): Instant {
-  const into = (timestamp - offset) % period;
-  return timestamp - (into < 0 ? into + period : into);
+  return timestamp - within(timestamp - offset, period);
 }
 
 /** Beam's time is finite: windows at its ends are cut short. */

@@ -113,6 +113,13 @@ test('a window function read from its message assigns the same windows', () => {
   assert.equal(standardWindowFn({ urn: 'beam:window_fn:other:v1' }), undefined);
 });
 
+test('offsets that differ by whole periods are one, as Python writes them: its answer is compared with ours', () => {
+  const payload = (windowFn: WindowFn<IntervalWindow>) => [...windowFn.toProto()!.payload!];
+  assert.deepEqual(payload(fixedWindows(10, -3.001)), payload(fixedWindows(10, 6.999)));
+  assert.deepEqual(payload(fixedWindows(1, 3)), payload(fixedWindows(1)));
+  assert.deepEqual(payload(slidingWindows(10, 2, 5)), payload(slidingWindows(10, 2, 1)));
+});
+
 test('tiny sliding windows are finitely many at the ends of time, and none comes twice', () => {
   for (const time of [MIN_TIMESTAMP, MAX_TIMESTAMP, 0]) {
     for (const windowFn of [slidingWindows(0.01, 0.001), slidingWindows(0.01, 0.003, 0.001)]) {
