@@ -25,10 +25,21 @@ export {
 export { cacheFolder } from './python/cache.ts';
 // A Python with what a pipeline needs.
 export {
-  cleanPythonEnvironments,
   type EnvironmentOptions,
   type EnvironmentProgress,
   ensurePythonEnvironment,
   type PythonEnvironment,
 } from './python/environment.ts';
+// The environments that there are, and their removal.
+export {
+  listPythonEnvironments,
+  type StoredEnvironment,
+  sizeOf,
+} from './python/inventory.ts';
+export {
+  cleanPythonEnvironments,
+  type PruneOptions,
+  prunePythonEnvironments,
+  type Removal,
+} from './python/removal.ts';
 export { PYTHON_EXTRAS, type PythonExtra } from './python/requirements.ts';

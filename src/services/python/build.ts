@@ -18,7 +18,7 @@ import { folderOf, importBeam, isWhole, MARKER } from './whole.ts';
 
 const CONSTRAINTS = 'constraints.txt';
 /** In the names of folders that are no environments: half built, or about to be removed. */
-const BUILDING = '.building-';
+export const BUILDING = '.building-';
 
 const log = getLogger('python-env');
 

@@ -2,13 +2,12 @@
 // The managed Python environment: found when it is there and whole, built when not.
 
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { buildOnce } from './build.ts';
-import { cacheFolder } from './cache.ts';
 import { useGivenPython } from './given.ts';
 import { pythonIn } from './install.ts';
 import { findInterpreter } from './interpreter.ts';
+import { environmentsFolder, noteUse } from './inventory.ts';
 import { largerEnvironments } from './larger.ts';
 import { recall, remember } from './remember.ts';
 import { collectRequirements, type Requirements } from './requirements.ts';
@@ -71,11 +70,14 @@ export async function ensurePythonEnvironment(
   if (given) return useGivenPython(given, requirements, { signal });
 
   const remembered = await recall(requirements);
-  if (remembered && (await isWhole(remembered, options.verify, signal))) return remembered;
+  if (remembered && (await isWhole(remembered, options.verify, signal))) {
+    await noteUse(remembered);
+    return remembered;
+  }
 
   const interpreter = await findInterpreter(signal);
   const { version } = interpreter;
-  const environments = path.join(cacheFolder(), 'envs');
+  const environments = environmentsFolder();
   const keyOf = ({ digest }: Requirements) =>
     createHash('sha256').update(`${version}\0${digest}`).digest('hex').slice(0, 20);
   const withKey = (key: string): PythonEnvironment => ({
@@ -95,8 +97,10 @@ export async function ensurePythonEnvironment(
     const { onProgress = printProgress, verify } = options;
     await buildOnce({ environment: exact, interpreter, requirements, onProgress, verify, signal });
   }
-  await remember(requirements, choice ?? exact);
-  return choice ?? exact;
+  const found = choice ?? exact;
+  await noteUse(found);
+  await remember(requirements, found);
+  return found;
 }
 
 async function firstWhole(
@@ -112,10 +116,4 @@ async function firstWhole(
 function printProgress({ phase, message }: EnvironmentProgress): void {
   if (phase === 'installing') return;
   process.stderr.write(`beambridge: ${message}\n`);
-}
-
-/** Removes every environment that this program's cache folder holds. */
-export async function cleanPythonEnvironments(): Promise<void> {
-  await rm(path.join(cacheFolder(), 'envs'), { recursive: true, force: true });
-  await rm(path.join(cacheFolder(), 'requests'), { recursive: true, force: true });
 }

@@ -60,6 +60,23 @@ export async function acquireLock(
   }
 }
 
+/** Takes the lock if it is free or was left behind; undefined when somebody holds it. */
+export async function tryLock(file: string): Promise<Lock | undefined> {
+  const giveUp = new AbortController();
+  try {
+    return await acquireLock(file, { signal: giveUp.signal, onWait: () => giveUp.abort() });
+  } catch (error) {
+    if (giveUp.signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** Whether somebody who lives, as far as can be told, holds the lock. */
+export async function isHeld(file: string): Promise<boolean> {
+  const owner = await readLockFile(file);
+  return owner !== undefined && !(await new LockRemover().isLeft(file, owner, STALE_MS));
+}
+
 function hold(file: string, { id, handle }: OwnLockFile, touchEvery: number): Lock {
   const touch = () => {
     const now = new Date();
