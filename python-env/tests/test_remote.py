@@ -8,7 +8,8 @@ import os
 import time
 import unittest
 import uuid
-from typing import Any
+from typing import Any, Optional
+from unittest import mock
 
 from beambridge_host.errors import RowFailure
 from beambridge_host.inference.pace import Pace
@@ -79,7 +80,6 @@ class RetryAfterTest(unittest.TestCase):
   def test_every_form(self) -> None:
     self.assertEqual(retry_after({'retry-after': '2'}), 2)
     self.assertEqual(retry_after({'retry-after-ms': '250', 'retry-after': '2'}), 0.25)
-    self.assertEqual(retry_after({'retry-after': '-1'}), 0)
     self.assertIsNone(retry_after({}))
     self.assertEqual(retry_after({'x-ratelimit-reset-requests': '6m0s', 'x-ratelimit-reset-tokens': '20ms'}), 360)
     self.assertEqual(
@@ -91,6 +91,21 @@ class RetryAfterTest(unittest.TestCase):
     self.assertIsNone(retry_after({'retry-after': 'soon'}))
     date = email.utils.formatdate(time.time() + 30, usegmt=True)
     self.assertAlmostEqual(retry_after({'retry-after': date}), 30, delta=5)
+
+  def test_no_time_and_a_time_that_is_over_say_nothing(self) -> None:
+
+    def wait(**headers: str) -> Optional[float]:
+      named = {name.replace('_', '-'): value for name, value in headers.items()}
+      return of_status(429, 's', '', wait=retry_after(named)).wait
+
+    past = email.utils.formatdate(time.time() - 30, usegmt=True)
+    for said in ('0', '-1', '0.0', 'nan', 'inf', '-inf', past, 'Mon, 01 Jan 99999 00:00:00 GMT'):
+      self.assertIsNone(wait(retry_after=said), said)
+    self.assertIsNone(wait(retry_after_ms='0'))
+    for said in ('0', '0s', '0ms', '0m0s'):
+      self.assertIsNone(wait(x_ratelimit_reset_requests=said, x_ratelimit_reset_tokens=said), said)
+    self.assertEqual(wait(x_ratelimit_reset_requests='0s', x_ratelimit_reset_tokens='20ms'), 0.02)
+    self.assertEqual(of_status(503, 's', '', wait=2).wait, 2)
 
 
 class ThrottleTest(unittest.TestCase):
@@ -113,6 +128,18 @@ class ThrottleTest(unittest.TestCase):
     failed, calls = self._ask(list(busy), max_retries=2, max_throttle_ms=50)
     self.assertIsInstance(failed, RowFailure)
     self.assertLess(calls, 7)
+
+  def test_a_service_that_names_no_time_is_asked_again_after_longer_and_longer_pauses(self) -> None:
+    headers = ({'retry-after': '0'}, {'retry-after': '-5'}, {'x-ratelimit-reset-requests': '0s'}, {})
+    for status in (429, 503):
+      with mock.patch.object(remote.time, 'sleep') as sleep, mock.patch.object(Pace, 'wait', return_value=0.0):
+        answer, calls = self._ask([of_status(status, 's', '', wait=retry_after(each)) for each in headers])
+      self.assertEqual((answer, calls), ('answer', 5))
+      pauses = [call.args[0] for call in sleep.call_args_list]
+      for pause, delay in zip(pauses, (0.5, 1, 2, 4)):
+        self.assertTrue(0.75 * delay <= pause <= 1.25 * delay, pauses)
+      # Or all that were refused together would come back together.
+      self.assertNotIn(pauses[0], (0.5, 0.375))
 
   def test_attempts_are_still_counted_for_faults(self) -> None:
     mixed = [of_status(status, 's', '', wait=0.001) for status in (429, 500, 429, 500, 429, 500)]

@@ -180,6 +180,33 @@ test('embeddings go many in a request, and one bad input fails alone', async () 
   assert.equal(endpoint.asked.length, 7, 'two groups of five, and one of them again by itself');
 });
 
+test("embeddings whose index is missing or there twice are nobody's", async () => {
+  const wrong: Record<string, (number | string | undefined)[]> = {
+    missing: [undefined, undefined],
+    'there twice': [1, 1],
+    'from 1': [1, 2],
+    'a text': ['0', '1'],
+  };
+  for (const [name, indexes] of Object.entries(wrong)) {
+    await using endpoint = await fakeEndpoint(({ body }) => ({
+      body: {
+        data: body.input.map((_: string, i: number) => ({ index: indexes[i], embedding: [i] })),
+      },
+    }));
+    const embed = openAiCompatible({ baseUrl: endpoint.url, model: 'm', api: 'embeddings' });
+    const got: string[] = [];
+    await runner.run((root) => {
+      const out = root.apply(create(['a', 'b'])).apply(RunInference.of(embed).withDeadLetters());
+      out.predictions.map(({ inference }) => got.push(`${inference}`));
+      out.failed.map(({ errorType, message }) => got.push(`${errorType} ${message}`));
+    });
+    assert.equal(got.length, 2, name);
+    for (const each of got) {
+      assert.match(each, /^ENDPOINT_REFUSED .*does not say which embedding is which/, name);
+    }
+  }
+});
+
 test('requests are spaced as requestsPerSecond says', async () => {
   await using endpoint = await fakeEndpoint(echo);
   const llm = openAiCompatible({ baseUrl: endpoint.url, model: 'm', requestsPerSecond: 20 });

@@ -246,9 +246,7 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
       return [json.dumps(answer, ensure_ascii=False)]
     try:
       if self._api == 'embeddings':
-        vectors = [part['embedding'] for part in sorted(answer['data'], key=lambda part: part.get('index', 0))]
-        if len(vectors) != count:
-          raise remote_failures.mismatch(self.service, f'with {len(vectors)} embeddings for {count} inputs')
+        vectors = self._in_order(answer['data'], count)
         if not all(isinstance(vector, list) for vector in vectors):
           raise TypeError
         return vectors
@@ -264,6 +262,21 @@ class OpenAICompatibleHandler(remote.RemoteRows, base.RemoteModelHandler[str, ba
       wanted = 'embeddings' if self._api == 'embeddings' else 'choices[0] with a text'
       raise remote_failures.mismatch(self.service, f'without {wanted}: {_shown(json.dumps(answer).encode())}')
     return [text]
+
+
+  def _in_order(self, parts: Sequence[Any], count: int) -> list[Any]:
+    """The embeddings of the inputs in their order, which only `index` tells."""
+    if len(parts) != count:
+      raise remote_failures.mismatch(self.service, f'with {len(parts)} embeddings for {count} inputs')
+    indexes = [part.get('index') for part in parts]
+    vectors = {part.get('index'): part['embedding'] for part in parts if type(part.get('index')) is int}
+    if sorted(vectors) != list(range(count)):
+      raise remote_failures.RequestFailure(
+          'ENDPOINT_REFUSED',
+          f'{self.service} does not say which embedding is which: index {_shown(json.dumps(indexes).encode())} of '
+          f'{count} inputs',
+          "In OpenAI's API each embedding has the index of its input, from 0: check the address, and the server's version.")
+    return [vectors[index] for index in range(count)]
 
 
 @provider(options=remote.REMOTE_OPTIONS.union(_FIELDS, inspect.signature(OpenAICompatibleHandler).parameters))

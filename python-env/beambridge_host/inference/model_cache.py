@@ -8,6 +8,8 @@ import copy
 import hashlib
 import itertools
 import logging
+import math
+import os
 import threading
 import time
 import weakref
@@ -31,6 +33,17 @@ class Source(NamedTuple):
   """One model: which of a transform's handlers loads it, and from where if not from its own path."""
   route: int
   path: str
+
+
+def fingerprint(path: str) -> Any:
+  """What tells the contents of a path from those that it had before; None where nothing does."""
+  try:
+    folders = [(path, os.stat(path))] if os.path.exists(path) else []
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    return sorted((name, found.st_ino, found.st_size, found.st_mtime_ns)
+                  for name, found in (*folders, *((file, os.stat(file)) for file in files)))
+  except OSError:
+    return None
 
 
 class Loading(NamedTuple):
@@ -81,8 +94,9 @@ class Models:
     self._check = check
     self._lock = threading.RLock()
     self._loaded: OrderedDict[Source, Loaded] = OrderedDict()
-    self._failed: dict[str, float] = {}
-    self._warned: set[str] = set()
+    # When, and what was there then.
+    self._failed: dict[Source, tuple[float, Any]] = {}
+    self._warned: set[Source] = set()
     self._loadings: list[Loading] = []
 
   def get(self, source: Source, handler: Any) -> Loaded:
@@ -100,20 +114,25 @@ class Models:
 
   def latest(self, route: int, paths: Sequence[str], handler: Any, failed: Callable[[], None]) -> Loaded:
     """The first of these that can be loaded, newest first; else the handler's own model."""
-    for path in paths:
+    for source in (Source(route, path) for path in paths):
       with self._lock:
-        tried = self._failed.get(path)
-        if tried is not None and time.monotonic() - tried < _RETRY_S:
+        if source not in self._loaded and self._fails_still(source):
           continue
+        there = fingerprint(source.path)
         try:
-          return self.get(Source(route, path), handler)
+          return self.get(source, handler)
         except Exception as error:  # pylint: disable=broad-except
-          self._failed[path] = time.monotonic()
+          self._failed[source] = (time.monotonic(), there)
           failed()
-          if path not in self._warned:
-            self._warned.add(path)
-            _LOGGER.warning('Model update %s could not be loaded, the model before it goes on: %r', path, error)
+          if source not in self._warned:
+            self._warned.add(source)
+            _LOGGER.warning(
+                'Model update %s could not be loaded, the model before it goes on: %r', source.path, error)
     return self.get(Source(route, ''), handler)
+
+  def _fails_still(self, source: Source) -> bool:
+    tried, found = self._failed.get(source, (-math.inf, None))
+    return time.monotonic() - tried < _RETRY_S and fingerprint(source.path) == found
 
   def loadings(self) -> list[Loading]:
     """What was loaded since this was asked last."""

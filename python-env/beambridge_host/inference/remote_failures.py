@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import os
 import re
 import time
@@ -40,7 +41,9 @@ class RequestFailure(Exception):
     message = hidden(message)
     super().__init__(message)
     self.code, self.message, self.hint = code, message, hint
-    self.retry, self.wait, self.throttled, self.down, self.fatal = retry, wait, throttled, down, fatal
+    self.retry, self.throttled, self.down, self.fatal = retry, throttled, down, fatal
+    # No time, and one that is over, is no answer: the service would be asked again without a pause.
+    self.wait = wait if wait is not None and 0 < wait < math.inf else None
 
   def error(self, attempts: int = 1) -> BridgeError:
     message = f'{self.message} ({attempts} attempts)' if attempts > 1 else self.message
@@ -116,15 +119,15 @@ def environment_credential(name: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> Optional[float]:
-  """The seconds after which a service wants to be asked again, if it says so."""
+  """The seconds after which a service wants to be asked again, if it says so; none or less if that is over."""
   for name, unit in (('retry-after-ms', 1000), ('retry-after', 1)):
     try:
-      return max(0.0, float(headers[name]) / unit)
+      return float(headers[name]) / unit
     except (KeyError, ValueError):
       continue
   try:
-    return max(0.0, email.utils.parsedate_to_datetime(headers['retry-after']).timestamp() - time.time())
-  except (KeyError, ValueError, TypeError):
+    return email.utils.parsedate_to_datetime(headers['retry-after']).timestamp() - time.time()
+  except (KeyError, ValueError, TypeError, OverflowError):
     return _reset(headers)
 
 
