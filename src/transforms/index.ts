@@ -83,11 +83,13 @@ export { combineGlobally, countGlobally, countPerElement } from './combine-globa
 export { type Combiner, combinePerKey } from './combine-per-key.ts';
 export { count, max, mean, min, sample, sum, sumBigInt, toList, top } from './combiners.ts';
 export { type CreateOptions, create } from './create.ts';
+export { distinct } from './distinct.ts';
 export { flatten } from './flatten.ts';
 export { type AsyncIterableOptions, fromAsyncIterable } from './from-async-iterable.ts';
 export { groupBy, groupGlobally } from './group-by.ts';
 export { GroupBy, GroupGlobally } from './group-by-classes.ts';
 export { groupByKey } from './group-by-key.ts';
+export { type GroupIntoBatchesOptions, groupIntoBatches } from './group-into-batches.ts';
 export type {
   CombineByFields,
   CombineKnown,
@@ -99,6 +101,7 @@ export type {
 } from './grouping-types.ts';
 export { impulse } from './impulse.ts';
 export type { Duration } from './lateness.ts';
+export { latestGlobally, latestPerKey } from './latest.ts';
 export { type PeriodicImpulseOptions, periodicImpulse } from './periodic-impulse.ts';
 export { reshuffle } from './reshuffle.ts';
 export {

@@ -3,6 +3,7 @@
 
 import type { Cases } from './case.ts';
 import { assertions } from './cases/assertions.ts';
+import { batching } from './cases/batching.ts';
 import { combining } from './cases/combining.ts';
 import { elementwise } from './cases/elementwise.ts';
 import { grouping } from './cases/grouping.ts';
@@ -31,6 +32,7 @@ export const groups: Readonly<Record<string, Cases>> = {
   values,
   grouping,
   combining,
+  batching,
   shaping,
   'side inputs': sideInputs,
   windowing,

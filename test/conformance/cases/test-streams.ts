@@ -20,6 +20,7 @@ import {
   windowInto,
 } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
+import { batchStreams } from './batch-streams.ts';
 
 const MINUTE = 60_000;
 const FIRST = new IntervalWindow(0, MINUTE);
@@ -27,6 +28,7 @@ const SECOND = new IntervalWindow(MINUTE, 2 * MINUTE);
 const totals = () => groupGlobally<number>().combining((n) => n, sum, 'total');
 
 export const testStreams: Cases = [
+  ...batchStreams,
   {
     name: 'early, on-time and late panes of a scripted stream',
     build: (root) => {

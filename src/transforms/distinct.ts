@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elements without their repetitions.
+
+import { type Coder, JsCoder, type KV, KVCoder } from '../coders/index.ts';
+import { type PCollection, type PTransformClass, paneInfoParam } from '../pipeline/index.ts';
+import type { CombineFn } from './combine-fn.ts';
+import { combineKeyed } from './combine-per-key.ts';
+import { checkGroupable, withKeyCoder } from './group-by-key.ts';
+import { flatMapStep, mapStep, transform } from './transform.ts';
+
+/** Combines before the data is moved, so that an element goes over the wire once for each worker. */
+const nothing: CombineFn<null, null, null> = {
+  beamName: 'nothing',
+  createAccumulator: () => null,
+  addInput: () => null,
+  mergeAccumulators: () => null,
+  extractOutput: () => null,
+};
+
+/**
+ * Each element once in each window. Elements are equal as keys are: see {@link groupByKey}.
+ *
+ * With a trigger that fires several times an element comes in the first pane in which it is, and in no
+ * later one, as Java's Distinct has it.
+ *
+ * @throws `NON_DETERMINISTIC_KEY` and `INVALID_ARGUMENT` as `groupByKey` does
+ *
+ * @example
+ * ```ts
+ * visits.map((visit) => visit.user).apply(distinct());
+ * ```
+ */
+export function distinct<T>(): PTransformClass<PCollection<T>, PCollection<T>> {
+  return transform('distinct', (input, _pipeline, node) => {
+    checkGroupable(input, node);
+    const pairs = input.apply(
+      mapStep(
+        'addNothing',
+        (key: T): KV<T, null> => ({ key, value: null }),
+        new KVCoder(input.coder, new JsCoder() as Coder<unknown> as Coder<null>),
+      ),
+    );
+    const context = { pane: paneInfoParam() };
+    return withKeyCoder(pairs)
+      .apply(combineKeyed(nothing))
+      .apply(
+        flatMapStep(
+          'firstPane',
+          ({ key }: KV<T, null>, { pane }: typeof context) => (pane.lookup().isFirst ? [key] : []),
+          input.coder,
+          context,
+        ),
+      );
+  });
+}
