@@ -108,7 +108,11 @@ def main() -> None:
   program = int(os.environ.pop(PROGRAM_VARIABLE, '-1'))
 
   ending = threading.Event()
-  folder = own_folder.OwnFolder()
+  try:
+    folder = own_folder.OwnFolder()
+  except OSError as error:
+    channel.send({'refused': own_folder.why_none(error), 'hint': own_folder.HINT})
+    sys.exit(1)
 
   def end(*_: Any) -> None:
     if not ending.is_set():

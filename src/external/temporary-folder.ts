@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BeamBridgeError } from '../base/index.ts';
 
 const live = new Set<string>();
 let watching = false;
@@ -23,10 +24,7 @@ export class TemporaryFolder implements AsyncDisposable {
   private made: Promise<string> | undefined;
 
   path(): Promise<string> {
-    this.made ??= mkdtemp(join(tmpdir(), 'beambridge-artifacts-')).then((path) => {
-      removeAtExit(path);
-      return path;
-    });
+    this.made ??= make();
     return this.made;
   }
 
@@ -35,5 +33,23 @@ export class TemporaryFolder implements AsyncDisposable {
     if (path === undefined) return;
     live.delete(path);
     await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function make(): Promise<string> {
+  const parent = tmpdir();
+  try {
+    const path = await mkdtemp(join(parent, 'beambridge-artifacts-'));
+    removeAtExit(path);
+    return path;
+  } catch (error) {
+    throw new BeamBridgeError(
+      'IO_FAILED',
+      `files of a Python transform need a temporary folder, and ${parent} cannot be written: ${(error as Error).message}`,
+      {
+        hint: 'Point TMPDIR to a folder that this program may write to, or free space in it.',
+        cause: error,
+      },
+    );
   }
 }

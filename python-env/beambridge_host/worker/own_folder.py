@@ -28,6 +28,15 @@ _KEY = 'key'
 # Where processes of the host find it.
 _VARIABLE = 'BEAMBRIDGE_HOST_FOLDER'
 
+HINT = 'Point TMPDIR to a folder that this program may write to, or free space in it.'
+
+
+def why_none(error: OSError) -> str:
+  """That no folder could be made, for a person."""
+  tried = os.environ.get('TMPDIR')
+  where = f'TMPDIR is {tried}' if tried else 'TMPDIR is not set'
+  return f'it has no temporary folder that can be written ({where}): {error.strerror or error}'
+
 
 class OwnFolder:
   """A folder that is this host's until it removes it, or its process ends."""

@@ -20,9 +20,12 @@ import {
   diedError,
   type Host,
   type HostAnnouncement,
+  type HostRefusal,
   hostArguments,
   hostEnvironment,
   readAnnouncement,
+  readRefusal,
+  refusedError,
 } from './host.ts';
 import { PYTHON_ENV_FOLDER } from './paths.ts';
 import { preloadFor } from './preload.ts';
@@ -101,8 +104,10 @@ async function launch(
       env: { ...process.env, ...hostEnvironment(token), BEAMBRIDGE_PROGRAM_PIPE: '3' },
     },
   );
+  let refusal: HostRefusal | undefined;
   const ready = new Promise<HostAnnouncement>((resolve) => {
     onLines(child.stdout, (line) => {
+      refusal ??= readRefusal(line);
       const announcement = readAnnouncement(line);
       if (announcement) resolve(announcement);
     });
@@ -128,6 +133,7 @@ async function launch(
     if (signal?.aborted) {
       throw new BeamBridgeError('ABORTED', 'the start of the Python host was cancelled');
     }
+    if (refusal) throw refusedError(refusal);
     throw new BeamBridgeError('HOST_START_FAILED', 'the Python host did not start', {
       hint: `What it printed is in ${logFile}.`,
       detail: (await readFile(logFile, 'utf8').catch(() => '')).trim().slice(-4096) || undefined,

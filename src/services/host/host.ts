@@ -120,6 +120,31 @@ export function readAnnouncement(line: string): HostAnnouncement | undefined {
   return undefined;
 }
 
+/** Why a host cannot serve, by its own word. */
+export interface HostRefusal {
+  readonly refused: string;
+  readonly hint: string;
+}
+
+/** The refusal in a line of a host's standard output, or undefined. */
+export function readRefusal(line: string): HostRefusal | undefined {
+  if (!line.startsWith('{"refused"')) return undefined;
+  try {
+    const { refused, hint } = JSON.parse(line) as Partial<HostRefusal>;
+    if (typeof refused === 'string' && typeof hint === 'string') return { refused, hint };
+  } catch {
+    // Not ours.
+  }
+  return undefined;
+}
+
+/** The error of a host that refused to serve. */
+export function refusedError({ refused, hint }: HostRefusal): BeamBridgeError {
+  return new BeamBridgeError('HOST_START_FAILED', `the Python host did not start: ${refused}`, {
+    hint,
+  });
+}
+
 /**
  * Starts a Python host on a Python that has what it needs. Most code wants `getHost`, which builds
  * that Python and shares one host per program.
@@ -129,6 +154,7 @@ export function readAnnouncement(line: string): HostAnnouncement | undefined {
 export async function startHost(options: StartHostOptions): Promise<Host> {
   const token = randomBytes(24).toString('base64url');
   const log = getLogger('python');
+  let refusal: HostRefusal | undefined;
   const service = await startService<HostAnnouncement>({
     name: 'the Python host',
     command: options.python,
@@ -137,7 +163,8 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     env: { ...options.env, ...hostEnvironment(token) },
     ready: (line) => {
       const announcement = readAnnouncement(line);
-      if (!announcement) logHostLine(line);
+      refusal ??= readRefusal(line);
+      if (!announcement && !refusal) logHostLine(line);
       return announcement;
     },
     onLine: logHostLine,
@@ -146,6 +173,8 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     hint: `Try \`${options.python} -c "import apache_beam"\`, or \`beambridge env clean\` to build the Python environment anew.`,
     onSpawn: options.onSpawn,
     signal: options.signal,
+  }).catch((error: unknown) => {
+    throw refusal ? refusedError(refusal) : error;
   });
   const { address, pool, pid } = service.info;
   const environment = options.environment ?? options.python;

@@ -79,7 +79,8 @@ function withCommand(error: unknown, { requirements, environment }: BuildOptions
 
 /** The command line that builds an environment. */
 export function buildCommand({ extras, packages }: Requirements): string {
-  const quote = (text: string) => (/^[\w./=-]+$/.test(text) ? text : `'${text}'`);
+  const quote = (text: string) =>
+    /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
   return [
     'npx beambridge env build',
     ...extras.map((extra) => `--extra ${extra}`),
