@@ -29,12 +29,13 @@ import {
   singletonSideInput,
   windowInto,
 } from '../transforms/index.ts';
+import { commitWithRun, nameOrWait } from './text/commit.ts';
 import { type Compression, checkCompression, isGzip } from './text/compression.ts';
 import { localPath } from './text/local-path.ts';
 import { claimNames } from './text/name-claims.ts';
 import {
   checkWritable,
-  finalize,
+  completeOutput,
   makeTemporary,
   type OutputSpec,
   type Part,
@@ -70,9 +71,10 @@ export type WrittenText = {
 /**
  * Writes each element as a line of files `PREFIX-00000-of-0000N`.
  *
- * The files are written in a hidden folder beside the output and renamed when all are whole: a run
- * that fails leaves none, and replaces none. Only a process that is killed while it renames leaves new
- * shards among old ones. An empty PCollection gives one file without lines. Files of the same names
+ * The files are written in a hidden folder beside the output. All outputs of a pipeline are renamed
+ * together when the run has succeeded: a run that fails leaves none, and replaces none. Only a process
+ * that is killed while it renames leaves new shards among old ones. Where a further step reads
+ * `filesWritten`, that output is renamed as soon as it is whole. An empty PCollection gives one file without lines. Files of the same names
  * are replaced; those of an earlier run with another number of shards stay, with a warning.
  *
  * @param prefix - folder and beginning of the files' names; missing folders are made
@@ -144,6 +146,7 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
     }
     const { spec, prefix } = this;
     claimNames(pipeline, spec);
+    commitWithRun(pipeline);
     const text = new StrUtf8Coder();
     const folders: string[] = [];
     const folder = input
@@ -175,16 +178,17 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
         ),
       );
     const context = { folder: singletonSideInput(folder), parts: listSideInput(parts) };
-    const filesWritten = input
+    const filesWritten: PCollection<string> = input
       .root()
       .apply(impulse())
       .apply(
         flatMapStep(
           'finalize',
           async (_: Uint8Array, { folder, parts }: typeof context) => {
-            const paths = await finalize(spec, folder.lookup(), parts.lookup());
+            const output = await completeOutput(spec, folder.lookup(), parts.lookup());
+            await nameOrWait(output, pipeline, filesWritten.node);
             // As the program wrote the prefix, relative or not.
-            return paths.map((path) => prefix + path.slice(spec.prefix.length));
+            return output.finals.map((path) => prefix + path.slice(spec.prefix.length));
           },
           text,
           context,

@@ -77,6 +77,16 @@ export class Pipeline {
   readonly roots: TransformNode[] = [];
   /** The user's functions by the key that travels in a payload: the transform's unique name. */
   readonly functions = new Map<string, unknown>();
+  /**
+   * Called in the launching program when all of a run has succeeded, before it is told: sinks give their
+   * files their names there. One that throws fails the run.
+   */
+  readonly commits: (() => Promise<void>)[] = [];
+  /**
+   * Whether {@link commits} will be called in the process that runs this pipeline's functions. A runner
+   * says so before it starts; where none does, sinks commit in their last step.
+   */
+  isCommittedHere = false;
   /** Called in the launching program after a run, however it ended: sinks tidy up there. */
   readonly cleanUps: (() => Promise<void>)[] = [];
   /** Called in the launching program when the run is to come to its end: sources stop there. */

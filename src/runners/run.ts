@@ -69,6 +69,8 @@ class Run implements JobControl {
   constructor(pipeline: Pipeline, options: PipelineOptions) {
     this.pipeline = pipeline;
     this.options = options;
+    // The workers of this program's functions are in this process.
+    pipeline.isCommittedHere = true;
   }
 
   get jobId(): string {
@@ -157,6 +159,7 @@ class Run implements JobControl {
       lost.catch(() => {});
       const state = await Promise.race([job.ended, lost]);
       if (state === 'FAILED') failure = this.failure();
+      if (state === 'DONE' || state === 'DRAINED') failure = await this.commit();
       // Afterwards the service may be gone, or may have forgotten the job.
       if (state !== 'CANCELLED') await this.monitoringInfos().catch(() => {});
     } catch (error) {
@@ -172,6 +175,17 @@ class Run implements JobControl {
     if (failure) throw failure;
     if (job.state === 'CANCELLED' && this.stopReason) throw this.stopReason;
     return job.state;
+  }
+
+  /** Gives outputs their names; what is wrong if that fails. */
+  private async commit(): Promise<BeamBridgeError | undefined> {
+    try {
+      for (const commit of this.pipeline.commits) await commit();
+      return undefined;
+    } catch (error) {
+      this.job!.forget('FAILED');
+      return BeamBridgeError.from(error, 'JOB_FAILED');
+    }
   }
 
   private failure(): BeamBridgeError {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where shards go: the folder, the temporary one in it, and the last step, which names the shards.
+// Where shards go: the folder, the temporary one in it, and the last two steps: shards are made whole, and
+// they get their names.
 
 import { accessSync, constants, createReadStream, createWriteStream, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BeamBridgeError, getLogger, mapSome, removeAtExit } from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
-import { exists, placeAll } from './place.ts';
+import { exists, type Move, placeAll, refuseFolder } from './place.ts';
 import { shardName, shardPattern } from './shard-names.ts';
 import { emptyFile, encodeText } from './text-writer.ts';
 
@@ -100,33 +101,52 @@ export async function removeTemporary(folder: string): Promise<void> {
   kept.delete(folder);
 }
 
+/** Shards of one output that are whole and only want their names. */
+export interface WholeOutput {
+  spec: OutputSpec;
+  temporary: string;
+  /** None if an earlier call of {@link placeOutputs} named them all. */
+  moves: readonly Move[];
+  /** The shards' paths. */
+  finals: readonly string[];
+}
+
 /**
- * Turns parts into shards: all of them are made complete first, then renamed. May be repeated.
+ * Turns parts into shards that are whole. May be repeated.
  *
- * @returns the shards' paths
  * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
  */
-export async function finalize(
+export async function completeOutput(
   spec: OutputSpec,
   temporary: string,
   parts: readonly Part[],
-): Promise<string[]> {
+): Promise<WholeOutput> {
   const groups = spec.shards === undefined ? packed(parts) : byShard(parts, spec.shards);
   const finals = groups.map(
     (_, index) => spec.prefix + shardName(spec.template, index, groups.length) + spec.suffix,
   );
-  if (!(await exists(temporary)) && (await allExist(finals))) return finals;
+  if (!(await exists(temporary)) && (await allExist(finals))) {
+    return { spec, temporary, moves: [], finals };
+  }
   for (const path of finals) await refuseFolder(path);
   const ready = await mapSome(groups, (group, index) =>
     completeShard(spec, temporary, group, index),
   );
-  await placeAll(
-    finals.map((to, index) => ({ from: ready[index]!, to })),
-    temporary,
-  );
-  await removeTemporary(temporary);
-  await warnOfOthers(spec, finals);
-  return finals;
+  const moves = finals.map((to, index) => ({ from: ready[index]!, to, temporary }));
+  return { spec, temporary, moves, finals };
+}
+
+/**
+ * Gives the shards of all outputs their names, or none of them. May be repeated.
+ *
+ * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
+ */
+export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<void> {
+  await placeAll(outputs.flatMap(({ moves }) => moves));
+  for (const { spec, temporary, finals } of outputs) {
+    await removeTemporary(temporary);
+    await warnOfOthers(spec, finals);
+  }
 }
 
 /** Parts in the order in which they were begun, joined until they are large enough. */
@@ -175,14 +195,6 @@ async function completeShard(
 
 async function allExist(paths: readonly string[]): Promise<boolean> {
   return (await mapSome(paths, exists)).every(Boolean);
-}
-
-async function refuseFolder(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) return;
-  throw new BeamBridgeError('OUTPUT_NOT_WRITABLE', `${path} cannot be written: it is a folder`, {
-    hint: 'Remove it, or choose another prefix.',
-  });
 }
 
 /** Shards of an earlier run with another number of shards would be read together with ours. */

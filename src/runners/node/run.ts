@@ -55,6 +55,7 @@ class NodeRun implements JobControl {
     private readonly pipeline: Pipeline,
     private readonly options: PipelineOptions,
   ) {
+    pipeline.isCommittedHere = true;
     runs += 1;
     this.jobId = `${options.jobName ?? 'node'}-${runs}`;
   }
@@ -211,6 +212,7 @@ class NodeRun implements JobControl {
     let failure: BeamBridgeError | undefined;
     try {
       await this.running;
+      for (const commit of this.pipeline.commits) await commit();
       this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';
     } catch (error) {
       this.state = this.stopReason ? 'CANCELLED' : 'FAILED';

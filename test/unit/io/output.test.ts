@@ -9,10 +9,11 @@ import { gunzipSync } from 'node:zlib';
 import { setLogSink } from '../../../src/base/index.ts';
 import {
   checkWritable,
-  finalize,
+  completeOutput,
   makeTemporary,
   type OutputSpec,
   type Part,
+  placeOutputs,
 } from '../../../src/io/text/output.ts';
 import { placeAll } from '../../../src/io/text/place.ts';
 import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
@@ -37,6 +38,13 @@ async function part(folder: string, name: string, text: string, gzip = false): P
   for (const line of text.split(/(?<=\n)/)) await writer.append(line);
   await writer.close();
   return { path: writer.path, bytes: writer.size, shard: 0 };
+}
+
+/** As a run with one output does. */
+async function finalize(output: OutputSpec, folder: string, parts: readonly Part[]) {
+  const whole = await completeOutput(output, folder, parts);
+  await placeOutputs([whole]);
+  return whole.finals;
 }
 
 const read = (path: string) => readFileSync(path, 'utf8');
@@ -163,9 +171,13 @@ test('a run that cannot rename one shard takes the others back, with what they r
   const names = [0, 1, 2].map((shard) => join(scratch, `back/out-0000${shard}-of-00003`));
   file('back/out-00000-of-00003', 'old\n');
   // Of what is whole, the last is gone: renaming it fails when the others have their names.
-  const moves = names.map((to, index) => ({ from: parts[index]!.path, to }));
+  const moves = names.map((to, index) => ({
+    from: parts[index]!.path,
+    to,
+    temporary: folder,
+  }));
   rmSync(moves[2]!.from);
-  await assert.rejects(placeAll(moves, folder), { code: 'OUTPUT_NOT_WRITABLE' });
+  await assert.rejects(placeAll(moves), { code: 'OUTPUT_NOT_WRITABLE' });
   assert.equal(read(names[0]!), 'old\n');
   assert.deepEqual(names.map(existsSync), [true, false, false]);
   parts[2] = { ...(await part(folder, 'p2', 'new\n')), shard: 2 };
