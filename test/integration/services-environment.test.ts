@@ -6,7 +6,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -270,6 +280,87 @@ test('a Python that is missing is told', async () => {
   await assert.rejects(ensure(), coded('PYTHON_NOT_FOUND', /no Python was found/));
 });
 
+const kinds: [kind: string, name: RegExp][] = [
+  [', "pypy", false', /which is PyPy 3\.11\.7, and CPython is needed/],
+  [', "cpython", true', /which is free-threaded CPython 3\.11\.7, and CPython is needed/],
+  [', "micropython", false', /which is micropython 3\.11\.7/],
+];
+for (const [kind, name] of kinds) {
+  test(`a Python of another kind (${kind.slice(2)}) is refused, however it is named`, async () => {
+    process.env.FAKE_PYTHON_KIND = kind;
+    const refused = (error: BeamBridgeError) => {
+      coded('UNSUPPORTED', name)(error);
+      assert.match(error.hint ?? '', /Apache Beam has no wheels for .* Install Python 3\.10/);
+      return true;
+    };
+    await assert.rejects(ensure(), refused);
+    process.env.BEAMBRIDGE_PYTHON = path.join(tools, 'python');
+    await assert.rejects(ensure(), refused);
+    delete process.env.BEAMBRIDGE_PYTHON;
+    delete process.env.BEAMBRIDGE_BASE_PYTHON;
+    const links = path.join(home, 'bin');
+    await mkdir(links);
+    await symlink(path.join(tools, 'python'), path.join(links, 'python3'));
+    for (const other of ['sh', 'dirname', 'sleep']) {
+      await symlink(path.join('/bin', other), path.join(links, other));
+    }
+    process.env.PATH = links;
+    await assert.rejects(ensure(), refused);
+    assert.equal(await builds(), 0);
+  });
+}
+
+const variables = {
+  PIP_USER: '1',
+  PIP_TARGET: '/elsewhere',
+  PIP_PREFIX: '/elsewhere',
+  PIP_ROOT: '/elsewhere',
+  PIP_CONSTRAINT: '/elsewhere/constraints.txt',
+  PIP_NO_DEPS: '1',
+  PIP_DRY_RUN: '1',
+  PIP_PRE: '1',
+  PIP_REQUIRE_HASHES: '1',
+  UV_PYTHON: '3.9',
+  UV_SYSTEM_PYTHON: '1',
+  UV_TARGET: '/elsewhere',
+  UV_CONSTRAINT: '/elsewhere/constraints.txt',
+  UV_OVERRIDE: '/elsewhere/override.txt',
+  UV_EXCLUDE_NEWER: '2020-01-01',
+  UV_RESOLUTION: 'lowest',
+  UV_TORCH_BACKEND: 'cpu',
+  UV_PROJECT_ENVIRONMENT: '/elsewhere',
+  PYTHONPATH: '/elsewhere',
+  PYTHONHOME: '/elsewhere',
+  VIRTUAL_ENV: '/elsewhere',
+};
+const kept = {
+  PIP_INDEX_URL: 'https://pip.example/simple',
+  PIP_CERT: '/etc/company.pem',
+  PIP_CONFIG_FILE: '/etc/company.conf',
+  UV_INDEX_URL: 'https://uv.example/simple',
+  UV_INDEX_COMPANY_PASSWORD: 'secret',
+  UV_CACHE_DIR: '/var/cache/uv',
+};
+for (const tool of ['uv', 'pip']) {
+  test(`no variable turns around what ${tool} does; how it reaches registries is the user's affair`, async () => {
+    Object.assign(process.env, variables, kept);
+    if (tool === 'pip') {
+      delete process.env.BEAMBRIDGE_UV;
+      process.env.PATH = (process.env.PATH ?? '')
+        .split(':')
+        .filter((folder) => !existsSync(path.join(folder, 'uv')))
+        .join(':');
+    }
+    await ensure({ packages: ['tqdm'] });
+    const lines = (await readFile(`${log}.env`, 'utf8')).trim().split('\n');
+    const seen = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
+    for (const name of Object.keys(variables)) {
+      assert.equal(seen[name], name === 'PIP_USER' ? '0' : undefined, name);
+    }
+    for (const [name, value] of Object.entries(kept)) assert.equal(seen[name], value, name);
+  });
+}
+
 test('a build that is cancelled leaves nothing', async () => {
   process.env.FAKE_UV = 'stuck';
   const controller = new AbortController();
@@ -346,6 +437,24 @@ test('BEAMBRIDGE_PYTHON that does not start, or lacks Beam, is refused', async (
     ensure(),
     coded('PACKAGE_NOT_INSTALLABLE', /does not have apache-beam==2\.77\.0[\s\S]*pip install/),
   );
+});
+
+test('BEAMBRIDGE_PYTHON may be a path from the current folder, and stays that file', async () => {
+  const mine = path.join(home, 'mine');
+  await mkdir(mine);
+  await symlink(path.join(tools, 'python'), path.join(mine, 'python'));
+  const before = process.cwd();
+  process.chdir(home);
+  process.env.BEAMBRIDGE_PYTHON = 'mine/python';
+  process.env.FAKE_PYTHON_INSTALLED = '["2.77.0", []]';
+  try {
+    const { python } = await ensure();
+    process.chdir('/');
+    assert.equal(python, path.join(await realpath(home), 'mine/python'));
+    assert.ok(existsSync(python));
+  } finally {
+    process.chdir(before);
+  }
 });
 
 test('BEAMBRIDGE_PYTHON is used as it is, and a package that it lacks is named', async () => {

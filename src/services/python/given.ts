@@ -6,7 +6,7 @@ import path from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
 import { nameOf } from './classify.ts';
 import type { PythonEnvironment } from './environment.ts';
-import { minorOf, OLDEST_MINOR, probeInterpreter } from './interpreter.ts';
+import { minorOf, OLDEST_MINOR, otherKindError, probeInterpreter } from './interpreter.ts';
 import { broughtBy } from './plan.ts';
 import type { PythonExtra, Requirements } from './requirements.ts';
 import { runPythonCode } from './run-python.ts';
@@ -70,8 +70,8 @@ interface Lacking {
 /**
  * Checks a Python that the user named.
  *
- * @throws BeamBridgeError `PYTHON_NOT_FOUND`, `PYTHON_TOO_OLD`, `PACKAGE_NOT_INSTALLABLE` when something
- * that the pipeline needs is not installed there
+ * @throws BeamBridgeError `PYTHON_NOT_FOUND`, `PYTHON_TOO_OLD`, `UNSUPPORTED` for another kind than CPython,
+ * `PACKAGE_NOT_INSTALLABLE` when something that the pipeline needs is not installed there
  */
 export async function useGivenPython(
   name: string,
@@ -92,6 +92,7 @@ export async function useGivenPython(
       },
     );
   }
+  if (found.otherKind) throw otherKindError(found, named);
   if (minorOf(found.version) < OLDEST_MINOR) {
     throw new BeamBridgeError(
       'PYTHON_TOO_OLD',

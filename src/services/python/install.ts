@@ -7,6 +7,7 @@ import { runTool } from '../process/run-tool.ts';
 import { classifyFailure, isConnectivityLine } from './classify.ts';
 import type { Interpreter } from './interpreter.ts';
 import { moduleArguments } from './run-python.ts';
+import { toolEnvironment } from './tool-environment.ts';
 
 /** From the first sign that registries cannot be reached until we give up, unless it goes on. */
 const OFFLINE_AFTER_MS = 20_000;
@@ -193,24 +194,6 @@ function pipInstall(
   );
 }
 
-/** Variables, usual on clusters, by which a tool would install into another place than it was told. */
-const ELSEWHERE = {
-  PYTHONPATH: undefined,
-  PYTHONHOME: undefined,
-  VIRTUAL_ENV: undefined,
-  PYTHONDONTWRITEBYTECODE: undefined,
-  // Stronger than `user = true` in a configuration file, which the absence of the variable is not.
-  PIP_USER: '0',
-  PIP_TARGET: undefined,
-  PIP_PREFIX: undefined,
-  PIP_ROOT: undefined,
-  PIP_PYTHON: undefined,
-  PIP_DRY_RUN: undefined,
-  PIP_NO_DEPS: undefined,
-  UV_SYSTEM_PYTHON: undefined,
-  UV_PYTHON: undefined,
-};
-
 /** Runs one tool; a failure becomes the error that its output means. */
 async function step(
   { onLine, originals, signal }: InstallContext,
@@ -223,10 +206,7 @@ async function step(
   const offline = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const result = await runTool(command, args, {
-    env: {
-      ...env,
-      ...ELSEWHERE,
-    },
+    env: toolEnvironment(env),
     signal: signal ? AbortSignal.any([signal, offline.signal]) : offline.signal,
     onLine: (line) => {
       onLine(line);
