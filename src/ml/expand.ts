@@ -71,9 +71,7 @@ export function expandSteps(
   const { types, output, options, before, after, monitoring } = settings;
   const rejects = options.deadLetters !== undefined;
   const failures: Failed[] = [];
-  const tally = rejects
-    ? new Tally(transform, options.deadLetters?.threshold !== undefined)
-    : undefined;
+  const tally = rejects ? new Tally(transform, options.deadLetters?.threshold === 1) : undefined;
   /** A step whose rejected elements are kept, where there is an output for them. */
   const apply = <T>(
     from: PCollection<unknown>,

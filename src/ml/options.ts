@@ -206,7 +206,7 @@ export function pythonSettings(
     postprocess: filledList(postprocess),
     timeout_ms:
       deadLetters?.timeoutMs === undefined ? undefined : typed(float64, deadLetters.timeoutMs),
-    all_may_fail: (deadLetters && deadLetters.threshold !== undefined) || undefined,
+    all_may_fail: deadLetters?.threshold === 1 || undefined,
     in_child: deadLetters?.useSubprocess,
     large_model: large && true,
     model_copies: large?.copies,

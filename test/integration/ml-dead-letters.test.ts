@@ -135,10 +135,12 @@ test('a run all of whose rows fail alike ends with what they fail with, unless i
         .apply(RunInference.of(PICKY, NUMBERS).withDeadLetters(options))
         .failed.map((failure) => void failed.push(failure));
     });
-  await assert.rejects(run({}), {
-    code: 'DEAD_LETTER_THRESHOLD',
-    message: /first 1000 rows all failed alike: ValueError: -1 is below zero/,
-  });
+  for (const options of [{}, { threshold: 0.05 }]) {
+    await assert.rejects(run(options), {
+      code: 'DEAD_LETTER_THRESHOLD',
+      message: /first 1000 rows all failed alike: ValueError: -1 is below zero/,
+    });
+  }
   failed.length = 0;
   await run({ threshold: 1 });
   assert.equal(failed.length, 2000);

@@ -63,10 +63,10 @@ export interface DeadLetterOptions {
   /**
    * The run fails with `DEAD_LETTER_THRESHOLD` when more than this share of a window's rows fail, from
    * 0 to 1. Counted when the window ends, so never in the global window of unbounded input, which is
-   * therefore refused. Beam counts batches where this counts rows.
+   * therefore refused. Beam counts batches where this counts rows. Unless it is given as 1, the run fails,
+   * too, when its first 1,000 rows all fail with one message and none is scored before them.
    *
-   * @default 1, but the run fails, too, when its first 1,000 rows all fail with one message and none is
-   *   scored before them: given as 1, the run goes on whatever fails
+   * @default 1, but with the rule of the first 1,000 rows: given as 1, the run goes on whatever fails
    */
   threshold?: number | undefined;
   /**
@@ -109,6 +109,11 @@ export function rejection(element: unknown, error: BeamBridgeError): FailedInfer
 }
 
 const LONGEST_TRACEBACK = 8_000;
+
+/** What is told of a failure in a line. */
+export function reasonOf({ errorType, message }: Failure): string {
+  return `${errorType}: ${message.length > 300 ? `${message.slice(0, 300)}…` : message}`;
+}
 
 /** What something thrown means for the row for which it was thrown. */
 export function failureOf(thrown: unknown, step: InferenceStep, index = 0): Failure {

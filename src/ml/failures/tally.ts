@@ -3,7 +3,7 @@
 // on has no hope. Python has the same rule inside a batch, see python-env/beambridge_host/inference/hopeless.py.
 
 import { BeamBridgeError, getLogger } from '../../base/index.ts';
-import type { Failure } from './dead-letters.ts';
+import { type Failure, reasonOf } from './dead-letters.ts';
 
 /** Rows that fail alike, with none between that does not, before the run is given up. */
 const HOPELESS_ROWS = 1000;
@@ -40,7 +40,7 @@ export class Tally {
     if (this.answers < HOPELESS_ROWS) return;
     throw new BeamBridgeError(
       'DEAD_LETTER_THRESHOLD',
-      `the first ${this.answers} rows all failed alike: ${textOf(this.alike!)}`,
+      `the first ${this.answers} rows all failed alike: ${reasonOf(this.alike!)}`,
       {
         transform: this.transform,
         hint: 'Mend what is wrong with all rows. withDeadLetters({ threshold: 1 }) goes on whatever fails.',
@@ -55,7 +55,7 @@ export class Tally {
     if (wasScored) this.scored -= 1;
     if (this.first) return;
     this.first = failure;
-    getLogger('ml').warn(`${this.transform}: a row failed: ${textOf(failure)}`);
+    getLogger('ml').warn(`${this.transform}: a row failed: ${reasonOf(failure)}`);
   }
 
   /** Says at the end of a run what came of it. */
@@ -63,15 +63,10 @@ export class Tally {
     const { failed, first, scored } = this;
     if (first) {
       const share = `${failed} of ${failed + scored} rows failed`;
-      getLogger('ml').warn(`${this.transform}: ${share}, the first of them: ${textOf(first)}`);
+      getLogger('ml').warn(`${this.transform}: ${share}, the first of them: ${reasonOf(first)}`);
     }
     this.scored = 0;
     this.failed = 0;
     this.first = undefined;
   }
-}
-
-function textOf({ errorType, message }: Failure): string {
-  const text = message.length > 300 ? `${message.slice(0, 300)}…` : message;
-  return `${errorType}: ${text}`;
 }

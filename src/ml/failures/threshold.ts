@@ -11,26 +11,40 @@ import {
   mapStep,
   windowParam,
 } from '../../transforms/index.ts';
-import type { FailedInference } from './dead-letters.ts';
+import { type FailedInference, reasonOf } from './dead-letters.ts';
 import type { Tally } from './tally.ts';
 
+/** How many different reasons are counted; further ones are in the total only. */
+const REASONS = 100;
+
 interface Counts {
-  readonly rows: number;
-  readonly failed: number;
+  rows: number;
+  failed: number;
+  /** How many rows failed for each reason. Pairs, since a reason may be any text. */
+  reasons: [string, number][];
 }
 
 const sum: CombineFn<Counts, Counts, Counts> = {
-  createAccumulator: () => ({ rows: 0, failed: 0 }),
-  addInput: (a, b) => ({ rows: a.rows + b.rows, failed: a.failed + b.failed }),
+  createAccumulator: () => ({ rows: 0, failed: 0, reasons: [] }),
+  addInput: added,
   mergeAccumulators: (all) => {
-    let total: Counts = { rows: 0, failed: 0 };
-    for (const { rows, failed } of all) {
-      total = { rows: total.rows + rows, failed: total.failed + failed };
-    }
+    let total = sum.createAccumulator();
+    for (const counts of all) total = added(total, counts);
     return total;
   },
   extractOutput: (counts) => counts,
 };
+
+function added(total: Counts, { rows, failed, reasons }: Counts): Counts {
+  total.rows += rows;
+  total.failed += failed;
+  for (const [reason, count] of reasons) {
+    const known = total.reasons.find(([text]) => text === reason);
+    if (known) known[1] += count;
+    else if (total.reasons.length < REASONS) total.reasons.push([reason, count]);
+  }
+  return total;
+}
 
 const anyCoder = new JsCoder() as Coder<unknown>;
 const countsCoder = anyCoder as Coder<Counts>;
@@ -41,20 +55,28 @@ const countsCoder = anyCoder as Coder<Counts>;
  */
 export function checkThreshold(
   predictions: PCollection<unknown>,
-  failed: PCollection<unknown>,
+  failed: PCollection<FailedInference<unknown>>,
   threshold: number,
   transform: string,
 ): void {
-  const scored = (): Counts => ({ rows: 1, failed: 0 });
-  const bad = (): Counts => ({ rows: 1, failed: 1 });
+  const scored = (): Counts => ({ rows: 1, failed: 0, reasons: [] });
+  const bad = (failure: FailedInference<unknown>): Counts => ({
+    rows: 1,
+    failed: 1,
+    reasons: [[reasonOf(failure), 1]],
+  });
   const window = windowParam();
   const check = (counts: Counts, context: { window: typeof window }) => {
     if (counts.failed <= counts.rows * threshold) return null;
     const share = `${counts.failed} of ${counts.rows} rows`;
+    const [reason, times] = counts.reasons.reduce((a, b) => (b[1] > a[1] ? b : a));
     throw new BeamBridgeError(
       'DEAD_LETTER_THRESHOLD',
-      `${share} in window ${context.window.lookup()} failed, and at most a share of ${threshold} may`,
-      { transform, hint: 'Look at what fails with the threshold left out, or raise it.' },
+      `${share} in window ${context.window.lookup()} failed, and at most a share of ${threshold} may; ${times} of them: ${reason}`,
+      {
+        transform,
+        hint: 'Mend the commonest reason, or raise the threshold: with threshold: 1 all that fails is in `failed`.',
+      },
     );
   };
   P([

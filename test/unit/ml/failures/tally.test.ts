@@ -25,7 +25,7 @@ test('a run whose first thousand rows fail alike ends, and says why', () => {
   });
 });
 
-test('one row that is scored, one other error, or a threshold of the program lets it go on', () => {
+test('one row that is scored, one other error, or a threshold of 1 lets it go on', () => {
   const scored = new Tally('Here', false);
   scored.answered(2, all(1));
   scored.answered(5000, all(5000));
