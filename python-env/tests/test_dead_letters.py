@@ -18,7 +18,9 @@ from beambridge_host.inference.dead_letters import Failure, in_halves
 from beambridge_host.inference.hopeless import Streak
 from beambridge_host.inference.inference import run_inference
 from beambridge_host.wire.columns import ColumnReader
+from beambridge_host.wire.examples import together
 from beambridge_host.wire.frames import Frames
+from beambridge_host.wire.unconverted import Unconverted
 from tests.test_columns import atomic, field
 from tests.test_inference import INT64, KEYS, batch, models_per_key, schema
 
@@ -167,6 +169,30 @@ class OwnedTest(unittest.TestCase):
     answers = in_halves(rows, lambda part: in_memory(part, lambda some: Changing().run_inference(owned(some), None)))
     self.assertEqual([each if not isinstance(each, Failure) else None for each in answers], [0.5, 1.0, None, 2.0])
     self.assertEqual(rows[0], 1.0)
+
+  def test_rows_as_they_came_are_made_anew_for_each_call(self):
+    rows = Unconverted(np.array([1, 2, -1, 4], np.int8), np.dtype(np.float64))
+    tried = []
+
+    def act(some):
+      tried.append(some.copy())
+      some *= 2
+      if (some < 0).any():
+        raise ValueError('below zero')
+      return list(some)
+
+    answers = in_halves(rows, lambda part: in_memory(part, lambda part: act(owned(part))))
+    self.assertEqual([each if not isinstance(each, Failure) else None for each in answers], [2.0, 4.0, None, 8.0])
+    self.assertEqual([part.tolist() for part in tried], [[1, 2, -1, 4], [1, 2], [-1, 4], [-1], [4]])
+    self.assertEqual({part.dtype for part in tried}, {np.dtype(np.float64)})
+
+  def test_rows_as_they_came_are_joined_without_loss(self):
+    large = Unconverted(np.array([2**53 + 1], np.int64), np.dtype(np.int64))
+    small = Unconverted(np.array([1], np.int8), np.dtype(np.int64))
+    doubles = Unconverted(np.array([3.0]), np.dtype(np.int64))
+    self.assertEqual(owned(together([large, doubles, small])).tolist(), [2**53 + 1, 3, 1])
+    self.assertEqual(owned(together([small, small])).tolist(), [1, 1])
+    self.assertEqual([*small, small[-1]], [1, 1])
 
   def test_rows_of_every_form_are_copied(self):
     frame = pandas.DataFrame({'a': [1.0]})

@@ -17,6 +17,7 @@ import numpy as np
 from beambridge_host.inference.models import free_memory, loads_model, out_of_memory
 from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.results import joined
+from beambridge_host.wire.unconverted import Unconverted
 
 # Beam's, for a length function without boundaries.
 DEFAULT_BOUNDARIES = (16, 32, 64, 128, 256, 512)
@@ -99,6 +100,8 @@ class BatchSizes:
 
 def owned(rows: Any) -> Any:
   """The same rows for a model to keep: it may change them, and where it fails they are asked about again."""
+  if isinstance(rows, Unconverted):
+    return rows.take()
   if isinstance(rows, np.ndarray):
     return rows.copy()
   if isinstance(rows, Frames):

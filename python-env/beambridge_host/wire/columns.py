@@ -32,6 +32,7 @@ from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.wire.coded import plain_reader
 from beambridge_host.wire.field_names import in_python, python_names
 from beambridge_host.wire.tensors import Forms, restorer, tensor_of
+from beambridge_host.wire.unconverted import Unconverted, taken
 
 CODED, NUMBERS, EQUAL_LISTS, LISTS, TENSORS, RAGGED_TENSORS, ROWS = range(7)
 
@@ -101,6 +102,7 @@ class ColumnReader:
     listed = element_type(field.type)
     self._dtype = number_type(listed if listed is not None else field.type)
     self._tensor = tensor_of(field)
+    self._number = self._dtype if self._tensor is None else self._tensor.dtype
     self._name = _python_name(field)
     self._coder = _field_coder(field).get_impl()
     self._plain = plain_reader(field.type)
@@ -122,6 +124,10 @@ class ColumnReader:
   def read(self, data: bytes, count: int) -> Any:
     """The values. Numbers, lists of numbers of one length and tensors of one shape come as one array, whose
     first dimension they are; others of these as a list of arrays, rows as Rows, and the rest as a list."""
+    return taken(self.unconverted(data, count))
+
+  def unconverted(self, data: bytes, count: int) -> Any:
+    """The same, but what is one array as it came."""
     kind = data[0] if data else None
     if kind == CODED:
       return self._coded(data, count)
@@ -158,12 +164,12 @@ class ColumnReader:
 
   def _packed(self, kind: int, data: bytes, wire: np.dtype, count: int) -> Any:
     if kind == NUMBERS:
-      return self._numbers(data, wire, 2).reshape(count)
+      return self._whole(np.frombuffer(data, wire, -1, 2).reshape(count))
     if kind in (TENSORS, RAGGED_TENSORS):
       return self._tensors(data, wire, count)
     if kind == EQUAL_LISTS:
       width = int(np.frombuffer(data, '<u4', 1, 2)[0])
-      return self._numbers(data, wire, 6).reshape(count, width)
+      return self._whole(np.frombuffer(data, wire, -1, 6).reshape(count, width))
     lengths = np.frombuffer(data, '<u4', count, 2).astype(np.int64)
     return _split(self._numbers(data, wire, 2 + 4 * count), lengths)
 
@@ -171,17 +177,18 @@ class ColumnReader:
     rank = data[2]
     dimensions = rank * (count if data[0] == RAGGED_TENSORS else 1)
     sizes = np.frombuffer(data, '<u4', dimensions, 4).astype(np.int64)
-    elements = self._numbers(data, wire, _header_size(dimensions))
     if data[0] == TENSORS:
-      return elements.reshape(count, *sizes)
+      return self._whole(np.frombuffer(data, wire, -1, _header_size(dimensions)).reshape(count, *sizes))
     shapes = sizes.reshape(count, rank)
-    parts = _split(elements, shapes.prod(axis=1))
+    parts = _split(self._numbers(data, wire, _header_size(dimensions)), shapes.prod(axis=1))
     return [part.reshape(shape) for part, shape in zip(parts, shapes)]
 
   def _numbers(self, data: bytes, wire: np.dtype, offset: int) -> np.ndarray:
     # One copy, since models may want arrays that are aligned and can be written to.
-    dtype = self._tensor.dtype if self._tensor is not None else self._dtype
-    return np.frombuffer(data, wire, -1, offset).astype(dtype)
+    return np.frombuffer(data, wire, -1, offset).astype(self._number)
+
+  def _whole(self, rows: np.ndarray) -> Unconverted:
+    return Unconverted(rows, self._number)
 
 
 def _split(elements: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:

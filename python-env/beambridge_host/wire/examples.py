@@ -21,6 +21,7 @@ from beambridge_host.errors import bridge_error, one_line
 from beambridge_host.wire.columns import Rows
 from beambridge_host.wire.frames import Frames, frames_of, numbers_of
 from beambridge_host.wire.tensors import tensor_of
+from beambridge_host.wire.unconverted import Unconverted, taken
 
 Adapt = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -114,7 +115,7 @@ def example_adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
   adapt = _adapter(handler, example)
   numbers = numbers_of(example)
   if numbers is None or example_family(handler) in ('python', 'pandas') or list(handler.get_preprocess_fns()):
-    return adapt
+    return adapt if getattr(adapt, 'takes_unconverted', False) else lambda values: adapt(taken(values))
   # Libraries of numbers have no null: what a batch of them is must not depend on whether there is one.
   return lambda values: adapt(numbers(values))
 
@@ -131,8 +132,7 @@ def _adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
     return frames_of(example)
   make = _MAKERS['numpy' if family == 'python' and tensor_of(example) is not None else family]
   if family in _WHOLE and not preprocessed and takes_arrays(first):
-    whole = _WHOLE[family]
-    return lambda values: whole(values) if _is_array(values) else [make(value) for value in values]
+    return _whole_batches(_WHOLE[family], make)
   if family == 'numpy' and 'xgboost' in ''.join(cls.__module__ for cls in type(first).__mro__):
     # A function that scores each example by itself wants a matrix for it.
     return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
@@ -142,12 +142,26 @@ def _adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
   return lambda values: [make(value) for value in values]
 
 
+def _whole_batches(whole: Callable[[Any], Any], make: Callable[[Any], Any]) -> Adapt:
+  """A batch that is one array as such, and others value by value."""
+
+  def adapt(values: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(values, Unconverted):
+      return values.finished_by(whole)
+    return whole(values) if _is_array(values) else [make(value) for value in values]
+
+  adapt.takes_unconverted = True  # type: ignore[attr-defined]
+  return adapt
+
+
 def together(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
   """The examples of several packed batches as one batch, in the form that each of them has."""
   if len(parts) == 1:
     return parts[0]
   if parts and all(isinstance(part, Frames) for part in parts):
     return Frames.joined(parts)
+  if parts and all(isinstance(part, Unconverted) for part in parts):
+    return Unconverted.joined(parts)
   kinds = {(type(part), getattr(part, 'dtype', None), tuple(part.shape[1:])) if hasattr(part, 'shape') else None for part in parts}
   if len(kinds) == 1 and None not in kinds:
     family = type(parts[0]).__module__.partition('.')[0]

@@ -83,13 +83,13 @@ class Columns:
     return self._example
 
   def parse(self, batch: bytes) -> tuple[bytes, Optional[Sequence[Any]], Sequence[Any]]:
-    """The model updates, the keys, if there are any, and the examples of a packed batch."""
+    """The model updates, the keys, if there are any, and the examples of a packed batch: numbers as they came."""
     stream = coder_impl.create_InputStream(batch)
     count = stream.read_var_int64()
     updates = stream.read_all(True)
     stream.read_all(True)  # The timestamps.
     keys, column = stream.read_all(True), stream.read_all(True)
-    values = self._examples.read(column, count)
+    values = self._examples.unconverted(column, count)
     if self._keys is None:
       return updates, None, values
     keyed = self._keys.read(keys, count)

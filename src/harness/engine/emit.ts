@@ -57,12 +57,21 @@ export class Emitter {
   one(output: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
     if ((typeof output === 'object' && output !== null) || typeof output === 'function') {
       if (isThenable(output)) return this.later(output, from);
-      if (output instanceof TaggedOutput || output instanceof TimestampedValue) {
-        return this.wrapped(output, from);
-      }
+      if (output instanceof TimestampedValue) return this.timed(output, from);
+      if (output instanceof TaggedOutput) return this.wrapped(output, from);
     }
     // An element that stays what it is, as where only its coder changes, need not be made anew.
     return this.main.receive(output === from.value ? from : withValue(from, output));
+  }
+
+  /** Nearly always only a timestamp around a value that is there. */
+  private timed(
+    output: TimestampedValue<unknown>,
+    from: WindowedValue<unknown>,
+  ): MaybePromise<void> {
+    const { value, timestamp } = output;
+    if (isThenable(value) || isWrapped(value)) return this.wrapped(output, from);
+    return this.main.receive({ value, timestamp, windows: from.windows, pane: from.pane });
   }
 
   private wrapped(
@@ -263,6 +272,10 @@ export class Emitter {
   }
 }
 
+function isWrapped(output: unknown): output is TaggedOutput<unknown> | TimestampedValue<unknown> {
+  return output instanceof TaggedOutput || output instanceof TimestampedValue;
+}
+
 function isIterable(value: unknown): value is Iterable<unknown> {
   return (
     typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] ===
@@ -278,7 +291,7 @@ export function hush(outputs: readonly unknown[], from: number): void {
   for (let i = from; i < outputs.length; i++) {
     let output = outputs[i];
     if (typeof output !== 'object') continue;
-    while (output instanceof TaggedOutput || output instanceof TimestampedValue) {
+    while (isWrapped(output)) {
       output = output.value as unknown;
     }
     // Outputs of finishBundle are whole elements.

@@ -19,6 +19,7 @@ export const MODULES = [
   'wire.field_names',
   'wire.tensors',
   'wire.coded',
+  'wire.unconverted',
   'wire.columns',
   'wire.misfit',
   'wire.conversions',
