@@ -4,13 +4,9 @@
 // must stay flat, every reading must be scored once, every pane must be right, and no process may be
 // left. `npm run bench -- streaming --seconds=600 --rate=200 --end=drain|cancel`
 
+import { option } from './support/option.ts';
 import { streamRun } from './support/streaming/run.ts';
 import type { Table } from './support/table.ts';
-
-function option(name: string, fallback: string): string {
-  const prefix = `--${name}=`;
-  return process.argv.find((arg) => arg.startsWith(prefix))?.slice(prefix.length) ?? fallback;
-}
 
 export async function run(): Promise<Table & { samples: number[][] }> {
   const seconds = Number(option('seconds', '600'));

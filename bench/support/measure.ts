@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a whole program and tells how long it took and how much memory each of its processes held.
+// Runs a whole program and tells how long it took, how much processor time it used, and how much memory
+// each of its processes held.
 
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { SAMPLED_EVERY_MS, type Sampled, sampleTree } from './processes.ts';
 
 export interface Measured {
   seconds: number;
-  /** Peak resident memory in MB of the program's processes, the largest first (Linux only). */
-  peakMb: { command: string; mb: number }[];
+  /** Processor time in seconds of all its processes, each until it was last looked at (Linux only). */
+  processor: number;
+  /** The program's processes, the one with the largest peak of resident memory first (Linux only). */
+  peakMb: Sampled[];
   output: string;
 }
 
@@ -29,52 +32,29 @@ export async function measure(
   child.stderr.on('data', (chunk) => {
     output += chunk;
   });
-  const peaks = new Map<number, { command: string; mb: number }>();
-  const sampler = setInterval(() => sample(child.pid!, peaks), 50);
+  const processes = new Map<number, Sampled>();
+  const sampler = setInterval(() => sampleTree(child.pid!, processes), SAMPLED_EVERY_MS);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   clearInterval(sampler);
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${output}`);
+  const peakMb = [...processes.values()].sort((a, b) => b.mb - a.mb);
   return {
     seconds: (performance.now() - start) / 1000,
-    peakMb: [...peaks.values()].sort((a, b) => b.mb - a.mb),
+    processor: peakMb.reduce((sum, { processor }) => sum + processor, 0),
+    peakMb,
     output,
   };
 }
 
-function sample(root: number, peaks: Map<number, { command: string; mb: number }>): void {
-  const parents = new Map<number, number>();
-  let entries: string[];
-  try {
-    entries = readdirSync('/proc');
-  } catch {
-    return; // No /proc here: times are measured, memory is not.
-  }
-  for (const entry of entries) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
-      parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {} // It ended in between.
-  }
-  const tree = new Set([root]);
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const [pid, parent] of parents) {
-      if (!tree.has(pid) && tree.has(parent)) {
-        tree.add(pid);
-        grown = true;
-      }
-    }
-  }
-  for (const pid of tree) {
-    try {
-      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      const mb = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1000;
-      const command = /Name:\s+(.*)/.exec(status)?.[1] ?? '?';
-      if (mb > (peaks.get(pid)?.mb ?? 0)) peaks.set(pid, { command, mb });
-    } catch {}
-  }
+/** What a program printed as `name: number`. */
+export function printed({ output }: Measured, name: string): number {
+  return Number(new RegExp(`${name}: ([\\d.]+)`).exec(output)?.[1]);
+}
+
+/** The one in the middle. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

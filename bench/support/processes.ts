@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processes of a program while it runs, looked at from outside. Linux only: elsewhere there are none.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A process as it was when it was last looked at. */
+export interface Sampled {
+  readonly pid: number;
+  readonly parent: number;
+  readonly command: string;
+  /** Peak resident memory. */
+  readonly mb: number;
+  /** Processor time in seconds until the last look. */
+  readonly processor: number;
+}
+
+export const SAMPLED_EVERY_MS = 20;
+/** Of the times in /proc, on every Linux that Node runs on. */
+const TICKS_A_SECOND = 100;
+
+/** Looks at a process and all that it started. */
+export function sampleTree(root: number, processes: Map<number, Sampled>): void {
+  const stats = new Map<number, string[]>();
+  let entries: string[];
+  try {
+    entries = readdirSync('/proc');
+  } catch {
+    return; // No /proc here: times are measured, memory is not.
+  }
+  for (const entry of entries) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      stats.set(Number(entry), stat.slice(stat.lastIndexOf(')') + 2).split(' '));
+    } catch {} // It ended in between.
+  }
+  const tree = new Set([root]);
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [pid, [, parent]] of stats) {
+      if (!tree.has(pid) && tree.has(Number(parent))) {
+        tree.add(pid);
+        grown = true;
+      }
+    }
+  }
+  for (const pid of tree) {
+    const stat = stats.get(pid);
+    if (!stat) continue;
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const mb = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1000;
+      const before = processes.get(pid);
+      processes.set(pid, {
+        pid,
+        parent: Number(stat[1]),
+        command: /Name:\s+(.*)/.exec(status)?.[1] ?? '?',
+        // One that is ending has no memory any more.
+        mb: Math.max(mb, before?.mb ?? 0),
+        processor: (Number(stat[11]) + Number(stat[12])) / TICKS_A_SECOND,
+      });
+    } catch {}
+  }
+}
