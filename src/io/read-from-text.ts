@@ -2,7 +2,7 @@
 // Lines of text files.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { StrUtf8Coder } from '../coders/index.ts';
+import { type Coder, type KV, KVCoder, StrUtf8Coder } from '../coders/index.ts';
 import { type PCollection, PTransformClass, type Root } from '../pipeline/index.ts';
 import { flatMapStep, impulse, reshuffle } from '../transforms/index.ts';
 import { type Compression, checkCompression } from './text/compression.ts';
@@ -25,7 +25,16 @@ export interface ReadTextOptions {
   splitBytes?: number;
 }
 
+/** Options of {@link readAllFromText}. */
+export interface ReadAllTextOptions extends ReadTextOptions {
+  /** Whether each line comes with its file, as `{ key: path, value: line }`. @default false */
+  withFilename?: boolean;
+}
+
 type Settled = Required<ReadTextOptions>;
+type Lines = PCollection<string>;
+/** The path of a file and a line of it. */
+type LinesOfFiles = PCollection<KV<string, string>>;
 
 const SPLIT_BYTES = 64 * 1024 * 1024;
 
@@ -52,26 +61,56 @@ export function readFromText(
   patterns: string | readonly string[],
   options: ReadTextOptions = {},
 ): PTransformClass<Root, PCollection<string>> {
-  const settled = checkOptions(options);
-  const all = [patterns].flat().map((pattern) => checkPattern(pattern));
-  if (all.length === 0) {
-    throw new BeamBridgeError('INVALID_ARGUMENT', 'readFromText was given no patterns', {
-      hint: "Pass a path or a pattern such as 'data/*.csv'.",
-    });
-  }
-  return new ReadFromText(all, process.cwd(), settled);
+  const name = 'readFromText';
+  return new ReadFiles(name, checkPatterns(name, patterns), checkOptions(name, options), linesOf);
 }
 
-class ReadFromText extends PTransformClass<Root, PCollection<string>> {
+/**
+ * As {@link readFromText}, each line with the file that it is of: `{ key: path, value: line }`. Paths are
+ * absolute.
+ *
+ * @throws as `readFromText` does
+ *
+ * @example
+ * ```ts
+ * root
+ *   .apply(readFromTextWithFilename('logs/*.log'))
+ *   .map(({ key, value }) => `${basename(key)}: ${value}`);
+ * ```
+ */
+export function readFromTextWithFilename(
+  patterns: string | readonly string[],
+  options: ReadTextOptions = {},
+): PTransformClass<Root, PCollection<KV<string, string>>> {
+  const name = 'readFromTextWithFilename';
+  const settled = checkOptions(name, options);
+  return new ReadFiles(name, checkPatterns(name, patterns), settled, linesOfFiles);
+}
+
+function checkPatterns(transform: string, patterns: string | readonly string[]): readonly string[] {
+  const all = [patterns].flat().map((pattern) => checkPattern(pattern));
+  if (all.length > 0) return all;
+  throw new BeamBridgeError('INVALID_ARGUMENT', `${transform} was given no patterns`, {
+    hint: "Pass a path or a pattern such as 'data/*.csv'.",
+  });
+}
+
+/** How ranges of files become elements. */
+type Read<O> = (ranges: PCollection<FileRange>, options: Settled) => PCollection<O>;
+
+class ReadFiles<O> extends PTransformClass<Root, PCollection<O>> {
+  private readonly cwd = process.cwd();
+
   constructor(
+    name: string,
     private readonly patterns: readonly string[],
-    private readonly cwd: string,
     private readonly options: Settled,
+    private readonly read: Read<O>,
   ) {
-    super('readFromText');
+    super(name);
   }
 
-  override expand(root: Root): PCollection<string> {
+  override expand(root: Root): PCollection<O> {
     const { patterns, cwd, options } = this;
     const ranges = root.apply(impulse()).flatMap(async function findRanges() {
       const paths = new Set<string>();
@@ -80,7 +119,7 @@ class ReadFromText extends PTransformClass<Root, PCollection<string>> {
       }
       return rangesOfAll(paths, options);
     });
-    return linesOf(ranges, options);
+    return this.read(ranges, options);
   }
 }
 
@@ -90,40 +129,71 @@ class ReadFromText extends PTransformClass<Root, PCollection<string>> {
  * @throws `FILE_NOT_FOUND` from the run, when a pattern matches no file
  */
 export function readAllFromText(
-  options: ReadTextOptions = {},
-): PTransformClass<PCollection<string>, PCollection<string>> {
-  return new ReadAllFromText(process.cwd(), checkOptions(options));
+  options: ReadAllTextOptions & { withFilename: true },
+): PTransformClass<Lines, LinesOfFiles>;
+export function readAllFromText(
+  options?: ReadAllTextOptions & { withFilename?: false },
+): PTransformClass<Lines, Lines>;
+export function readAllFromText({
+  withFilename = false,
+  ...options
+}: ReadAllTextOptions = {}): PTransformClass<Lines, Lines> | PTransformClass<Lines, LinesOfFiles> {
+  const settled = checkOptions('readAllFromText', options);
+  if (typeof withFilename !== 'boolean') {
+    throw invalid('readAllFromText', 'withFilename', withFilename, 'Give true or false.');
+  }
+  return withFilename ? new ReadAll(settled, linesOfFiles) : new ReadAll(settled, linesOf);
 }
 
-class ReadAllFromText extends PTransformClass<PCollection<string>, PCollection<string>> {
+class ReadAll<O> extends PTransformClass<Lines, PCollection<O>> {
+  private readonly cwd = process.cwd();
+
   constructor(
-    private readonly cwd: string,
     private readonly options: Settled,
+    private readonly read: Read<O>,
   ) {
     super('readAllFromText');
   }
 
-  override expand(patterns: PCollection<string>): PCollection<string> {
+  override expand(patterns: Lines): PCollection<O> {
     const { cwd, options } = this;
     const ranges = patterns.flatMap(async function* findRanges(pattern) {
       const paths = await findFiles(checkPattern(pattern), cwd, options.allowEmptyMatch);
       yield* await rangesOfAll(paths, options);
     });
-    return linesOf(ranges, options);
+    return this.read(ranges, options);
   }
 }
 
-function linesOf(ranges: PCollection<FileRange>, options: Settled): PCollection<string> {
+const text = new StrUtf8Coder();
+
+function linesOf(ranges: PCollection<FileRange>, options: Settled): Lines {
   return (
     ranges
       .apply(reshuffle())
       .flatMap((range) => readLines(range, options))
       // A step of its own, fused with the one before, so that lines are not awaited one by one.
-      .apply(flatMapStep('lines', (lines: string[]) => lines, new StrUtf8Coder()))
+      .apply(flatMapStep('lines', (lines: string[]) => lines, text))
   );
 }
 
-function checkOptions(options: ReadTextOptions): Settled {
+function linesOfFiles(ranges: PCollection<FileRange>, options: Settled): LinesOfFiles {
+  const withPath = (key: string, lines: string[]) => lines.map((value) => ({ key, value }));
+  return ranges
+    .apply(reshuffle())
+    .flatMap(async function* readLinesOfFile(range) {
+      for await (const lines of readLines(range, options)) yield withPath(range.path, lines);
+    })
+    .apply(
+      flatMapStep(
+        'lines',
+        (lines: KV<string, string>[]) => lines,
+        new KVCoder(text, text) as Coder<KV<string, string>>,
+      ),
+    );
+}
+
+function checkOptions(transform: string, options: ReadTextOptions): Settled {
   const {
     compression = 'auto',
     skipHeaderLines = 0,
@@ -133,19 +203,23 @@ function checkOptions(options: ReadTextOptions): Settled {
   } = options;
   checkCompression(compression);
   if (!Number.isSafeInteger(skipHeaderLines) || skipHeaderLines < 0) {
-    throw invalid('skipHeaderLines', skipHeaderLines, 'Give a whole number of lines, 0 or more.');
+    throw invalid(
+      transform,
+      'skipHeaderLines',
+      skipHeaderLines,
+      'Give a whole number of lines, 0 or more.',
+    );
   }
   if (!Number.isSafeInteger(splitBytes) || splitBytes < 1) {
-    throw invalid('splitBytes', splitBytes, 'Give a whole number of bytes, 1 or more.');
+    throw invalid(transform, 'splitBytes', splitBytes, 'Give a whole number of bytes, 1 or more.');
   }
   if (encoding !== 'utf8' && encoding !== 'latin1') {
-    throw invalid('encoding', encoding, "Choose 'utf8' or 'latin1'.");
+    throw invalid(transform, 'encoding', encoding, "Choose 'utf8' or 'latin1'.");
   }
   return { compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes };
 }
 
-function invalid(option: string, given: unknown, hint: string): BeamBridgeError {
-  return new BeamBridgeError('INVALID_ARGUMENT', `readFromText: ${option} is ${String(given)}`, {
-    hint,
-  });
+function invalid(transform: string, option: string, given: unknown, hint: string): BeamBridgeError {
+  const message = `${transform}: ${option} is ${String(given)}`;
+  return new BeamBridgeError('INVALID_ARGUMENT', message, { hint });
 }

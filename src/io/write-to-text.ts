@@ -3,22 +3,8 @@
 
 import { resolve, sep } from 'node:path';
 import { BeamBridgeError } from '../base/index.ts';
-import {
-  type Coder,
-  describeValue,
-  GlobalWindow,
-  JsCoder,
-  NO_FIRING,
-  StrUtf8Coder,
-  type WindowedValue,
-} from '../coders/index.ts';
-import {
-  type DoFn,
-  type PCollection,
-  type Pipeline,
-  PTransformClass,
-  type SideInputParam,
-} from '../pipeline/index.ts';
+import { type Coder, describeValue, JsCoder, StrUtf8Coder } from '../coders/index.ts';
+import { type PCollection, type Pipeline, PTransformClass } from '../pipeline/index.ts';
 import {
   doFnStep,
   flatMapStep,
@@ -42,7 +28,7 @@ import {
   removeTemporary,
 } from './text/output.ts';
 import { checkShards, SHARD_NAME_TEMPLATE } from './text/shard-names.ts';
-import { pieceSize, TextWriter } from './text/text-writer.ts';
+import { type PartContext, WriteParts } from './text/write-parts.ts';
 
 /** Options of {@link writeToText}. */
 export interface WriteTextOptions {
@@ -52,6 +38,13 @@ export interface WriteTextOptions {
   numShards?: number;
   /** Runs of S stand for a shard's number, runs of N for how many. @default `'-SSSSS-of-NNNNN'` */
   shardNameTemplate?: string;
+  /** The most elements in a file, which is begun anew behind them. @default no bound */
+  maxRecordsPerShard?: number;
+  /**
+   * The most bytes in a file, before compression and with header and footer; only one element that is
+   * larger by itself makes a larger file. @default no bound; small files are joined up to 64 MiB
+   */
+  maxBytesPerShard?: number;
   /** First line of each file. @default none */
   header?: string;
   /** Last line of each file. @default none */
@@ -112,17 +105,43 @@ export function writeToText(
   const local = localPath(prefix, 'written');
   checkCompression(compression);
   const shards = checkShards(template, options.numShards);
+  checkBounds(options, shards);
   const spec: OutputSpec = {
     prefix: resolve(local) + (/[\\/]$/.test(local) ? sep : ''),
     suffix,
     template,
     shards,
+    maxRecords: options.maxRecordsPerShard,
+    maxBytes: options.maxBytesPerShard,
     header: header === undefined ? '' : `${header}\n`,
     footer: footer === undefined ? '' : `${footer}\n`,
     gzip: isGzip(suffix, compression),
   };
   checkWritable(spec.prefix);
   return new WriteToText(local, spec, appendTrailingNewlines ? '\n' : '');
+}
+
+const BOUNDS = ['maxRecordsPerShard', 'maxBytesPerShard'] as const;
+
+/** @throws `INVALID_ARGUMENT` for bounds that are none, and bounds of a number of shards that is given */
+function checkBounds(options: WriteTextOptions, shards: number | undefined): void {
+  for (const name of BOUNDS) {
+    const bound = options[name];
+    if (bound === undefined) continue;
+    if (!Number.isSafeInteger(bound) || bound < 1) {
+      throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is ${describeValue(bound)}`, {
+        hint: 'Give a whole number, 1 or more, or leave it out.',
+      });
+    }
+    if (shards === undefined) continue;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `${name} bounds files whose number is ${shards}`,
+      {
+        hint: 'The bound decides how many files there are: leave out numShards, and let the shardNameTemplate hold their number.',
+      },
+    );
+  }
 }
 
 class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
@@ -195,66 +214,5 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
         ),
       );
     return { filesWritten };
-  }
-}
-
-type PartContext = { folder: SideInputParam<string, string> };
-
-/** Tells parts apart, in the order in which this process began them. */
-let nextPart = 0;
-
-/** Writes the elements of each bundle to a temporary file, or to one for each shard asked for. */
-class WriteParts implements DoFn<string, Part, PartContext> {
-  readonly beamName = 'write';
-  private writers: (TextWriter | undefined)[] = [];
-  private next = 0;
-
-  constructor(
-    private readonly spec: OutputSpec,
-    private readonly lineEnd: string,
-  ) {}
-
-  startBundle(): void {
-    // A bundle that failed did not come to its end.
-    this.writers = [];
-    this.next = 0;
-  }
-
-  process(line: string, context: PartContext): Promise<void> | undefined {
-    if (typeof line !== 'string') {
-      throw new BeamBridgeError('CODER_MISMATCH', `writeToText was given ${describeValue(line)}`, {
-        hint: 'Map the elements to text first: .map(String), or .map((x) => JSON.stringify(x)).',
-      });
-    }
-    const shard = this.next;
-    this.next = (shard + 1) % (this.spec.shards ?? 1);
-    const writer = this.writers[shard];
-    if (writer) return writer.append(line + this.lineEnd);
-    return this.begin(shard, line, context.folder.lookup());
-  }
-
-  private async begin(shard: number, line: string, folder: string): Promise<void> {
-    const order = `${nextPart++}`.padStart(8, '0');
-    const path = `${folder}/part-${order}-${process.pid}`;
-    const writer = await TextWriter.create(path, this.spec.gzip, pieceSize(this.spec.shards ?? 1));
-    this.writers[shard] = writer;
-    await writer.append(line + this.lineEnd);
-  }
-
-  async finishBundle(): Promise<WindowedValue<Part>[]> {
-    const outputs: WindowedValue<Part>[] = [];
-    for (const [shard, writer] of this.writers.entries()) {
-      if (!writer) continue;
-      await writer.close();
-      this.writers[shard] = undefined;
-      outputs.push({
-        value: { path: writer.path, bytes: writer.size, shard },
-        timestamp: GlobalWindow.INSTANCE.maxTimestamp(),
-        windows: [GlobalWindow.INSTANCE],
-        pane: NO_FIRING,
-      });
-    }
-    this.writers = [];
-    return outputs;
   }
 }

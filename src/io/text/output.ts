@@ -19,7 +19,11 @@ const SHARD_BYTES = 64 * 1024 * 1024;
 /** What a bundle wrote. */
 export interface Part {
   path: string;
+  /** On the disk. */
   bytes: number;
+  records: number;
+  /** Before compression; 0 where it is not bounded. */
+  textBytes: number;
   /** Which shard it belongs to, when their number was asked for. */
   shard: number;
 }
@@ -40,6 +44,9 @@ export interface OutputSpec {
   suffix: string;
   template: string;
   shards: number | undefined;
+  /** What a shard may hold at most: elements, and bytes before compression. */
+  maxRecords: number | undefined;
+  maxBytes: number | undefined;
   /** With its line's end, as is the footer; empty for none. */
   header: string;
   footer: string;
@@ -121,7 +128,7 @@ export async function completeOutput(
   temporary: string,
   parts: readonly Part[],
 ): Promise<WholeOutput> {
-  const groups = spec.shards === undefined ? packed(parts) : byShard(parts, spec.shards);
+  const groups = spec.shards === undefined ? packed(parts, spec) : byShard(parts, spec.shards);
   const finals = groups.map(
     (_, index) => spec.prefix + shardName(spec.template, index, groups.length) + spec.suffix,
   );
@@ -149,17 +156,31 @@ export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<voi
   }
 }
 
+/** The bytes of each shard's header and footer. */
+export function frameBytes({ header, footer }: OutputSpec): number {
+  return Buffer.byteLength(header) + Buffer.byteLength(footer);
+}
+
 /** Parts in the order in which they were begun, joined until they are large enough. */
-function packed(parts: readonly Part[]): Part[][] {
+function packed(parts: readonly Part[], spec: OutputSpec): Part[][] {
+  const { maxRecords = Infinity, maxBytes = Infinity } = spec;
+  const room = maxBytes - frameBytes(spec);
   const groups: Part[][] = [[]];
-  let size = 0;
+  let sum = { bytes: 0, records: 0, textBytes: 0 };
   for (const part of [...parts].sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    if (size >= SHARD_BYTES) {
+    const fits =
+      sum.records === 0 ||
+      (sum.bytes < SHARD_BYTES &&
+        sum.records + part.records <= maxRecords &&
+        sum.textBytes + part.textBytes <= room);
+    if (!fits) {
       groups.push([]);
-      size = 0;
+      sum = { bytes: 0, records: 0, textBytes: 0 };
     }
     groups.at(-1)!.push(part);
-    size += part.bytes;
+    sum.bytes += part.bytes;
+    sum.records += part.records;
+    sum.textBytes += part.textBytes;
   }
   return groups;
 }

@@ -13,8 +13,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { readAllFromText, readFromText, writeToText } from '../../../src/io/index.ts';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import {
+  readAllFromText,
+  readFromText,
+  readFromTextWithFilename,
+  writeToText,
+} from '../../../src/io/index.ts';
 import { assertDeepEqual } from '../../../src/testing/index.ts';
 import { create } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
@@ -44,6 +49,8 @@ function written(folder: string): { names: string[]; lines: string[] } {
   );
   return { names, lines: lines.sort() };
 }
+
+const hundred = Array.from({ length: 100 }, (_, i) => `${i}`);
 
 export const text: Cases = [
   {
@@ -103,6 +110,26 @@ export const text: Cases = [
     },
   },
   {
+    name: 'lines come with the files that they are of',
+    build: (root) => {
+      const one = file('names/a.txt', 'skipped\none\nsame');
+      const other = file('names/b.txt.gz', gzipSync('skipped\nsame\n'));
+      const expected = [
+        { key: one, value: 'one' },
+        { key: one, value: 'same' },
+        { key: other, value: 'same' },
+      ];
+      const pattern = join(scratch, 'names/*');
+      root
+        .apply(readFromTextWithFilename(pattern, { skipHeaderLines: 1, splitBytes: 5 }))
+        .apply(assertDeepEqual(expected));
+      root
+        .apply(create([pattern]))
+        .apply(readAllFromText({ withFilename: true, skipHeaderLines: 1 }))
+        .apply(assertDeepEqual(expected));
+    },
+  },
+  {
     name: 'writeToText writes one file of little data',
     build: (root) => {
       const { filesWritten } = root
@@ -139,6 +166,58 @@ export const text: Cases = [
       ]);
       assert.equal(lines.length, 100);
     },
+  },
+  {
+    name: 'writeToText bounds the elements of each file',
+    build: (root) => {
+      root
+        .apply(create(hundred))
+        .apply(writeToText(join(scratch, 'out6/n'), { maxRecordsPerShard: 7, header: 'h' }));
+    },
+    after: () => {
+      const files = readdirSync(join(scratch, 'out6')).sort();
+      const parts = files.map((name) => readFileSync(join(scratch, 'out6', name), 'utf8'));
+      assert.match(files[0]!, /^n-00000-of-000\d\d$/);
+      for (const part of parts) {
+        const lines = part.split('\n').slice(0, -1);
+        assert.equal(lines[0], 'h');
+        assert.ok(lines.length > 1 && lines.length <= 8, part);
+      }
+      const lines = parts.flatMap((part) => part.split('\n').slice(1, -1));
+      assert.deepEqual(lines.sort(), [...hundred].sort());
+    },
+  },
+  {
+    name: 'writeToText bounds the bytes of each file, before compression and with its header',
+    build: (root) => {
+      const options = { maxBytesPerShard: 50, header: 'ä', footer: 'f', fileNameSuffix: '.gz' };
+      root
+        .apply(create([...hundred, 'x'.repeat(200)]))
+        .apply(writeToText(join(scratch, 'out7/n'), options));
+    },
+    after: () => {
+      const parts = readdirSync(join(scratch, 'out7')).map((name) =>
+        gunzipSync(readFileSync(join(scratch, 'out7', name))).toString(),
+      );
+      const large = parts.filter((part) => Buffer.byteLength(part) > 50);
+      assert.deepEqual(large, [`ä\n${'x'.repeat(200)}\nf\n`]);
+      const lines = parts.flatMap((part) => part.split('\n').slice(1, -2));
+      assert.deepEqual(lines.sort(), [...hundred, 'x'.repeat(200)].sort());
+    },
+  },
+  {
+    name: 'writeToText of bounded files leaves none when the run fails',
+    build: (root) => {
+      root
+        .apply(create(hundred))
+        .map((line) => {
+          if (line === '42') throw new Error('bad luck');
+          return line;
+        })
+        .apply(writeToText(join(scratch, 'out8/n'), { maxRecordsPerShard: 2 }));
+    },
+    fails: { code: 'USER_CODE_FAILED', message: /bad luck/ },
+    afterwards: () => assert.deepEqual(leftIn('out8'), []),
   },
   {
     name: 'a run that fails leaves no output',

@@ -6,7 +6,12 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { readAllFromText, readFromText, writeToText } from '../../../src/io/index.ts';
+import {
+  readAllFromText,
+  readFromText,
+  readFromTextWithFilename,
+  writeToText,
+} from '../../../src/io/index.ts';
 import { create } from '../../../src/transforms/index.ts';
 import { build } from '../transforms/graph.ts';
 import { file, scratch } from './scratch.ts';
@@ -38,6 +43,27 @@ const cases: Record<string, [string, () => unknown]> = {
     'INVALID_ARGUMENT',
     () => writeToText(path, { numShards: 2, shardNameTemplate: '' }),
   ],
+  'a bound of no elements': [
+    'INVALID_ARGUMENT',
+    () => writeToText(path, { maxRecordsPerShard: 0 }),
+  ],
+  'a bound of half a byte': [
+    'INVALID_ARGUMENT',
+    () => writeToText(path, { maxBytesPerShard: 0.5 }),
+  ],
+  'a bound of files whose number is given': [
+    'INVALID_ARGUMENT',
+    () => writeToText(path, { maxRecordsPerShard: 5, numShards: 2 }),
+  ],
+  'a bound of the one file of a name': [
+    'INVALID_ARGUMENT',
+    () => writeToText(path, { maxBytesPerShard: 5, shardNameTemplate: '' }),
+  ],
+  'file names of another type': [
+    'INVALID_ARGUMENT',
+    () => readAllFromText({ withFilename: 'yes' as never }),
+  ],
+  'no patterns with file names': ['INVALID_ARGUMENT', () => readFromTextWithFilename([])],
   'a suffix of another compression': [
     'UNSUPPORTED',
     () => writeToText(path, { fileNameSuffix: '.zst' }),
@@ -100,4 +126,17 @@ test('two outputs with files of the same names are refused', () => {
   const twice = writeToText(path);
   both(writeToText(`${path}2`), twice);
   both(writeToText(`${path}2`), twice);
+});
+
+test('numbers and text that may be missing do not compile, and are mapped to text', () => {
+  build((root) => {
+    const numbers = root.apply(create([1, 2]));
+    const some = root.apply(create<string | null>(['a', null]));
+    // @ts-expect-error: numbers are no lines
+    numbers.apply(writeToText(`${path}-1`));
+    // @ts-expect-error: null is no line
+    some.apply(writeToText(`${path}-2`));
+    numbers.map(String).apply(writeToText(`${path}-3`));
+    some.map((line) => line ?? '').apply(writeToText(`${path}-4`));
+  });
 });

@@ -26,6 +26,8 @@ function spec(name: string, options: Partial<OutputSpec> = {}): OutputSpec {
     suffix: '',
     template: '-SSSSS-of-NNNNN',
     shards: undefined,
+    maxRecords: undefined,
+    maxBytes: undefined,
     header: '',
     footer: '',
     gzip: false,
@@ -37,7 +39,8 @@ async function part(folder: string, name: string, text: string, gzip = false): P
   const writer = await TextWriter.create(join(folder, name), gzip);
   for (const line of text.split(/(?<=\n)/)) await writer.append(line);
   await writer.close();
-  return { path: writer.path, bytes: writer.size, shard: 0 };
+  const records = text.split('\n').length - 1;
+  return { path: writer.path, bytes: writer.size, shard: 0, records, textBytes: text.length };
 }
 
 /** As a run with one output does. */
