@@ -84,7 +84,7 @@ export type WrittenText = {
 export function writeToText(
   prefix: string,
   options: WriteTextOptions = {},
-): PTransformClass<PCollection<string>, WrittenText> {
+): (lines: PCollection<string>) => WrittenText {
   const {
     fileNameSuffix: suffix = '',
     shardNameTemplate: template = SHARD_NAME_TEMPLATE,
@@ -118,7 +118,10 @@ export function writeToText(
     gzip: isGzip(suffix, compression),
   };
   checkWritable(spec.prefix);
-  return new WriteToText(local, spec, appendTrailingNewlines ? '\n' : '');
+  const sink = new WriteToText(local, spec, appendTrailingNewlines ? '\n' : '');
+  // A function, since the compiler takes a class of texts for one of texts that may be null as well.
+  const write = (lines: PCollection<string>) => sink.expandInternal(lines, lines.pipeline);
+  return Object.defineProperty(write, 'name', { value: 'writeToText' });
 }
 
 const BOUNDS = ['maxRecordsPerShard', 'maxBytesPerShard'] as const;
