@@ -134,6 +134,13 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
     };
   }
   const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(message)?.[1];
+  const parent = module?.split('.', 1)[0];
+  if (module && parent !== module) {
+    return {
+      code: 'PYTHON_EXCEPTION',
+      hint: `${parent} is there and does not have it: name the version that has it in packages, as in packages: ['NAME==VERSION'], or, if files of the environment were lost, remove it with \`npx beambridge env clean\`.`,
+    };
+  }
   if (module) {
     return {
       code: 'PYTHON_EXCEPTION',

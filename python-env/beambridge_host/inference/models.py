@@ -14,9 +14,8 @@ from apache_beam.ml.inference import base
 
 from beambridge_host.credentials import fault_of, remember
 from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
+from beambridge_host.inference.damage import import_hint
 from beambridge_host.wire import examples
-
-PACKAGES_HINT = 'Name the missing package with withExtraPackages([…]).'
 
 # Families of Beam's handlers whose model is a file, and never the name of something to download.
 FILE_FAMILIES = frozenset(
@@ -118,7 +117,7 @@ def _not_found(path: Any, transform: str) -> BridgeError:
 
 def python_error(error: BaseException, what: str, transform: str) -> BridgeError:
   """An exception of a handler's."""
-  hint = PACKAGES_HINT if isinstance(error, ImportError) else None
+  hint = import_hint(error) if isinstance(error, ImportError) else None
   return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
 
 

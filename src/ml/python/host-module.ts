@@ -30,6 +30,7 @@ export const MODULES = [
   'wire.arrays',
   'wire.casting',
   'wire.fitting',
+  'inference.damage',
   'inference.models',
   'inference.pace',
   'inference.remote_failures',

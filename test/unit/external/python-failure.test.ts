@@ -110,6 +110,10 @@ test('a name that Python cannot find, and a fault inside what it found', () => {
   assert.equal(code([named, ...imports, ['/mine/x.py', '<module>']], missing), 'PYTHON_EXCEPTION');
   assert.equal(code([['/mine/x.py', 'f']], missing), 'PYTHON_EXCEPTION');
   assert.match(parsePythonFailure(traceback([['/mine/x.py', 'f']], missing)).hint!, /package.*x/);
+  const part = "ModuleNotFoundError: No module named 'sklearn.linear_model'";
+  const { hint } = parsePythonFailure(traceback([['/mine/x.py', 'f']], part));
+  assert.match(hint!, /^sklearn is there .* packages: .* env clean/);
+  assert.doesNotMatch(hint!, /withExtraPackages/);
 });
 
 test('text that is no traceback keeps the code that the caller gives', () => {
