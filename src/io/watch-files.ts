@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files as they appear.
 
-import { BeamBridgeError, nap } from '../base/index.ts';
-import { type Instant, StrUtf8Coder } from '../coders/index.ts';
+import { stat } from 'node:fs/promises';
+import { BeamBridgeError, mapSome, nap } from '../base/index.ts';
+import { describeValue, type Instant, StrUtf8Coder } from '../coders/index.ts';
 import {
+  boundedness,
   ManualWatermarkEstimator,
   ParDo,
   type PCollection,
@@ -25,6 +27,16 @@ export interface WatchFilesOptions {
   interval?: number;
   /** After how many milliseconds of running no more files are looked for. @default never */
   stopAfter?: number;
+  /**
+   * Whether a file that was found comes again when its size or its time of change is another one.
+   * @default false
+   */
+  matchUpdatedFiles?: boolean;
+  /**
+   * Whether the output is a bounded PCollection, which it can be with `stopAfter` only: `false` for a
+   * stream that ends. @default whether there is `stopAfter`
+   */
+  bounded?: boolean;
 }
 
 /** A runner that does not keep to delays is not asked again more often than this. */
@@ -32,14 +44,16 @@ const SHORT_NAP_MILLIS = 100;
 
 /**
  * The paths of the files that match, each once: those that are there when the pipeline begins, and
- * then those that appear. Their timestamps are when they were found; the watermark follows the clock.
+ * then those that appear, and with `matchUpdatedFiles` those that change. Their timestamps are when they
+ * were found; the watermark follows the clock.
  *
  * The output is unbounded, except with `stopAfter`. Paths that were found are remembered as long as the
  * pipeline runs. A file is found as soon as it exists, so whoever writes it should do so under another
  * name and rename it when it is complete.
  *
  * @param pattern - a path or a pattern (`*`, `**`, `?`, `[…]`, `{a,b}`) of local files
- * @throws `INVALID_ARGUMENT` for what is no pattern, or times that are not above 0
+ * @throws `INVALID_ARGUMENT` for what is no pattern, times that are not above 0, and other options that
+ *   are not as described
  * @throws `UNSUPPORTED` for files that are not local
  *
  * @example
@@ -51,7 +65,7 @@ export function watchFiles(
   pattern: string,
   options: WatchFilesOptions = {},
 ): PTransformClass<Root, PCollection<string>> {
-  const { interval = 10_000, stopAfter = Infinity } = options;
+  const { interval = 10_000, stopAfter = Infinity, matchUpdatedFiles = false } = options;
   if (!(interval > 0 && interval < Infinity) || !(stopAfter > 0)) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
@@ -59,22 +73,58 @@ export function watchFiles(
       { hint: 'Both are milliseconds, above 0.' },
     );
   }
-  return new WatchFiles(checkPattern(pattern), process.cwd(), interval, stopAfter);
+  if (typeof matchUpdatedFiles !== 'boolean') {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `watchFiles: matchUpdatedFiles is ${describeValue(matchUpdatedFiles)}`,
+      { hint: 'Give true or false.' },
+    );
+  }
+  const bounded = boundedness('watchFiles', options.bounded, {
+    ends: stopAfter !== Infinity,
+    by: 'stopAfter',
+  });
+  const path = checkPattern(pattern);
+  const find = matchUpdatedFiles ? findVersions : findPaths;
+  const cwd = process.cwd();
+  return new WatchFiles({ find: () => find(path, cwd), interval, stopAfter, bounded });
+}
+
+/** A path, and which contents of the file are meant where that matters. */
+type Found = readonly [path: string, version?: string];
+
+async function findPaths(pattern: string, cwd: string): Promise<Found[]> {
+  return (await findFiles(pattern, cwd, true)).map((path) => [path]);
+}
+
+async function findVersions(pattern: string, cwd: string): Promise<Found[]> {
+  const found = await mapSome(await findFiles(pattern, cwd, true), async (path) => {
+    // One that was removed since it was listed is not there any more.
+    const there = await stat(path, { bigint: true }).catch(() => undefined);
+    return there && ([path, `${there.size}-${there.mtimeNs}`] as const);
+  });
+  return found.filter((one) => one !== undefined);
+}
+
+/** The last of each path. */
+function byPath(found: readonly Found[]): Map<string, Found> {
+  return new Map(found.map((one) => [one[0], one]));
+}
+
+interface Watching {
+  find(): Promise<Found[]>;
+  readonly interval: number;
+  readonly stopAfter: number;
+  readonly bounded: boolean;
 }
 
 class WatchFiles extends PTransformClass<Root, PCollection<string>> {
-  constructor(
-    private readonly pattern: string,
-    private readonly cwd: string,
-    private readonly interval: number,
-    private readonly stopAfter: number,
-  ) {
+  constructor(private readonly watching: Watching) {
     super('watchFiles');
   }
 
   override expand(root: Root): PCollection<string> {
-    const { pattern, cwd, interval, stopAfter } = this;
-    const doFn = new Watch(() => findFiles(pattern, cwd, true), interval, stopAfter);
+    const doFn = new Watch(this.watching);
     const step = new ParDo<Uint8Array, string>(
       { kind: 'splittable', doFn: doFn as never },
       new StrUtf8Coder(),
@@ -85,8 +135,8 @@ class WatchFiles extends PTransformClass<Root, PCollection<string>> {
 
 /** The looks that are still to come. */
 interface Looks {
-  /** What was found already. */
-  readonly seen: readonly string[];
+  /** What was found already; a file that changed is there as it was last. */
+  readonly seen: readonly Found[];
   /** When to look next. */
   readonly next: Instant;
   readonly stop: Instant;
@@ -96,7 +146,7 @@ interface Looks {
 
 /** What one look found, and when it was. */
 interface Look {
-  readonly found: readonly string[];
+  readonly found: readonly Found[];
   readonly at: Instant;
 }
 
@@ -106,7 +156,7 @@ class LooksTracker implements RestrictionTracker<Looks, Look> {
 
   constructor(
     private looks: Looks,
-    private readonly interval: number,
+    private readonly watching: Watching,
   ) {}
 
   tryClaim(look: Look): boolean {
@@ -125,9 +175,10 @@ class LooksTracker implements RestrictionTracker<Looks, Look> {
     const primary = { ...looks, done: true };
     this.looks = primary;
     if (!look) return { primary, residual: looks };
-    const next = look.at + this.interval;
+    const next = look.at + this.watching.interval;
     if (next >= looks.stop) return undefined;
-    return { primary, residual: { ...looks, seen: [...looks.seen, ...look.found], next } };
+    const seen = [...byPath([...looks.seen, ...look.found]).values()];
+    return { primary, residual: { ...looks, seen, next } };
   }
 
   checkDone(): void {
@@ -136,7 +187,7 @@ class LooksTracker implements RestrictionTracker<Looks, Look> {
   }
 
   isBounded(): boolean {
-    return this.looks.stop !== Infinity;
+    return this.watching.bounded;
   }
 }
 
@@ -147,21 +198,17 @@ class Watch
   readonly beamName = 'look';
   readonly bounded: boolean;
 
-  constructor(
-    private readonly find: () => Promise<string[]>,
-    private readonly interval: number,
-    private readonly stopAfter: number,
-  ) {
-    this.bounded = stopAfter !== Infinity;
+  constructor(private readonly watching: Watching) {
+    this.bounded = watching.bounded;
   }
 
   initialRestriction(): Looks {
     const now = Date.now();
-    return { seen: [], next: now, stop: now + this.stopAfter, done: false };
+    return { seen: [], next: now, stop: now + this.watching.stopAfter, done: false };
   }
 
   newTracker(looks: Looks): LooksTracker {
-    return new LooksTracker(looks, this.interval);
+    return new LooksTracker(looks, this.watching);
   }
 
   newWatermarkEstimator(state?: Instant): ManualWatermarkEstimator {
@@ -178,12 +225,14 @@ class Watch
     const early = next - Date.now();
     if (early > 0) await nap(Math.min(early, SHORT_NAP_MILLIS), signal);
     if (next > Date.now()) return resume(next - Date.now());
-    const known = new Set(seen);
+    const known = byPath(seen);
     const at = Math.max(Date.now(), watermark.currentWatermark());
-    const found = (await this.find()).filter((path) => !known.has(path));
+    const found = (await this.watching.find()).filter(
+      ([path, version]) => !known.has(path) || known.get(path)?.[1] !== version,
+    );
     if (!tracker.tryClaim({ found, at })) return undefined;
-    for (const path of found) yield timestamped(path, at);
+    for (const [path] of found) yield timestamped(path, at);
     watermark.setWatermark(at);
-    return resume(this.interval);
+    return resume(this.watching.interval);
   }
 }

@@ -2,6 +2,7 @@
 // The graph that a program builds: Root, PCollection, PTransform, ParDo and its parameters, names,
 // and the way from graph to Beam's message. May import coders, schema and what those may import.
 
+export { boundedness } from './boundedness.ts';
 export {
   type DoFn,
   type DoFnOutput,

@@ -4,6 +4,7 @@
 import { BeamBridgeError, nap } from '../base/index.ts';
 import { type Coder, type Instant, JsCoder, VarIntCoder } from '../coders/index.ts';
 import {
+  boundedness,
   GrowableOffsetRangeTracker,
   ManualWatermarkEstimator,
   type OffsetRange,
@@ -28,6 +29,11 @@ export interface PeriodicImpulseOptions {
   stop?: Instant;
   /** Time between two elements, in milliseconds. */
   interval: number;
+  /**
+   * Whether the output is a bounded PCollection, which it can be with `stop` only: `false` for a stream
+   * that ends. @default whether there is a `stop`
+   */
+  bounded?: boolean;
 }
 
 interface Sequence {
@@ -46,10 +52,11 @@ const MOST_AT_ONCE = 10_000;
  * are that time. Times that have passed already come at once. Slow steps behind it delay elements and
  * lose none.
  *
- * The output is unbounded, except where `stop` is given. It is in the global window: apply
+ * The output is unbounded, except where `stop` is given and `bounded: false` is not. It is in the global window: apply
  * {@link windowInto} behind it.
  *
- * @throws `INVALID_ARGUMENT` for an interval that is not above 0, or times that are not whole
+ * @throws `INVALID_ARGUMENT` for an interval that is not above 0, times that are not whole, and for
+ *   `bounded: true` without a `stop`
  *
  * @example
  * ```ts
@@ -68,6 +75,10 @@ export function periodicImpulse(
       { hint: 'Give whole milliseconds: times since 1970, and an interval above 0.' },
     );
   }
+  const bounded = boundedness('periodicImpulse', options.bounded, {
+    ends: stop !== Infinity,
+    by: 'stop',
+  });
   return transform('periodicImpulse', (root) => {
     const sequence: Sequence = { start: start ?? Date.now(), stop, interval };
     return root
@@ -75,8 +86,22 @@ export function periodicImpulse(
       .apply(
         mapStep('sequence', () => sequence, new JsCoder() as Coder<unknown> as Coder<Sequence>),
       )
-      .apply(sequenceStep(stop !== Infinity));
+      .apply(sequenceStep(bounded));
   });
+}
+
+/** Of a stream, what is left is none that a drain waits for. */
+class Ticks extends GrowableOffsetRangeTracker {
+  constructor(
+    range: OffsetRange,
+    private readonly bounded: boolean,
+  ) {
+    super(range);
+  }
+
+  override isBounded(): boolean {
+    return this.bounded;
+  }
 }
 
 function sequenceStep(bounded: boolean): ParDo<Sequence, Instant> {
@@ -85,7 +110,7 @@ function sequenceStep(bounded: boolean): ParDo<Sequence, Instant> {
     bounded,
     initialRestriction: ({ start, stop, interval }: Sequence) =>
       offsetRange(0, Math.max(0, Math.ceil((stop - start) / interval))),
-    newTracker: (range: OffsetRange) => new GrowableOffsetRangeTracker(range),
+    newTracker: (range: OffsetRange) => new Ticks(range, bounded),
     initialWatermarkState: ({ start, interval }: Sequence, range: OffsetRange) =>
       start + range.start * interval,
     newWatermarkEstimator: (state: Instant) => new ManualWatermarkEstimator(state),

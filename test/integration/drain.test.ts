@@ -18,6 +18,7 @@ import {
   periodicImpulse,
   windowInto,
 } from '../../src/index.ts';
+import { watchFiles } from '../../src/io/index.ts';
 
 async function* ticks(signal: AbortSignal) {
   for (let i = 0; !signal.aborted; i++) {
@@ -108,6 +109,35 @@ test('a slow pipeline costs no element of a drained source', { timeout: 60_000 }
   for (let i = 0; i < 400; i++) emitter.emit('one', i);
   assert.equal(await result.drain(), 'DRAINED');
   assert.equal(taken, 400);
+});
+
+test('a stream that has a stop is drained before it, or ends there', {
+  timeout: 60_000,
+}, async () => {
+  const start = Date.now();
+  const times: number[] = [];
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root
+      .apply(periodicImpulse({ start, interval: 20, stop: start + 3_600_000, bounded: false }))
+      .map((time) => void times.push(time));
+    root.apply(watchFiles('no-such-*', { stopAfter: 3_600_000, bounded: false })).map(String);
+  });
+  while (times.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await result.drain(), 'DRAINED');
+
+  const ended = await createRunner({ progress: false }).run((root) => {
+    root
+      .apply(periodicImpulse({ start: 0, interval: 1000, stop: 120_000, bounded: false }))
+      .apply(windowInto(fixedWindows(60)))
+      .map((value) => ({ key: 'k', value }))
+      .apply(groupByKey())
+      .map(({ value }) => void times.push(-[...value].length));
+  });
+  assert.equal(ended.state, 'DONE');
+  assert.deepEqual(
+    times.filter((time) => time < 0),
+    [-60, -60],
+  );
 });
 
 test('a timer far ahead fires at drain', { timeout: 60_000 }, async () => {

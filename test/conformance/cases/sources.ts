@@ -2,7 +2,7 @@
 // Sources that go on over time: the clock, async iterables, files that appear.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +39,35 @@ function watching(): Case {
         .apply(watchFiles(join(folder, '*.txt'), { interval: 40, stopAfter: 1000 }))
         .map((path) => basename(path))
         .apply(assertDeepEqual(['a.txt', 'c.txt']));
+    },
+    afterwards: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** A file that changes as soon as it was found: its contents first, then only its time. */
+function watchingUpdates(matchUpdatedFiles: boolean, expected: string[]): Case {
+  let folder = '';
+  const changes = [
+    (path: string) => writeFileSync(path, 'more'),
+    (path: string) => utimesSync(path, 7, 7),
+  ];
+  return {
+    name: `watchFiles ${matchUpdatedFiles ? 'gives a file again when it has changed' : 'forgives changes'}`,
+    build: (root) => {
+      folder = mkdtempSync(join(tmpdir(), 'beambridge-watch-'));
+      writeFileSync(join(folder, 'a.txt'), '');
+      writeFileSync(join(folder, 'b.txt'), '');
+      const left = [...changes];
+      root
+        .apply(
+          watchFiles(join(folder, '*.txt'), { interval: 40, stopAfter: 1000, matchUpdatedFiles }),
+        )
+        .map((path) => {
+          const name = basename(path);
+          if (name === 'a.txt') left.shift()?.(path);
+          return name;
+        })
+        .apply(assertDeepEqual(expected));
     },
     afterwards: () => rmSync(folder, { recursive: true, force: true }),
   };
@@ -112,4 +141,6 @@ export const sources: Cases = [
   },
   failing(),
   watching(),
+  watchingUpdates(true, ['a.txt', 'a.txt', 'a.txt', 'b.txt']),
+  watchingUpdates(false, ['a.txt', 'b.txt']),
 ];

@@ -32,6 +32,14 @@ test('sources over time refuse what they cannot keep to', () => {
   refuses(() => fromAsyncIterable(numbers, { bounded: 'yes' as never }), /bounded is/);
   refuses(() => watchFiles('*.txt', { interval: 0 }), /interval 0/);
   refuses(() => watchFiles(''), /is no path/);
+  refuses(
+    () => watchFiles('*', { matchUpdatedFiles: 1 as never }),
+    /matchUpdatedFiles is number 1/,
+  );
+  refuses(() => watchFiles('*', { bounded: true }), /watchFiles is to be bounded and never ends/);
+  refuses(() => periodicImpulse({ interval: 1, bounded: true }), /never ends/);
+  const bounded = 'no' as never;
+  refuses(() => periodicImpulse({ interval: 1, stop: 5, bounded }), /bounded is/);
 });
 
 test('sources over time are unbounded unless they are told when to stop', () => {
@@ -43,6 +51,8 @@ test('sources over time are unbounded unless they are told when to stop', () => 
     root.apply(periodicImpulse({ interval: 10 })),
     root.apply(fromAsyncIterable(source)),
     root.apply(watchFiles('*.txt')),
+    root.apply(periodicImpulse({ interval: 10, start: 0, stop: 5, bounded: false })),
+    root.apply(watchFiles('*.txt', { stopAfter: 5, bounded: false })),
   ];
   const ending = [
     root.apply(periodicImpulse({ interval: 10, start: 0, stop: 5 })),
@@ -51,7 +61,7 @@ test('sources over time are unbounded unless they are told when to stop', () => 
   ];
   assert.deepEqual(
     endless.map(({ isBounded }) => isBounded),
-    [false, false, false],
+    [false, false, false, false, false],
   );
   assert.deepEqual(
     ending.map(({ isBounded }) => isBounded),
