@@ -111,6 +111,8 @@ export class BeamBridgeError extends Error {
     this.transform = details.transform;
     this.appliedAt = details.appliedAt;
     this.detail = details.detail;
+    // The message holds it already: Node prints both, and a traceback is long.
+    Object.defineProperty(this, 'detail', { enumerable: false });
   }
 
   /** Anything that was thrown, as a BeamBridgeError; one that already is stays as it is. */

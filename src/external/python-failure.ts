@@ -173,9 +173,29 @@ function shorten(text: string): string | undefined {
   // Beam raises an exception again under its own: tracebacks with no frame left only repeat it.
   const parts = own.split(CHAINED);
   const telling = parts.filter((part) => part.split('\n').some((line) => FRAME.test(line)));
-  const lines = (telling.length > 0 ? telling : parts).join('\n\n').trimEnd().split('\n');
+  const lines = withoutRepeats(telling.length > 0 ? telling : parts)
+    .join('\n\n')
+    .trimEnd()
+    .split('\n');
   return (lines.length <= DETAIL_LINES ? lines : ['…', ...lines.slice(-DETAIL_LINES)]).join('\n');
 }
+
+/** The last of tracebacks that say the same: Beam only adds the transform to the text of an exception. */
+function withoutRepeats(tracebacks: string[]): string[] {
+  const said = tracebacks.map((traceback) =>
+    traceback
+      .slice(Math.max(traceback.indexOf(TRACEBACK), 0))
+      .replace(RUNNING, '')
+      .trim(),
+  );
+  return tracebacks
+    .map((traceback, i) =>
+      said.indexOf(said[i]!) < i ? undefined : traceback.replace(RUNNING, ''),
+    )
+    .filter((traceback) => traceback !== undefined);
+}
+
+const TRACEBACK = 'Traceback (most recent call last):';
 
 /** Undefined when no frame is left: the message says as much. */
 function withoutMachinery(text: string): string | undefined {

@@ -20,6 +20,7 @@ from apache_beam.runners.portability import expansion_service
 from apache_beam.transforms import environments, fully_qualified_named_transform, ptransform
 
 from beambridge_host.host import declared
+from beambridge_host.worker.failures import told
 
 # Types by output that the expansion which goes on in this context declares.
 _declared: contextvars.ContextVar[Optional[dict[str, Any]]] = contextvars.ContextVar('declared', default=None)
@@ -88,6 +89,8 @@ def install() -> None:
   """Lets expansions of this process be made in a TypedPipeline: Beam's service offers no place to hook in."""
   expansion_service.beam_pipeline = types.SimpleNamespace(
       **{**vars(beam_pipeline), 'Pipeline': TypedPipeline})
+  # It answers with the traceback of what was raised.
+  expansion_service.traceback = types.SimpleNamespace(format_exc=told)
 
 
 install()

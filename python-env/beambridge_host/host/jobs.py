@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 import time
-import traceback
 from typing import Any
 
 import grpc
@@ -24,6 +23,7 @@ from apache_beam.runners.portability import local_job_service, portable_runner
 
 from beambridge_host.host.runner import Cancellation, HostRunner
 from beambridge_host.host.workers import RUN_PREFIX, WorkerPool
+from beambridge_host.worker.failures import told
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class HostJob(local_job_service.BeamJob):
                   message_id=log_handler._next_id(),
                   time=time.strftime('%Y-%m-%d %H:%M:%S.'),
                   importance=beam_job_api_pb2.JobMessage.JOB_MESSAGE_ERROR,
-                  message_text=traceback.format_exc()))
+                  message_text=told()))
     self._finish(state)
 
   def _finish(self, state: int) -> None:

@@ -20,7 +20,7 @@ from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
-from beambridge_host.inference.models import remember_credentials
+from beambridge_host.inference.models import remember_credentials, told_by_file
 from beambridge_host.wire.results import kept, take_over
 
 _LOGGER = logging.getLogger(__name__)
@@ -147,7 +147,11 @@ class Models:
     remember_credentials(handler)
     before = base._get_current_process_memory_in_bytes()
     began = time.monotonic()
-    copies, release = self._copies(source, handler)
+    try:
+      copies, release = self._copies(source, handler)
+    except Exception as error:
+      told_by_file(error, handler)
+      raise
     taken = round((time.monotonic() - began) * 1000)
     self._loadings.append(Loading(taken, base._get_current_process_memory_in_bytes() - before))
     return Loaded(handler, source.path, copies, release)

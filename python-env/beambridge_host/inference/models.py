@@ -15,7 +15,9 @@ from apache_beam.ml.inference import base
 from beambridge_host.credentials import fault_of, remember
 from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
 from beambridge_host.inference.damage import import_hint
+from beambridge_host.inference.model_files import hint_for, model_paths
 from beambridge_host.wire import examples
+from beambridge_host.worker.failures import hint_of, is_of_storage, missing_storage
 
 # Families of Beam's handlers whose model is a file, and never the name of something to download.
 FILE_FAMILIES = frozenset(
@@ -47,13 +49,10 @@ def is_local(path: str) -> bool:
 def check_model_files(handler: Any, transform: str) -> None:
   """Refuses a handler whose model is not on this machine, before anything runs."""
   for inner in examples.inner_handlers(handler):
-    if not is_file_family(type(inner)):
-      continue
-    for name, value in vars(inner).items():
-      if not name.endswith(('_uri', '_path', '_model_state', '_custom_weights')) or not isinstance(value, str):
-        continue
-      if value and is_local(value):
-        check_model_file(value, transform)
+    if is_file_family(type(inner)):
+      for _, path in model_paths(inner):
+        if is_local(path):
+          check_model_file(path, transform)
 
 
 def check_model_file(path: str, transform: str) -> None:
@@ -117,12 +116,31 @@ def _not_found(path: Any, transform: str) -> BridgeError:
 
 def python_error(error: BaseException, what: str, transform: str) -> BridgeError:
   """An exception of a handler's."""
-  hint = import_hint(error) if isinstance(error, ImportError) else None
+  hint = import_hint(error) if isinstance(error, ImportError) else hint_of(error)
   return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
+
+
+def told_by_file(error: BaseException, handler: Any) -> None:
+  """Keeps with an exception what a handler's model file says about it: whoever tells it has not got the path."""
+  error.model_hint = hint_for(handler, error)
+  error.model_elsewhere = next((path for _, path in model_paths(handler) if not is_local(path)), '')
 
 
 def load_error(error: BaseException, transform: str) -> BridgeError:
   """What it means that a model could not be loaded."""
+  elsewhere = getattr(error, 'model_elsewhere', '')
+  if missing_storage(error):
+    return python_error(error, f'the model {elsewhere} could not be read', transform)
+  if elsewhere and is_of_storage(error):
+    return bridge_error(
+        'MODEL_NOT_FOUND',
+        f'the model {elsewhere} could not be read: {one_line(error)}',
+        hint='Check the path, and the credentials for its storage in the environment of the program.',
+        transform=transform)
+  if getattr(error, 'model_hint', None):
+    cause = error.__cause__ if isinstance(error, UnusableModel) and error.__cause__ else error
+    return bridge_error(
+        'MODEL_INVALID', f'the model could not be loaded: {one_line(cause)}', hint=error.model_hint, transform=transform)
   if isinstance(error, FileNotFoundError):
     return _not_found(error.filename or one_line(error), transform)
   if isinstance(error, UnusableModel):

@@ -19,7 +19,7 @@ from beambridge_host.inference.calls import within
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
-    check_model, load_error, loads_model, memory_error, out_of_memory, python_error)
+    check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
 from beambridge_host.wire import examples
 from beambridge_host.wire.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
@@ -78,18 +78,20 @@ class PackedHandler(base.ModelHandler):
     take_over()
     setup = self._setup
     if setup.managed:
-      return self._checked(self._first.load_model)
+      return self._checked(self._first.load_model, self._first)
     models = shared_models(setup.plan, functools.partial(check_model, transform=self._transform))
     if setup.eager:
       self._checked(lambda: models.get(Source(0, ''), self._first))
     return models
 
-  def _checked(self, load: Callable[[], Any]) -> Any:
+  def _checked(self, load: Callable[[], Any], managed: Any = None) -> Any:
     try:
       return load()
     except BridgeError:
       raise
     except Exception as error:
+      if managed is not None:
+        told_by_file(error, managed)
       raise load_error(error, self._transform) from error
 
   def run_inference(

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from typing import Any, Callable, NoReturn
 
 import grpc
@@ -21,6 +20,7 @@ import grpc
 from beambridge_host.credentials import hidden
 from beambridge_host.worker import own_folder
 from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
+from beambridge_host.worker.failures import told
 from beambridge_host.worker.preload import preload
 
 # What Beam gives a worker that was told nothing else (WorkerOptions.max_cache_memory_usage_mb).
@@ -53,7 +53,7 @@ def _harness_class() -> Any:
           response = task()
         except BaseException:  # pylint: disable=broad-except
           response = beam_fn_api_pb2.InstructionResponse(
-              instruction_id=request.instruction_id, error=hidden(traceback.format_exc()))
+              instruction_id=request.instruction_id, error=told())
         self._responses.put(response)
 
   return Harness
@@ -75,11 +75,14 @@ def _serve(order: dict[str, str]) -> None:
 def prepare() -> None:
   """Imports what every worker needs."""
   from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
+  from apache_beam.io.filesystems import FileSystems  # pylint: disable=import-outside-toplevel
   from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
   from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel,unused-import
 
   statesampler.StateSampler.__init__.__defaults__ = (_SAMPLING_PERIOD_MS,)
   own_folder.use_for_beam()
+  # Those of s3:// and azfs:// refuse to be made without some.
+  FileSystems.set_options(PipelineOptions(flags=[]))
   pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
 
 

@@ -16,6 +16,7 @@ const ROOMS = ['worker', 'wire', 'inference', 'handlers'];
 export const MODULES = [
   'credentials',
   'errors',
+  'worker.failures',
   'wire.field_names',
   'wire.tensors',
   'wire.coded',
@@ -31,6 +32,7 @@ export const MODULES = [
   'wire.casting',
   'wire.fitting',
   'inference.damage',
+  'inference.model_files',
   'inference.models',
   'inference.pace',
   'inference.remote_failures',

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { errorNonce } from '../../../src/base/index.ts';
-import { parsePythonFailure } from '../../../src/external/index.ts';
+import { parsePythonFailure, pythonError } from '../../../src/external/index.ts';
 
 const BEAM = '/v/site-packages/apache_beam';
 const traceback = (frames: [file: string, fn: string][], ...exception: string[]) =>
@@ -48,6 +49,24 @@ test('a traceback that Beam raised again is told once', () => {
     parsePythonFailure(text).detail,
     traceback([['/mine/model.py', 'predict']], 'ValueError: no'),
   );
+});
+
+test('an uncaught failure shows its traceback once, also where Beam raised the exception anew', () => {
+  const text = [
+    traceback([['<string>', 'boom']], 'ValueError: no'),
+    'During handling of the above exception, another exception occurred:',
+    traceback(
+      [
+        [`${BEAM}/common.py`, 'process'],
+        ['<string>', 'boom'],
+      ],
+      "ValueError: no [while running 'T/Map(boom)']",
+    ),
+  ].join('\n\n');
+  const failure = parsePythonFailure(text);
+  assert.equal(failure.detail, traceback([['<string>', 'boom']], 'ValueError: no'));
+  const shown = inspect(pythonError(failure));
+  assert.equal(shown.split('in boom').length - 1, 1, shown);
 });
 
 test('a marker line says it in our terms, whatever is around it', () => {
