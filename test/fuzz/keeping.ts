@@ -119,7 +119,7 @@ function rightLines({ script, size, lateness, after, moved, side }: Keeping): st
     side.filter((time) => Math.floor(time / size) * size === start).length;
   const fire = () => {
     for (const cell of cells.values()) {
-      const due = [...cell.timers].filter(([, at]) => at <= watermark);
+      const due = [...cell.timers].filter(([, at]) => at < watermark);
       for (const [timer, at] of due) {
         cell.timers.delete(timer);
         lines.push(

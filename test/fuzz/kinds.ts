@@ -6,6 +6,7 @@ import { checkKeepings, keepings } from './keeping.ts';
 import { programs } from './program.ts';
 import { checkPrograms, ORACLES, type Oracle, type OracleName } from './run.ts';
 import { checkSlips, slips } from './slips.ts';
+import { checkSlows, slows } from './slow.ts';
 import { checkStreams, streams } from './streams.ts';
 
 export interface Kind {
@@ -41,6 +42,12 @@ export const KINDS: readonly Kind[] = [
     runners: { node: 10, encoded: 10, python: 2 },
     one: keepings,
     check: checkKeepings,
+  },
+  {
+    name: 'slow',
+    runners: { node: 10, encoded: 10, python: 4 },
+    one: slows,
+    check: checkSlows,
   },
   {
     name: 'slips',

@@ -33,13 +33,23 @@ export class TimerQueue {
   private readonly holds = new Holds();
   size = 0;
 
+  /** @param fires - whether what is set for a time fires at another */
+  constructor(private readonly fires: (time: Instant, at: Instant) => boolean) {}
+
   /**
    * Sets or clears a timer of one window.
    *
    * @param windowAndKey - what tells it apart from those of other windows and keys
    * @param expiry - of its window
+   * @param time - when it fires
    */
-  change(family: TimerFamily, timer: Timer<unknown>, windowAndKey: string, expiry: Instant): void {
+  change(
+    family: TimerFamily,
+    timer: Timer<unknown>,
+    windowAndKey: string,
+    expiry: Instant,
+    time: Instant = timer.clearBit ? 0 : timer.fireTimestamp,
+  ): void {
     const ownerId = joined(family.transformId, windowAndKey);
     const id = joined(family.timerFamilyId, timer.dynamicTimerTag);
     let owner = this.keys.get(ownerId);
@@ -48,7 +58,7 @@ export class TimerQueue {
     if (!timer.clearBit) {
       owner ??= newKey(ownerId, expiry);
       const pending = { family, id, timer };
-      owner.byId.set(id, owner.byTime.add(timer.fireTimestamp, pending));
+      owner.byId.set(id, owner.byTime.add(time, pending));
       this.holds.add(timer.holdTimestamp);
       this.size += 1;
     }
@@ -88,15 +98,15 @@ export class TimerQueue {
     return this.places.next;
   }
 
-  isDue(time: Instant): boolean {
+  isDue(at: Instant): boolean {
     const { next } = this;
-    return next !== undefined && next <= time;
+    return next !== undefined && this.fires(next, at);
   }
 
   /** Takes out what is due: of each key and window the timers of its earliest instant. */
-  takeDue(time: Instant, mostKeys = Number.POSITIVE_INFINITY): PendingTimer[] {
+  takeDue(at: Instant, mostKeys = Number.POSITIVE_INFINITY): PendingTimer[] {
     const owners: KeyTimers[] = [];
-    while (owners.length < mostKeys && this.isDue(time)) owners.push(this.places.pop()!);
+    while (owners.length < mostKeys && this.isDue(at)) owners.push(this.places.pop()!);
     return this.takeEarliest(owners);
   }
 

@@ -57,8 +57,8 @@ const TIMERS_PER_LOOK = 256;
 
 export class UserTimerStore {
   private readonly families: ReadonlyMap<string, Family>;
-  private readonly event = new TimerQueue();
-  private readonly processing = new TimerQueue();
+  private readonly event = new TimerQueue(hasPassed);
+  private readonly processing = new TimerQueue((time, now) => time <= now);
   private readonly allowedLateness: number;
   private readonly warn: (message: string) => void;
   private readonly warned = new Set<string>();
@@ -131,7 +131,10 @@ export class UserTimerStore {
       return;
     }
     if (isLive && this.watermark >= MAX_TIMESTAMP) this.countAfterEnd(family);
-    this.event.change(family, within(only(timer, window), expiry), windowAndKey, expiry);
+    const last = within(only(timer, window), expiry);
+    // The state that it finds is there until its window is over, and goes then.
+    const time = last.clearBit ? undefined : Math.min(last.fireTimestamp, expiry);
+    this.event.change(family, last, windowAndKey, expiry, time);
   }
 
   private countAfterEnd(family: TimerFamily): void {
@@ -189,6 +192,14 @@ export class UserTimerStore {
   }
 }
 
+/**
+ * A watermark says that all before it is there: elements of the very instant may still come, and come
+ * before its timers. So do Java's runners.
+ */
+function hasPassed(time: Instant, watermark: Instant): boolean {
+  return time < watermark || watermark >= MAX_TIMESTAMP;
+}
+
 /** At the end of all input no later moment comes. */
 function latest(watermark: Instant, now: Instant): Instant {
   return watermark >= MAX_TIMESTAMP ? Number.POSITIVE_INFINITY : now;
@@ -200,7 +211,7 @@ function only(timer: Timer<unknown>, window: Window): Timer<unknown> {
 
 /**
  * The timer of another SDK, which may set it past the expiry of its window, when its state is gone: it
- * fires at the first instant at which the window is over, in a batch as in a stream.
+ * fires when the window is over, in a batch as in a stream.
  */
 function within(timer: Timer<unknown>, expiry: Instant): Timer<unknown> {
   if (timer.clearBit || timer.fireTimestamp <= expiry) return timer;

@@ -182,6 +182,29 @@ describe('elements that are moved past the end of their window', () => {
   });
 });
 
+describe('elements of the last instant of their window', () => {
+  it('come before the timers of that instant, however long they take to come', async () => {
+    async function* seconds() {
+      yield 1;
+      await sleep(20);
+      yield 10 - 1 / SECOND;
+      await sleep(20);
+      yield 30;
+    }
+    const { out } = await run((root, out) => {
+      const source = fromAsyncIterable(seconds, { timestamp: (second) => second * SECOND });
+      inWindows(root.apply(source))
+        .map((second) => (second === 1 ? second : sleep(40, second)))
+        .apply(reshuffle())
+        .map((second) => ({ key: 'k', value: Math.ceil(second) }))
+        .filter(({ value }) => value <= 10)
+        .apply(parDo(count, counting))
+        .map((text) => out.push(text));
+    });
+    assert.deepEqual(out, [`1: 1 at ${SECOND}`, `10: 2 at ${10 * SECOND - 1}`, 'end: 2']);
+  });
+});
+
 describe('elements that are moved back in time', () => {
   it('are not late in a batch, where nothing is', async () => {
     const { out, dropped } = await run((root, out) => {

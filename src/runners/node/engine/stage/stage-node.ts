@@ -109,7 +109,7 @@ export class StageNode implements EngineNode {
     const holders = this.holders(upstream);
     if (this.mayAdvance(holders)) this.watermarks.updateInput(holders);
     this.expire(holders.waiting);
-    if (this.startBundles(holders.waiting)) return true;
+    if (this.startBundles()) return true;
     return this.watermarks.updateOutput(holders);
   }
 
@@ -163,11 +163,11 @@ export class StageNode implements EngineNode {
     owner.state?.expire(until);
   }
 
-  private startBundles(waiting: Instant): boolean {
+  private startBundles(): boolean {
     const { owner } = this;
     let started = false;
     for (;;) {
-      const bundle = this.nextBundle(this.watermarks.timersReach(waiting));
+      const bundle = this.nextBundle();
       if (!bundle) return started;
       started = true;
       this.running.add(bundle);
@@ -175,22 +175,21 @@ export class StageNode implements EngineNode {
     }
   }
 
-  /** @param reach - the instant whose timers can fire */
-  private nextBundle(reach: Instant): Bundle | undefined {
+  private nextBundle(): Bundle | undefined {
     const { around, timers } = this.owner;
     const now = around.now();
     const choice = nextBundle({
       ...this.room,
       isThere: {
         rests: this.residues.isDue(Date.now()),
-        timers: timers?.isDue(reach, now) ?? false,
+        timers: timers?.isDue(this.inputWatermark, now) ?? false,
         elements: !this.queue.isEmpty,
       },
       spent: this.spent,
     });
     if (!choice) return undefined;
     this.spent = choice.spent;
-    return this.bundleOf(choice.kind, reach, now);
+    return this.bundleOf(choice.kind, now);
   }
 
   private get room(): Pick<StageMoment, 'running' | 'mostRunning' | 'showing' | 'showingBytes'> {
@@ -201,14 +200,17 @@ export class StageNode implements EngineNode {
     return { running: running.size, mostRunning, showing: showing.size, showingBytes };
   }
 
-  private bundleOf(kind: WorkKind, reach: Instant, now: Instant): Bundle {
+  private bundleOf(kind: WorkKind, now: Instant): Bundle {
     const { timers } = this.owner;
     const { limits } = this.sizes[kind];
     switch (kind) {
       case 'rests':
         return this.bundle(kind, new RestFeed(this.residues.takeDue(Date.now()), this.toChunk));
       case 'timers':
-        return this.bundle(kind, new FiringFeed(timers!.takeDue(reach, now, limits.elements)));
+        return this.bundle(
+          kind,
+          new FiringFeed(timers!.takeDue(this.inputWatermark, now, limits.elements)),
+        );
       case 'elements':
         return this.elementBundle(limits);
     }

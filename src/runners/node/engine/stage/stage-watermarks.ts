@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far a stage is in event time: what can still come in, and what can still come out.
 
-import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
+import { type Instant, MIN_TIMESTAMP } from '../../../../coders/index.ts';
 
 /** The least timestamps that somebody holds; MAX_TIMESTAMP where nobody does. */
 export interface Holders {
@@ -32,13 +32,5 @@ export class StageWatermarks {
     const before = this.output;
     this.output = Math.max(before, Math.min(this.input, inWork, rests, timers));
     return this.output > before;
-  }
-
-  /**
-   * The instant whose timers can fire. An element that waits and is of the very instant of the
-   * watermark comes before that instant's timers; one that is late does not hold them up.
-   */
-  timersReach(waiting: Instant): Instant {
-    return waiting === this.input && waiting < MAX_TIMESTAMP ? waiting - 1 : this.input;
   }
 }

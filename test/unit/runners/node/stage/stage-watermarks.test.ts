@@ -31,16 +31,6 @@ describe('the watermarks of a stage', () => {
       assert.equal(watermarks.output, 5, who);
     }
   });
-
-  it('let elements of an instant come before its timers, and late ones hold up none', () => {
-    const watermarks = new StageWatermarks();
-    watermarks.updateInput({ ...nobody, waiting: 100 });
-    assert.equal(watermarks.timersReach(100), 99);
-    assert.equal(watermarks.timersReach(50), 100);
-    assert.equal(watermarks.timersReach(MAX_TIMESTAMP), 100);
-    watermarks.updateInput(nobody);
-    assert.equal(watermarks.timersReach(MAX_TIMESTAMP), MAX_TIMESTAMP);
-  });
 });
 
 describe('what is left of elements', () => {
