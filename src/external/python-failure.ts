@@ -134,6 +134,12 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
     };
   }
   const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(message)?.[1];
+  if (module === 'pandas' && BEAM_FRAMES.test(text)) {
+    return {
+      code: 'PYTHON_EXCEPTION',
+      hint: "Beam's data frames need pandas, of a version that they know: give the transform extras: ['dataframe'].",
+    };
+  }
   const parent = module?.split('.', 1)[0];
   if (module && parent !== module) {
     return {

@@ -145,12 +145,17 @@ test('text that is no traceback keeps the code that the caller gives', () => {
   assert.equal(parsePythonFailure('', 'JOB_FAILED').message, 'no reason was given');
 });
 
-test("a pandas that Beam's data frames do not know has a hint", () => {
-  const failure = parsePythonFailure(
-    'Traceback (most recent call last):\n' +
-      '  File "/x/site-packages/apache_beam/dataframe/frames.py", line 1, in <module>\n' +
-      "AttributeError: type object 'DataFrame' has no attribute 'first'\n",
-  );
-  assert.equal(failure.code, 'PYTHON_EXCEPTION');
-  assert.match(failure.hint ?? '', /extras: \['dataframe'\]/);
-});
+for (const [what, message] of [
+  ['that they do not know', "AttributeError: type object 'DataFrame' has no attribute 'first'"],
+  ['that is not there', "ModuleNotFoundError: No module named 'pandas'"],
+]) {
+  test(`a pandas of Beam's data frames ${what} has a hint`, () => {
+    const failure = parsePythonFailure(
+      'Traceback (most recent call last):\n' +
+        '  File "/x/site-packages/apache_beam/dataframe/frames.py", line 1, in <module>\n' +
+        `${message}\n`,
+    );
+    assert.equal(failure.code, 'PYTHON_EXCEPTION');
+    assert.match(failure.hint ?? '', /extras: \['dataframe'\]/);
+  });
+}
