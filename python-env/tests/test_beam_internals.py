@@ -66,12 +66,23 @@ class BeamInternalsTest(unittest.TestCase):
   def test_the_methods_that_our_runner_overrides_are_beams(self):
     for ours, name in (
         (runner.HostRunner, 'create_stages'), (runner.HostRunner, '_get_bundle_manager'),
+        (runner.HostRunner, '_enqueue_set_timers'),
         (runner.StreamingBundleManager, 'process_bundle')):
       theirs = getattr(ours.__mro__[1], name, None)
       self.assertIsNotNone(theirs, name)
       ours_of = list(inspect.signature(getattr(ours, name)).parameters)
       self.assertEqual(ours_of, list(inspect.signature(theirs).parameters)[:len(ours_of)], name)
-    self.assertIn('self._get_bundle_manager(', inspect.getsource(fn_runner.FnApiRunner))
+    source = inspect.getsource(fn_runner.FnApiRunner)
+    for call in ('self._get_bundle_manager(', 'self._collect_written_timers(', 'self._enqueue_set_timers('):
+      self.assertIn(call, source)
+
+  def test_a_bundle_is_run_with_the_timers_that_are_still_set(self):
+    self.assertIn('self._run_bundle(', inspect.getsource(fn_runner.FnApiRunner._execute_bundle))
+    parameters = list(inspect.signature(fn_runner.FnApiRunner._run_bundle).parameters)
+    self.assertEqual(parameters[:4], ['self', 'runner_execution_context', 'bundle_context_manager', 'bundle_input'])
+    written = list(inspect.signature(fn_runner.FnApiRunner._collect_written_timers).parameters)
+    self.assertEqual(written, ['bundle_context_manager'])
+    self.assertEqual(execution.DataInput._fields, ('data', 'timers'))
 
 
 if __name__ == '__main__':

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a job is cut into stages."""
+"""How a job is cut into stages, and when its timers fire."""
 
 import unittest
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.transforms.environments import EmbeddedPythonEnvironment
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import TimerSpec, on_timer
+from apache_beam.transforms.window import GlobalWindow
 
 from beambridge_host.host.runner import Cancellation, HostRunner
 
@@ -36,6 +42,60 @@ class StagesTest(unittest.TestCase):
 
     self.assertTrue(any(has(stage, 'Flatten/Read') for stage in stages))
     self.assertEqual({stage.environment for stage in stages}, {other})
+
+
+SEEN: list[str] = []
+
+
+class InTurns(beam.DoFn):
+  """Three outputs for each element, each in a turn of its own."""
+
+  class Ranges(beam.transforms.core.RestrictionProvider):
+    def initial_restriction(self, element: Any) -> OffsetRange:
+      return OffsetRange(0, 3)
+
+    def create_tracker(self, restriction: OffsetRange) -> OffsetRestrictionTracker:
+      return OffsetRestrictionTracker(restriction)
+
+    def restriction_size(self, element: Any, restriction: OffsetRange) -> int:
+      return restriction.size()
+
+  def process(self, element: Any, tracker: Any = beam.DoFn.RestrictionParam(Ranges())) -> Any:
+    position = tracker.current_restriction().start
+    if tracker.try_claim(position):
+      yield 'key', position
+      tracker.defer_remainder()
+
+
+class AtTheEnd(beam.DoFn):
+  END = TimerSpec('end', TimeDomain.WATERMARK)
+  FIRST = TimerSpec('first', TimeDomain.WATERMARK)
+
+  def process(self, element: Any, end: Any = beam.DoFn.TimerParam(END), first: Any = beam.DoFn.TimerParam(FIRST)) -> None:
+    SEEN.append(f'element {element[1]}')
+    end.set(GlobalWindow().max_timestamp())
+    if element[1] == 0:
+      first.set(GlobalWindow().max_timestamp())
+    if element[1] == 2:
+      first.clear()
+
+  @on_timer(END)
+  def at_end(self) -> None:
+    SEEN.append('end')
+
+  @on_timer(FIRST)
+  def at_first(self) -> None:
+    SEEN.append('first')
+
+
+class TimersTest(unittest.TestCase):
+  def test_timers_that_several_bundles_set_fire_once_after_all_elements_or_not_where_one_was_taken_back(self) -> None:
+    pipeline = beam.Pipeline()
+    pipeline | beam.Create(['x']) | beam.ParDo(InTurns()) | beam.ParDo(AtTheEnd())  # pylint: disable=expression-not-assigned
+    proto = pipeline.to_runner_api(default_environment=EmbeddedPythonEnvironment.default())
+    SEEN.clear()
+    HostRunner(None, Cancellation()).run_via_runner_api(proto, PipelineOptions()).wait_until_finish()
+    self.assertEqual(SEEN, ['element 0', 'element 1', 'element 2', 'end'])
 
 
 if __name__ == '__main__':

@@ -14,10 +14,10 @@ import time
 from typing import Any, Callable, Iterable, Iterator, Optional
 
 from apache_beam.portability import python_urns
-from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
+from apache_beam.portability.api import beam_fn_api_pb2, beam_runner_api_pb2
+from apache_beam.runners.portability.fn_api_runner import execution, fn_runner, worker_handlers
 
-from beambridge_host.host import panes, timer_buffers
+from beambridge_host.host import panes, set_timers, timer_buffers
 from beambridge_host.host.fn_server import WorkerLost
 
 _MESSAGE_BYTES = 1 << 20
@@ -78,6 +78,7 @@ class HostRunner(fn_runner.FnApiRunner):
   def __init__(self, provision_info: Any, cancellation: Cancellation) -> None:
     super().__init__(provision_info=provision_info)
     self._cancellation = cancellation
+    self._set_timers = set_timers.SetTimers()
 
   def create_stages(self, pipeline_proto: Any) -> Any:
     """As in Beam, but no stage is left for whichever worker comes first.
@@ -95,6 +96,33 @@ class HostRunner(fn_runner.FnApiRunner):
         # Python of another environment is foreign as well, and no better at it.
         stage.environment = _SUBMITTER if _SUBMITTER in foreign else foreign[0]
     return context, stages
+
+  def _collect_written_timers(self, bundle_context_manager: Any) -> Any:  # type: ignore[override]
+    self._set_timers.written(bundle_context_manager)
+    return super()._collect_written_timers(bundle_context_manager)
+
+  def _run_bundle(
+      self, runner_execution_context: Any, bundle_context_manager: Any, bundle_input: Any, *args: Any) -> Any:
+    timers = self._set_timers.still_set(bundle_context_manager, bundle_input.timers)
+    return super()._run_bundle(
+        runner_execution_context, bundle_context_manager, execution.DataInput(bundle_input.data, timers), *args)
+
+  def _enqueue_set_timers(
+      self, runner_execution_context: Any, bundle_context_manager: Any, fired_timers: Any,
+      previous_bundle_input: Any) -> None:
+    by_clock, by_watermark = {}, {}
+    for family, fired in fired_timers.items():
+      _, domain = bundle_context_manager.stage_timer_outputs[family]
+      in_event_time = domain == beam_runner_api_pb2.TimeDomain.EVENT_TIME
+      (by_watermark if in_event_time else by_clock)[family] = fired
+    super()._enqueue_set_timers(
+        runner_execution_context, bundle_context_manager, by_clock, previous_bundle_input)
+    # Beam would put those that are due into the bundle that goes on with elements. It looks at what
+    # waits for the watermark when no elements are left.
+    for family, (timers, time_of_first) in by_watermark.items():
+      no_elements = {name: execution.ListBuffer(None) for name in previous_bundle_input.data}
+      runner_execution_context.queues.watermark_pending_inputs.enque(
+          ((bundle_context_manager.stage.name, time_of_first), execution.DataInput(no_elements, {family: timers})))
 
   def _get_bundle_manager(self, bundle_context_manager: Any) -> 'StreamingBundleManager':
     return StreamingBundleManager(
