@@ -3,6 +3,7 @@
 
 import collections
 import dataclasses
+import pickle
 import unittest
 from typing import Any
 
@@ -14,10 +15,12 @@ from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.errors import FatalError, fields_of
 from beambridge_host.wire import results
+from beambridge_host.wire.arrays import by_shape
 from beambridge_host.wire.misfit import Misfit
-from beambridge_host.wire.outputs import Outputs, PerRow, Several, predictions_of
+from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
+from beambridge_host.wire.several import Outputs, Several
 from beambridge_host.wire.predictions import PredictionColumn
-from tests.test_columns import array_of, atomic, field
+from tests.test_columns import array_of, atomic, field, tensor
 from tests.test_inference import ColumnReader
 
 DOUBLE = atomic(schema_pb2.DOUBLE)
@@ -39,12 +42,24 @@ def row(**fields: Any) -> Any:
 
 
 def packed(declared: Any, count: int, outputs: Any) -> list[Any]:
-  """The predictions that come out of what a model gave, as the declared type reads them."""
+  """The predictions that come out of what a model gave, as the declared type reads them, whole and row by row."""
   found = utils._convert_to_result(list(range(count)), outputs, 'm')
+  one = declared if isinstance(declared, schema_pb2.Field) else field(declared, 'inference')
   values = found.values('inference') if isinstance(found, results.Results) else [each.inference for each in found]
-  one = field(declared, 'inference')
-  read = ColumnReader(one).read(PredictionColumn(one).pack(values), count)
-  return [tuple(each) if isinstance(each, tuple) else each.tolist() if hasattr(each, 'tolist') else each for each in read]
+  # As dead letters, several models and a process of the model's own have them.
+  listed = pickle.loads(pickle.dumps([each.inference for each in found]))
+  said = []
+  for way in (values, listed):
+    try:
+      read = ColumnReader(one).read(PredictionColumn(one).pack(way), count)
+      said.append([tuple(each) if isinstance(each, tuple) else each.tolist() if hasattr(each, 'tolist') else each for each in read])
+    except (FatalError, Misfit) as error:
+      said.append(error)
+  if isinstance(said[0], Exception):
+    assert type(said[0]) is type(said[1]) and str(said[0]) == str(said[1]), said
+    raise said[0]
+  assert said[0] == said[1], said
+  return said[0]
 
 
 class OutputsTest(unittest.TestCase):
@@ -68,7 +83,7 @@ class OutputsTest(unittest.TestCase):
     for count in SIZES:
       a, b = np.arange(count) * 1.0, np.arange(count) + 0.5
       expected = list(zip(a.tolist(), b.tolist()))
-      for outputs in ((a, b), [a, b], {'a': a, 'b': b}, {'b': b, 'a': a, 'more': a}, Named(a, b), Data(a, b),
+      for outputs in ((a, b), of_model([a, b]), of_estimator([a.reshape(-1, 1), b.reshape(-1, 1)]), {'a': a, 'b': b}, {'b': b, 'a': a, 'more': a}, Named(a, b), Data(a, b),
                       (a.tolist(), b.tolist()), {'a': a, 'b': b}.values(), pandas.DataFrame({'a': a, 'b': b}),
                       np.rec.fromarrays([a, b], names=['a', 'b']), (a.reshape(-1, 1), b)):
         self.assertEqual(packed(row(a=DOUBLE, b=DOUBLE), count, outputs), expected, (count, outputs))
@@ -77,11 +92,75 @@ class OutputsTest(unittest.TestCase):
     for count in SIZES:
       a, b = np.arange(count) * 1.0, np.arange(count) + 0.5
       for declared in (DOUBLE, array_of(DOUBLE), MAYBE, row(a=DOUBLE)):
-        for outputs in ((a, b), [a, b], (a.tolist(), b.tolist()), (a, np.stack([b, b], axis=1))):
+        for outputs in ((a, b), of_model([a, b]), (a.tolist(), b.tolist()), (a, np.stack([b, b], axis=1))):
           self.refuses(declared, count, outputs, 'gave 2 outputs, and the declared inference is')
       for declared in (DOUBLE, array_of(DOUBLE)):
         self.refuses(declared, count, {'a': a, 'b': b}, r'gave 2 outputs \(a, b\)')
       self.refuses(row(a=DOUBLE, c=MAYBE), count, {'a': a, 'b': b}, "gives no 'c', only a, b")
+
+  def test_a_list_of_arrays_that_a_function_gave_is_refused_whatever_the_size(self):
+    # In a batch of two, of three: arrays that could be either.
+    for count in SIZES:
+      for width in (2, 3):
+        for outputs in ([np.ones(width)] * count, [np.ones((width, 2))] * count, [np.ones(count), np.ones(count)],
+                        [np.ones(width), 1.0][:count] * count, of_estimator([np.ones(width)] * count)):
+          for declared in (DOUBLE, array_of(DOUBLE), row(a=DOUBLE, b=DOUBLE), row(a=DOUBLE, b=DOUBLE, c=DOUBLE)):
+            self.refuses(declared, count, outputs, 'one for each example, or as many outputs')
+      self.refuses(row(a=array_of(DOUBLE)), count, {'a': [np.ones(2)] * count}, "output 'a' of the model is a list")
+
+  def test_batches_of_one_in_a_list_are_predictions_whatever_the_size(self):
+    for count in SIZES:
+      vectors = [np.array([[i, 0.5]]) for i in range(count)]
+      self.assertEqual(packed(array_of(DOUBLE), count, vectors), [[i, 0.5] for i in range(count)])
+      self.assertEqual(packed(array_of(DOUBLE), count, list(map(scipy.sparse.csr_matrix, vectors))), [[i, 0.5] for i in range(count)])
+      self.assertEqual(packed(DOUBLE, count, [np.array([i]) for i in range(count)]), list(range(count)))
+      frames = [pandas.DataFrame({'a': [i], 'b': [0.5]}) for i in range(count)]
+      self.assertEqual(packed(row(a=DOUBLE, b=DOUBLE), count, frames), [(i, 0.5) for i in range(count)])
+      self.assertEqual(packed(array_of(DOUBLE), count, frames), [[i, 0.5] for i in range(count)])
+
+  def test_one_output_with_a_name_is_that_output(self):
+    for count in SIZES:
+      a = np.arange(count) * 1.0
+      for outputs in ({'a': a}, pandas.DataFrame({'a': a}), Named(a, None)._asdict() and {'x': a}, np.rec.fromarrays([a], names=['a'])):
+        self.assertEqual(packed(DOUBLE, count, outputs), a.tolist(), outputs)
+      self.assertEqual(packed(array_of(DOUBLE), count, {'a': a.reshape(-1, 1)}), a.reshape(-1, 1).tolist())
+      self.assertEqual(packed(array_of(DOUBLE), count, pandas.DataFrame({'a': a})), a.reshape(-1, 1).tolist())
+      self.assertEqual(packed(array_of(DOUBLE), count, pandas.DataFrame({'a': a, 'b': a})), [[each, each] for each in a])
+
+  def test_maps_have_all_outputs(self):
+    numbers = schema_pb2.FieldType(map_type=schema_pb2.MapType(key_type=STRING, value_type=DOUBLE))
+    maybes = schema_pb2.FieldType(map_type=schema_pb2.MapType(key_type=STRING, value_type=MAYBE))
+    for count in SIZES:
+      a = np.arange(count) * 1.0
+      self.assertEqual(packed(numbers, count, {'a': a, 'b': a}), [{'a': each, 'b': each} for each in a])
+      self.refuses(numbers, count, {'a': a, 'b': np.ones(5)}, "output 'b' of the model is one numpy.ndarray")
+      self.refuses(numbers, count, {'a': a, 'loss': None}, "output 'loss' of the model is None")
+      self.assertEqual(packed(maybes, count, {'a': a, 'loss': None}), [{'a': each, 'loss': None} for each in a])
+
+  def test_an_output_that_is_no_batch_keeps_its_place(self):
+    for count in (1, 2, 4, 17):
+      a = np.arange(count) * 1.0
+      outputs = (a, np.ones(5), a + 1)
+      self.refuses(row(a=DOUBLE, b=DOUBLE), count, outputs, 'gave 3 outputs')
+      self.refuses(DOUBLE, count, (a, np.ones(5)), 'gave 2 outputs')
+      self.refuses(row(a=DOUBLE, b=DOUBLE, c=DOUBLE), count, outputs, 'output 1 of the model is one numpy.ndarray of shape')
+      self.assertEqual(packed(row(a=DOUBLE, b=MAYBE), count, (a, None)), [(each, None) for each in a])
+
+  def test_a_batch_of_several_shapes_drops_no_output(self):
+    rows = [np.ones(2), np.ones(3), np.ones(2) * 2]
+
+    def given(named: bool) -> Any:
+      return lambda array: {'a': array.mean(1), 'b': np.ones(5)} if named else (array.mean(1), np.ones(5))
+
+    for named in (True, False):
+      outputs = by_shape(rows, np.stack, given(named))
+      self.refuses(row(a=DOUBLE, b=DOUBLE), 3, outputs, "output ('b'|1) of the model is one numpy.ndarray of shape")
+      self.refuses(DOUBLE, 3, outputs, 'gave 2 outputs')
+      if named:
+        self.assertEqual(packed(row(a=DOUBLE), 3, outputs), [(1,), (1,), (2,)])
+      else:
+        self.refuses(row(a=DOUBLE), 3, outputs, 'gave 2 outputs')
+    self.assertEqual(packed(DOUBLE, 3, by_shape(rows, np.stack, lambda array: {'a': array.mean(1)})), [1, 1, 2])
 
   def test_an_output_that_is_no_batch(self):
     score = row(score=DOUBLE, weight=DOUBLE)
@@ -130,6 +209,19 @@ class OutputsTest(unittest.TestCase):
     self.assertEqual(packed(row(a=MAYBE), 3, {'a': masked}), [(1,), (None,), (3,)])
     with self.assertRaises(Misfit):
       packed(DOUBLE, 3, masked)
+    for count in SIZES:
+      # As a custom handler gives them, for each example.
+      rows = [np.ma.masked_array([1.0, 2.0], mask=[False, True])] * count
+      self.assertEqual(packed(array_of(MAYBE), count, PerRow(rows)), [[1, None]] * count)
+      self.assertEqual(packed(MAYBE, count, PerRow([np.ma.masked] * count)), [None] * count)
+      self.assertEqual(packed(MAYBE, count, PerRow([np.ma.masked_array(1.0, mask=True)] * count)), [None] * count)
+      self.assertEqual(packed(row(a=MAYBE), count, PerRow([{'a': np.ma.masked}] * count)), [(None,)] * count)
+      for declared in (array_of(DOUBLE), tensor('float64', [2])):
+        with self.assertRaises(Misfit):
+          packed(declared, count, PerRow(rows))
+      with self.assertRaises(Misfit):
+        packed(DOUBLE, count, PerRow([np.ma.masked] * count))
+      self.assertEqual(packed(array_of(DOUBLE), count, PerRow([np.ma.masked_array([1.0, 2.0])] * count)), [[1, 2]] * count)
     table = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, True], [False, False]])
     self.assertEqual(packed(array_of(MAYBE), 2, table), [[1, None], [3, 4]])
 
@@ -169,8 +261,7 @@ class OutputsTest(unittest.TestCase):
 
   def test_an_array_that_a_handler_returns(self):
     self.assertEqual([each.inference for each in results.kept(np.arange(2), [0, 0])], [0, 1])
-    with self.assertRaises(FatalError):
-      results.kept({'a': 1, 'b': 2}, [0, 0]).values('inference').picked(['a'], ())
+    self.assertEqual([dict(each) for each in results.kept({'a': np.arange(2), 'b': 2}, [0, 0]).values('inference')], [{'a': 0}, {'a': 1}])
     self.assertEqual(predictions_of([], 0), [])
 
 

@@ -27,6 +27,7 @@ from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays
 from beambridge_host.wire.outputs import PerRow
+from beambridge_host.wire.results import of_function
 
 # It puts another module in its own place when it is loaded, which who waits for another thread's import misses.
 transformers = sys.modules['transformers']
@@ -192,7 +193,7 @@ class _Tensors(_FromHub):
       self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
     inference_args = inference_args or {}
     if self._inference_fn:
-      return self._inference_fn(batch, model, self._device, inference_args, self._model_uri)
+      return of_function(self._inference_fn(batch, model, self._device, inference_args, self._model_uri), batch, self._model_uri)
     if self._framework == 'tf':
       return super().run_inference(batch, model, inference_args)
     device = huggingface_inference.get_device_torch(self._device)

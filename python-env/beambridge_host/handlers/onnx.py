@@ -57,7 +57,9 @@ class InOut:
       self, session: ort.InferenceSession, batch: Sequence[Any], inference_args: Optional[dict[str, Any]] = None) -> Any:
     return arrays.by_shape(
         batch, lambda rows: arrays.each_stacked(rows, arrays.stacked),
-        lambda stacked: self._run(session, stacked, inference_args or {}))
+        lambda stacked: self._run(session, stacked, inference_args or {}),
+        # One output, which may be a sequence, or all of them by name.
+        lambda outputs: outputs)
 
   def _run(self, session: ort.InferenceSession, batch: Any, inference_args: Mapping[str, Any]) -> Any:
     ports = {port.name: port for port in session.get_inputs()}

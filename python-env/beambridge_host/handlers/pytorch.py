@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, Optional
+from typing import Any, Iterable, Optional, Sequence
 
 from apache_beam.ml.inference import pytorch_inference
 
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
+from beambridge_host.wire.arrays import TorchCall
+from beambridge_host.wire.results import of_function
 
 
 class _LoadsWeights:
@@ -31,6 +33,10 @@ class _LoadsWeights:
       raise UnusableModel(
           f'the file holds no state dict: {error}',
           hint='Save torch.save(model.state_dict(), path), or give torchScriptModelPath for TorchScript.') from error
+
+  def run_inference(
+      self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
+    return of_function(super().run_inference(batch, model, inference_args), batch, self._state_dict_path)
 
 
 class PytorchTensor(_LoadsWeights, pytorch_inference.PytorchModelHandlerTensor):
@@ -54,11 +60,9 @@ def pytorch(
     model_method: Optional[str] = None,
     **options: Any) -> Any:
   """A handler of tensors, or of dicts of tensors."""
-  keyed = input == 'keyedTensor'
   if model_method is not None:
-    make = pytorch_inference.make_keyed_tensor_model_fn if keyed else pytorch_inference.make_tensor_model_fn
-    options['inference_fn'] = make(model_method)
-  handler = PytorchKeyedTensor if keyed else PytorchTensor
+    options['inference_fn'] = TorchCall(model_method)
+  handler = PytorchKeyedTensor if input == 'keyedTensor' else PytorchTensor
   return handler(
       state_dict_path=state_dict_path,
       model_class=model_class,

@@ -10,6 +10,7 @@ from apache_beam.ml.inference import sklearn_inference
 
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays
+from beambridge_host.wire.outputs import of_estimator
 
 
 class Method:
@@ -23,8 +24,8 @@ class Method:
   def __call__(self, model: Any, batch: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
     call = getattr(model, self.method)
     args = inference_args or {}
-    return call(batch, **args) if hasattr(batch, 'iloc') else arrays.by_shape(
-        batch, arrays.stacked, lambda array: call(array, **args))
+    return of_estimator(call(batch, **args)) if hasattr(batch, 'iloc') else arrays.by_shape(
+        batch, arrays.stacked, lambda array: call(array, **args), of_estimator)
 
 
 class SklearnPandas(sklearn_inference.SklearnModelHandlerPandas):

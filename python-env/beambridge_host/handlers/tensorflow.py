@@ -25,6 +25,7 @@ from apache_beam.ml.inference import base, tensorflow_inference, utils
 from beambridge_host.inference.models import UnusableModel
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays, casting, fitting
+from beambridge_host.wire.results import of_function
 
 _SERVING = 'serving_default'
 
@@ -132,6 +133,11 @@ class _Loads:
           'customWeights cannot be loaded into a SavedModel folder',
           hint='Save the model as one .keras file, or save the folder with these weights.')
     return SavedModel(path, self._load_model_args)
+
+
+  def run_inference(
+      self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
+    return of_function(super().run_inference(batch, model, inference_args), batch, self._model_uri)
 
 
 class TensorflowNumpy(_Loads, tensorflow_inference.TFModelHandlerNumpy):

@@ -9,7 +9,7 @@ from typing import Any, Iterable, Optional, Sequence
 from apache_beam.ml.inference import tensorrt_inference
 
 from beambridge_host.inference.providers import provider
-from beambridge_host.wire.outputs import Outputs
+from beambridge_host.wire.several import Outputs
 
 
 class EngineHandler(tensorrt_inference.TensorRTEngineHandlerNumPy):

@@ -8,7 +8,9 @@ module without content takes its place.
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import functools
 import importlib
+import logging
 import sys
 import types
 from typing import Any, Iterable, Optional, Sequence
@@ -21,6 +23,7 @@ from beambridge_host.errors import bridge_error
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays
 from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
+from beambridge_host.wire.outputs import of_estimator
 
 try:
   import datatable  # pylint: disable=unused-import
@@ -61,11 +64,35 @@ def predict_together(
   def predict(rows: Any) -> Any:
     if hasattr(rows, 'iloc'):
       rows = in_order_of(model, rows)
+      _warn_of_codes(model, rows)
     if isinstance(model, xgb.Booster):
       rows = xgb.DMatrix(rows, enable_categorical=hasattr(rows, 'iloc'))
     return model.predict(rows, **(inference_args or {}))
 
-  return predict(_together(batch)) if isinstance(batch, Frames) else arrays.by_shape(batch, _together, predict)
+  if isinstance(batch, Frames):
+    return of_estimator(predict(_together(batch)))
+  return arrays.by_shape(batch, _together, predict, of_estimator)
+
+
+_LOGGER = logging.getLogger(__name__)
+
+_CODES = (
+    'This XGBoost model knows categories by their place alone: it was saved by a version before 3.1, or without their names. '
+    'The values of an enumeration must be declared in the order that they had in training (of pandas: sorted).')
+
+
+@functools.lru_cache(maxsize=None)
+def _warned_of_codes() -> None:
+  _LOGGER.warning(_CODES)
+
+
+def _warn_of_codes(model: Any, frame: Any) -> None:
+  """Says it where a category is taken for another one if it was declared in another place."""
+  if not any(str(dtype) == 'category' for dtype in frame.dtypes) or not hasattr(xgb.Booster, 'get_categories'):
+    return
+  booster = model if isinstance(model, xgb.Booster) else getattr(model, 'get_booster', lambda: None)()
+  if isinstance(booster, xgb.Booster) and booster.get_categories().empty():
+    _warned_of_codes()
 
 
 predict_together.takes_arrays = True  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from beambridge_host.wire import examples
 from beambridge_host.wire.columns import element_type, number_type
 from beambridge_host.wire.conversions import as_numpy
 from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
-from beambridge_host.wire.outputs import PerRow, predictions_of
+from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
 from beambridge_host.wire.tensors import tensor_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,17 +33,21 @@ _LOGGER = logging.getLogger(__name__)
 ONE_ARRAY, ONE_FRAME, ROW_BY_ROW = 'batches as one array', 'batches as one data frame', 'row by row'
 
 
-def by_shape(batch: Sequence[Any], stack: Callable[[Any], Any], predict: Callable[[Any], Any]) -> Any:
-  """What `predict` gives for a batch; for one of several shapes it is asked once for each of them."""
-  if not isinstance(batch, (list, tuple)):
-    return predict(stack(batch))
-  shapes = list(map(_shape, batch))
+def by_shape(
+    batch: Sequence[Any], stack: Callable[[Any], Any], predict: Callable[[Any], Any],
+    outputs_of: Callable[[Any], Any] = of_model) -> Any:
+  """What `predict` gives for a batch; for one of several shapes it is asked once for each of them.
+
+  Args:
+    outputs_of: what the model's kind says of what it gives, see wire/outputs.py.
+  """
+  shapes = list(map(_shape, batch)) if isinstance(batch, (list, tuple)) else []
   if len(set(shapes)) < 2:
-    return predict(stack(batch))
+    return outputs_of(predict(stack(batch)))
   out = PerRow([None] * len(batch))
   for shape in dict.fromkeys(shapes):
     places = [place for place, each in enumerate(shapes) if each == shape]
-    predictions = predictions_of(predict(stack([batch[place] for place in places])), len(places))
+    predictions = predictions_of(outputs_of(predict(stack([batch[place] for place in places]))), len(places))
     for place, prediction in zip(places, as_numpy(predictions)):
       out[place] = prediction
   return out
@@ -75,12 +79,14 @@ def each_stacked(rows: Any, stack: Callable[[Any], Any]) -> Any:
 
 
 def _sklearn(model: Any, batch: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
-  return by_shape(batch, stacked, lambda array: model.predict(array, **(inference_args or {})))
+  return by_shape(batch, stacked, lambda array: model.predict(array, **(inference_args or {})), of_estimator)
 
 
 def _onnx(session: Any, batch: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
   name = session.get_inputs()[0].name
-  return by_shape(batch, stacked, lambda array: session.run(None, {name: array, **(inference_args or {})})[0])
+  # One output, which may be a sequence.
+  return by_shape(
+      batch, stacked, lambda array: session.run(None, {name: array, **(inference_args or {})})[0], lambda output: output)
 
 
 def _tensorflow(model: Any, batch: Any, inference_args: Mapping[str, Any], model_id: Optional[str] = None) -> Any:
@@ -95,20 +101,32 @@ def _tensorflow_tensor(model: Any, batch: Any, inference_args: Mapping[str, Any]
   return utils._convert_to_result(batch, predictions, model_id)
 
 
-def _torch(
-    batch: Any, model: Any, device: Any, inference_args: Mapping[str, Any], model_id: Optional[str] = None) -> Any:
-  torch = importlib.import_module('torch')
+class TorchCall:
+  """Calls a model of PyTorch, or a method of it."""
 
-  def stack(rows: Any) -> Any:
-    found = rows if isinstance(rows, torch.Tensor) else torch.stack(list(rows))
-    return found.to(device) if device == torch.device('cuda') else found
+  takes_arrays = True
 
-  def predict(inputs: Any) -> Any:
-    return model(**inputs, **inference_args) if isinstance(inputs, dict) else model(inputs, **inference_args)
+  def __init__(self, method: Optional[str] = None) -> None:
+    self._method = method
 
-  with torch.no_grad():
-    predictions = by_shape(batch, lambda rows: each_stacked(rows, stack), predict)
-    return utils._convert_to_result(batch, predictions, model_id)
+  def __call__(
+      self, batch: Any, model: Any, device: Any, inference_args: Mapping[str, Any], model_id: Optional[str] = None) -> Any:
+    torch = importlib.import_module('torch')
+    call = model if self._method is None else getattr(model, self._method)
+
+    def stack(rows: Any) -> Any:
+      tensor = rows if isinstance(rows, torch.Tensor) else torch.stack(list(rows))
+      return tensor.to(device) if device == torch.device('cuda') else tensor
+
+    def predict(inputs: Any) -> Any:
+      return call(**inputs, **inference_args) if isinstance(inputs, dict) else call(inputs, **inference_args)
+
+    with torch.no_grad():
+      predictions = by_shape(batch, lambda rows: each_stacked(rows, stack), predict)
+      return utils._convert_to_result(batch, predictions, model_id)
+
+
+_torch = TorchCall()
 
 
 def scored_frames(handler: Any, batch: Sequence[Any], model: Any, inference_args: Optional[Mapping[str, Any]]) -> Any:
@@ -132,10 +150,10 @@ def _are_frames(rows: Any) -> bool:
 
 
 def _sklearn_frame(model: Any, frame: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
-  return model.predict(frame, **(inference_args or {}))
+  return of_estimator(model.predict(frame, **(inference_args or {})))
 
 
-for _function in (_sklearn, _onnx, _tensorflow, _tensorflow_tensor, _torch):
+for _function in (_sklearn, _onnx, _tensorflow, _tensorflow_tensor):
   _function.takes_arrays = True  # type: ignore[attr-defined]
 
 _BEAM = 'apache_beam.ml.inference.'

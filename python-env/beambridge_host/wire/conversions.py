@@ -29,7 +29,10 @@ Convert = Callable[[Any], Any]
 
 
 def as_numpy(value: Any) -> Any:
-  """Tensors of any framework as numpy arrays; everything else as it is."""
+  """Tensors of any framework as numpy arrays, masked elements as None in lists; everything else as it is."""
+  if isinstance(value, np.ma.MaskedArray):
+    # Under the mask there is a value, which is none.
+    return value.tolist() if np.ma.is_masked(value) else np.asarray(value.data)
   if isinstance(value, (np.ndarray, np.generic)):
     return value
   detach = getattr(value, 'detach', None)
@@ -40,6 +43,10 @@ def as_numpy(value: Any) -> Any:
       value = value.float()
   to_numpy = getattr(value, 'numpy', None) or getattr(value, 'to_numpy', None)
   return to_numpy() if callable(to_numpy) else value
+
+
+def _is_masked(value: Any) -> bool:
+  return isinstance(value, np.ma.MaskedArray) and value.ndim == 0 and np.ma.is_masked(value)
 
 
 def _scalar(value: Any) -> Any:
@@ -293,7 +300,7 @@ def converter(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> Con
   declared = type_name(field_type, forms)
 
   def nullable(value: Any) -> Any:
-    return None if value is None else convert(value)
+    return None if value is None or _is_masked(value) else convert(value)
 
   def required(value: Any) -> Any:
     if value is None:

@@ -4,8 +4,9 @@
 Beam pairs examples with whatever a model gives and cuts what is too long. A model with several outputs,
 one that squeezes or transposes, or one that gives a constant beside its scores would then be wrong
 without a word, in some sizes of a batch and not in others. Here an output counts as a batch where its
-first dimension is as long as the batch. Several arrays in a tuple or list are several outputs, however
-many there are: never predictions of as many examples.
+first dimension is as long as the batch. Arrays in a tuple, or in a list that a model itself gave, are several
+outputs, however many there are: never predictions of as many examples. In any other list they may be either, which no
+batch tells: they are refused.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
@@ -13,151 +14,18 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Collection, Iterable, KeysView, Mapping, Sequence, Set, ValuesView
-from typing import Any, Iterator, NamedTuple, Optional, Union
+from collections.abc import Iterable, KeysView, Mapping, Sequence, Set, ValuesView
+from typing import Any, Optional, Union
 
 import numpy as np
 from apache_beam.ml.inference import base
 
-from beambridge_host.errors import BridgeError, FatalError, bridge_error
+from beambridge_host.errors import BridgeError
 from beambridge_host.wire.conversions import as_numpy
-
-_FIRST_DIMENSION = (
-    'The first dimension of an output must be the batch, also for a batch of one: keep it where the model squeezes '
-    'or transposes.')
-
-
-def not_a_batch(message: str, hint: str = _FIRST_DIMENSION) -> BridgeError:
-  """What a handler gives is wrong for every row, so that it is no row's own failure."""
-  return bridge_error('INFERENCE_MISMATCH', message, hint=hint, make=FatalError)
-
+from beambridge_host.wire.several import NOTHING, Several, Unfit, not_a_batch
 
 class PerRow(list):
   """Predictions of which each is one example's, whatever they are."""
-
-
-class Outputs(Sequence):
-  """What the outputs of a model without names for them gave for one example, in their order."""
-
-  def __init__(self, values: Iterable[Any]) -> None:
-    self._values = tuple(values)
-
-  def __len__(self) -> int:
-    return len(self._values)
-
-  def __getitem__(self, index: Any) -> Any:
-    return self._values[index]
-
-  def __repr__(self) -> str:
-    return f'Outputs{self._values!r}'
-
-
-class _Unfit(NamedTuple):
-  """Why an output is no batch: it matters only where it is wanted."""
-  reason: str
-
-
-class Several(Sequence):
-  """Several outputs for a batch: by their names, or in their order."""
-
-  def __init__(self, columns: Mapping[Any, Any], named: bool, count: int, whole: Any = None) -> None:
-    """
-    Args:
-      columns: what each output gave, or why it is no batch; by their places where they have no names.
-      whole: all of them as one array, where they are the columns of a data frame.
-    """
-    self._columns = dict(columns)
-    self._named = named
-    self._count = count
-    self._whole = whole
-
-  def __len__(self) -> int:
-    return self._count
-
-  def copy(self) -> Several:
-    """The same with arrays of its own."""
-    columns = {name: column.copy() if isinstance(column, np.ndarray) else column for name, column in self._columns.items()}
-    return Several(columns, self._named, self._count, self._whole)
-
-  def __getitem__(self, at: Any) -> Any:
-    if not isinstance(at, slice):
-      place = range(self._count)[at]
-      return next(iter(self[place:place + 1]))
-    columns = {name: column if isinstance(column, _Unfit) else column[at] for name, column in self._columns.items()}
-    return Several(
-        columns, self._named, len(range(self._count)[at]), None if self._whole is None else self._whole[at])
-
-  def __iter__(self) -> Iterator[Any]:
-    columns = {name: column for name, column in self._columns.items() if not isinstance(column, _Unfit)}
-    for values in zip(*columns.values()) if columns else ((),) * self._count:
-      yield dict(zip(columns, values)) if self._named else Outputs(values)
-
-  def followed_by(self, others: Sequence[Several]) -> Optional[Several]:
-    """All of them as one, where they have the same outputs."""
-    parts = [self, *others]
-    if any(part._named != self._named or list(part._columns) != list(self._columns) for part in others):
-      return None
-    columns = {name: _joined([part._columns[name] for part in parts]) for name in self._columns}
-    wholes = [part._whole for part in parts]
-    whole = None if any(each is None for each in wholes) else _joined(wholes)
-    return Several(columns, self._named, sum(map(len, parts)), whole)
-
-  def picked(self, names: Sequence[str], nullable: Collection[str]) -> dict[str, Any]:
-    """The outputs of these names. Raises for one that is not there or is no batch."""
-    if not self._named:
-      if len(names) != len(self._columns):
-        raise self._undeclared(f'a row of {len(names)} fields')
-      return {name: self._fit(place, nullable, name) for place, name in enumerate(names)}
-    missing = [name for name in names if name not in self._columns]
-    if missing:
-      raise not_a_batch(
-          f'the model gives no {missing[0]!r}, only {", ".join(map(str, self._columns)) or "nothing"}',
-          hint='Name the fields of the declared inference as the outputs of the model are named.')
-    return {name: self._fit(name, nullable, name) for name in names}
-
-  def only(self, declared: str) -> Any:
-    """The one array that these are. Raises where they are several."""
-    if self._whole is not None:
-      return self._whole
-    if len(self._columns) != 1:
-      raise self._undeclared(declared)
-    name = next(iter(self._columns))
-    return self._fit(name, (), name)
-
-  @property
-  def named(self) -> bool:
-    """Whether the outputs have names."""
-    return self._named
-
-  def _fit(self, name: Any, nullable: Collection[str], field: Any) -> Any:
-    column = self._columns[name]
-    if not isinstance(column, _Unfit):
-      return column
-    if column.reason == _NOTHING and field in nullable:
-      return [None] * self._count
-    raise not_a_batch(f'the output {name!r} of the model {column.reason}')
-
-  def _undeclared(self, declared: str) -> BridgeError:
-    count = len(self._columns)
-    outputs = f'{count} outputs' + (f' ({", ".join(map(str, self._columns))})' if self._named else '')
-    fields = 'their names' if self._named else 'a field for each, in their order'
-    return not_a_batch(
-        f'the model gave {outputs}, and the declared inference is {declared}',
-        hint=f'Declare inference: row({{ … }}) with {fields}, or give one of them in an inference function.')
-
-
-_NOTHING = 'is None'
-
-
-def _joined(columns: Sequence[Any]) -> Any:
-  unfit = [column for column in columns if isinstance(column, _Unfit)]
-  if unfit:
-    return unfit[0]
-  arrays = [as_numpy(column) for column in columns]
-  if all(isinstance(array, np.ndarray) for array in arrays):
-    if len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
-      return np.concatenate(arrays)
-  return [value for array in arrays for value in array]
 
 
 def predictions_of(outputs: Any, count: int) -> Union[np.ndarray, Several, list[Any], Any]:
@@ -178,8 +46,12 @@ def predictions_of(outputs: Any, count: int) -> Union[np.ndarray, Several, list[
     return Several({name: _column(value, count) for name, value in names.items()}, True, count)
   if is_array(outputs):
     return _batch(outputs, count)
-  if isinstance(outputs, (list, tuple)):
-    if not outputs or not _are_outputs(outputs, count):
+  if _are_batches_of_one(outputs, count):
+    return [next(iter(as_numpy(predictions_of(output, 1)))) for output in outputs]
+  if isinstance(outputs, list):
+    return list(counted(_of_each(outputs, count), count))
+  if isinstance(outputs, tuple):
+    if not _are_outputs(outputs):
       return list(counted(outputs, count))
     if len(outputs) == 1:
       return predictions_of(outputs[0], count)
@@ -217,31 +89,56 @@ def _named(outputs: Any) -> Optional[Mapping[Any, Any]]:
   return None
 
 
-def _are_outputs(values: Sequence[Any], count: int) -> bool:
-  """Whether a tuple or list holds outputs, and not a prediction for each example."""
-  if isinstance(values, tuple):
-    # Nobody collects lists of predictions in a tuple.
-    return any(is_array(value) or isinstance(value, (list, tuple)) and not hasattr(value, '_fields') for value in values)
-  arrays = [value for value in values if is_array(value) and len(value.shape) > 0]
-  if not arrays:
-    return False
-  # As Beam's functions for XGBoost give them: with more than one example none of these can be a batch.
-  is_each = count > 1 and len(arrays) == len(values) == count and all(np.prod(array.shape) == 1 for array in arrays)
-  return not is_each
+def of_model(outputs: Any) -> Any:
+  """What a model of Keras or PyTorch itself gave, and no function around it: arrays in a list are its outputs."""
+  return tuple(outputs) if type(outputs) is list and any(map(_has_dimensions, outputs)) else outputs
+
+
+def of_estimator(outputs: Any) -> Any:
+  """What a method of an estimator gave, which may be anybody's class: matrices in a list are its outputs, as of scikit-learn's
+  classifiers for several labels."""
+  return of_model(outputs) if type(outputs) is list and all(is_array(each) and len(each.shape) > 1 for each in outputs) else outputs
+
+
+def _has_dimensions(value: Any) -> bool:
+  return is_array(value) and len(value.shape) > 0
+
+
+def _are_outputs(values: tuple[Any, ...]) -> bool:
+  """Whether a tuple holds outputs. Nobody collects lists of predictions in one."""
+  return any(is_array(value) or isinstance(value, (list, tuple)) and not hasattr(value, '_fields') for value in values)
+
+
+def _are_batches_of_one(values: Any, count: int) -> bool:
+  """Whether a model was asked about each example by itself, as Beam's functions for XGBoost do: outputs for all would be longer."""
+  return (
+      isinstance(values, (list, tuple)) and len(values) == count and
+      all(_has_dimensions(value) and value.shape[0] == 1 for value in values))
+
+
+def _of_each(values: list[Any], count: int) -> list[Any]:
+  """A list with a prediction for each example. Raises where it may hold outputs as well."""
+  if not any(map(_has_dimensions, values)):
+    return values
+  raise not_a_batch(
+      f'the model handler gave a list of {_number(len(values), "array")} for {_examples(count)}: one for each example, or as many outputs',
+      hint='Give numpy.stack(…) or lists (.tolist()) for one for each example, and a tuple or a dict for several outputs.')
 
 
 def _column(value: Any, count: int) -> Any:
   """One output of several: a batch, or why it is none."""
   if value is None:
-    return _Unfit(_NOTHING)
+    return Unfit(NOTHING)
   try:
     if is_array(value):
       return _batch(value, count)
-    if isinstance(value, (list, tuple)) and not _are_outputs(value, count):
-      return list(counted(value, count))
+    if _are_batches_of_one(value, count):
+      return list(predictions_of(value, count))
+    if isinstance(value, list) or isinstance(value, tuple) and not _are_outputs(value):
+      return list(counted(_of_each(list(value), count), count))
   except BridgeError:
     pass
-  return _Unfit(f'is {_described(value)} for {_examples(count)}')
+  return Unfit(f'is {_described(value)} for {_examples(count)}')
 
 
 def _batch(value: Any, count: int) -> Any:
@@ -261,8 +158,7 @@ def _batch(value: Any, count: int) -> Any:
 def _plain(value: Any) -> Any:
   """An array of no special class, or the tensor itself."""
   if isinstance(value, np.ma.MaskedArray):
-    # What is masked has no value: None, which a type must allow.
-    return value.tolist() if np.ma.is_masked(value) else np.asarray(value.data)
+    return as_numpy(value)
   if isinstance(value, np.ndarray):
     return value if type(value) is np.ndarray else np.asarray(value)
   module = type(value).__module__.partition('.')[0]

@@ -16,7 +16,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host.wire.columns import ColumnWriter, element_type, number_type
 from beambridge_host.wire.conversions import as_numpy, converter, exactly, fields_of, tensor_array
 from beambridge_host.wire.misfit import Misfit, type_name
-from beambridge_host.wire.outputs import Outputs, Several, not_a_batch
+from beambridge_host.wire.several import NamedOutputs, Outputs, OutputType, Several, chosen
 from beambridge_host.wire.tensors import Forms, Tensor, tensor_of
 
 
@@ -37,13 +37,12 @@ class PredictionColumn:
   def __init__(self, field: schema_pb2.Field) -> None:
     forms = Forms.of(field)
     self._convert = converter(field.type, forms)
-    self._declared = type_name(field.type, forms)
     info = field.type.WhichOneof('type_info')
     row = field.type.row_type.schema.fields if info == 'row_type' and self._tensor_of(field) is None else None
-    # Fields of a declared row, and those of them that may be null.
-    self._names = None if row is None else [each.name for each in row]
-    self._nullable = frozenset(each.name for each in row or () if each.type.nullable)
-    self._is_map = info == 'map_type'
+    self._declared = OutputType(
+        type_name(field.type, forms), None if row is None else [each.name for each in row],
+        frozenset(each.name for each in row or () if each.type.nullable), info == 'map_type',
+        info == 'map_type' and field.type.map_type.value_type.nullable)
     self._writer = ColumnWriter(field)
     self._is_list = element_type(field.type) is not None
     self._tensor = tensor_of(field)
@@ -57,7 +56,7 @@ class PredictionColumn:
   def pack(self, values: Sequence[Any]) -> bytes:
     """The column of these values. Raises Misfit for the first that does not fit, or a FatalError where no value could."""
     if isinstance(values, Several):
-      values = self._chosen(values)
+      values = values.chosen(self._declared)
       if isinstance(values, dict):
         return self._spread(values)
     if isinstance(values, np.ndarray):
@@ -65,26 +64,13 @@ class PredictionColumn:
       if whole is not None:
         return whole
       values = list(values)
-    elif any(type(value) is Outputs for value in values):
-      values = [self._row_of(value) if type(value) is Outputs else value for value in values]
+    else:
+      values = [chosen(value, self._declared) if isinstance(value, (Outputs, NamedOutputs)) else value for value in values]
     if self._tensor is not None:
       return self._writer.write_tensors(self._tensors(self._tensor, values))
     packed = self._packed(values)
     # The slow way is right for every value, and finds the one that is wrong.
     return packed if packed is not None else self._writer.write([self._convert(value) for value in values])
-
-  def _chosen(self, several: Several) -> Any:
-    """Of several outputs those that are declared: by field, as maps, or the only one."""
-    if self._names is not None:
-      return several.picked(self._names, self._nullable)
-    return list(several) if self._is_map and several.named else several.only(self._declared)
-
-  def _row_of(self, outputs: Outputs) -> dict[str, Any]:
-    if self._names is None or len(self._names) != len(outputs):
-      raise not_a_batch(
-          f'the model gave {len(outputs)} outputs, and the declared inference is {self._declared}',
-          hint='Declare inference: row({ … }) with a field for each, in their order, or give one of them.')
-    return dict(zip(self._names, outputs))
 
   def _spread(self, columns: dict[str, Any]) -> bytes:
     """Outputs over the fields of the declared row."""

@@ -16,7 +16,8 @@ import numpy as np
 from apache_beam.ml.inference import base, utils
 
 from beambridge_host.wire.conversions import as_numpy
-from beambridge_host.wire.outputs import Several, counted, predictions_of
+from beambridge_host.wire.outputs import counted, predictions_of
+from beambridge_host.wire.several import Several
 
 
 class _Part(NamedTuple):
@@ -104,6 +105,13 @@ def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> 
     return [base.PredictionResult(example, inference, model_id) for example, inference in zip(batch, found)]
   # A model may use its arrays again for the next call, before these are looked at.
   return Results([_Part(batch, found.copy() if isinstance(found, (np.ndarray, Several)) else found, model_id)])
+
+
+def of_function(results: Any, batch: Any, model_id: Optional[str] = None) -> Any:
+  """What an inference function of a program's gave where Beam takes it as it is: results, or predictions of a batch."""
+  if type(results) is list and not any(isinstance(each, base.PredictionResult) for each in results):
+    return _converted(batch, results, model_id)
+  return results
 
 
 class _InBeam(NamedTuple):

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a handler on packed batches, and says of each row what came of it."""
 
+import copy
 import itertools
+import pickle
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
+import numpy as np
 from apache_beam.coders import coder_impl
 from apache_beam.portability.api import schema_pb2
 
@@ -15,8 +18,10 @@ from beambridge_host.inference.scoring import PackedHandler, Route, Setup
 from beambridge_host.wire import arrays
 from beambridge_host.wire.columns import ColumnReader, ColumnWriter, prefixed
 from beambridge_host.wire.examples import example_adapter
+from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.packed import Columns, PackedRows
 from beambridge_host.wire.predictions import PredictionColumn
+from beambridge_host.wire.results import kept
 from tests.test_columns import atomic, field
 
 KEY = field(atomic(schema_pb2.STRING), 'key')
@@ -38,10 +43,15 @@ class Way(NamedTuple):
   one_by_one: bool
   # How many packed batches they come in.
   batches: int
+  # Whether predictions are looked at one by one, as with a model per key and in a process of its own.
+  listed: bool = False
+  # Whether there is a row on which the model raises, set apart by dead letters.
+  failing: bool = False
 
 
 WAYS = tuple(
-    Way(*each) for each in itertools.product((False, True), (False, True), (False, True), (1, 2)))
+    Way(*each) for each in itertools.product((False, True), (False, True), (False, True), (1, 2), (False, True))
+) + (Way(False, True, False, 1, False, True), Way(True, True, False, 2, True, True))
 
 
 _made: dict[Any, Any] = {}
@@ -69,7 +79,9 @@ def packed(declared: schema_pb2.Field, values: Sequence[Any], keys: Optional[Seq
 def run(handler: Any, example: schema_pb2.Field, inference: schema_pb2.Field, rows: Sequence[Any], way: Way,
         args: Optional[dict[str, Any]] = None) -> list[Any]:
   """The prediction of each row, or why there is none."""
-  scorer = _scorer(handler, example, inference, way)
+  if way.failing:
+    return _with_failure(handler, example, inference, rows, way, args)
+  scorer = _scorer(_listing(handler) if way.listed else handler, example, inference, way)
   keys = [f'k{i % 2}' for i in range(len(rows))] if way.keyed else None
   middle = len(rows) // 2 if way.batches == 2 and len(rows) > 1 else len(rows)
   parts = [(rows[:middle], keys and keys[:middle]), (rows[middle:], keys and keys[middle:])]
@@ -79,6 +91,31 @@ def run(handler: Any, example: schema_pb2.Field, inference: schema_pb2.Field, ro
   except BridgeError as error:
     return [Refused(fields_of(error)['code'], isinstance(error, FatalError))] * len(rows)
   return [outcome for answer in answers for outcome in outcomes(inference, answer, way.dead_letters)]
+
+
+def _listing(handler: Any) -> Any:
+  """The handler with predictions as a child process gives them."""
+  out = copy.copy(handler)
+  out.run_inference = lambda rows, model, args=None: pickle.loads(pickle.dumps(list(kept(handler.run_inference(rows, model, args), rows))))
+  return out
+
+
+FAILS = 1e7
+
+
+def _with_failure(handler: Any, example: schema_pb2.Field, inference: schema_pb2.Field, rows: Sequence[Any], way: Way,
+                  args: Optional[dict[str, Any]]) -> list[Any]:
+  out = copy.copy(handler)
+
+  def infer(batch: Any, model: Any, args: Any = None) -> Any:
+    if any(np.max(np.asarray(whole_frame(batch) if isinstance(batch, Frames) else row)) == FAILS for row in batch):
+      raise ValueError('this row fails')
+    return handler.run_inference(batch, model, args)
+
+  out.run_inference = infer
+  found = run(out, example, inference, [*rows, np.full_like(rows[0], FAILS)], way._replace(failing=False), args)
+  assert isinstance(found[-1], Refused) and (found[-1].code == 'ValueError' or found[-1].fatal), found
+  return found[:-1]
 
 
 def _scorer(handler: Any, example: schema_pb2.Field, inference: schema_pb2.Field, way: Way) -> PackedHandler:

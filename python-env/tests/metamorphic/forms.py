@@ -100,6 +100,7 @@ def common(lib: Any) -> dict[str, Form]:
       'a tuple of 2': Form(lambda x: (mean(x), top(x)), _TWO),
       'a list of 2': Form(lambda x: [mean(x), top(x)], _TWO),
       'a tuple of 3': Form(lambda x: (mean(x), top(x), low(x)), {'row of 3': _three}),
+      'a list of 2 matrices': Form(lambda x: [lib.reshape(mean(x), (-1, 1)), lib.reshape(top(x), (-1, 1))], _TWO),
       'a list of 3': Form(lambda x: [mean(x), top(x), low(x)], {'row of 3': _three}),
       'a tuple of 1': Form(lambda x: (mean(x),), {**_for(_NUMBERS, _mean)}),
       'a dict of 2': Form(
@@ -107,6 +108,9 @@ def common(lib: Any) -> dict[str, Form]:
       'a dict of 3 in another order': Form(
           lambda x: {'c': low(x), 'b': top(x), 'a': mean(x)},
           {'row of 3': _three, 'row of 2': _two, 'row of 1': _named(a=_mean)}),
+      'a dict of 1': Form(
+          lambda x: {'a': mean(x)}, {**_for(_NUMBERS, _mean), 'row of 1': _named(a=_mean)}),
+      'a dict of vectors': Form(lambda x: {'a': matrix(x)}, _for(_LISTS, _list)),
       'a dict with a constant': Form(
           lambda x: {'a': mean(x), 'b': lib.constant([10.0, 20.0, 30.0, 40.0, 50.0])}, {'row of 1': _named(a=_mean)}),
       'a dict with None': Form(
@@ -152,12 +156,18 @@ def of_numpy(x: Any) -> dict[str, Form]:
           lambda x: [{'a': _mean(row), 'b': _top(row), 'more': 1} for row in x],
           {'row of 2': _two, 'row of 1': _named(a=_mean)}),
       'tuple of lists': Form(lambda x: (x.mean(axis=1).tolist(), x.max(axis=1).tolist()), _TWO),
-      'list of arrays': Form(lambda x: [row for row in x], {}, True),
+      'list of arrays': Form(lambda x: [row for row in x], {}),
+      'list of pairs': Form(lambda x: [row[:2] for row in x], {}),
+      'list of triples': Form(lambda x: [row[:3] for row in x], {}),
+      'list of batches of one': Form(lambda x: [row[None] for row in x], _for(_LISTS, _list)),
       'generator': Form(lambda x: (_mean(row) for row in x), _for(_NUMBERS, _mean)),
       'series': Form(lambda x: pandas.Series(x.mean(axis=1)), _for(_NUMBERS, _mean)),
       'frame': Form(
           lambda x: pandas.DataFrame({'a': x.mean(axis=1), 'b': x.max(axis=1)}),
           {'row of 2': _two, 'row of 1': _named(a=_mean), **_for(('list', 'list of nullables', 'pair tensor'), lambda row: [_mean(row), _top(row)])}),
+      'frame of 1': Form(
+          lambda x: pandas.DataFrame({'a': x.mean(axis=1)}),
+          {**_for(_NUMBERS, _mean), 'row of 1': _named(a=_mean), **_for(('list', 'list of nullables'), lambda row: [_mean(row)])}),
       'structured': Form(
           lambda x: np.rec.fromarrays([x.mean(axis=1), x.max(axis=1)], names=['a', 'b']),
           {'row of 2': _two, 'row of 1': _named(a=_mean)}),

@@ -122,6 +122,9 @@ def handlers() -> Iterator[tuple[str, Any, bool, Callable[[Give, str], Any]]]:
     for kind in ('numpy', 'pandas'):
       yield f'xgboost {kind}', Numpy, True, lambda give, declared, kind=kind: ready(
           xgboost(input=kind, model_class=object, model_state='m'), Predicts(give))
+    yield 'xgboost inference_fn', Numpy, True, lambda give, declared: ready(
+        xgboost(input='numpy', model_class=object, model_state='m',
+                inference_fn=lambda batch, model, args=None: model.predict(np.concatenate(batch))), Predicts(give))
   if has('onnxruntime'):
     from beambridge_host.handlers.onnx import onnx
     yield 'onnx', Numpy, False, lambda give, declared: ready(
@@ -132,15 +135,28 @@ def handlers() -> Iterator[tuple[str, Any, bool, Callable[[Give, str], Any]]]:
     for kind in ('numpy', 'tensor'):
       yield f'tensorflow {kind}', library, False, lambda give, declared, kind=kind: ready(
           tensorflow(input=kind, keyed=False, model_uri='m'), give)
+    yield 'tensorflow inference_fn', library, False, lambda give, declared: ready(
+        tensorflow(input='numpy', keyed=False, model_uri='m',
+                   inference_fn=lambda model, batch, args, model_id=None: model(np.stack(batch))), give)
   if has('torch'):
     from beambridge_host.handlers.pytorch import pytorch
     library = torch_library()
     yield 'pytorch', library, False, lambda give, declared: ready(
         pytorch(input='tensor', state_dict_path='m', model_class=dict, model_params={}), give)
+    yield 'pytorch inference_fn', library, False, lambda give, declared: ready(
+        pytorch(input='tensor', state_dict_path='m', model_class=dict, model_params={},
+                inference_fn=lambda batch, model, device, args, model_id=None: model(_stacked(batch))), give)
+    yield 'pytorch method', library, False, lambda give, declared: ready(
+        pytorch(input='tensor', state_dict_path='m', model_class=dict, model_params={}, model_method='__call__'), give)
   if has('torch', 'transformers'):
     from beambridge_host.handlers.huggingface import tensors
     yield 'huggingface', torch_library(), False, lambda give, declared: ready(
         tensors(keyed=False, model_uri='m', model_class=_Class, outputs=_names(declared)), give)
+
+
+def _stacked(batch: Any) -> Any:
+  import torch
+  return torch.stack(list(batch))
 
 
 class _Class:

@@ -24,6 +24,7 @@ export const MODULES = [
   'wire.columns',
   'wire.misfit',
   'wire.conversions',
+  'wire.several',
   'wire.outputs',
   'wire.predictions',
   'wire.frames',
