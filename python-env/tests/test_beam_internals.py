@@ -2,17 +2,20 @@
 """What the host changes inside Beam, and that Beam still looks there: a new Beam that no longer does fails here."""
 
 import inspect
+import pathlib
 import threading
 import unittest
 
 import apache_beam as beam
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_expansion_api_pb2
+from apache_beam.runners import common
 from apache_beam.runners.portability import expansion_service
 from apache_beam.runners.portability.fn_api_runner import execution, fn_runner
 from apache_beam.transforms import fully_qualified_named_transform, trigger
 
 from beambridge_host.host import expansion, runner
+from beambridge_host.worker import worker
 
 
 class BeamInternalsTest(unittest.TestCase):
@@ -36,6 +39,11 @@ class BeamInternalsTest(unittest.TestCase):
           tables.coders[tables.pcollections[pcollection].coder_id].component_coder_ids[0]
           for pcollection in (*each.inputs.values(), *each.outputs.values())}
       self.assertEqual(len(keys), 1, each.unique_name)
+
+  def test_side_inputs_of_the_global_window_are_looked_up_anew_by_an_experiment(self):
+    # Compiled, so that its source beside it has to tell.
+    source = pathlib.Path(common.__file__).with_name('common.py').read_text(encoding='utf-8')
+    self.assertIn(f"'{worker._SIDE_INPUTS_OF_NOW}'", source)
 
   def test_groupings_of_a_batch_ask_for_our_trigger_driver(self):
     self.assertIs(execution.trigger, trigger)

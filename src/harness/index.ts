@@ -26,6 +26,7 @@ export {
   type Residual,
   type RunningBundle,
   type SideInputKey,
+  type SideInputToken,
   sideInputWindow,
   type TimerPort,
   timerPorts,

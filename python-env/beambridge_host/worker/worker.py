@@ -30,6 +30,8 @@ _STATE_CACHE_BYTES = 100 << 20
 # a bundle of 150 ms to 25.
 _SAMPLING_PERIOD_MS = 10
 
+_SIDE_INPUTS_OF_NOW = 'disable_global_windowed_args_caching'
+
 # Of interest to those who look for a fault in a harness; the host's own log says what matters.
 _CHATTY = ('apache_beam.runners.worker.sdk_worker', 'apache_beam.runners.worker.data_plane')
 
@@ -77,12 +79,15 @@ def prepare() -> None:
   from apache_beam.internal import pickler  # pylint: disable=import-outside-toplevel
   from apache_beam.io.filesystems import FileSystems  # pylint: disable=import-outside-toplevel
   from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions  # pylint: disable=import-outside-toplevel
+  from apache_beam.options.value_provider import RuntimeValueProvider  # pylint: disable=import-outside-toplevel
   from apache_beam.runners.worker import sdk_worker, statesampler  # pylint: disable=import-outside-toplevel,unused-import
 
   statesampler.StateSampler.__init__.__defaults__ = (_SAMPLING_PERIOD_MS,)
   own_folder.use_for_beam()
   # Those of s3:// and azfs:// refuse to be made without some.
   FileSystems.set_options(PipelineOptions(flags=[]))
+  # A DoFn keeps side inputs of the global window for as long as it lives, which is longer than they stay the same.
+  RuntimeValueProvider.experiments = frozenset({*RuntimeValueProvider.experiments, _SIDE_INPUTS_OF_NOW})
   pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
 
 

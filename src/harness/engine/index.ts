@@ -27,6 +27,7 @@ export {
   type MaybePromise,
   type Residual,
   type SideInputKey,
+  type SideInputToken,
   type UserState,
   type UserStateKey,
 } from './types.ts';

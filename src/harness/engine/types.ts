@@ -96,6 +96,11 @@ export interface UserState {
   clear(key: UserStateKey): Promise<void>;
 }
 
+/** Names the contents of a side input, in all windows together. */
+export interface SideInputToken extends Omit<SideInputKey, 'window'> {
+  readonly token: string;
+}
+
 /** What a bundle may read from the runner. */
 export interface BundleState {
   /** The encoded elements of a side input, in chunks that may be cut anywhere. */
@@ -109,6 +114,13 @@ export interface BundleState {
    * later ones; undefined when they may be kept for this bundle only.
    */
   cacheToken?(key: SideInputKey): string | undefined;
+  /**
+   * For a worker that is told once, at a bundle's start: what says of each side input that all of it
+   * is the same as under the same token before. Without a token it may be kept for this bundle only.
+   */
+  sideInputTokens?(): readonly SideInputToken[];
+  /** Whether a side input's window is to be handed over in one piece, however large: one with a token is. */
+  isWhole?(key: SideInputKey): boolean;
   /** State that DoFns keep; undefined where there is none. */
   readonly user?: UserState | undefined;
 }

@@ -3,6 +3,7 @@
 // PCollection's own trigger says when a pane is complete.
 // Source: https://beam.apache.org/documentation/programming-guide/#side-inputs-windowing
 
+import { randomUUID } from 'node:crypto';
 import { BeamBridgeError, ByteWriter, latin1 } from '../../../base/index.ts';
 import {
   BytesOf,
@@ -29,7 +30,14 @@ import { Schedule, type Scheduled } from './times.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
-interface Contents {
+/**
+ * Bytes of a window up to which a Python worker is handed all of it at once, and may keep it for later bundles. Its
+ * cache holds 100 MiB of Python's objects, which take up to three times as much.
+ */
+const WHOLE_BYTES = 32 * 1024 * 1024;
+
+/** What a window holds; never changed, only replaced. */
+export interface Contents {
   readonly version: number;
   readonly values: readonly unknown[];
   readonly maxTimestamp: Instant;
@@ -68,6 +76,9 @@ export class SideInputView implements EngineNode {
   private readonly awaitedEnds = new Schedule<string>();
   private forgotten: Instant = MIN_TIMESTAMP;
   private version = 0;
+  /** No other view has it: workers may outlive this one. */
+  private readonly id = randomUUID();
+  private isLarge = false;
 
   constructor(private readonly options: ViewOptions) {
     const { pcollection, windowing, windowFn, element, window, bounded, around } = options;
@@ -222,17 +233,40 @@ export class SideInputView implements EngineNode {
     return String(this.windows.get(latin1(window))?.version ?? 0);
   }
 
-  /** All elements of an encoded window, encoded. */
-  *read(window: Uint8Array): Iterable<Uint8Array> {
-    const contents = this.windows.get(latin1(window));
-    if (!contents) return;
+  /**
+   * Changes when the contents of any window do. Undefined once a window was found to be too large to be handed over
+   * whole: a worker that kept a beginning would go on with other contents.
+   */
+  get wholeToken(): string | undefined {
+    return this.isLarge ? undefined : `${this.id}.${this.version}`;
+  }
+
+  /** Whether contents are small enough to be handed over whole. */
+  isWhole(contents: Contents | undefined): boolean {
+    if (!contents) return true;
+    const chunks = this.encoded(contents);
+    const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.isLarge ||= size > WHOLE_BYTES;
+    return size <= WHOLE_BYTES;
+  }
+
+  /** What an encoded window holds now. */
+  contents(window: Uint8Array): Contents | undefined {
+    return this.windows.get(latin1(window));
+  }
+
+  private encoded(contents: Contents): readonly Uint8Array[] {
     contents.chunks ??= encodeAll(this.options.element, contents.values);
-    yield* contents.chunks;
+    return contents.chunks;
+  }
+
+  /** All elements, encoded. */
+  *read(contents: Contents | undefined): Iterable<Uint8Array> {
+    if (contents) yield* this.encoded(contents);
   }
 
   /** The values of one key, or all keys, of elements that are key-values. */
-  *readMultimap(window: Uint8Array, key?: Uint8Array): Iterable<Uint8Array> {
-    const contents = this.windows.get(latin1(window));
+  *readMultimap(contents: Contents | undefined, key?: Uint8Array): Iterable<Uint8Array> {
     if (!contents) return;
     const coder = keyValueCoder(this.options.element);
     contents.byKey ??= byKey(coder, contents.values as readonly KV<unknown, unknown>[]);

@@ -12,6 +12,7 @@ import {
   type MaybePromise,
   type MonitoringInfo,
   type Residual,
+  type SideInputToken,
 } from '../../../harness/index.ts';
 import { type fn, pb } from '../../../proto/index.ts';
 import type { Registered } from './descriptors.ts';
@@ -62,9 +63,13 @@ export async function runBundle({
     });
     broken.catch(() => {});
     const { descriptor } = stage;
+    const cacheTokens = (io.state.sideInputTokens?.() ?? []).map(cacheToken);
     // Before its data: a worker that gets data of a bundle which it does not know may come to a halt.
     const answered = worker.instruct(
-      { case: 'processBundle', value: { processBundleDescriptorId: descriptor.id } },
+      {
+        case: 'processBundle',
+        value: { processBundleDescriptorId: descriptor.id, cacheTokens },
+      },
       instructionId,
     );
     splittable((desired) => split(worker, instructionId, desired));
@@ -92,6 +97,14 @@ export async function runBundle({
     over.abort();
     worker.forget(instructionId);
   }
+}
+
+/** Of side inputs only: what a bundle adds to state must be forgotten when it runs again. */
+function cacheToken({ transformId, sideInputId, token }: SideInputToken) {
+  return {
+    token: Buffer.from(token),
+    type: { case: 'sideInput' as const, value: { transformId, sideInputId } },
+  };
 }
 
 async function split(

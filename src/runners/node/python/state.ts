@@ -55,7 +55,8 @@ export class StateAnswers {
     }
     const parts: Uint8Array[] = [];
     let size = 0;
-    while (size < PIECE_BYTES) {
+    const most = this.isWhole(key) ? Number.POSITIVE_INFINITY : PIECE_BYTES;
+    while (size < most) {
       const next = await read.chunks.next();
       if (next.done) {
         this.reads.delete(name);
@@ -68,6 +69,19 @@ export class StateAnswers {
     this.reads.set(name, read);
     const continuationToken = Buffer.from(String(read.position));
     return { response: { case: 'get', value: { data: Buffer.concat(parts), continuationToken } } };
+  }
+
+  /** Python keeps for later bundles what it was told at once, and only the beginning of anything else. */
+  private isWhole(key: fn.StateKey | undefined): boolean {
+    const type = key?.type;
+    switch (type?.case) {
+      case 'iterableSideInput':
+      case 'multimapSideInput':
+      case 'multimapKeysSideInput':
+        return this.state.isWhole?.(type.value) ?? false;
+      default:
+        return false;
+    }
   }
 
   private open(key: fn.StateKey | undefined): AsyncIterable<Uint8Array> {

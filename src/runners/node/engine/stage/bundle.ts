@@ -145,7 +145,7 @@ export class Bundle {
         },
       },
       output,
-      state: bundleState(owner.viewOf, layer),
+      state: bundleState(owner.viewOf, layer, !owner.inputByReference),
       now: () => owner.around.now(),
     });
     this.running = running;
