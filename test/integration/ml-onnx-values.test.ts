@@ -28,6 +28,7 @@ import {
 } from '../../src/schema/index.ts';
 import { create } from '../../src/transforms/index.ts';
 import { SKIP_HEAVY } from '../helpers/frameworks.ts';
+import { outcomes } from '../helpers/outcomes.ts';
 
 const options = { skip: SKIP_HEAVY };
 const modelAt = (name: string) => resolve(import.meta.dirname, `../fixtures/onnx/${name}.onnx`);
@@ -37,31 +38,6 @@ const HANDLERS: Record<string, (options: Options) => ModelHandler<unknown, unkno
   onnxLocal,
 };
 const REFUSED = 'ROW_MISMATCH';
-
-/** What becomes of each example: its prediction, or the code of its failure. */
-async function outcomes(
-  handlers: readonly ModelHandler<unknown, unknown>[],
-  examples: readonly (readonly unknown[])[],
-  runner: 'node' | 'direct' = 'node',
-): Promise<unknown[][]> {
-  const out: unknown[][] = handlers.map(() => []);
-  await createRunner({ runner }).run((root) => {
-    handlers.forEach((handler, at) => {
-      const keyed = examples[at]!.map((value, key) => ({ key, value }));
-      const { predictions, failed } = root
-        .apply(create(keyed, { schema: row({ key: int64, value: handler.example }) } as never))
-        .map((pair) => pair as { key: number; value: never })
-        .apply(RunInference.ofKVs(handler, int64).withDeadLetters({ threshold: 1 }));
-      predictions.map(({ key, value }) => {
-        out[at]![key as number] = value.inference;
-      });
-      failed.map(({ element, errorType }) => {
-        out[at]![(element as { key: number }).key] = errorType;
-      });
-    });
-  });
-  return out;
-}
 
 /** The type of the model's elements, the declared one, and what becomes of elements. */
 const CASTS: [string, SchemaType<never>, SchemaType<never>, [unknown, unknown][]][] = [
