@@ -14,7 +14,7 @@ from apache_beam.runners.portability import expansion_service
 from apache_beam.runners.portability.fn_api_runner import execution, fn_runner
 from apache_beam.transforms import fully_qualified_named_transform, trigger
 
-from beambridge_host.host import expansion, runner
+from beambridge_host.host import expansion, runner, side_inputs
 from beambridge_host.worker import worker
 
 
@@ -83,6 +83,13 @@ class BeamInternalsTest(unittest.TestCase):
     source = inspect.getsource(fn_runner.FnApiRunner)
     for call in ('self._get_bundle_manager(', 'self._collect_written_timers(', 'self._enqueue_set_timers('):
       self.assertIn(call, source)
+
+  def test_side_inputs_are_written_by_us(self):
+    commit = execution.FnApiRunnerExecutionContext.commit_side_inputs_to_state
+    self.assertEqual(commit.__module__, 'beambridge_host.host.side_inputs')
+    self.assertIn('.commit_side_inputs_to_state(', inspect.getsource(fn_runner.FnApiRunner._execute_bundle))
+    written = inspect.getsource(side_inputs._write)
+    self.assertIn('self.pcoll_buffers[buffer_id]', written)
 
   def test_a_bundle_is_run_with_the_timers_that_are_still_set(self):
     self.assertIn('self._run_bundle(', inspect.getsource(fn_runner.FnApiRunner._execute_bundle))

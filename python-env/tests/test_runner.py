@@ -98,5 +98,37 @@ class TimersTest(unittest.TestCase):
     self.assertEqual(SEEN, ['element 0', 'element 1', 'element 2', 'end'])
 
 
+class OnceAndAtTheEnd(beam.DoFn):
+  END = TimerSpec('end', TimeDomain.WATERMARK)
+
+  def process(self, element: Any, end: Any = beam.DoFn.TimerParam(END)) -> Any:
+    end.set(GlobalWindow().max_timestamp())
+    yield 'k', 'element'
+
+  @on_timer(END)
+  def at_end(self) -> Any:
+    yield 'k', 'timer'
+
+
+def both(_: Any, listed: Any, mapped: Any) -> None:
+  SEEN.append(f"{sorted(listed)} {sorted(mapped['k'])}")
+
+
+class SideInputsTest(unittest.TestCase):
+  def test_what_several_bundles_gave_is_there_once(self) -> None:
+    for has_other_reader in (False, True):
+      with self.subTest(has_other_reader=has_other_reader):
+        pipeline = beam.Pipeline()
+        given = pipeline | beam.Create([('key', 1)]) | beam.ParDo(OnceAndAtTheEnd())
+        if has_other_reader:
+          given | beam.GroupByKey()  # pylint: disable=expression-not-assigned
+        pipeline | 'Main' >> beam.Create([0]) | beam.Map(  # pylint: disable=expression-not-assigned
+            both, beam.pvalue.AsList(given), beam.pvalue.AsMultiMap(given))
+        proto = pipeline.to_runner_api(default_environment=EmbeddedPythonEnvironment.default())
+        SEEN.clear()
+        HostRunner(None, Cancellation()).run_via_runner_api(proto, PipelineOptions()).wait_until_finish()
+        self.assertEqual(SEEN, ["[('k', 'element'), ('k', 'timer')] ['element', 'timer']"])
+
+
 if __name__ == '__main__':
   unittest.main()

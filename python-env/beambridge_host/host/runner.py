@@ -17,7 +17,7 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_fn_api_pb2, beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import execution, fn_runner, worker_handlers
 
-from beambridge_host.host import panes, set_timers, timer_buffers
+from beambridge_host.host import panes, set_timers, side_inputs, timer_buffers
 from beambridge_host.host.fn_server import WorkerLost
 
 _MESSAGE_BYTES = 1 << 20
@@ -27,6 +27,7 @@ _SUBMITTER = 'typescript'
 
 panes.install()
 timer_buffers.install()
+side_inputs.install()
 
 
 class JobCancelled(BaseException):
@@ -103,6 +104,7 @@ class HostRunner(fn_runner.FnApiRunner):
 
   def _run_bundle(
       self, runner_execution_context: Any, bundle_context_manager: Any, bundle_input: Any, *args: Any) -> Any:
+    side_inputs.write(runner_execution_context, bundle_context_manager.stage)
     timers = self._set_timers.still_set(bundle_context_manager, bundle_input.timers)
     return super()._run_bundle(
         runner_execution_context, bundle_context_manager, execution.DataInput(bundle_input.data, timers), *args)
