@@ -36,6 +36,11 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
       python: ['Python: values are combined, for each key, all, and of nothing'],
     },
     {
+      name: 'Distinct, Latest, GroupIntoBatches',
+      typescript: ['group:batching'],
+      python: [],
+    },
+    {
       name: 'Side inputs, of every kind and by window',
       typescript: ['group:side inputs'],
       python: ['group:side inputs in Python'],

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pythonCallable } from '../../../src/external/index.ts';
-import { create, fromAsyncIterable, type PCollection } from '../../../src/index.ts';
+import {
+  create,
+  fromAsyncIterable,
+  type PCollection,
+  sessions,
+  windowInto,
+} from '../../../src/index.ts';
 import {
   type DeadLetterOptions,
   inferenceMetrics,
@@ -47,6 +53,17 @@ test('options that cannot be are refused when they are given', () => {
   assert.throws(() => scoring.withPreprocess('len' as never), refused);
   const inTypeScript = scoring.withPreprocess((text: string) => Number(text));
   assert.throws(() => inTypeScript.withPreprocess(pythonCallable('int')), refused);
+});
+
+test('what gathers rows over time in windows that merge says which option that is', () => {
+  const root = new Root(new Pipeline());
+  const visits = root.apply(create([1])).apply(windowInto(sessions(60)));
+  assert.throws(() => visits.apply(scoring.withBatching({ maxDurationMs: 50 })), {
+    code: 'UNSUPPORTED',
+    message: /maxDurationMs of withBatching/,
+    hint: /Leave maxDurationMs out/,
+    transform: /RunInference/,
+  });
 });
 
 test('a threshold needs windows that end', () => {
