@@ -8,7 +8,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BeamBridgeError, getLogger, mapSome, removeAtExit } from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
-import { exists, type Move, placeAll, refuseFolder } from './place.ts';
+import { type Move, placeAll, refuseFolder } from './place.ts';
 import { shardName, shardPattern } from './shard-names.ts';
 import { emptyFile, encodeText } from './text-writer.ts';
 
@@ -108,6 +108,9 @@ export async function removeTemporary(folder: string): Promise<void> {
   kept.delete(folder);
 }
 
+/** Temporary folders of outputs whose shards have their names; that files have them may be of an earlier run. */
+const named = new Set<string>();
+
 /** Shards of one output that are whole and only want their names. */
 export interface WholeOutput {
   spec: OutputSpec;
@@ -132,7 +135,7 @@ export async function completeOutput(
   const finals = groups.map(
     (_, index) => spec.prefix + shardName(spec.template, index, groups.length) + spec.suffix,
   );
-  if (!(await exists(temporary)) && (await allExist(finals))) {
+  if (named.has(temporary)) {
     return { spec, temporary, moves: [], finals };
   }
   for (const path of finals) await refuseFolder(path);
@@ -151,6 +154,7 @@ export async function completeOutput(
 export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<void> {
   await placeAll(outputs.flatMap(({ moves }) => moves));
   for (const { spec, temporary, finals } of outputs) {
+    named.add(temporary);
     await removeTemporary(temporary);
     await warnOfOthers(spec, finals);
   }
@@ -212,10 +216,6 @@ async function completeShard(
   } catch (error) {
     throw writeError(error, path);
   }
-}
-
-async function allExist(paths: readonly string[]): Promise<boolean> {
-  return (await mapSome(paths, exists)).every(Boolean);
 }
 
 /** Shards of an earlier run with another number of shards would be read together with ours. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last step of an output: whole files get their names, all of them or none.
 
-import { link, rename, stat } from 'node:fs/promises';
+import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
@@ -27,12 +27,10 @@ export async function placeAll(moves: readonly Move[]): Promise<void> {
   const done: Move[] = [];
   for (const [index, move] of moves.entries()) {
     try {
-      await keep(move.to, keptAs(move, index));
+      await keep(move, index);
       await rename(move.from, move.to);
     } catch (error) {
-      // A repeated call finds that the first one came this far.
-      const moved = (error as NodeJS.ErrnoException).code === 'ENOENT' && (await exists(move.to));
-      if (!moved) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await isMoved(move, index))) {
         await takeBack(done);
         throw writeError(error, move.to);
       }
@@ -45,19 +43,36 @@ function keptAs({ temporary }: Move, index: number): string {
   return join(temporary, `replaced-${index}`);
 }
 
-/** A second name for what is about to be replaced. */
-async function keep(path: string, as: string): Promise<void> {
+/** A file that says that nothing had the name before. */
+function noneAs({ temporary }: Move, index: number): string {
+  return join(temporary, `replaced-none-${index}`);
+}
+
+/** A second name for what is about to be replaced, or a note that there is nothing; once for all calls. */
+async function keep(move: Move, index: number): Promise<void> {
+  const as = keptAs(move, index);
+  if ((await exists(as)) || (await exists(noneAs(move, index)))) return;
   try {
-    await link(path, as);
+    await link(move.to, as);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    // Nothing is replaced, or an earlier call kept what was there first.
-    if (code === 'ENOENT' || code === 'EEXIST') return;
-    // Nor has a folder, which is not ours to replace.
-    await refuseFolder(path);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      await writeFile(noneAs(move, index), '');
+      return;
+    }
+    // A folder is not ours to replace.
+    await refuseFolder(move.to);
     // A file system without second names: for a moment there is no file.
-    await rename(path, as);
+    await rename(move.to, as);
   }
+}
+
+/** Whether an earlier call did it: the file that has the name is not the one from before. */
+async function isMoved(move: Move, index: number): Promise<boolean> {
+  const found = await stat(move.to).catch(() => undefined);
+  if (!found) return false;
+  if (await exists(noneAs(move, index))) return true;
+  const before = await stat(keptAs(move, index)).catch(() => undefined);
+  return before !== undefined && before.ino !== found.ino;
 }
 
 async function takeBack(moves: readonly Move[]): Promise<void> {
@@ -65,6 +80,7 @@ async function takeBack(moves: readonly Move[]): Promise<void> {
     const { from, to } = move;
     try {
       await rename(to, from);
+      await rm(noneAs(move, index), { force: true });
       await rename(keptAs(move, index), to);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;

@@ -188,6 +188,40 @@ test('a run that cannot rename one shard takes the others back, with what they r
   assert.deepEqual(readdirSync(join(scratch, 'back')).length, 3);
 });
 
+test('a whole shard that is lost is told, whatever has its name since an earlier run', async () => {
+  const output = spec('lost/out', { shards: 2 });
+  const folder = await makeTemporary(output.prefix);
+  const parts: Part[] = [];
+  for (const shard of [0, 1]) parts.push({ ...(await part(folder, `p${shard}`, 'new\n')), shard });
+  const names = [0, 1].map((shard) => join(scratch, `lost/out-0000${shard}-of-00002`));
+  for (const shard of [0, 1]) file(`lost/out-0000${shard}-of-00002`, 'old\n');
+  rmSync(parts[1]!.path);
+  await assert.rejects(finalize(output, folder, parts), { code: 'OUTPUT_NOT_WRITABLE' });
+  assert.deepEqual(names.map(read), ['old\n', 'old\n']);
+  // So is all of them, with the folder that they were in.
+  rmSync(folder, { recursive: true });
+  await assert.rejects(finalize(output, folder, parts), { code: 'OUTPUT_NOT_WRITABLE' });
+  assert.deepEqual(names.map(read), ['old\n', 'old\n']);
+});
+
+for (const before of ['old\n', undefined]) {
+  test(`names are given once, however often it is asked (before: ${before})`, async () => {
+    const name = before ? 'again/old' : 'again/new';
+    const output = spec(name);
+    const folder = await makeTemporary(output.prefix);
+    const whole = { ...(await part(folder, 'p', 'new\n')), shard: 0 };
+    const to = join(scratch, `${name}-00000-of-00001`);
+    if (before) file(`${name}-00000-of-00001`, before);
+    const moves = [{ from: whole.path, to, temporary: folder }];
+    await placeAll(moves);
+    await placeAll(moves);
+    assert.equal(read(to), 'new\n');
+    const paths = await finalize(output, folder, [whole]);
+    assert.deepEqual(await finalize(output, folder, [whole]), paths);
+    assert.equal(read(to), 'new\n');
+  });
+}
+
 test('half a surrogate pair is no text, and a part that was removed is not begun anew', async () => {
   const folder = await makeTemporary(join(scratch, 'half/out'));
   const writer = await TextWriter.create(join(folder, 'p'), false);
