@@ -12,7 +12,7 @@ export {
 // The Python host.
 export { onHostExit } from './host/exits.ts';
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
-export { getHost, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
+export { getHost, getHostLike, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
 // Where the Python package of ours lies, for those who send its source elsewhere.
 export { PYTHON_ENV_FOLDER } from './host/paths.ts';
 // Any other service.

@@ -20,6 +20,8 @@ type Elements = MessageInitShape<typeof fn.ElementsSchema>;
 export interface FakeBehaviour {
   /** Answers StartWorker instead of starting. */
   refuse?: string;
+  /** How often it does. @default always */
+  refusals?: number;
   /** Answers an instruction; all output must have been sent. Undefined leaves it to the echo. */
   answer?(request: fn.InstructionRequest, worker: FakeWorker): Promise<Response> | undefined;
 }
@@ -131,7 +133,8 @@ export class FakePythonPool implements AsyncDisposable {
     pool.server.add(fn.BeamFnExternalWorkerPool, {
       startWorker: async (request) => {
         pool.requests.push(request);
-        if (behaviour.refuse !== undefined) return { error: behaviour.refuse };
+        const { refuse, refusals = Number.POSITIVE_INFINITY } = behaviour;
+        if (refuse !== undefined && pool.requests.length <= refusals) return { error: refuse };
         const url = request.controlEndpoint?.url ?? '';
         pool.workers.push(new FakeWorker(url, request.workerId, behaviour));
         return {};

@@ -6,18 +6,18 @@ import type { BeamBridgeError } from '../../base/index.ts';
 import { chooseEnvironments } from '../../external/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../../proto/index.ts';
-import type { Host } from '../../services/index.ts';
+import { getHostLike, type Host } from '../../services/index.ts';
 import { hostFor } from '../expansion-services.ts';
 import { jobFailure } from '../failure.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { StageExecutor } from './engine/executor.ts';
-import { isWorkerLost, PythonExecutor } from './python/index.ts';
+import { isWorkerOrHostLost, PythonExecutor } from './python/index.ts';
 
 /** Python, for one run. Disposing of it ends its workers; the host outlives it. */
 export interface PythonSide extends AsyncDisposable {
   /** The managed host; undefined where somebody else's service expands everything. */
   readonly host: Host | undefined;
-  /** Resolves with the reason once the host is gone. */
+  /** Resolves with the reason once a host is gone for good. */
   readonly lost: Promise<BeamBridgeError>;
   /** Gives an expanded pipeline environments that can be used here, and starts their workers. */
   serve(message: pb.Pipeline): void;
@@ -52,6 +52,8 @@ export async function openPython(
   const python = await PythonExecutor.start({
     workers,
     signal,
+    // What a host expands is lost with it; what was expanded any other can run.
+    replaceHost: (gone, ending) => (message ? getHostLike(gone, ending) : undefined),
     describeFailure: (text) =>
       jobFailure({
         failures: { find: () => undefined, list: () => [] },
@@ -82,7 +84,7 @@ export async function openPython(
       canRetry: true,
       workers,
       start: (descriptor, io) => python.start(environment, descriptor, io),
-      mayRetry: isWorkerLost,
+      mayRetry: isWorkerOrHostLost,
     }),
     [Symbol.asyncDispose]: () => python[Symbol.asyncDispose](),
   };

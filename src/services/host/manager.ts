@@ -80,7 +80,31 @@ function given(python: string, request: HostRequest): Promise<PythonEnvironment>
   return check;
 }
 
+/** What a host was asked for. */
+const requests = new WeakMap<Host, HostRequest>();
+
+/**
+ * A host with all that another one has, which is gone.
+ *
+ * @throws BeamBridgeError as {@link getHost}
+ */
+export function getHostLike(gone: Host, signal?: AbortSignal): Promise<Host> {
+  const { extras, packages, python } = requests.get(gone) ?? {};
+  return getHost({
+    ...(extras ? { extras } : {}),
+    ...(packages ? { packages } : {}),
+    ...(python ? { python } : {}),
+    signal,
+  });
+}
+
 async function openHost(environment: PythonEnvironment, request: HostRequest): Promise<Host> {
+  const host = await findOrStart(environment, request);
+  requests.set(host, request);
+  return host;
+}
+
+async function findOrStart(environment: PythonEnvironment, request: HostRequest): Promise<Host> {
   const warm = await findDetachedHost(environment.key);
   if (warm) {
     log.debug(`using the warm host ${warm.pid} at ${warm.address}`);

@@ -3,17 +3,19 @@
 // the managed host connect. Its shape is that of the bundle engine, which executes ours.
 
 import { randomBytes } from 'node:crypto';
-import { BeamBridgeError } from '../../../base/index.ts';
+import { BeamBridgeError, getLogger } from '../../../base/index.ts';
 import { parsePythonFailure, pythonError } from '../../../external/index.ts';
 import type { BundleIO, BundleResult } from '../../../harness/index.ts';
 import { type fn, fromBinary, pb, urns } from '../../../proto/index.ts';
-import { runningHosts } from '../../../services/index.ts';
+import { type Host, runningHosts } from '../../../services/index.ts';
 import { openPythonPool } from '../../python-pool.ts';
 import type { StageBundle } from '../engine/executor.ts';
 import { runBundle, type Split } from './bundle.ts';
 import { WorkerDescriptors } from './descriptors.ts';
 import { FnServer } from './fn-server.ts';
 import { WorkerSet } from './worker-set.ts';
+
+const log = getLogger('python');
 
 /** Options of a {@link PythonExecutor}. */
 export interface PythonExecutorOptions {
@@ -26,7 +28,16 @@ export interface PythonExecutorOptions {
    * @default the one that the text itself tells, with the transform's name in the expansion
    */
   describeFailure?: ((text: string) => BeamBridgeError) | undefined;
+  /**
+   * Gives another host in the place of one that is gone, which can run what that one expanded, or nothing
+   * where there can be none. Bundles that were lost with it can then be repeated, as those of a worker.
+   * @default none: the loss of a host ends everything
+   */
+  replaceHost?: ((gone: Host, signal: AbortSignal) => Promise<Host> | undefined) | undefined;
 }
+
+/** So many hosts in a row may be lost before a bundle succeeds again. */
+const MOST_HOSTS = 3;
 
 /**
  * Runs bundles of Python stages, one at a time in each worker process.
@@ -47,6 +58,9 @@ export class PythonExecutor implements AsyncDisposable {
   private readonly sets = new Map<string, Promise<WorkerSet>>();
   /** Ends the pools, and with them their workers. */
   private readonly over = new AbortController();
+  /** Ends the start of hosts in the place of others. */
+  private readonly closing = new AbortController();
+  private hostsLost = 0;
   private readonly bundles = new Set<AbortController>();
   private closed: BeamBridgeError | undefined;
   private disposing: Promise<void> | undefined;
@@ -143,8 +157,9 @@ export class PythonExecutor implements AsyncDisposable {
     const failure = this.options.describeFailure ?? describeFailure;
     const outcome = await runBundle({ worker, stage, io, signal, failure, splittable });
     set.release(worker, 'result' in outcome || outcome.isSettled);
-    if ('result' in outcome) return outcome.result;
-    throw outcome.error;
+    if (!('result' in outcome)) throw outcome.error;
+    this.hostsLost = 0;
+    return outcome.result;
   }
 
   private setOf(environment: pb.Environment): Promise<WorkerSet> {
@@ -161,13 +176,28 @@ export class PythonExecutor implements AsyncDisposable {
     const key = JSON.stringify([address, Object.entries(params).sort()]);
     const known = this.sets.get(key);
     if (known) return known;
-    const opened = this.open(address, params);
+    const host = runningHosts().then((hosts) => hosts.find(({ pool }) => pool === address));
+    return this.keep(
+      key,
+      host.then((own) => this.open(key, own?.pool ?? address, params, own)),
+    );
+  }
+
+  /** The workers of an environment from now on. What cannot be opened is tried again by the next bundle. */
+  private keep(key: string, opened: Promise<WorkerSet>): Promise<WorkerSet> {
     this.sets.set(key, opened);
+    opened.catch(() => {
+      if (this.sets.get(key) === opened) this.sets.delete(key);
+    });
     return opened;
   }
 
-  private async open(endpoint: string, given: Record<string, string>): Promise<WorkerSet> {
-    const host = (await runningHosts()).find(({ pool }) => pool === endpoint);
+  private open(
+    key: string,
+    endpoint: string,
+    given: Record<string, string>,
+    host: Host | undefined,
+  ): WorkerSet {
     const { workers: limit = 1 } = this.options;
     const { server } = this;
     // Of this set alone: whoever shows it may start workers.
@@ -181,10 +211,36 @@ export class PythonExecutor implements AsyncDisposable {
         onWorkerLost: (workerId, reason) => set.lost(workerId, reason),
         onWorkerEnded: (workerId) => set.ended(workerId),
       });
+    // Before the set hears of it and fails its bundles, which then find the next.
+    void pool?.ended.then((reason) => this.replace(key, given, host!, reason));
     const set = new WorkerSet({ endpoint, params, limit, server, pool });
-    void pool?.ended.then(this.lose);
     if (this.closed) set.close(this.closed);
     return set;
+  }
+
+  /** Has a host started anew that is gone, with its workers, unless that was done too often. */
+  private replace(
+    key: string,
+    given: Record<string, string>,
+    gone: Host,
+    reason: BeamBridgeError,
+  ): void {
+    if (this.closed) return;
+    this.hostsLost += 1;
+    const replacement =
+      this.hostsLost > MOST_HOSTS
+        ? undefined
+        : this.options.replaceHost?.(gone, this.closing.signal);
+    if (!replacement) {
+      this.lose(reason);
+      return;
+    }
+    log.warn(`${reason.shortMessage}; another one is started`);
+    const opened = replacement.then((next) => this.open(key, next.pool, given, next));
+    this.keep(key, opened).then(
+      (set) => set.warmUp(),
+      (error: unknown) => this.lose(BeamBridgeError.from(error)),
+    );
   }
 
   /** Ends all bundles with `ABORTED`, and all workers; idle ones tear their functions down first. */
@@ -197,6 +253,7 @@ export class PythonExecutor implements AsyncDisposable {
     this.options.signal?.removeEventListener('abort', this.abort);
     const reason = new BeamBridgeError('ABORTED', CLOSED);
     this.closed = reason;
+    this.closing.abort(reason);
     for (const bundle of this.bundles) bundle.abort(reason);
     const sets = await Promise.allSettled(this.sets.values());
     await Promise.all(
@@ -216,4 +273,9 @@ function describeFailure(text: string): BeamBridgeError {
 /** Whether a bundle failed only because its worker ended: another worker can be given it. */
 export function isWorkerLost(error: unknown): boolean {
   return error instanceof BeamBridgeError && error.code === 'WORKER_DIED';
+}
+
+/** Whether a bundle failed because its worker ended, perhaps with its host. */
+export function isWorkerOrHostLost(error: unknown): boolean {
+  return isWorkerLost(error) || (error instanceof BeamBridgeError && error.code === 'HOST_DIED');
 }

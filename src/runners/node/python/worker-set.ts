@@ -3,7 +3,7 @@
 // each that was lost.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError, getLogger } from '../../../base/index.ts';
+import { BeamBridgeError, getLogger, retry } from '../../../base/index.ts';
 import { createClient, fn } from '../../../proto/index.ts';
 import type { PythonPool } from '../../python-pool.ts';
 import type { FnServer } from './fn-server.ts';
@@ -11,7 +11,7 @@ import { Worker } from './worker.ts';
 
 const log = getLogger('python');
 
-/** So many workers in a row may end before they are ready. */
+/** How often a worker is started that ends before it is ready. */
 const STARTS = 3;
 /** How long a worker may take until it is ready. Milliseconds. */
 const START_MS = 180_000;
@@ -44,7 +44,6 @@ export class WorkerSet {
   /** Who waits for the end of a worker's process. */
   private readonly exits = new Map<string, () => void>();
   private starting = 0;
-  private failures = 0;
   /** Why there will be no more workers. */
   private broken: BeamBridgeError | undefined;
 
@@ -120,21 +119,18 @@ export class WorkerSet {
     while (!this.broken && this.starting < this.waiters.size && this.all.size < limit) this.start();
   }
 
+  /** Starts a worker; one that ends before it is ready is tried again. */
   private start(): void {
-    const { pool, server } = this.options;
-    const worker = new Worker(pool);
-    this.all.set(worker.id, worker);
+    const { pool } = this.options;
     this.starting += 1;
-    server.expect(worker);
-    void worker.gone.then(() => {
-      this.all.delete(worker.id);
-      const index = this.idle.indexOf(worker);
-      if (index >= 0) this.idle.splice(index, 1);
-    });
-    this.launch(worker).then(
-      () => {
+    retry(() => this.launch(), {
+      mostAttempts: STARTS,
+      // With a host that is gone it is no use: the set is about to hear of that.
+      mayRetry: () => !this.broken && !pool?.isBroken,
+      retrying: (error) => log.debug(`a Python worker did not start: ${String(error)}`),
+    }).then(
+      (worker) => {
         this.starting -= 1;
-        this.failures = 0;
         void worker.gone.then((reason) => {
           if (!this.broken) log.debug(`a worker is to be replaced: ${reason.shortMessage}`);
           this.startForWaiters();
@@ -143,14 +139,30 @@ export class WorkerSet {
       },
       (error: unknown) => {
         this.starting -= 1;
-        this.failed(BeamBridgeError.from(error));
+        if (pool?.isBroken) return;
+        const cause = BeamBridgeError.from(error);
+        this.close(
+          new BeamBridgeError(
+            'HOST_START_FAILED',
+            `${STARTS} Python workers in a row ended before they were ready: ${cause.shortMessage}`,
+            { hint: MEMORY, detail: pool?.tail() || undefined, cause },
+          ),
+        );
       },
     );
   }
 
-  /** Resolves when the worker is ready. */
-  private async launch(worker: Worker): Promise<void> {
+  /** Resolves with a worker that is ready. */
+  private async launch(): Promise<Worker> {
     const { params, pool, server } = this.options;
+    const worker = new Worker(pool);
+    this.all.set(worker.id, worker);
+    server.expect(worker);
+    void worker.gone.then(() => {
+      this.all.delete(worker.id);
+      const index = this.idle.indexOf(worker);
+      if (index >= 0) this.idle.splice(index, 1);
+    });
     const here = { url: server.address };
     try {
       await pool?.opened;
@@ -172,20 +184,7 @@ export class WorkerSet {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  private failed(error: BeamBridgeError): void {
-    this.failures += 1;
-    log.debug(`a Python worker did not start: ${error.shortMessage}`);
-    if (this.failures >= STARTS) {
-      this.close(
-        new BeamBridgeError(
-          'HOST_START_FAILED',
-          `${STARTS} Python workers in a row ended before they were ready: ${error.shortMessage}`,
-          { hint: MEMORY, detail: this.options.pool?.tail() || undefined, cause: error },
-        ),
-      );
-    } else this.startForWaiters();
+    return worker;
   }
 
   private stop(worker: Worker, reason: BeamBridgeError): void {

@@ -316,6 +316,15 @@ test('a worker that breaks off is replaced, and its bundle says that it may be r
   assert.equal(pool.workers.length, 2);
 });
 
+test('a worker that did not start twice is started a third time', async () => {
+  await using pool = await FakePythonPool.start({ refuse: 'no memory now', refusals: 2 });
+  await using python = await PythonExecutor.start();
+  const { io, log } = surroundings([chunk('a')]);
+  await python.start(pool.environment, descriptor(), io).done;
+  assert.deepEqual(log, ['sink a', 'sink closed']);
+  assert.equal(pool.requests.length, 3);
+});
+
 test('a pool that starts nothing three times is given up', async () => {
   await using pool = await FakePythonPool.start({ refuse: 'no module named apache_beam' });
   await using python = await PythonExecutor.start();

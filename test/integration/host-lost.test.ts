@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// A managed host that is killed under a run on `node`: another takes its place, what its workers had begun
+// is done again, and every output counts once.
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { setLogSink } from '../../src/base/index.ts';
+import { VarIntCoder } from '../../src/coders/index.ts';
+import {
+  create,
+  createRunner,
+  fromAsyncIterable,
+  type PCollection,
+  pythonCallable,
+  pythonTransform,
+  withCoder,
+} from '../../src/index.ts';
+import { int64 } from '../../src/schema/index.ts';
+import { runningHosts, stopHosts } from '../../src/services/index.ts';
+import { gone } from '../helpers/alive.ts';
+
+after(stopHosts);
+
+const onLinux = process.platform !== 'linux' && 'processes are found by /proc';
+
+function doubled(source: PCollection<number>, text = 'lambda x: x * 2') {
+  return source
+    .apply(withCoder(new VarIntCoder()))
+    .apply(
+      pythonTransform('apache_beam.Map', [pythonCallable(text)], {}, { output: int64 }),
+    ) as PCollection<number>;
+}
+
+/** Kills the host of this program; gives its process id. */
+async function killHost(): Promise<number> {
+  const [host] = await runningHosts();
+  assert.ok(host, 'there is a host to kill');
+  process.kill(host.pid, 'SIGKILL');
+  await gone(host.pid);
+  return host.pid;
+}
+
+/** What is warned of until it is disposed of. */
+function warnings() {
+  const said: string[] = [];
+  const restore = setLogSink((record, before) => {
+    if (record.level === 'warn') said.push(record.message);
+    else before(record);
+  });
+  return { said, [Symbol.dispose]: restore };
+}
+
+test('a stream goes on when its host is killed, at work and at rest', async () => {
+  using log = warnings();
+  const out: number[] = [];
+  const victims = new Set<number>();
+  let over = false;
+  const reached = async (count: number) => {
+    while (out.length < count && !over) await delay(10);
+  };
+  async function* numbers() {
+    for (let i = 0; i < 3000; i++) {
+      yield i;
+      // At work: some is back, the rest on its way.
+      if (i === 500) await reached(1);
+      if (i === 1000) victims.add(await killHost());
+      if (i === 2000) {
+        // At rest: everything is back.
+        await reached(2001);
+        victims.add(await killHost());
+      }
+      if (i % 50 === 0) await delay(5);
+    }
+  }
+  const result = await createRunner({ runner: 'node', progress: false }).runAsync((root) =>
+    doubled(root.apply(fromAsyncIterable(numbers)) as PCollection<number>).map((n) => {
+      out.push(n);
+    }),
+  );
+  const state = await result.waitUntilFinish().finally(() => {
+    over = true;
+  });
+  assert.equal(state, 'DONE');
+  assert.deepEqual(
+    out.sort((a, b) => a - b),
+    Array.from({ length: 3000 }, (_, i) => 2 * i),
+  );
+  assert.equal(victims.size, 2);
+  assert.equal(log.said.filter((line) => /another one is started/.test(line)).length, 2);
+});
+
+test('a batch goes on, too', async () => {
+  using _log = warnings();
+  const out: number[] = [];
+  let killing: Promise<number> | undefined;
+  await createRunner({ runner: 'node', progress: false, pythonWorkers: 2 }).run((root) =>
+    doubled(root.apply(create(Array.from({ length: 20_000 }, (_, i) => i)))).map((n) => {
+      out.push(n);
+      killing ??= killHost();
+    }),
+  );
+  await killing;
+  assert.deepEqual(
+    out.sort((a, b) => a - b),
+    Array.from({ length: 20_000 }, (_, i) => 2 * i),
+  );
+});
+
+test('a bundle that ends its host each time ends the run', { skip: onLinux }, async () => {
+  using log = warnings();
+  // A worker is a fork of the host's helper.
+  const text = `
+import os, signal
+def kill_host(x):
+  if x == 7:
+    with open(f'/proc/{os.getppid()}/stat') as stat:
+      os.kill(int(stat.read().rpartition(')')[2].split()[1]), signal.SIGKILL)
+    import time; time.sleep(60)
+  return x
+`;
+  await assert.rejects(
+    createRunner({ runner: 'node', progress: false }).run((root) =>
+      doubled(root.apply(create([1, 7])), text),
+    ),
+    { code: 'HOST_DIED', message: /SIGKILL/ },
+  );
+  assert.ok(log.said.filter((line) => /another one is started/.test(line)).length <= 3);
+});
+
+test('a run that is cancelled while another host starts ends at once', async () => {
+  using _log = warnings();
+  let given = 0;
+  async function* endless() {
+    for (;;) {
+      yield given++;
+      await delay(5);
+    }
+  }
+  const out: number[] = [];
+  const result = await createRunner({ runner: 'node', progress: false }).runAsync((root) =>
+    doubled(root.apply(fromAsyncIterable(endless)) as PCollection<number>).map((n) => {
+      out.push(n);
+    }),
+  );
+  while (out.length < 10) await delay(20);
+  await killHost();
+  await delay(50);
+  assert.equal(await result.cancel(), 'CANCELLED');
+});
