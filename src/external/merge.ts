@@ -7,6 +7,7 @@ import { coderContents, coderFromProto } from '../coders/index.ts';
 import type { ExternalExpansion, PCollectionNode, TransformNode } from '../pipeline/index.ts';
 import { pb, toBinary } from '../proto/index.ts';
 import { describeCoder, sameOnTheWire } from './coder-match.ts';
+import { spreadUnbounded } from './unbounded.ts';
 import { sameWindowFn } from './windowing-from-proto.ts';
 
 type Table<T> = Record<string, T>;
@@ -66,6 +67,7 @@ export class ExpansionMerger {
   /** What can be said once all expansions are here. */
   finish(): void {
     this.resolveAliases();
+    spreadUnbounded(this.components);
     shareCoders(this.components);
   }
 

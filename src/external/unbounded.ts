@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// That a PCollection of another SDK has no end is known once it was expanded, which is after whatever is
+// applied to it was: here its consumers learn of it. A grouping of what has no end must not wait for one.
+
+import { fromBinary, pb, urns } from '../proto/index.ts';
+
+const { BOUNDED, UNBOUNDED } = pb.IsBounded_Enum;
+
+/** Marks what comes of unbounded PCollections as unbounded. */
+export function spreadUnbounded({ pcollections, transforms }: pb.Components): void {
+  const consumers = new Map<string, pb.PTransform[]>();
+  for (const transform of Object.values(transforms)) {
+    const sides = sideInputTags(transform);
+    for (const [tag, id] of Object.entries(transform.inputs)) {
+      // A batch may look at a stream: its own elements decide.
+      if (sides.has(tag)) continue;
+      consumers.set(id, [...(consumers.get(id) ?? []), transform]);
+    }
+  }
+  const reached = Object.keys(pcollections).filter(
+    (id) => pcollections[id]!.isBounded === UNBOUNDED,
+  );
+  for (const id of reached) {
+    for (const { subtransforms, outputs } of consumers.get(id) ?? []) {
+      // The parts of a composite decide by themselves.
+      if (subtransforms.length > 0) continue;
+      for (const output of Object.values(outputs)) {
+        const message = pcollections[output];
+        if (message?.isBounded !== BOUNDED) continue;
+        message.isBounded = UNBOUNDED;
+        reached.push(output);
+      }
+    }
+  }
+}
+
+const WITH_SIDE_INPUTS: ReadonlySet<string> = new Set<string>([
+  urns.StandardPTransforms_Primitives.PAR_DO,
+  ...Object.values(urns.StandardPTransforms_SplittableParDoComponents),
+]);
+
+function sideInputTags({ spec }: pb.PTransform): Set<string> {
+  if (!spec || !WITH_SIDE_INPUTS.has(spec.urn)) return new Set();
+  return new Set(Object.keys(fromBinary(pb.ParDoPayloadSchema, spec.payload).sideInputs));
+}
