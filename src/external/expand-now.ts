@@ -20,8 +20,9 @@ import { windowingFromProto } from './windowing-from-proto.ts';
 async function managed({
   extras,
   packages,
+  isExact,
 }: Extract<ExpansionServiceChoice, { kind: 'python' }>): Promise<ServiceAddress> {
-  const host = await getHost({ extras: [...extras], packages: [...packages] });
+  const host = await getHost({ extras: [...extras], packages: [...packages], isExact });
   return { address: host.address, token: host.token, host };
 }
 

@@ -46,7 +46,12 @@ export interface ExternalOptions {
 }
 
 /** The managed Python without anything beyond Beam. */
-export const PLAIN_PYTHON: ExpansionServiceChoice = { kind: 'python', extras: [], packages: [] };
+export const PLAIN_PYTHON: ExpansionServiceChoice = {
+  kind: 'python',
+  extras: [],
+  packages: [],
+  isExact: true,
+};
 
 /** A cross-language transform; made by {@link rawExternalTransform} and `pythonTransform`. */
 export class ExternalTransform<

@@ -19,5 +19,6 @@ export {
   type PythonTransformOptions,
   pythonService,
   pythonTransform,
+  pythonTransformIn,
 } from './python-transform.ts';
 export type { ServiceProvider, StartableService } from './started-service.ts';

@@ -77,6 +77,17 @@ export function pythonTransform(
   kwargs?: Readonly<Record<string, unknown>>,
   options: PythonTransformOptions = {},
 ): ExternalTransform<PValue, PValue> {
+  return pythonTransformIn(pythonService(options), name, argsOrKwargs, kwargs, options);
+}
+
+/** A {@link pythonTransform} that the given service expands. */
+export function pythonTransformIn(
+  service: ExpansionServiceChoice,
+  name: string,
+  argsOrKwargs: Arguments,
+  kwargs: Readonly<Record<string, unknown>> | undefined,
+  options: ExternalOptions,
+): ExternalTransform<PValue, PValue> {
   const positional = isPositional(argsOrKwargs);
   if (!positional && kwargs) {
     throw new BeamBridgeError('INVALID_ARGUMENT', 'keyword arguments are given twice', {
@@ -95,13 +106,7 @@ export function pythonTransform(
     (type) => checkArgumentNames(type, name),
   );
   const label = name.startsWith('__') ? 'Python' : `Python(${name})`;
-  return new ExternalTransform(
-    label,
-    FULLY_QUALIFIED_NAMED,
-    payload,
-    pythonService(options),
-    options,
-  );
+  return new ExternalTransform(label, FULLY_QUALIFIED_NAMED, payload, service, options);
 }
 
 function isPositional(given: Arguments): given is readonly unknown[] {
@@ -111,11 +116,15 @@ function isPositional(given: Arguments): given is readonly unknown[] {
 /**
  * The service that options ask for.
  *
+ * @param isExact - whether an environment that has more may not stand in
  * @throws BeamBridgeError `INVALID_ARGUMENT` for packages beside an address
  */
-export function pythonService(options: PythonTransformOptions): ExpansionServiceChoice {
+export function pythonService(
+  options: PythonTransformOptions,
+  isExact = true,
+): ExpansionServiceChoice {
   const { extras = [], packages = [], expansionService } = options;
-  if (expansionService === undefined) return { kind: 'python', extras, packages };
+  if (expansionService === undefined) return { kind: 'python', extras, packages, isExact };
   if (packages.length > 0) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',

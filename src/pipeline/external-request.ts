@@ -26,7 +26,16 @@ export interface ExternalExpansion {
 
 /** The managed Python host with these packages, a service that somebody else runs, or one to be started. */
 export type ExpansionServiceChoice =
-  | { kind: 'python'; extras: readonly string[]; packages: readonly string[] }
+  | {
+      kind: 'python';
+      extras: readonly string[];
+      packages: readonly string[];
+      /**
+       * Whether code runs that we do not know: it would find packages in a larger environment that it did not
+       * ask for, and fail on the next machine.
+       */
+      isExact: boolean;
+    }
   | {
       kind: 'started';
       /** Starts the service unless it was started already, and gives its `HOST:PORT`. */

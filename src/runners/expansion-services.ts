@@ -12,6 +12,8 @@ import { whyPython } from './python-missing.ts';
 export interface PythonNeeds {
   readonly extras: readonly string[];
   readonly packages: readonly string[];
+  /** Whether an environment that has more may not stand in. */
+  readonly isExact: boolean;
 }
 
 /**
@@ -25,19 +27,28 @@ export function pythonNeeds(pipeline: Pipeline): PythonNeeds[] {
   for (const { external } of pipeline.transforms) {
     if (!external) continue;
     const { service } = external;
-    if (service.kind === 'python') all.push(sorted(service.extras, service.packages));
+    if (service.kind === 'python') all.push(needsOf(service));
     else for (const extra of service.extras ?? []) shared.add(extra);
   }
   const largest = all.filter(
     (needs, i) =>
       !all.some((other, j) => contains(other, needs) && (j < i || !contains(needs, other))),
   );
-  const [first = sorted([], []), ...others] = largest;
-  return [sorted([...first.extras, ...shared], first.packages), ...others];
+  const [first = NO_NEEDS, ...others] = largest.map((needs) => ({
+    ...needs,
+    isExact: all.some((each) => each.isExact && contains(needs, each)),
+  }));
+  return [needsOf({ ...first, extras: [...first.extras, ...shared] }), ...others];
 }
 
-function sorted(extras: readonly string[], packages: readonly string[]): PythonNeeds {
-  return { extras: [...new Set(extras)].sort(), packages: [...new Set(packages)].sort() };
+const NO_NEEDS: PythonNeeds = { extras: [], packages: [], isExact: false };
+
+function needsOf({ extras, packages, isExact }: PythonNeeds): PythonNeeds {
+  return {
+    extras: [...new Set(extras)].sort(),
+    packages: [...new Set(packages)].sort(),
+    isExact,
+  };
 }
 
 function contains(larger: PythonNeeds, smaller: PythonNeeds): boolean {
@@ -61,7 +72,7 @@ export function hostFor(
 }
 
 async function hostWith(
-  { extras, packages }: PythonNeeds,
+  { extras, packages, isExact }: PythonNeeds,
   pipeline: Pipeline,
   options: PipelineOptions,
   signal: AbortSignal | undefined,
@@ -73,6 +84,7 @@ async function hostWith(
       extras: [...extras],
       // Packages are for the managed host's own expansions; with another service they are its affair.
       packages: options.expansionService ? [] : [...packages],
+      isExact,
       ...python,
       signal,
       onSpawn,
@@ -97,8 +109,8 @@ export function expansionResolver(
     if (choice.kind === 'address') return { address: choice.address };
     if (choice.kind === 'started') return { address: await choice.address(signal) };
     if (options.expansionService) return { address: options.expansionService };
-    const wanted = sorted(choice.extras, choice.packages);
-    const enough = needs.find((each) => contains(each, wanted)) ?? wanted;
+    const asked = needsOf(choice);
+    const enough = needs.find((each) => contains(each, asked)) ?? asked;
     const pending = hosts.get(enough) ?? hostWith(enough, pipeline, options, signal);
     hosts.set(enough, pending);
     const found = await pending;

@@ -114,6 +114,14 @@ test('an environment with more extras will do, one with packages of its own will
   assert.equal(await builds(), 3);
 });
 
+test('where just what was asked for is wanted, one with more will not do, nor later for the same', async () => {
+  const extra = await ensure({ extras: ['sklearn'] });
+  assert.equal((await ensure()).key, extra.key);
+  const exact = await ensure({ isExact: true });
+  assert.notEqual(exact.key, extra.key);
+  assert.equal((await ensure({ isExact: true })).key, exact.key, 'also when it is remembered');
+});
+
 test('a local package that changed makes another environment', async () => {
   const wheel = path.join(home, 'local.whl');
   await writeFile(wheel, 'one');

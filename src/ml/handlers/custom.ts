@@ -4,6 +4,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
+import { describeValue } from '../../coders/index.ts';
+import { PYTHON_EXTRAS, type PythonExtra } from '../../services/index.ts';
+import { importedExtras } from '../python/packages.ts';
 import type { PythonModelHandler } from './handler.ts';
 import {
   type Checks,
@@ -43,9 +46,16 @@ export interface CustomOptions {
    * @default none
    */
   packages?: readonly string[];
+  /**
+   * Frameworks that the handler imports, each with what belongs to it at versions that fit Beam: `sklearn` is
+   * scikit-learn, pandas and joblib.
+   *
+   * @default those of what `file` imports, but for `tensorrt` and `vllm`; none for a `module`
+   */
+  extras?: readonly PythonExtra[];
 }
 
-type Checked = Omit<CustomOptions, 'packages'> & PythonHandlerOptions;
+type Checked = Omit<CustomOptions, 'packages' | 'extras'> & PythonHandlerOptions;
 
 const CHECKS: Checks<Checked> = {
   file: text,
@@ -96,7 +106,8 @@ const NOT_CUSTOM = [
 export function custom<ExampleT, InferenceT>(
   options: CustomOptions & DeclaredTypes<ExampleT, InferenceT>,
 ): PythonModelHandler<ExampleT, InferenceT> {
-  const { file, className, function: fn, module, kwargs } = options ?? {};
+  const { extras, ...others } = options ?? {};
+  const { file, className, function: fn, module, kwargs } = others;
   const refuse = (message: string, hint: string) => {
     throw new BeamBridgeError('INVALID_ARGUMENT', `custom: ${message}`, { hint });
   };
@@ -109,7 +120,14 @@ export function custom<ExampleT, InferenceT>(
   if (module !== undefined && (className ?? fn) !== undefined) {
     refuse('module names a class already', 'Write its name at the end of module, after a dot.');
   }
-  const checked = checkedHandler<Checked, ExampleT, InferenceT>(options as Checked, {
+  const unknown = extras?.find((extra) => !PYTHON_EXTRAS.includes(extra));
+  if (unknown !== undefined) {
+    refuse(
+      `there is no extra ${describeValue(unknown)}`,
+      `There are ${PYTHON_EXTRAS.join(', ')}; other packages are named in packages.`,
+    );
+  }
+  const checked = checkedHandler<Checked, ExampleT, InferenceT>(others as Checked, {
     name: 'custom',
     provider: 'custom.custom',
     checks: CHECKS,
@@ -117,11 +135,12 @@ export function custom<ExampleT, InferenceT>(
     required: [module === undefined ? 'file' : 'module'],
     types: options,
   });
-  const found =
-    file === undefined ? { module } : { file, source: read(file), name: className ?? fn };
+  const source = file === undefined ? undefined : read(file);
+  const found = file === undefined ? { module } : { file, source, name: className ?? fn };
   const given = Object.entries({ ...found, arguments: withPaths(kwargs ?? {}) });
   return Object.freeze({
     ...checked,
+    extras: Object.freeze([...(extras ?? importedExtras(source ?? ''))]),
     kwargs: Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   });
 }

@@ -24,3 +24,23 @@ const FRAMEWORKS: readonly [PythonExtra, RegExp][] = [
 export function inferExtras(modelLoader: string): PythonExtra[] {
   return FRAMEWORKS.filter(([, pattern]) => pattern.test(modelLoader)).map(([extra]) => extra);
 }
+
+/** Installed only where asked for by name: they need a GPU to be installed, or to be of use. */
+const BY_NAME_ONLY: readonly PythonExtra[] = ['tensorrt', 'vllm'];
+
+/** Modules that come with an extra. */
+const BROUGHT: readonly [PythonExtra, RegExp][] = [
+  ...FRAMEWORKS.filter(([extra]) => !BY_NAME_ONLY.includes(extra)),
+  ['sklearn', /^(pandas|joblib)\b/],
+  ['tensorflow', /^keras\b/],
+];
+
+/** The extras of what a Python file imports, but for those that want a GPU. */
+export function importedExtras(source: string): PythonExtra[] {
+  const imports = source.matchAll(/^[ \t]*(?:import|from)[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*)/gm);
+  const modules = [...imports].flatMap(([, names = '']) =>
+    names.split(',').map((name) => name.trim()),
+  );
+  const extras = BROUGHT.filter(([, pattern]) => modules.some((name) => pattern.test(name)));
+  return [...new Set(extras.map(([extra]) => extra))];
+}

@@ -2,7 +2,7 @@
 // Python's part of a RunInference: the transform on packed batches, and what it is told.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { pythonCallable, pythonTransform, typed } from '../../external/index.ts';
+import { pythonCallable, pythonService, pythonTransformIn, typed } from '../../external/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { array, bytes, type RowType, row, type SchemaType } from '../../schema/index.ts';
 import { schemaBytes } from '../declared.ts';
@@ -51,12 +51,23 @@ export function pythonStep(
   if (managed) args.base_dir = process.cwd();
   else args.source = runInferenceSource(ownModule(handler, perKey, transform));
   const needed = options.modelManager ? [...new Set([...extras, 'torch' as const])] : extras;
-  return pythonTransform(managed ? RUN_INFERENCE : '__constructor__', args, undefined, {
-    output: bytes,
-    packages,
-    extras: needed,
-    expansionService,
-  }) as Packed;
+  const service = pythonService(
+    { packages, extras: needed, expansionService },
+    runsUsersCode(perKey ? perKey.models.map((model) => model.handler) : [handler], options),
+  );
+  const name = managed ? RUN_INFERENCE : '__constructor__';
+  return pythonTransformIn(service, name, args, undefined, { output: bytes }) as Packed;
+}
+
+/** Whether Python code of the user's runs beside a model, which may import what it likes. */
+function runsUsersCode(
+  handlers: readonly PythonModelHandler[],
+  { preprocess = [], postprocess = [] }: InferenceOptions,
+): boolean {
+  const isUsers = ({ loader }: PythonModelHandler) =>
+    !/^apache_beam\.[\w.]+$/.test(loader) &&
+    ['custom', undefined].includes(ownLoaderModule(loader));
+  return handlers.some(isUsers) || preprocess.length + postprocess.length > 0;
 }
 
 /** The provider of a handler, and its arguments. */

@@ -38,6 +38,8 @@ export interface EnvironmentOptions {
   extras?: readonly string[];
   /** More packages as pip takes them: `name==1.2`, `./local.whl`. @default none */
   packages?: readonly string[];
+  /** Whether one that has more pinned extras does not do. @default false */
+  isExact?: boolean;
   /** @default a line on standard error when something has to be built */
   onProgress?: (progress: EnvironmentProgress) => void;
   /** Also start its Python and import Beam, and build it anew when that fails. @default false */
@@ -49,7 +51,7 @@ export interface EnvironmentOptions {
 
 /**
  * A Python environment with the given extras and packages, built if need be (once, about a minute).
- * One that has more pinned extras than asked for will do, if it is there.
+ * One that has more pinned extras than asked for will do, if it is there and `isExact` is not set.
  * Programs that need the same one at the same time build it once; one that is broken is built anew;
  * a build that fails leaves nothing behind that looks whole.
  *
@@ -69,7 +71,8 @@ export async function ensurePythonEnvironment(
   const given = process.env.BEAMBRIDGE_PYTHON;
   if (given) return useGivenPython(given, requirements, { signal });
 
-  const remembered = await recall(requirements);
+  const { isExact = false } = options;
+  const remembered = await recall(requirements, isExact);
   if (remembered && (await isWhole(remembered, options.verify, signal))) {
     await noteUse(remembered);
     return remembered;
@@ -87,6 +90,7 @@ export async function ensurePythonEnvironment(
     managed: true,
   });
   const larger = async () => {
+    if (isExact) return [];
     const folder = { folder: environments, marker: MARKER, pins: options.requirementsFolder };
     return (await largerEnvironments(requirements, folder, keyOf)).map(withKey);
   };
@@ -99,7 +103,7 @@ export async function ensurePythonEnvironment(
   }
   const found = choice ?? exact;
   await noteUse(found);
-  await remember(requirements, found);
+  await remember(requirements, isExact, found);
   return found;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An environment that has more than is asked for will do: a program without Python stages need not
-// build one while that of a program with a model is there.
+// An environment that has more than is asked for will do for what is ours: a program without Python stages, or
+// with a handler of ours, need not build one while that of a program with more models is there. Code of a user's
+// gets exactly what it asks for, so that it runs on every machine or on none.
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -12,19 +12,24 @@ import type { Requirements } from './requirements.ts';
 
 const log = getLogger('python-env');
 
-function memoryFile(requirements: Requirements): string {
+function memoryFile(requirements: Requirements, isExact: boolean): string {
   const { PATH, BEAMBRIDGE_BASE_PYTHON } = process.env;
   const request = createHash('sha256')
-    .update(JSON.stringify([requirements.digest, PATH, BEAMBRIDGE_BASE_PYTHON]))
+    .update(JSON.stringify([requirements.digest, isExact, PATH, BEAMBRIDGE_BASE_PYTHON]))
     .digest('hex')
     .slice(0, 20);
   return path.join(cacheFolder(), 'requests', `${request}.json`);
 }
 
 /** The environment that the same request led to before. */
-export async function recall(requirements: Requirements): Promise<PythonEnvironment | undefined> {
+export async function recall(
+  requirements: Requirements,
+  isExact: boolean,
+): Promise<PythonEnvironment | undefined> {
   try {
-    const saved = JSON.parse(await readFile(memoryFile(requirements), 'utf8')) as PythonEnvironment;
+    const saved = JSON.parse(
+      await readFile(memoryFile(requirements, isExact), 'utf8'),
+    ) as PythonEnvironment;
     return typeof saved.python === 'string' && typeof saved.key === 'string' ? saved : undefined;
   } catch {
     return undefined;
@@ -34,9 +39,10 @@ export async function recall(requirements: Requirements): Promise<PythonEnvironm
 /** Keeps an answer for {@link recall}; that it cannot be kept is no failure. */
 export async function remember(
   requirements: Requirements,
+  isExact: boolean,
   environment: PythonEnvironment,
 ): Promise<void> {
-  const file = memoryFile(requirements);
+  const file = memoryFile(requirements, isExact);
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     await writeFile(`${file}.${process.pid}`, JSON.stringify(environment));

@@ -76,16 +76,22 @@ test('options reach Python under their Python names', () => {
     env_vars: { OMP_NUM_THREADS: '1' },
   });
   const { service, kwargs } = asked(RunInference.of(handler).withKwarg('min_batch_size', 2));
-  assert.deepEqual(service, { kind: 'python', extras: ['sklearn'], packages: ['tqdm==4.67.1'] });
+  assert.deepEqual(service, {
+    kind: 'python',
+    extras: ['sklearn'],
+    packages: ['tqdm==4.67.1'],
+    isExact: false,
+  });
   assert.deepEqual(JSON.parse(kwargs.options as string), { ...handler.kwargs, min_batch_size: 2 });
 });
 
-test('a framework that the packages bring is not installed twice', () => {
+test("a version of the program's own stays beside the rest of its extra", () => {
   const handler = sklearn({ ...MODEL, packages: ['scikit-learn==1.5'] });
   assert.deepEqual(asked(RunInference.of(handler)).service, {
     kind: 'python',
-    extras: [],
+    extras: ['sklearn'],
     packages: ['scikit-learn==1.5'],
+    isExact: false,
   });
 });
 

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeValue } from '../../../src/coders/index.ts';
+import { pythonCallable } from '../../../src/external/index.ts';
 import { RunInference } from '../../../src/ml/index.ts';
-import { inferExtras } from '../../../src/ml/python/packages.ts';
+import { importedExtras, inferExtras } from '../../../src/ml/python/packages.ts';
 import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { fromBinary, pb } from '../../../src/proto/index.ts';
 import {
@@ -42,11 +43,17 @@ test('settings make a new transform and leave the old one as it was', () => {
   assert.deepEqual(asked(one).kwargs.kwargs, { a: 1 });
   assert.deepEqual(asked(packed).kwargs.kwargs, { a: 1 });
   assert.deepEqual(asked(both).kwargs.kwargs, { a: 2, b: 'y' });
-  assert.deepEqual(asked(plain).service, { kind: 'python', extras: ['sklearn'], packages: [] });
+  assert.deepEqual(asked(plain).service, {
+    kind: 'python',
+    extras: ['sklearn'],
+    packages: [],
+    isExact: false,
+  });
   assert.deepEqual(asked(both).service, {
     kind: 'python',
     extras: ['sklearn'],
     packages: ['x==1', 'z'],
+    isExact: false,
   });
 });
 
@@ -78,7 +85,31 @@ test("packages follow from the handler, and stay beside a version of the program
     kind: 'python',
     extras: ['sklearn'],
     packages: ['scikit-learn==1.5.2'],
+    isExact: false,
   });
+});
+
+test("code of the program's own gets the environment that it asks for, and none that has more", () => {
+  const isExact = (transform: Parameters<typeof asked>[0]) =>
+    (asked(transform).service as { isExact?: boolean }).isExact;
+  const sklearn = RunInference.of(SKLEARN, TYPES);
+  assert.equal(isExact(sklearn), false);
+  assert.equal(isExact(sklearn.withPostprocess(pythonCallable('lambda result: result'))), true);
+  assert.equal(isExact(RunInference.of('my.own.Handler', TYPES)), true);
+  assert.equal(isExact(RunInference.of('from x import Handler', TYPES)), true);
+});
+
+test('the extras of a Python file follow from what it imports, not from what it speaks of', () => {
+  const extras = (source: string) => importedExtras(source);
+  assert.deepEqual(extras('import json\nimport numpy as np\n# like sklearn\nx = "torch"'), []);
+  assert.deepEqual(extras('import os, pandas as pd'), ['sklearn']);
+  assert.deepEqual(extras('def load():\n  from sklearn.svm import SVC\n  import torch.nn as nn'), [
+    'sklearn',
+    'torch',
+  ]);
+  assert.deepEqual(extras('from apache_beam.ml.inference.onnx_inference import Onnx'), ['onnx']);
+  assert.deepEqual(extras('import keras'), ['tensorflow']);
+  assert.deepEqual(extras('import tensorrt, vllm'), []);
 });
 
 test('the coder of the output follows from the declared types', () => {

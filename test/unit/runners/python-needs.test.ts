@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pythonTransform } from '../../../src/external/index.ts';
+import { RunInference, sklearn } from '../../../src/ml/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { pythonNeeds } from '../../../src/runners/expansion-services.ts';
-import { string } from '../../../src/schema/index.ts';
-import { impulse } from '../../../src/transforms/index.ts';
+import { int64, string } from '../../../src/schema/index.ts';
+import { create, impulse } from '../../../src/transforms/index.ts';
 
 interface Asked {
   extras?: readonly string[];
@@ -19,7 +20,7 @@ function needsOf(...transforms: Asked[]) {
   for (const options of transforms) {
     words.apply(pythonTransform('apache_beam.Map', [], {}, { output: string, ...options }));
   }
-  return pythonNeeds(root.pipeline);
+  return pythonNeeds(root.pipeline).map(({ extras, packages }) => ({ extras, packages }));
 }
 
 test('a pipeline without Python needs a plain one, if any', () => {
@@ -63,5 +64,30 @@ test('what stages from an address need is in the environment of the runner', () 
       { extras: ['sklearn', 'torch'], packages: [] },
       { extras: ['onnx'], packages: [] },
     ],
+  );
+});
+
+test('an environment may be larger only where no Python code of the program runs in it', () => {
+  const isExact = (construct: (root: Root) => void) => {
+    const root = new Root(new Pipeline());
+    construct(root);
+    return pythonNeeds(root.pipeline).map((needs) => needs.isExact);
+  };
+  const plain = (root: Root) =>
+    root.apply(impulse()).apply(pythonTransform('apache_beam.Map', [], {}, { output: string }));
+  const digits = sklearn({ modelUri: 'digits.pkl', example: int64, inference: int64 });
+  const score = (root: Root) => root.apply(create([1])).apply(RunInference.of(digits));
+  assert.deepEqual(
+    isExact(() => {}),
+    [false],
+  );
+  assert.deepEqual(isExact(score), [false]);
+  assert.deepEqual(isExact(plain), [true]);
+  assert.deepEqual(
+    isExact((root) => {
+      plain(root);
+      score(root);
+    }),
+    [true],
   );
 });
