@@ -46,8 +46,8 @@ export interface StepSettings {
   /** The program's functions in the order in which they run. */
   readonly before: readonly ValueFunction[];
   readonly after: readonly ValueFunction[];
-  /** Coder of what the functions after the model give. */
-  readonly afterCoder: Coder<unknown> | undefined;
+  /** The coder of what each function after the model gives. */
+  readonly afterCoders: readonly Coder<unknown>[];
   readonly updates: UpdateSource | undefined;
   readonly monitoring: PTransform<PCollection<unknown>, PValue> | undefined;
 }
@@ -101,7 +101,7 @@ export function expandSteps(
   const functions = (
     fns: readonly ValueFunction[],
     when: 'preprocess' | 'postprocess',
-    declared?: Coder<unknown>,
+    declared: readonly Coder<unknown>[] = [],
   ) =>
     ({
       kind: 'doFn',
@@ -154,8 +154,8 @@ export function expandSteps(
       : apply(
           predictions,
           'Postprocess',
-          functions(after, 'postprocess', settings.afterCoder),
-          keyed(settings.afterCoder!),
+          functions(after, 'postprocess', settings.afterCoders),
+          keyed(settings.afterCoders.at(-1)!),
         );
   if (!tally) return results;
   input.root().pipeline.cleanUps.push(async () => tally.tell());

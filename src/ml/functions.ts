@@ -17,8 +17,8 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
     private readonly keyed: boolean,
     /** Whether an element for which one throws goes to another output, instead of failing the run. */
     private readonly rejects: boolean,
-    /** The coder of the type that the last one's results are declared to have. */
-    private readonly declared?: Coder<unknown>,
+    /** The coders of the types that their results are declared to have. */
+    private readonly declared: readonly Coder<unknown>[] = [],
   ) {}
 
   process(element: unknown): unknown[] | Promise<unknown[]> {
@@ -33,25 +33,34 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
     for (let i = start; i < this.functions.length; i++) {
       try {
         current = this.functions[i]!(current as never, key as never);
+        if (!isThenable(current)) current = this.asDeclared(i, current);
       } catch (error) {
         return [this.failed(element, error, i)];
       }
       if (isThenable(current)) {
         return Promise.resolve(current).then(
-          (next: unknown) => this.from(i + 1, element, next),
+          (next: unknown) => this.goOn(i, element, next),
           (error: unknown) => [this.failed(element, error, i)],
         );
       }
     }
-    const { declared } = this;
-    if (declared && !(declared instanceof JsCoder)) {
-      try {
-        current = transcode(declared, current);
-      } catch (error) {
-        return [this.failed(element, error, this.functions.length - 1)];
-      }
-    }
     return [this.keyed ? { key, value: current } : current];
+  }
+
+  /** With what one of them gave after a while. */
+  private goOn(i: number, element: unknown, value: unknown): unknown[] | Promise<unknown[]> {
+    let current: unknown;
+    try {
+      current = this.asDeclared(i, value);
+    } catch (error) {
+      return [this.failed(element, error, i)];
+    }
+    return this.from(i + 1, element, current);
+  }
+
+  private asDeclared(i: number, value: unknown): unknown {
+    const coder = this.declared[i];
+    return coder && !(coder instanceof JsCoder) ? transcode(coder, value) : value;
   }
 
   private failed(element: unknown, error: unknown, index: number): TaggedOutput<unknown> {

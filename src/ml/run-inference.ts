@@ -229,17 +229,27 @@ export class RunInference<
    */
   withPostprocess(callable: PythonCallable): this;
   withPostprocess<T>(
+    fn: (
+      prediction: Value<OutputT, KeyT>,
+      key: KeyT,
+    ) => NoInfer<Accepts<T>> | Promise<NoInfer<Accepts<T>>>,
+    type: SchemaType<T>,
+  ): RunInference<InputT, Keyed<KeyT, T>, Result<ResultT, FailedT, Keyed<KeyT, T>>, KeyT, FailedT>;
+  withPostprocess<T>(
     fn: (prediction: Value<OutputT, KeyT>, key: KeyT) => T | Promise<T>,
-    type?: SchemaType<T>,
   ): RunInference<InputT, Keyed<KeyT, T>, Result<ResultT, FailedT, Keyed<KeyT, T>>, KeyT, FailedT>;
   withPostprocess(fn: PythonCallable | ValueFunction, type?: SchemaType): unknown {
-    const { after, options } = this.settings;
+    const { after, afterCoders, options } = this.settings;
     if (typeof fn !== 'function') {
       checkCallable('withPostprocess', fn, after);
       return this.withOptions({ postprocess: [...(options.postprocess ?? []), fn] });
     }
-    const afterCoder = type ? coderOf(type) : (new JsCoder() as Coder<unknown>);
-    return new RunInference({ ...this.settings, after: [...after, fn], afterCoder });
+    const coder = type ? coderOf(type) : (new JsCoder() as Coder<unknown>);
+    return new RunInference({
+      ...this.settings,
+      after: [...after, fn],
+      afterCoders: [...afterCoders, coder],
+    });
   }
 
   /**

@@ -60,7 +60,7 @@ export function initialSettings(
     options: {},
     before: [],
     after: [],
-    afterCoder: undefined,
+    afterCoders: [],
     updates: undefined,
     monitoring: undefined,
   };

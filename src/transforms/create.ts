@@ -4,7 +4,7 @@
 import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
 import { type Coder, describeValue, JsCoder, VarIntCoder } from '../coders/index.ts';
 import type { PCollection, PTransformClass, Root } from '../pipeline/index.ts';
-import { coderOf, type SchemaType } from '../schema/index.ts';
+import { type Accepts, coderOf, type SchemaType } from '../schema/index.ts';
 import { impulse } from './impulse.ts';
 import { reshuffle } from './reshuffle.ts';
 import { flatMapStep, transform } from './transform.ts';
@@ -36,6 +36,9 @@ interface Chunk {
  * there by the transform's name, as functions are, so they never bloat the pipeline's message; a
  * worker elsewhere makes them again by running the same construction.
  *
+ * A `schema` says what the elements are, also to the compiler: `'oslo'` is then one of an enumeration's values, where
+ * without it is any string, and a tensor may be given as nested arrays.
+ *
  * @param options - or, as in the official SDK, whether to reshuffle
  * @throws `CODER_MISMATCH` for an element that the coder cannot write, such as a function
  * @throws `INVALID_ARGUMENT` for what is not iterable
@@ -43,8 +46,17 @@ interface Chunk {
  * @example
  * ```ts
  * const words = root.apply(create(['to', 'be', 'or', 'not']));
+ * const visits = root.apply(create([{ city: 'oslo' }], { schema: row({ city: enumeration(['oslo', 'rome']) }) }));
  * ```
  */
+export function create<T>(
+  elements: Iterable<NoInfer<Accepts<T>>>,
+  options: CreateOptions<T> & { readonly schema: SchemaType<T> },
+): PTransformClass<Root, PCollection<T>>;
+export function create<T>(
+  elements: Iterable<T>,
+  options?: (CreateOptions<T> & { readonly schema?: undefined }) | boolean,
+): PTransformClass<Root, PCollection<T>>;
 export function create<T>(
   elements: Iterable<T>,
   options: CreateOptions<T> | boolean = {},

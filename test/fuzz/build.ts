@@ -75,7 +75,7 @@ function observer(node: PlanNode, lines: string[]) {
 function source(type: Type, numbers: readonly number[]) {
   const schema = schemaOf(type);
   const values = numbers.map((n) => nthValue(type, n));
-  return create(values, schema ? { schema } : {});
+  return schema ? create<unknown>(values, { schema }) : create(values);
 }
 
 function applyStep(

@@ -10,7 +10,7 @@ import { pythonCallable } from '../../src/external/index.ts';
 import { type FailedInference, inferenceMetrics, RunInference } from '../../src/ml/index.ts';
 import type { PCollection, Root } from '../../src/pipeline/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { int64, string } from '../../src/schema/index.ts';
+import { int64, row, string } from '../../src/schema/index.ts';
 import { stopHosts } from '../../src/services/index.ts';
 import { create, fixedWindows, windowInto } from '../../src/transforms/index.ts';
 import { pythonStage } from '../helpers/python-stage.ts';
@@ -147,6 +147,27 @@ for (const name of ['direct', 'node'] as const) {
       got.every((text) => text.endsWith(' of 40')),
       got.join(),
     );
+  });
+
+  test(`${name}: what each function after the model gives is of its declared type, or refused`, async () => {
+    const parsed = row({ a: int64 });
+    const parse = (given: string) => telling.withPostprocess(() => JSON.parse(given), parsed);
+    const later = (given: string) =>
+      telling
+        .withPostprocess(async () => JSON.parse(given), parsed)
+        .withPostprocess(({ a }) => `${a}`);
+    for (const scoring of [parse, later]) {
+      await assert.rejects(
+        collect(name, (root) =>
+          root.apply(create(['x'])).apply(scoring('{"a": "x"}') as ReturnType<typeof parse>),
+        ),
+        { code: 'ROW_MISMATCH', message: /Postprocess/ },
+      );
+      const good = collect(name, (root) =>
+        root.apply(create(['x'])).apply(scoring('{"a": 5}') as ReturnType<typeof parse>),
+      );
+      assert.deepEqual(await good, [scoring === parse ? { a: 5 } : '5']);
+    }
   });
 
   test(`${name}: functions before and after the model, Python's next to it`, async () => {
