@@ -3,7 +3,13 @@
 // in Beam's bags, which every runner with state has: sets, maps and ordered lists are kept in one.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { type Coder, deterministicForm, JsCoder } from '../coders/index.ts';
+import {
+  type Coder,
+  decodeValue,
+  deterministicForm,
+  encodeValue,
+  JsCoder,
+} from '../coders/index.ts';
 import { coderOf, isSchemaType, type SchemaType } from '../schema/index.ts';
 import { ParDoParam, undeclared } from './params.ts';
 
@@ -115,21 +121,40 @@ export class CombiningState<I, O> extends StateParam {
   }
 
   /** The combiner's output; for no values, its output of none. */
-  async read(): Promise<O> {
-    const { cell, combineFn } = this;
+  read(): Promise<O> {
+    const { cell } = this;
     const pending = pendingOf(cell);
-    pending.settle();
-    const stored = await cell.read();
-    const merged = combineFn.mergeAccumulators(
-      stored.length > 0 ? stored : [combineFn.createAccumulator()],
+    const added = pending.take();
+    // One after the other: a merge may change what it is given, which no other may merge again then.
+    const result = pending.reads.then(() => this.readAlone(cell, pending, added));
+    pending.reads = result.then(
+      () => {},
+      () => {},
     );
-    // A merge may change what it is given, so what it was given counts no more; nor does what was
-    // cleared while this read waited.
-    if (stored.length > 0 && cell.overlay === pending) {
+    return result;
+  }
+
+  /** @param added - since the read before */
+  private async readAlone(cell: StateCell, pending: Pending, added: unknown[]): Promise<O> {
+    const { combineFn } = this;
+    const stored = await cell.read();
+    const isCleared = cell.overlay !== pending;
+    // What came after the state was cleared is for those to merge who read it since.
+    const all = isCleared ? stored.map((each) => this.copyOf(each)) : [...stored, ...added];
+    const merged = combineFn.mergeAccumulators(
+      all.length > 0 ? all : [combineFn.createAccumulator()],
+    );
+    if (all.length > 0 && !isCleared) {
       cell.clear();
-      cell.append(merged);
+      // The result may be the accumulator itself, which must not change when more is added.
+      cell.append(this.copyOf(merged));
     }
     return combineFn.extractOutput(merged);
+  }
+
+  private copyOf(accumulator: unknown): unknown {
+    if (typeof accumulator !== 'object' || accumulator === null) return accumulator;
+    return decodeValue(this.storedCoder, encodeValue(this.storedCoder, accumulator));
   }
 
   add(value: I): void {
@@ -147,14 +172,23 @@ export class CombiningState<I, O> extends StateParam {
 class Pending {
   accumulator: unknown;
   isEmpty = true;
+  /** Settles when those who read before are done. */
+  reads: Promise<void> = Promise.resolve();
 
   constructor(private readonly cell: StateCell) {}
 
-  settle(): void {
-    if (this.isEmpty) return;
-    this.cell.append(this.accumulator);
+  /** What was added, which is not here any more then. */
+  take(): unknown[] {
+    if (this.isEmpty) return [];
+    const { accumulator } = this;
     this.accumulator = undefined;
     this.isEmpty = true;
+    return [accumulator];
+  }
+
+  async settle(): Promise<void> {
+    await this.reads;
+    for (const accumulator of this.take()) this.cell.append(accumulator);
   }
 }
 

@@ -22,6 +22,7 @@ import type { PCollection, RegisteredParDo } from '../../../src/pipeline/index.t
 import { int64, string } from '../../../src/schema/index.ts';
 import {
   bagState,
+  type CombineFn,
   type CombiningState,
   combiningState,
   type DoFn,
@@ -206,6 +207,60 @@ test('what is cleared while a read waits stays cleared', async () => {
   const nothing = '[[],[],[],[],0]';
   assert.deepEqual((await run(keyed('k', 1, 2), runner)).out, [nothing, nothing]);
   assert.deepEqual((await run(keyed('k', 3), runner)).out, [nothing]);
+});
+
+/** A sum that changes what it merges, and gives its accumulator as the result. */
+const inPlace: CombineFn<number, { n: number }, { n: number }> = {
+  createAccumulator: () => ({ n: 0 }),
+  addInput(sum, n) {
+    sum.n += n;
+    return sum;
+  },
+  mergeAccumulators(all) {
+    const [first = { n: 0 }, ...others] = all;
+    for (const { n } of others) first.n += n;
+    return first;
+  },
+  extractOutput: (sum) => sum,
+};
+
+test('reads of a combining state at once merge nothing twice, and see what was added before them', async () => {
+  const runner = bags();
+  const { run } = harness<{ total: CombiningState<number, { n: number }> }>(
+    {
+      async process({ value }, { total }) {
+        total.add(value);
+        const first = total.read();
+        total.add(10);
+        const both = await Promise.all([first, total.read(), total.read()]);
+        return [both.map(({ n }) => n).join()];
+      },
+    },
+    { total: combiningState(inPlace) },
+  );
+  assert.deepEqual((await run(keyed('k', 1, 2), runner)).out, ['1,11,11', '13,23,23']);
+  assert.deepEqual((await run(keyed('k', 3), runner)).out, ['26,36,36']);
+});
+
+test('a result of a combining state stays what it was when more is added', async () => {
+  const results: { n: number }[] = [];
+  const { run } = harness<{ total: CombiningState<number, { n: number }> }>(
+    {
+      async process({ value }, { total }) {
+        total.add(value);
+        results.push(await total.read());
+        // Nobody waits for this one.
+        void total.read();
+        total.add(1);
+        return [];
+      },
+    },
+    { total: combiningState(inPlace) },
+  );
+  const runner = bags();
+  await run(keyed('k', 1, 2), runner);
+  await run(keyed('k', 3), runner);
+  assert.deepEqual(results, [{ n: 1 }, { n: 4 }, { n: 8 }]);
 });
 
 test('an ordered list is read and cleared by ranges, in this bundle and later', async () => {

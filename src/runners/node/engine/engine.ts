@@ -2,13 +2,15 @@
 // Runs plans: moves watermarks and starts what can be started until everything has come to its end.
 // It knows values, windows and time, and no gRPC.
 
-import { BeamBridgeError, Condition, yieldIfDue } from '../../../base/index.ts';
+import { BeamBridgeError, Condition, getLogger, yieldIfDue } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
 import { Graph, type GraphOptions } from './graph.ts';
 import { MetricStore } from './metric-store.ts';
 import type { Surroundings } from './node.ts';
 import type { Plan } from './plan.ts';
+
+const log = getLogger('node');
 
 /** One run of a pipeline, whose plan may come in parts. */
 export class Engine implements Surroundings {
@@ -93,26 +95,39 @@ export class Engine implements Surroundings {
 
   /** Resolves when all input has ended and everything was processed. */
   async run(): Promise<void> {
+    let failure: { error: unknown } | undefined;
     try {
-      while (!this.isOver) {
-        // Small bundles in this process follow each other without the event loop's help.
-        const turn = yieldIfDue();
-        if (turn) await turn;
-        this.woken = false;
-        this.settle();
-        if (this.failure) throw this.failure.error;
-        if (this.over.signal.aborted) throw this.over.signal.reason;
-        if (this.isOver || this.woken) continue;
-        if (this.work.size === 0 && this.playOn()) continue;
-        await this.rest();
-      }
-      if (this.failure) throw this.failure.error;
+      await this.runToTheEnd();
     } catch (error) {
+      failure = { error };
       await this.stop(error);
-      throw error;
-    } finally {
-      await Promise.all(this.graph.nodes.map((node) => node.close?.()));
     }
+    const closed = await Promise.allSettled(this.graph.nodes.map(async (node) => node.close?.()));
+    const closing = closed.find((one) => one.status === 'rejected');
+    if (!failure && closing) throw closing.reason;
+    if (!failure) return;
+    // Why the run failed is what matters; that something stayed behind is told beside it.
+    if (closing) {
+      const { shortMessage } = BeamBridgeError.from(closing.reason);
+      log.warn(`after the run had failed, what it held was not closed: ${shortMessage}`);
+    }
+    throw failure.error;
+  }
+
+  private async runToTheEnd(): Promise<void> {
+    while (!this.isOver) {
+      // Small bundles in this process follow each other without the event loop's help.
+      const turn = yieldIfDue();
+      if (turn) await turn;
+      this.woken = false;
+      this.settle();
+      if (this.failure) throw this.failure.error;
+      if (this.over.signal.aborted) throw this.over.signal.reason;
+      if (this.isOver || this.woken) continue;
+      if (this.work.size === 0 && this.playOn()) continue;
+      await this.rest();
+    }
+    if (this.failure) throw this.failure.error;
   }
 
   private settle(): void {
