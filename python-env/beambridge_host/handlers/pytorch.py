@@ -58,10 +58,11 @@ def pytorch(
     torch_script_model_path: Optional[str] = None,
     load_model_args: Any = None,
     model_method: Optional[str] = None,
+    batch: str = 'stack',
     **options: Any) -> Any:
   """A handler of tensors, or of dicts of tensors."""
-  if model_method is not None:
-    options['inference_fn'] = TorchCall(model_method)
+  if model_method is not None or batch == 'list':
+    options['inference_fn'] = TorchCall(model_method, batch == 'list')
   handler = PytorchKeyedTensor if input == 'keyedTensor' else PytorchTensor
   return handler(
       state_dict_path=state_dict_path,

@@ -102,26 +102,32 @@ def _tensorflow_tensor(model: Any, batch: Any, inference_args: Mapping[str, Any]
 
 
 class TorchCall:
-  """Calls a model of PyTorch, or a method of it."""
+  """Calls a model of PyTorch, or a method of it, with a batch as one tensor, or as a list of its examples."""
 
-  takes_arrays = True
-
-  def __init__(self, method: Optional[str] = None) -> None:
+  def __init__(self, method: Optional[str] = None, as_list: bool = False) -> None:
     self._method = method
+    self._as_list = as_list
+    self.takes_arrays = not as_list
 
   def __call__(
       self, batch: Any, model: Any, device: Any, inference_args: Mapping[str, Any], model_id: Optional[str] = None) -> Any:
     torch = importlib.import_module('torch')
     call = model if self._method is None else getattr(model, self._method)
 
-    def stack(rows: Any) -> Any:
-      tensor = rows if isinstance(rows, torch.Tensor) else torch.stack(list(rows))
+    def there(tensor: Any) -> Any:
       return tensor.to(device) if device == torch.device('cuda') else tensor
+
+    def stack(rows: Any) -> Any:
+      return there(rows if isinstance(rows, torch.Tensor) else torch.stack(list(rows)))
 
     def predict(inputs: Any) -> Any:
       return call(**inputs, **inference_args) if isinstance(inputs, dict) else call(inputs, **inference_args)
 
     with torch.no_grad():
+      if self._as_list:
+        rows = [{name: there(part) for name, part in row.items()} if isinstance(row, dict) else there(row) for row in batch]
+        # What comes back for a list is a list, with one for each: arrays in it are refused all the same.
+        return utils._convert_to_result(batch, call(rows, **inference_args), model_id)
       predictions = by_shape(batch, lambda rows: each_stacked(rows, stack), predict)
       return utils._convert_to_result(batch, predictions, model_id)
 

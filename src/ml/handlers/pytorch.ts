@@ -37,6 +37,14 @@ export interface PytorchOptions extends PythonHandlerOptions {
   /** Method of the model that predicts. @default calls the model */
   modelMethod?: string;
   /**
+   * What the model is called with: one tensor of all examples, or a list of them, which detectors want, whose images differ
+   * in size and which give a dict for each. With `'list'` a list of tensors that the model gives is refused: it may be outputs or
+   * a prediction for each example. Not beside `inferenceFn`.
+   *
+   * @default 'stack'
+   */
+  batch?: 'stack' | 'list';
+  /**
    * Function `(batch, model, device, inference_args, model_id)` that gives the `PredictionResult`s of
    * a batch. Not beside `modelMethod`.
    *
@@ -53,6 +61,7 @@ const CHECKS: Checks<PytorchOptions> = {
   device: oneOf('CPU', 'GPU'),
   loadModelArgs: jsonArguments,
   modelMethod: text,
+  batch: oneOf('stack', 'list'),
   inferenceFn: pythonFunction,
 };
 
@@ -97,6 +106,12 @@ export function pytorch<ExampleT, InferenceT>(
   } else if (modelClass === undefined) refuse('stateDictPath needs modelClass');
   if (options.modelMethod !== undefined && options.inferenceFn !== undefined) {
     refuse('modelMethod and inferenceFn both say how to predict', 'Give one of them.');
+  }
+  if (options.batch === 'list' && options.inferenceFn !== undefined) {
+    refuse(
+      "batch: 'list' and inferenceFn both say how to predict",
+      'Functions get lists as it is.',
+    );
   }
   return handler;
 }
