@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the nodes of a plan: stages, groupings, side inputs and sources.
 
-import { BeamBridgeError, ByteReader, getLogger } from '../../../base/index.ts';
+import { BeamBridgeError } from '../../../base/index.ts';
 import {
   type Coder,
   type Instant,
   KVCoder,
   LengthPrefixCoder,
-  type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
 import {
@@ -17,9 +16,8 @@ import {
   type MonitoringInfo,
   windowFnFromProto,
 } from '../../../harness/index.ts';
-import { type WindowFn, windowExpiry } from '../../../pipeline/index.ts';
+import type { WindowFn } from '../../../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../../../proto/index.ts';
-import { descriptorOf } from './descriptor.ts';
 import type { StageExecutor } from './executor.ts';
 import { ForeignMergingGroups } from './foreign-windows.ts';
 import type { GateNode } from './gate-node.ts';
@@ -28,20 +26,14 @@ import { Grouping } from './grouping/index.ts';
 import { LateReport } from './late-report.ts';
 import type { Leaf } from './leaves.ts';
 import type { EngineNode, Surroundings } from './node.ts';
-import { isStateful, type Plan, type Stage } from './plan.ts';
+import type { Plan, Stage } from './plan.ts';
 import { SideInputView } from './side-input-view.ts';
 import { ImpulseNode, type TestClock, TestStreamNode } from './sources.ts';
-import type { BundleOwner } from './stage/bundle.ts';
-import { limitsOf } from './stage/bundle-limits.ts';
-import { sideInputName } from './stage/bundle-state.ts';
-import { LateElements } from './stage/late-elements.ts';
+import { ownerOf } from './stage/owner-of.ts';
 import { StageNode } from './stage/stage-node.ts';
-import { UserStateStore } from './user-state.ts';
-import { UserTimerStore } from './user-timers.ts';
 import { WireCoders } from './wire.ts';
 import { Wiring } from './wiring.ts';
 
-const log = getLogger('node');
 const P = urns.StandardPTransforms_Primitives;
 /** A window function that a Python environment alone can read. */
 const PICKLED = 'beam:window_fn:pickled_python:v1';
@@ -169,75 +161,16 @@ export class Graph {
   }
 
   private addStage(stage: Stage): void {
-    const { components, forceEncoding } = this.options;
-    const executor = this.options.executor(stage.environment);
-    const inputByReference = executor.inProcess;
-    const descriptor = descriptorOf(stage, components, this.wire, {
-      inputByReference,
-      outputByReference: executor.inProcess && !forceEncoding,
-    });
-    const parDo = stage.root.parDo;
-    const stateful = parDo !== undefined && isStateful(parDo);
-    const views = [...stage.root.sideInputs].map(
-      ([tag, id]) => [tag, this.view(stage, id)] as const,
-    );
-    const name = stage.root.proto.uniqueName;
-    const warn = (what: string) => log.warn(`${name}: ${what}`);
-    const window = this.wire.window(stage.input);
-    const allowedLateness = Number(this.wire.windowing(stage.input).allowedLateness);
-    const isBounded = this.isBounded(stage.input);
-    const isOver = (of: Window, watermark: Instant) =>
-      stateful
-        ? windowExpiry(of, allowedLateness) < watermark
-        : views.some(([, view]) => view.isOver(of, watermark - allowedLateness));
-    const isSplittable = stage.root.proto.spec?.urn === SDF_PROCESS;
-    const owner: BundleOwner = {
-      stage,
-      descriptor,
-      executor,
+    const { components, executor, forceEncoding } = this.options;
+    const owner = ownerOf(stage, {
+      components,
+      executor: executor(stage.environment),
+      forceEncoding,
       wire: this.wire,
       around: this.around,
-      views: views.map(([, view]) => view),
-      viewOf: new Map(views.map(([tag, view]) => [sideInputName(stage.root.id, tag), view])),
-      state: stateful
-        ? new UserStateStore((bytes) => windowExpiry(decodeWindow(window, bytes), allowedLateness))
-        : undefined,
-      timers:
-        descriptor.timers.length > 0
-          ? new UserTimerStore(descriptor.timers, { allowedLateness, warn })
-          : undefined,
-      allowedLateness,
-      isBounded,
-      late:
-        !isBounded && (stateful || views.length > 0)
-          ? new LateElements(isOver, new LateReport(stage.root.id, name, this.around))
-          : undefined,
-      mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
-      // What DoFns keep goes to the store when a bundle ends, and timers are set then.
-      staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
-      limits: limitsOf({
-        inProcess: executor.inProcess,
-        isBounded,
-        isSplittable,
-        hasTimers: descriptor.timers.length > 0,
-      }),
-      inputByReference,
-      isSplittable,
-      finished: async ({ finalizers }) => {
-        for (const finalize of finalizers) {
-          try {
-            await finalize();
-          } catch (error) {
-            // The bundle counts, whatever became of this.
-            warn(`bundle finalization failed: ${BeamBridgeError.from(error).shortMessage}`);
-          }
-        }
-      },
-      retrying: (error, attempt) => {
-        const { shortMessage } = BeamBridgeError.from(error);
-        log.warn(`a bundle of ${name} runs again (${attempt}): ${shortMessage}`);
-      },
-    };
+      isBounded: this.isBounded(stage.input),
+      view: (pcollection) => this.view(stage, pcollection),
+    });
     const node = new StageNode(owner);
     this.stages.push(node);
     this.connect(node);
@@ -305,17 +238,10 @@ export class Graph {
   }
 }
 
-const SDF_PROCESS =
-  urns.StandardPTransforms_SplittableParDoComponents.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
-
 function keyValueParts(coder: Coder<unknown>): { key: Coder<unknown>; value: Coder<unknown> } {
   const inner = coder instanceof LengthPrefixCoder ? coder.value : coder;
   if (inner instanceof KVCoder) {
     return { key: inner.key as Coder<unknown>, value: inner.value as Coder<unknown> };
   }
   throw new BeamBridgeError('INTERNAL', `a grouping got elements of ${coder.name}`);
-}
-
-function decodeWindow<T>(coder: Coder<T>, bytes: Uint8Array): T {
-  return coder.decode(new ByteReader(bytes), true);
 }

@@ -4,14 +4,12 @@
 // Source: https://beam.apache.org/documentation/programming-guide/#side-inputs-windowing
 
 import { randomUUID } from 'node:crypto';
-import { BeamBridgeError, ByteWriter, latin1 } from '../../../base/index.ts';
+import { BeamBridgeError, latin1 } from '../../../base/index.ts';
 import {
   BytesOf,
   type Coder,
   type Instant,
   type KV,
-  KVCoder,
-  LengthPrefixCoder,
   MAX_TIMESTAMP,
   MIN_TIMESTAMP,
   StrUtf8Coder,
@@ -26,9 +24,8 @@ import { GroupNode } from './group-node.ts';
 import { Grouping } from './grouping/index.ts';
 import type { LateReport } from './late-report.ts';
 import type { EngineNode, Surroundings } from './node.ts';
+import { byKey, encodeAll, keyValueCoder } from './side-input-contents.ts';
 import { Schedule, type Scheduled } from './times.ts';
-
-const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Bytes of a window up to which a Python worker is handed all of it at once, and may keep it for later bundles. Its
@@ -282,33 +279,4 @@ export class SideInputView implements EngineNode {
   close(): Promise<void> {
     return this.group.close();
   }
-}
-
-function keyValueCoder(coder: Coder<unknown>): KVCoder<unknown, unknown> {
-  const inner = coder instanceof LengthPrefixCoder ? coder.value : coder;
-  if (inner instanceof KVCoder) return inner as KVCoder<unknown, unknown>;
-  throw new BeamBridgeError('INTERNAL', `a multimap of ${coder.name} was asked for`);
-}
-
-function byKey(coder: KVCoder<unknown, unknown>, values: readonly KV<unknown, unknown>[]) {
-  const found = new Map<string, KV<unknown, unknown[]>>();
-  const ids = new BytesOf(coder.key as Coder<unknown>);
-  for (const { key, value } of values) {
-    const id = ids.of(key);
-    const entry = found.get(id);
-    if (entry) entry.value.push(value);
-    else found.set(id, { key, value: [value] });
-  }
-  return found;
-}
-
-function encodeAll(coder: Coder<unknown>, values: readonly unknown[]): Uint8Array[] {
-  const chunks: Uint8Array[] = [];
-  const out = new ByteWriter();
-  for (const value of values) {
-    coder.encode(value, out, true);
-    if (out.length >= CHUNK_BYTES) chunks.push(out.detach());
-  }
-  if (out.length > 0) chunks.push(out.take());
-  return chunks;
 }

@@ -7,16 +7,8 @@ import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/i
 import type { MaybePromise, MonitoringInfo } from '../../../../harness/index.ts';
 import type { Block } from '../block.ts';
 import type { EngineNode } from '../node.ts';
-import { Bundle, type BundleOwner } from './bundle.ts';
-import {
-  type BundleFeed,
-  chunksOf,
-  ElementFeed,
-  FiringFeed,
-  RestFeed,
-  type ToChunk,
-} from './bundle-feed.ts';
-import { type BundleLimits, BundleSizes, isFull } from './bundle-limits.ts';
+import type { Bundle, BundleOwner } from './bundle.ts';
+import { BundleMaker } from './bundle-maker.ts';
 import { InputQueue } from './input-queue.ts';
 import {
   afterBundle,
@@ -24,14 +16,10 @@ import {
   nextBundle,
   type StageMoment,
   type TimeSpent,
-  type WorkKind,
 } from './next-bundle.ts';
 import { Residues } from './residues.ts';
 import { type Holders, StageWatermarks } from './stage-watermarks.ts';
 import { WaitingElements } from './waiting-elements.ts';
-
-/** Keys whose timers fire in one bundle: the others are next. */
-const MOST_KEYS = 2000;
 
 export class StageNode implements EngineNode {
   readonly inputs: readonly string[];
@@ -44,14 +32,13 @@ export class StageNode implements EngineNode {
   private readonly running = new Set<Bundle>();
   /** Bundles that succeeded and hand on what they gave. They hold back the watermark, and no worker. */
   private readonly showing = new Set<Bundle>();
-  private readonly sizes: Readonly<Record<WorkKind, BundleSizes>>;
-  private readonly toChunk: ToChunk;
+  private readonly maker: BundleMaker;
   private spent: TimeSpent = NOTHING_SPENT;
   private expired: Instant | undefined;
   private isDraining = false;
 
   constructor(private readonly owner: BundleOwner) {
-    const { around, descriptor, inputByReference, limits, stage, views, wire } = owner;
+    const { around, stage, views, wire } = owner;
     this.inputs = [stage.input];
     this.outputs = stage.outputs;
     for (const view of views) view.readBy(() => this.needs);
@@ -65,19 +52,11 @@ export class StageNode implements EngineNode {
         signal: around.signal,
       });
     }
-    this.toChunk = chunksOf(
-      descriptor.source,
-      inputByReference ? undefined : wire.windowedCoder(stage.input),
-    );
-    this.sizes = {
-      rests: new BundleSizes(limits),
-      timers: new BundleSizes({ ...limits, elements: MOST_KEYS }),
-      elements: new BundleSizes(limits),
-    };
     this.queue = new InputQueue(
       // A bundle in this process may wait for a DoFn object that the producer's bundle holds.
       () => !owner.executor.inProcess || [...this.running].some(({ hasBegun }) => hasBegun),
     );
+    this.maker = new BundleMaker(owner, this.queue, this.residues);
   }
 
   get inputWatermark(): Instant {
@@ -189,7 +168,7 @@ export class StageNode implements EngineNode {
     });
     if (!choice) return undefined;
     this.spent = choice.spent;
-    return this.bundleOf(choice.kind, now);
+    return this.maker.bundle(choice.kind, this.inputWatermark, this.isDraining);
   }
 
   private get room(): Pick<StageMoment, 'running' | 'mostRunning' | 'showing' | 'showingBytes'> {
@@ -198,51 +177,6 @@ export class StageNode implements EngineNode {
     const { running, showing, owner } = this;
     const mostRunning = owner.mostBundles;
     return { running: running.size, mostRunning, showing: showing.size, showingBytes };
-  }
-
-  private bundleOf(kind: WorkKind, now: Instant): Bundle {
-    const { timers } = this.owner;
-    const { limits } = this.sizes[kind];
-    switch (kind) {
-      case 'rests':
-        return this.bundle(kind, new RestFeed(this.residues.takeDue(Date.now()), this.toChunk));
-      case 'timers':
-        return this.bundle(
-          kind,
-          new FiringFeed(timers!.takeDue(this.inputWatermark, now, limits.elements)),
-        );
-      case 'elements':
-        return this.elementBundle(limits);
-    }
-  }
-
-  private bundle(kind: WorkKind, feed: BundleFeed): Bundle {
-    const { limits } = this.sizes[kind];
-    const contents = { kind, feed, limits, isLastTurn: this.isDraining };
-    return new Bundle(this.owner, contents, () => this.queue.lookAgain());
-  }
-
-  private elementBundle(limits: BundleLimits): Bundle {
-    const { owner, queue, toChunk } = this;
-    const first = queue.shift(limits.elements, limits.bytesIn)!;
-    // A bundle of what is there; where all of the input comes anyway, of what comes too.
-    const next = () => queue.shift(limits.elements - feed.elements, limits.bytesIn - feed.bytes);
-    const feed: ElementFeed = new ElementFeed(first, {
-      more: owner.staysOpen ? () => this.moreBlocks(next) : next,
-      isFull: () => isFull(bundle.outcome, limits),
-      toChunk,
-      keeps: !owner.executor.inProcess,
-    });
-    const bundle = this.bundle('elements', feed);
-    return bundle;
-  }
-
-  private moreBlocks(next: () => Block | undefined): MaybePromise<Block | undefined> {
-    const block = next();
-    if (block) return block;
-    const { around, stage } = this.owner;
-    if (around.watermark(stage.input) >= MAX_TIMESTAMP || around.signal.aborted) return undefined;
-    return this.queue.arrival().then(() => this.moreBlocks(next));
   }
 
   private async run(bundle: Bundle): Promise<void> {
@@ -274,7 +208,7 @@ export class StageNode implements EngineNode {
     this.residues.add(residues);
     if (this.isDraining) this.residues.hurry(this.owner.around.now());
     this.queue.unshift(cutOff.blocks);
-    this.sizes[kind].ended(outcome);
+    this.maker.ended(kind, outcome);
     this.spent = afterBundle(this.spent, kind, outcome.millis);
     this.showing.add(bundle);
     this.running.delete(bundle);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the bundles of a stage share, as its plan says: what it keeps for keys and windows, what it reads
+// beside its input, how large its bundles are, and who hears of them.
+
+import { BeamBridgeError, ByteReader, getLogger } from '../../../../base/index.ts';
+import type { Instant, Window } from '../../../../coders/index.ts';
+import type { BundleResult } from '../../../../harness/index.ts';
+import { windowExpiry } from '../../../../pipeline/index.ts';
+import { type pb, urns } from '../../../../proto/index.ts';
+import { descriptorOf } from '../descriptor.ts';
+import type { StageExecutor } from '../executor.ts';
+import { LateReport } from '../late-report.ts';
+import type { Surroundings } from '../node.ts';
+import { isStateful, type Stage } from '../plan.ts';
+import type { SideInputView } from '../side-input-view.ts';
+import { UserStateStore } from '../user-state.ts';
+import { UserTimerStore } from '../user-timers.ts';
+import type { WireCoders } from '../wire.ts';
+import type { BundleOwner } from './bundle.ts';
+import { limitsOf } from './bundle-limits.ts';
+import { sideInputName } from './bundle-state.ts';
+import { LateElements } from './late-elements.ts';
+
+const log = getLogger('node');
+const SDF_PROCESS =
+  urns.StandardPTransforms_SplittableParDoComponents.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
+
+/** What a stage is put into. */
+export interface StagePlace {
+  readonly components: pb.Components;
+  readonly executor: StageExecutor;
+  readonly forceEncoding: boolean;
+  readonly wire: WireCoders;
+  readonly around: Surroundings;
+  /** Whether its input has an end. */
+  readonly isBounded: boolean;
+  /** The contents of a PCollection as a side input. */
+  view(pcollection: string): SideInputView;
+}
+
+export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
+  const { around, components, executor, forceEncoding, isBounded, wire } = place;
+  const inputByReference = executor.inProcess;
+  const descriptor = descriptorOf(stage, components, wire, {
+    inputByReference,
+    outputByReference: executor.inProcess && !forceEncoding,
+  });
+  const { parDo, id, proto, sideInputs } = stage.root;
+  const stateful = parDo !== undefined && isStateful(parDo);
+  const views = [...sideInputs].map(
+    ([tag, pcollection]) => [tag, place.view(pcollection)] as const,
+  );
+  const warn = (what: string) => log.warn(`${proto.uniqueName}: ${what}`);
+  const window = wire.window(stage.input);
+  const allowedLateness = Number(wire.windowing(stage.input).allowedLateness);
+  const isOver = (of: Window, watermark: Instant) =>
+    stateful
+      ? windowExpiry(of, allowedLateness) < watermark
+      : views.some(([, view]) => view.isOver(of, watermark - allowedLateness));
+  const isSplittable = proto.spec?.urn === SDF_PROCESS;
+  const hasTimers = descriptor.timers.length > 0;
+  return {
+    stage,
+    descriptor,
+    executor,
+    wire,
+    around,
+    views: views.map(([, view]) => view),
+    viewOf: new Map(views.map(([tag, view]) => [sideInputName(id, tag), view])),
+    state: stateful
+      ? new UserStateStore((bytes) =>
+          windowExpiry(window.decode(new ByteReader(bytes), true), allowedLateness),
+        )
+      : undefined,
+    timers: hasTimers
+      ? new UserTimerStore(descriptor.timers, { allowedLateness, warn })
+      : undefined,
+    allowedLateness,
+    isBounded,
+    late:
+      !isBounded && (stateful || views.length > 0)
+        ? new LateElements(isOver, new LateReport(id, proto.uniqueName, around))
+        : undefined,
+    mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
+    // What DoFns keep goes to the store when a bundle ends, and timers are set then.
+    staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
+    limits: limitsOf({ inProcess: executor.inProcess, isBounded, isSplittable, hasTimers }),
+    inputByReference,
+    isSplittable,
+    finished: (result) => finalize(result, warn),
+    retrying: (error, attempt) => {
+      const { shortMessage } = BeamBridgeError.from(error);
+      log.warn(`a bundle of ${proto.uniqueName} runs again (${attempt}): ${shortMessage}`);
+    },
+  };
+}
+
+async function finalize({ finalizers }: BundleResult, warn: (what: string) => void): Promise<void> {
+  for (const finalizer of finalizers) {
+    try {
+      await finalizer();
+    } catch (error) {
+      // The bundle counts, whatever became of this.
+      warn(`bundle finalization failed: ${BeamBridgeError.from(error).shortMessage}`);
+    }
+  }
+}
