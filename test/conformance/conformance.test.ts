@@ -4,13 +4,13 @@
 import { describe } from 'node:test';
 import { groups, pythonGroups } from './groups.ts';
 import { testGroup } from './run-case.ts';
-import { configurations } from './runners.ts';
+import { configurationsToRun } from './runners.ts';
 
-for (const configuration of configurations) {
+for (const configuration of configurationsToRun()) {
   describe(`on ${configuration.name}`, () => {
     for (const [group, cases] of Object.entries(groups)) testGroup(group, cases, configuration);
     if (!configuration.runsPython) return;
-    const python = { ...configuration, together: true };
+    const python = { ...configuration, together: configuration.pythonTogether };
     for (const [group, cases] of Object.entries(pythonGroups)) testGroup(group, cases, python);
   });
 }

@@ -14,6 +14,8 @@ export interface RunnerConfiguration {
   readonly encodes: boolean;
   /** Whether cases that can do with it share a pipeline: runs take long there. */
   readonly together: boolean;
+  /** The same of cases whose DoFns are written in Python. */
+  readonly pythonTogether: boolean;
   /** Whether the cases in Python run there. */
   readonly runsPython: boolean;
   /** Changes what a case constructed. */
@@ -26,12 +28,17 @@ import { crossIntoPython } from './python-between.ts';
 
 const NO_TEST_STREAM = 'it has no clock and no watermark to play a script with';
 
+const withoutClock = Object.fromEntries(
+  [...testStreams, ...pythonStreams].map(({ name }) => [name, NO_TEST_STREAM]),
+);
+
 export const configurations: readonly RunnerConfiguration[] = [
   {
     name: 'node',
     createPipelineRunner: () => createRunner({ runner: 'node', progress: false }),
     encodes: false,
     together: false,
+    pythonTogether: true,
     runsPython: true,
     unsupported: {},
   },
@@ -41,6 +48,7 @@ export const configurations: readonly RunnerConfiguration[] = [
       createRunner({ runner: 'node', progress: false, forceEncoding: true }),
     encodes: true,
     together: false,
+    pythonTogether: true,
     runsPython: false,
     unsupported: {},
   },
@@ -49,6 +57,7 @@ export const configurations: readonly RunnerConfiguration[] = [
     createPipelineRunner: () => createRunner({ runner: 'node', progress: false }),
     encodes: true,
     together: true,
+    pythonTogether: true,
     runsPython: false,
     prepare: crossIntoPython,
     unsupported: {},
@@ -58,9 +67,30 @@ export const configurations: readonly RunnerConfiguration[] = [
     createPipelineRunner: () => createRunner({ runner: 'direct', progress: false }),
     encodes: true,
     together: true,
+    pythonTogether: true,
     runsPython: true,
-    unsupported: Object.fromEntries(
-      [...testStreams, ...pythonStreams].map(({ name }) => [name, NO_TEST_STREAM]),
-    ),
+    unsupported: withoutClock,
   },
 ];
+
+/**
+ * What the suite runs on: the configurations, or a job service of one's own that
+ * `CONFORMANCE_JOB_ENDPOINT` names. That is to see what it can do, and no column of the table.
+ */
+export function configurationsToRun(): readonly RunnerConfiguration[] {
+  const jobEndpoint = process.env.CONFORMANCE_JOB_ENDPOINT;
+  if (!jobEndpoint) return configurations;
+  return [
+    {
+      name: `portable, at ${jobEndpoint}`,
+      createPipelineRunner: () =>
+        createRunner({ runner: 'portable', jobEndpoint, progress: false }),
+      encodes: true,
+      // One case that its service fails must not take others along.
+      together: false,
+      pythonTogether: false,
+      runsPython: true,
+      unsupported: withoutClock,
+    },
+  ];
+}
