@@ -96,8 +96,9 @@ export function nameStateAndTimers<C>(
       copy.stateId = id;
       states.set(id, copy);
     } else if (copy instanceof TimerParam) {
-      copy.timerId = id;
-      timers.set(id, copy);
+      copy.timerName = id;
+      copy.timerId = `${id} of ${node.name}`;
+      timers.set(copy.timerId, copy);
     }
   });
   const hasOnTimer =

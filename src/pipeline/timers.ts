@@ -40,6 +40,11 @@ export interface TimerFiring<K = unknown> {
 /** A timer of the key and window being processed. */
 export class TimerParam extends ParDoParam {
   /** The parameter's name in the context; set when the ParDo is applied. @internal */
+  timerName = '';
+  /**
+   * What runners know it by: no other of the pipeline, since Beam's own Python runner keeps timers by it
+   * alone, and two DoFns would take each other's. @internal
+   */
   timerId = '';
 
   constructor(readonly timeDomain: TimeDomain) {

@@ -60,7 +60,7 @@ export class UserTimers {
    * @throws `INVALID_ARGUMENT` for what comes after the window is over
    */
   request(param: TimerParam, request: TimerRequest, element: TimedElement): void {
-    const { timerId, timeDomain } = param;
+    const { timerId, timerName, timeDomain } = param;
     const { tag, fire, outputTimestamp } = request;
     const { coder, out } = this.family(timerId);
     const { pane, timestamp } = element;
@@ -76,9 +76,9 @@ export class UserTimers {
     const window = element.windows[0]!;
     const expiry = windowExpiry(window, this.allowedLateness);
     const inEventTime = timeDomain === 'eventTime';
-    if ('at' in fire && inEventTime) this.check(`timer ${timerId}`, fire.at, expiry, window);
+    if ('at' in fire && inEventTime) this.check(`timer ${timerName}`, fire.at, expiry, window);
     if (outputTimestamp !== undefined) {
-      this.check(`the output timestamp of timer ${timerId}`, outputTimestamp, expiry, window);
+      this.check(`the output timestamp of timer ${timerName}`, outputTimestamp, expiry, window);
     }
     const wanted = 'at' in fire ? fire.at : this.now(param, element) + fire.after;
     const fireTimestamp = Math.min(wanted, inEventTime ? expiry : MAX_TIMESTAMP);
@@ -110,6 +110,11 @@ export class UserTimers {
   /** Whether the timer waits for the watermark. */
   isEventTime(timerId: string): boolean {
     return this.timers.get(timerId)?.timeDomain === 'eventTime';
+  }
+
+  /** What the timer is called in the context. */
+  nameOf(timerId: string): string {
+    return this.timers.get(timerId)?.timerName ?? timerId;
   }
 
   private family(timerId: string): Family {

@@ -336,7 +336,7 @@ describe('timers', () => {
   test('those set and cleared go out when the bundle ends, and families without any too', async () => {
     const { run, stage } = harness(doFn, context);
     const { sent } = await run(keyed('a', 5, 0));
-    const [set, cleared] = decodeTimers(stage, sent.get('due')!);
+    const [set, cleared] = decodeTimers(stage, sent.get('due of parDo')!);
     const common = { userKey: 'a', dynamicTimerTag: 't', windows: [GlobalWindow.INSTANCE] };
     assert.deepEqual(set, {
       ...common,
@@ -346,7 +346,7 @@ describe('timers', () => {
       pane: NO_FIRING,
     });
     assert.deepEqual(cleared, { ...common, clearBit: true });
-    assert.equal(sent.get('poll')!.length, 0);
+    assert.equal(sent.get('poll of parDo')!.length, 0);
   });
 
   test('one that fires calls onTimer with its key, and may be set again', async () => {
@@ -365,10 +365,10 @@ describe('timers', () => {
     const transformId = Object.entries(stage.descriptor.transforms).find(
       ([id, { outputs }]) => id !== SOURCE && Object.keys(outputs).length > 0,
     )![0];
-    const chunk = { transformId, timerFamilyId: 'poll', data: out.take() };
+    const chunk = { transformId, timerFamilyId: 'poll of parDo', data: out.take() };
     const { out: values, sent } = await run([], bags(), [chunk]);
     assert.deepEqual(values, ['poll tag k 7']);
-    assert.equal(decodeTimers(stage, sent.get('due')!).length, 1);
+    assert.equal(decodeTimers(stage, sent.get('due of parDo')!).length, 1);
     await assert.rejects(run([], bags(), [{ ...chunk, timerFamilyId: 'other' }]), {
       code: 'HARNESS_PROTOCOL',
     });

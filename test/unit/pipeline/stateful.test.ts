@@ -54,15 +54,30 @@ test('the payload says which bags and timers there are, and the pipeline that it
   );
   assert.deepEqual(Object.keys(stateSpecs).sort(), ['by', 'seen']);
   assert.equal(stateSpecs.seen!.spec.case, 'bagSpec');
-  assert.equal(timerFamilySpecs.due!.timeDomain, pb.TimeDomain_Enum.EVENT_TIME);
-  assert.equal(timerFamilySpecs.poll!.timeDomain, pb.TimeDomain_Enum.PROCESSING_TIME);
-  const coder = proto.components!.coders[timerFamilySpecs.due!.timerFamilyCoderId]!;
+  assert.equal(timerFamilySpecs['due of parDo']!.timeDomain, pb.TimeDomain_Enum.EVENT_TIME);
+  assert.equal(timerFamilySpecs['poll of parDo']!.timeDomain, pb.TimeDomain_Enum.PROCESSING_TIME);
+  const coder = proto.components!.coders[timerFamilySpecs['due of parDo']!.timerFamilyCoderId]!;
   assert.equal(coder.spec!.urn, urns.StandardCoders_Enum.TIMER);
   const key = proto.components!.coders[coder.componentCoderIds[0]!]!;
   assert.equal(key.spec!.urn, urns.StandardCoders_Enum.STRING_UTF8);
   assert.deepEqual(proto.requirements, [
     urns.StandardRequirements_Enum.REQUIRES_STATEFUL_PROCESSING,
   ]);
+});
+
+test('timers of one name in two DoFns are two to runners, which may know them by it alone', () => {
+  const { names, find } = build((root) => {
+    const input = root.apply(create([{ key: 'a', value: 1 }]));
+    apply(input, { due: eventTimeTimer() }, hearing);
+    apply(input, { due: eventTimeTimer() }, hearing);
+  });
+  const families = names
+    .filter((name) => /^parDo[^/]*\/process$/.test(name))
+    .flatMap((name) => {
+      const payload = fromBinary(pb.ParDoPayloadSchema, find(name).spec!.payload);
+      return Object.keys(payload.timerFamilySpecs);
+    });
+  assert.deepEqual(families, ['due of parDo/process', 'due of parDo_2/process']);
 });
 
 test('plain key-values are encoded as such first, and their keys are bytes in timers', () => {
@@ -75,7 +90,8 @@ test('plain key-values are encoded as such first, and their keys are bytes in ti
     find('parDo/process').spec!.payload,
   );
   const { coders } = proto.components!;
-  const [key] = coders[timerFamilySpecs.due!.timerFamilyCoderId]!.componentCoderIds;
+  const [key] =
+    coders[timerFamilySpecs['due of parDo/process']!.timerFamilyCoderId]!.componentCoderIds;
   assert.equal(coders[key!]!.spec!.urn, urns.StandardCoders_Enum.BYTES);
 });
 

@@ -34,7 +34,7 @@ export class StatefulDoFnOperator extends DoFnOperator {
 
   private async fireOne(timerId: string, timer: Timer<unknown> & { clearBit: false }) {
     const { userKey: key, dynamicTimerTag: tag, fireTimestamp, holdTimestamp, pane } = timer;
-    const firing = { timer: timerId, tag, key, fireTimestamp };
+    const firing = { timer: this.timers.nameOf(timerId), tag, key, fireTimestamp };
     for (const window of timer.windows) {
       // What state and timers need of an element is its key.
       const element: TimedElement = {
