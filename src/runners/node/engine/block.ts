@@ -24,6 +24,8 @@ export const QUEUE_BYTES = 24 * 1024 * 1024;
 
 /** What an element takes besides its value, roughly. */
 const OVERHEAD = 120;
+/** What a block takes besides its elements, and what is kept for its window. */
+const BLOCK_BYTES = 512;
 
 /**
  * How far the watermark may go while elements wait: to the first of their timestamps, and not past the
@@ -45,7 +47,8 @@ export function holdOf(elements: readonly WindowedValue<unknown>[]): Instant {
 
 export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
   const values = roughSizeOfAll(elements.map(({ value }) => value));
-  return { elements, hold: holdOf(elements), bytes: elements.length * OVERHEAD + values };
+  const bytes = BLOCK_BYTES + elements.length * OVERHEAD + values;
+  return { elements, hold: holdOf(elements), bytes };
 }
 
 /** The elements of a block from an index on, or up to one; the whole block when that is all. */

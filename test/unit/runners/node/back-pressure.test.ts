@@ -13,10 +13,13 @@ import type { Surroundings } from '../../../../src/runners/node/engine/node.ts';
 import {
   combineGlobally,
   create,
+  fixedWindows,
+  fromAsyncIterable,
   parDo,
   reshuffle,
   singletonSideInput,
   sum,
+  windowInto,
 } from '../../../../src/transforms/index.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -54,6 +57,49 @@ describe('a producer waits', () => {
     go();
     await running;
     assert.deepEqual([made, taken], [80, 80]);
+  });
+
+  it('for elements that waited for a side input, too', async () => {
+    const MANY = 120;
+    let made = 0;
+    let taken = 0;
+    let go: () => void = () => {};
+    const wish = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    async function* inBursts() {
+      for (let i = 0; i < MANY; i++) {
+        yield i;
+        // The source's bundle ends, its watermark moves, and contents of windows are there.
+        if (i % 10 === 9) await delay(30);
+      }
+    }
+    const running = runner.run((root) => {
+      const windows = root
+        .apply(fromAsyncIterable(inBursts, { timestamp: (i) => i * 10 }))
+        .apply(windowInto(fixedWindows(0.01)));
+      windows
+        .map((i) => {
+          made += 1;
+          return large(i);
+        })
+        .map(
+          async (_, { same }) => {
+            same.lookup();
+            await wish;
+            taken += 1;
+          },
+          { same: singletonSideInput(windows) },
+        );
+    });
+    await delay(1500);
+    const early = [made, taken];
+    go();
+    await running;
+    assert.deepEqual([made, taken], [MANY, MANY]);
+    assert.equal(early[1], 0);
+    // Besides what is queued, what waits before it goes to a file.
+    assert.ok(early[0]! >= 10 && early[0]! <= ABOUT_A_QUEUE + 32 + 10, `${early[0]} were made`);
   });
 
   it('not for one that waits for the same DoFn object', async () => {

@@ -27,7 +27,12 @@ export class InputQueue extends BlockQueue {
   take(block: Block): MaybePromise<void> {
     this.push(block);
     this.more.notify();
-    if (this.bytes >= QUEUE_BYTES) return this.room();
+    return this.room();
+  }
+
+  /** Resolves when there is room, however long that takes; nothing to wait for when there is some. */
+  room(): MaybePromise<void> {
+    if (this.bytes >= QUEUE_BYTES) return this.roomLater();
   }
 
   override shift(mostElements?: number, mostBytes?: number): Block | undefined {
@@ -36,8 +41,7 @@ export class InputQueue extends BlockQueue {
     return block;
   }
 
-  /** Resolves when there is room, however long that takes. */
-  private async room(): Promise<void> {
+  private async roomLater(): Promise<void> {
     while (this.bytes >= QUEUE_BYTES && !this.isOver) {
       const isPatient = this.willTake();
       const changed = await this.less.wait(isPatient ? undefined : LONGEST_PAUSE_MS);

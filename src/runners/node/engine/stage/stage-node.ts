@@ -50,6 +50,7 @@ export class StageNode implements EngineNode {
         deliver: (block) => this.enqueue(block),
         track: (work) => around.track(work),
         signal: around.signal,
+        isStream: !owner.isBounded,
       });
     }
     this.queue = new InputQueue(
@@ -71,7 +72,11 @@ export class StageNode implements EngineNode {
     const { late } = this.owner;
     const block = late ? late.without(all, this.inputWatermark) : all;
     if (!block) return;
-    return this.waiting ? this.waiting.take(block) : this.enqueue(block);
+    if (!this.waiting) return this.enqueue(block);
+    const pause = this.waiting.take(block);
+    // Whatever need not wait any more has filled the queue without asking anybody for patience.
+    const room = this.queue.room();
+    return pause && room ? pause.then(() => room) : (pause ?? room);
   }
 
   private enqueue(block: Block): MaybePromise<void> {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elements whose side inputs are not there yet. Each side input says when a window is, so that nobody
-// looks at what waits before that; what is more than a little waits in a file.
+// looks at what waits before that; what is more than a little waits in a file. What is kept of each window
+// does not, so that a stream of very many windows is slowed down.
 
+import { Condition } from '../../../../base/index.ts';
 import {
   BytesOf,
   type Coder,
@@ -35,9 +37,15 @@ export interface WaitingOptions {
   readonly signal: AbortSignal;
   /** Above so many bytes, elements go to a file. @default 32 MiB */
   readonly memoryBytes?: number | undefined;
+  /** Whether what waits goes on while more comes, which then has a little patience. */
+  readonly isStream?: boolean;
 }
 
 const MEMORY_BYTES = 32 * 1024 * 1024;
+/** What is kept for elements of the same windows, here and where their side inputs are made, about. */
+const GROUP_BYTES = 1024;
+/** The most of it. What is waited for may need more input: nobody may wait for long. */
+const PATIENCE_MS = 100;
 /** What comes out of a file at once. */
 const PIECE_BYTES = 128 * 1024;
 
@@ -60,6 +68,7 @@ export class WaitingElements {
   private bytes = 0;
   /** Groups that are ready and come out of the file. */
   private leaving = 0;
+  private readonly left = new Condition();
   private spilling: Promise<void> | undefined;
 
   constructor(private readonly options: WaitingOptions) {
@@ -89,7 +98,13 @@ export class WaitingElements {
       const pause = group ? this.keep(group, part) : this.options.deliver(part);
       if (pause) pauses.push(pause);
     }
+    if (this.hasManyGroups) pauses.push(this.left.wait(PATIENCE_MS).then(() => {}));
     return pauses.length > 1 ? Promise.all(pauses).then(() => {}) : pauses[0];
+  }
+
+  private get hasManyGroups(): boolean {
+    const { isStream, memoryBytes = MEMORY_BYTES } = this.options;
+    return isStream === true && this.groups.size * GROUP_BYTES > memoryBytes;
   }
 
   /** Elements by what they wait for; undefined for nothing. */
@@ -176,6 +191,7 @@ export class WaitingElements {
     group.missing -= 1;
     if (group.missing > 0) return;
     this.groups.delete(name);
+    if (!this.hasManyGroups) this.left.notify();
     if (this.spilling || group.pieces.length > 0) {
       this.leaving += 1;
       this.options.track(this.leave(group));

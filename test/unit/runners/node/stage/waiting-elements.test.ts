@@ -47,7 +47,7 @@ class View implements Readiness {
   }
 }
 
-function setUp(views: readonly View[], memoryBytes?: number) {
+function setUp(views: readonly View[], memoryBytes?: number, isStream = false) {
   const out: WindowedValue<unknown>[] = [];
   const work: Promise<void>[] = [];
   const coder = new WindowedValueCoder(new StrUtf8Coder(), new IntervalWindowCoder());
@@ -59,6 +59,7 @@ function setUp(views: readonly View[], memoryBytes?: number) {
     track: (one) => void work.push(one),
     signal: new AbortController().signal,
     memoryBytes,
+    isStream,
   });
   const settled = async () => {
     while (work.length > 0) await work.shift();
@@ -132,6 +133,25 @@ describe('elements that wait for side inputs', () => {
     assert.equal(out.length, 4000);
     assert.deepEqual([waiting.isEmpty, waiting.hold, waiting.memory], [true, MAX_TIMESTAMP, 0]);
     await waiting.close();
+  });
+
+  it('in very many windows of a stream ask for patience until some have left, and never for long', async () => {
+    const LIMIT = 64 * 1024;
+    for (const isStream of [true, false]) {
+      const view = new View();
+      const { waiting, out } = setUp([view], LIMIT, isStream);
+      const take = (i: number) => waiting.take(blockOf([element('x', i)]));
+      for (let i = 0; i < 64; i++) assert.equal(take(i), undefined);
+      const pause = take(64);
+      // In a batch all of the input comes before any of the contents.
+      assert.equal(pause !== undefined, isStream);
+      view.arrive(0);
+      await pause;
+      assert.equal(out.length, 1);
+      // What is waited for may need more input.
+      await take(65);
+      await waiting.close();
+    }
   });
 
   it('come out once, whatever order elements and contents come in', async () => {
