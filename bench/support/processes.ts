@@ -12,6 +12,8 @@ export interface Sampled {
   readonly mb: number;
   /** Processor time in seconds until the last look. */
   readonly processor: number;
+  /** The same of its children that had ended. */
+  readonly ofEnded: number;
 }
 
 export const SAMPLED_EVERY_MS = 20;
@@ -58,6 +60,7 @@ export function sampleTree(root: number, processes: Map<number, Sampled>): void 
         // One that is ending has no memory any more.
         mb: Math.max(mb, before?.mb ?? 0),
         processor: (Number(stat[11]) + Number(stat[12])) / TICKS_A_SECOND,
+        ofEnded: (Number(stat[13]) + Number(stat[14])) / TICKS_A_SECOND,
       });
     } catch {}
   }
