@@ -199,7 +199,7 @@ export function pythonSettings(
 ): Record<string, unknown> | undefined {
   const { inferenceArgs, batching, preprocess, postprocess, deadLetters, large, envVars } = options;
   const { resourceHints: hints, modelManager: manager } = options;
-  const settings = given({
+  const settings = withoutUndefined({
     ...pythonArgs(inferenceArgs ?? {}),
     batching: batching && pythonBatching(batching),
     preprocess: filledList(preprocess),
@@ -235,7 +235,7 @@ export function pythonSettings(
  * own as that.
  */
 function pythonArgs(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const known = Object.entries(given({ ...args }));
+  const known = Object.entries(withoutUndefined({ ...args }));
   const json = known.filter(([, value]) => isJson(value));
   const others = known.filter(([, value]) => !isJson(value));
   return {
@@ -268,7 +268,7 @@ function pythonBatching(batching: BatchingOptions): Record<string, unknown> | un
 function pythonManager(manager: ModelManagerOptions): Record<string, unknown> {
   const seconds = (value: number | undefined) =>
     value === undefined ? undefined : typed(float64, value);
-  return given({
+  return withoutUndefined({
     // A row has a field at least.
     verbose_logging: false,
     slack_percentage: seconds(manager.slackPercentage),
@@ -283,12 +283,12 @@ function pythonManager(manager: ModelManagerOptions): Record<string, unknown> {
   });
 }
 
-function given(fields: Record<string, unknown>): Record<string, unknown> {
+function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function filled(fields: Record<string, unknown>): Record<string, unknown> | undefined {
-  const known = given(fields);
+  const known = withoutUndefined(fields);
   return Object.keys(known).length > 0 ? known : undefined;
 }
 

@@ -99,11 +99,11 @@ def custom(
     arguments: Optional[dict[str, Any]] = None,
     **options: Any) -> Any:
   """The handler that a class or function gives for `arguments`."""
-  given = dict(arguments or {}, **options)
+  keywords = dict(arguments or {}, **options)
   if module:
-    return _make(_imported(module), module, given)
+    return _make(_imported(module), module, keywords)
   staged = UserFile(file, source)
-  handler = _make(_member(_installed(staged), name, file), f'{name or "the handler"} of {file}', given)
+  handler = _make(_member(_installed(staged), name, file), f'{name or "the handler"} of {file}', keywords)
   return StagedHandler(handler, staged)
 
 
@@ -185,10 +185,10 @@ def _member(module: Any, name: str, file: str) -> Any:
       return getattr(module, name)
     raise bridge_error(
         'UNKNOWN_PYTHON_CALLABLE', f'{file} has no class or function {name}', hint=f'It has {_names(module)}.')
-  found = _handlers(module)
-  if len(found) == 1:
-    return getattr(module, found[0])
+  classes = _handlers(module)
+  if len(classes) == 1:
+    return getattr(module, classes[0])
   raise bridge_error(
       'UNKNOWN_PYTHON_CALLABLE',
-      f'{file} defines {len(found)} classes of model handlers' + (f': {", ".join(found)}' if found else ''),
+      f'{file} defines {len(classes)} classes of model handlers' + (f': {", ".join(classes)}' if classes else ''),
       hint='Name one with className, or a function that returns a handler with function.')

@@ -63,9 +63,9 @@ class InOut:
 
   def _run(self, session: ort.InferenceSession, batch: Any, inference_args: Mapping[str, Any]) -> Any:
     ports = {port.name: port for port in session.get_inputs()}
-    given = batch if isinstance(batch, Mapping) else {next(iter(ports)): batch}
+    arrays_by_name = batch if isinstance(batch, Mapping) else {next(iter(ports)): batch}
     inputs = {
-        name: _as_wanted(array, ports[name]) if name in ports else array for name, array in given.items()
+        name: _as_wanted(array, ports[name]) if name in ports else array for name, array in arrays_by_name.items()
     }
     size = fitting.batch_size([_sizes(ports[name]) for name in inputs if name in ports])
     return fitting.in_sizes_of(
@@ -92,11 +92,11 @@ class Onnx(onnx_inference.OnnxModelHandlerNumpy):
     for name, value in self._settings.items():
       setattr(self._session_options, name, value)
     session = super().load_model()
-    known = [output.name for output in session.get_outputs()]
-    missing = [name for name in self._outputs or [] if name not in known]
+    outputs = [output.name for output in session.get_outputs()]
+    missing = [name for name in self._outputs or [] if name not in outputs]
     if missing:
       raise UnusableModel(
-          f'the model has no output {missing[0]!r}', hint=f'Its outputs are {", ".join(known)}: declare fields of these names.')
+          f'the model has no output {missing[0]!r}', hint=f'Its outputs are {", ".join(outputs)}: declare fields of these names.')
     return session
 
   def run_inference(

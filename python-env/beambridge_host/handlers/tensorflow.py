@@ -47,8 +47,8 @@ class SavedModel:
     if self._signature is None:
       return self._loaded(batch, **inference_args)
     specs = self._signature.structured_input_signature[1]
-    given = batch if isinstance(batch, Mapping) else {next(iter(specs)): batch}
-    inputs = {name: self._as_wanted(name, value, specs.get(name)) for name, value in given.items()}
+    batches = batch if isinstance(batch, Mapping) else {next(iter(specs)): batch}
+    inputs = {name: self._as_wanted(name, value, specs.get(name)) for name, value in batches.items()}
     size = fitting.batch_size([_sizes(specs[name]) for name in inputs if name in specs])
     return fitting.in_sizes_of(
         size, inputs, len(next(iter(inputs.values()))), lambda part: self._outputs_of(part, inference_args))
@@ -70,8 +70,8 @@ def _call(model: Any, inputs: Any, inference_args: Mapping[str, Any]) -> Any:
   ports = getattr(model, '_inputs_struct', None)
   if not isinstance(ports, Mapping):
     ports = {port.name: port for port in _keras_inputs(model)}
-  given = inputs if isinstance(inputs, Mapping) else {name: inputs for name in list(ports)[:1]}
-  for name, value in given.items():
+  batches = inputs if isinstance(inputs, Mapping) else {name: inputs for name in list(ports)[:1]}
+  for name, value in batches.items():
     if name in ports:
       array = value.numpy() if tf.is_tensor(value) else np.asarray(value)
       casting.cast(array, tf.as_dtype(ports[name].dtype).as_numpy_dtype, name)

@@ -104,8 +104,8 @@ class _Identified:
   def run_inference(
       self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
     # A function of the user's own gets one frame for all rows.
-    given = batch.frame if isinstance(batch, Frames) and not getattr(self._inference_fn, 'takes_arrays', False) else batch
-    predictions = self._inference_fn(given, model, inference_args)
+    rows = batch.frame if isinstance(batch, Frames) and not getattr(self._inference_fn, 'takes_arrays', False) else batch
+    predictions = self._inference_fn(rows, model, inference_args)
     if isinstance(predictions, list) and any(isinstance(each, base.PredictionResult) for each in predictions):
       return predictions
     return utils._convert_to_result(batch, predictions, self._model_state)

@@ -68,8 +68,8 @@ class BatchSizes:
       buckets.setdefault(bisect.bisect_right(self._boundaries, self._length_of(row)), []).append(index)
     results: list[Any] = [None] * len(rows)
     for _, indices in sorted(buckets.items()):
-      found = [result for part in self.slices([rows[i] for i in indices]) for result in act(part)]
-      for index, result in zip(indices, found):
+      answers = [result for part in self.slices([rows[i] for i in indices]) for result in act(part)]
+      for index, result in zip(indices, answers):
         results[index] = result
     return results
 

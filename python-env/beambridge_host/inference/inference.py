@@ -106,9 +106,9 @@ def _plan(options: Options, routes: int) -> Plan:
 
 
 def _arguments(provider: Any, kwargs: Any, base_dir: str) -> dict[str, Any]:
-  given = kwargs if isinstance(kwargs, dict) else kwargs._asdict() if kwargs else {}
+  arguments = kwargs if isinstance(kwargs, dict) else kwargs._asdict() if kwargs else {}
   parameters = _parameters(provider)
-  return {name: _argument(name, value, parameters.get(name), base_dir) for name, value in given.items()}
+  return {name: _argument(name, value, parameters.get(name), base_dir) for name, value in arguments.items()}
 
 
 def _parameters(provider: Any) -> Mapping[str, inspect.Parameter]:
@@ -121,9 +121,9 @@ def _parameters(provider: Any) -> Mapping[str, inspect.Parameter]:
 def _argument(name: str, value: Any, parameter: Optional[inspect.Parameter], base_dir: str) -> Any:
   if not isinstance(value, str):
     return value
-  wanted = parameter.annotation if parameter else None
-  if isinstance(wanted, type) and issubclass(wanted, enum.Enum) and value in wanted.__members__:
-    return wanted[value]  # An enumeration has no form in a schema: ModelFileType comes as 'JOBLIB'.
+  annotation = parameter.annotation if parameter else None
+  if isinstance(annotation, type) and issubclass(annotation, enum.Enum) and value in annotation.__members__:
+    return annotation[value]  # An enumeration has no form in a schema: ModelFileType comes as 'JOBLIB'.
   if base_dir and name.lower().endswith(('uri', 'path', 'file', 'dir', 'model')):
     path = os.path.join(base_dir, value)
     # Not every such argument is a path, and this process has a working folder of its own.
@@ -168,8 +168,8 @@ def _check_names(provider: Any, arguments: dict[str, Any]) -> None:
   handler = getattr(provider, '_callable', provider)
   if getattr(handler, '__module__', None) not in FILE_FAMILIES:
     return
-  known = {name for cls in handler.__mro__ for name in _parameters(cls)} | {'env_vars', 'engine_path', 'onnx_path'}
-  unknown = [name for name in arguments if name not in known]
+  parameters = {name for cls in handler.__mro__ for name in _parameters(cls)} | {'env_vars', 'engine_path', 'onnx_path'}
+  unknown = [name for name in arguments if name not in parameters]
   if unknown:
     raise TypeError(f'{handler.__name__}() got an unexpected keyword argument {unknown[0]!r}')
 

@@ -42,12 +42,12 @@ class Options(NamedTuple):
 
 def read_options(row: Any) -> Options:
   """Options as the row that the pipeline sent."""
-  given = plain(row) if row else {}
+  settings = plain(row) if row else {}
   # What JSON can say travels so; the rest as values of declared types.
-  args = {**json.loads(given.pop('inference_args_json', None) or '{}'), **(given.get('inference_args') or {})}
+  args = {**json.loads(settings.pop('inference_args_json', None) or '{}'), **(settings.get('inference_args') or {})}
   if args:
-    given['inference_args'] = args
-  return Options(**{name: value for name, value in given.items() if value is not None})
+    settings['inference_args'] = args
+  return Options(**{name: value for name, value in settings.items() if value is not None})
 
 
 def plain(value: Any) -> Any:

@@ -74,12 +74,12 @@ def find_provider(name: str) -> Any:
 
 def prepared(make: Any, options: dict[str, Any], base_dir: str, transform: str) -> dict[str, Any]:
   """The options of a provider as it takes them."""
-  known = _COMMON.union(inspect.signature(make).parameters, make.options)
-  unknown = [name for name in options if name not in known]
+  parameters = _COMMON.union(inspect.signature(make).parameters, make.options)
+  unknown = [name for name in options if name not in parameters]
   if unknown:  # Beam's handlers take any, and ignore what they do not know.
     raise bridge_error(
         'INVALID_ARGUMENT', f'the handler {make.__name__} has no option {unknown[0]}',
-        hint=f'It has {", ".join(sorted(known - {"options"}))}.', transform=transform)
+        hint=f'It has {", ".join(sorted(parameters - {"options"}))}.', transform=transform)
   out = dict(options)
   for name, value in options.items():
     if name in make.functions:

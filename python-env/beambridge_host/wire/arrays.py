@@ -184,10 +184,10 @@ def use_arrays(handler: Any) -> Any:
   """The same handler; where it can, it takes a batch as one array or frame from now on."""
   for inner in examples.inner_handlers(handler):
     for cls in type(inner).__mro__:
-      known = _KNOWN.get(f'{cls.__module__}.{cls.__qualname__}')
-      if known is None or type(inner).run_inference is not cls.run_inference:
+      replaced = _KNOWN.get(f'{cls.__module__}.{cls.__qualname__}')
+      if replaced is None or type(inner).run_inference is not cls.run_inference:
         continue
-      attribute, default, function = known
+      attribute, default, function = replaced
       if getattr(inner, attribute, None) is getattr(sys.modules[cls.__module__], default):
         setattr(inner, attribute, function)
         if function is _sklearn_frame:

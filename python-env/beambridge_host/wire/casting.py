@@ -18,9 +18,9 @@ from beambridge_host.errors import BridgeError, bridge_error
 _HINT = 'Declare the example in the type that the model takes, and convert the elements before RunInference.'
 
 
-def cast(batch: np.ndarray, wanted: Any, name: str) -> np.ndarray:
+def cast(batch: np.ndarray, input_type: Any, name: str) -> np.ndarray:
   """The batch in another number type. Raises `ROW_MISMATCH` for the first element whose value that would change."""
-  dtype = np.dtype(wanted)
+  dtype = np.dtype(input_type)
   if batch.dtype == dtype or batch.dtype.kind in 'OSU' and dtype.kind in 'OSU':
     return batch
   if batch.dtype.kind not in 'biuf' or dtype.kind in 'OSUMm':
@@ -70,16 +70,16 @@ def _refused(batch: np.ndarray, place: tuple[int, ...], dtype: np.dtype, name: s
       hint=_HINT)
 
 
-def _why(value: Any, found: np.dtype, dtype: np.dtype) -> str:
+def _why(value: Any, element_type: np.dtype, dtype: np.dtype) -> str:
   if dtype.kind == 'b':
     return 'only 0 and 1 are booleans'
   if dtype.kind not in 'iu':
-    return 'it is out of range' if found.kind == 'f' else 'it would be rounded'
+    return 'it is out of range' if element_type.kind == 'f' else 'it would be rounded'
   return 'it is not a whole number' if isinstance(value, float) and not value.is_integer() else 'it is out of range'
 
 
 def _no_type(batch: np.ndarray, dtype: np.dtype, name: str) -> BridgeError:
-  given = type(batch.flat[0]).__name__ if batch.dtype == object and batch.size else str(batch.dtype)
+  elements = type(batch.flat[0]).__name__ if batch.dtype == object and batch.size else str(batch.dtype)
   takes = 'texts' if dtype.kind in 'OSU' else str(dtype)
   return bridge_error(
-      'ROW_MISMATCH', f'the input {name} of the model takes {takes}, and the examples are {given} values', hint=_HINT)
+      'ROW_MISMATCH', f'the input {name} of the model takes {takes}, and the examples are {elements} values', hint=_HINT)

@@ -30,7 +30,7 @@ def plain_reader(field_type: schema_pb2.FieldType) -> Optional[Callable[[bytes, 
     return None
   kind = field_type.atomic_type
   if kind == schema_pb2.STRING:
-    return _texts
+    return lambda data, count: _each(data, count, _text)
   if kind == schema_pb2.BOOLEAN and not field_type.nullable:
     return _booleans
   if kind in (schema_pb2.INT32, schema_pb2.INT64):
@@ -52,28 +52,13 @@ def _booleans(data: bytes, count: int) -> list[bool]:
   return rows[2::3].astype(np.bool_).tolist()
 
 
-def _texts(data: bytes, count: int) -> list[Optional[str]]:
-  out: list[Optional[str]] = []
-  at = 0
-  for _ in range(count):
-    if data[at] != 1:
-      raise _damaged()
-    nulls = data[at + 1]
-    if nulls and data[at + 2] & 1:
-      out.append(None)
-      at += 2 + nulls
-      continue
-    at += 2 + nulls
-    size = data[at]
-    at += 1
-    if size > 127:
-      size, at = _varint(data, at - 1)
-    end = at + size
-    out.append(data[at:end].decode())
-    at = end
-  if at != len(data):
-    raise _damaged()
-  return out
+def _text(data: bytes, at: int) -> tuple[str, int]:
+  size = data[at]
+  at += 1
+  if size > 127:
+    size, at = _varint(data, at - 1)
+  end = at + size
+  return data[at:end].decode(), end
 
 
 def _each(data: bytes, count: int, read: _Read) -> list[Any]:

@@ -163,19 +163,19 @@ def _map(key: Convert, item: Convert, declared: str) -> Convert:
 
 def exactly(numbers: np.ndarray, declared: np.dtype) -> Optional[np.ndarray]:
   """The numbers in the declared type, when that changes none of them; fractions are rounded to float32's precision."""
-  found = numbers.dtype
-  if found == declared:
+  dtype = numbers.dtype
+  if dtype == declared:
     return numbers
-  if found.kind not in 'iuf' or declared.kind == 'b':
+  if dtype.kind not in 'iuf' or declared.kind == 'b':
     return None
   if numbers.size == 0:
     return numbers.astype(declared)
   if declared.kind == 'f':
     with np.errstate(over='ignore'):
       cast = numbers.astype(declared)
-    exact = found.kind == 'f' or bool((cast.astype(np.float64) == numbers).all() and abs(cast).max() < 2**53)
+    exact = dtype.kind == 'f' or bool((cast.astype(np.float64) == numbers).all() and abs(cast).max() < 2**53)
     return cast if exact and not bool((np.isinf(cast) & np.isfinite(numbers)).any()) else None
-  if found.kind == 'f':
+  if dtype.kind == 'f':
     return None
   limits = np.iinfo(declared)
   return numbers.astype(declared) if limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max else None

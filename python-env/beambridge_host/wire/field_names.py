@@ -17,17 +17,17 @@ from apache_beam.portability.api import schema_pb2
 
 def python_names(names: Iterable[str]) -> dict[str, str]:
   """For each name of a row's fields the one that Python has for it: itself where it can be."""
-  given = list(names)
-  taken = {name for name in given if _is_name(name)}
-  found = {}
-  for name in given:
+  declared = list(names)
+  taken = {name for name in declared if _is_name(name)}
+  renamed = {}
+  for name in declared:
     base = name if name in taken else _near(name)
     unique, n = base, 2
     while unique != name and unique in taken:
       unique, n = f'{base}_{n}', n + 1
     taken.add(unique)
-    found[name] = unique
-  return found
+    renamed[name] = unique
+  return renamed
 
 
 def _is_name(name: str) -> bool:

@@ -21,12 +21,12 @@ from beambridge_host.wire.outputs import PerRow, predictions_of
 Shape = Optional[Sequence[Optional[int]]]
 
 
-def fitted(batch: np.ndarray, wanted: Shape, name: str) -> np.ndarray:
+def fitted(batch: np.ndarray, shape: Shape, name: str) -> np.ndarray:
   """The batch in the shape of the input. Raises `ROW_MISMATCH` where it cannot have it."""
-  if not wanted:
+  if not shape:
     return batch
-  inner, row = tuple(wanted[1:]), batch.shape[1:]
-  if len(row) == len(inner) and all(size in (None, found) for size, found in zip(inner, row)):
+  inner, row = tuple(shape[1:]), batch.shape[1:]
+  if len(row) == len(inner) and all(size in (None, length) for size, length in zip(inner, row)):
     return batch
   if len(row) <= 1 and None not in inner and int(np.prod(inner)) == int(np.prod(row)):
     return batch.reshape(len(batch), *inner)

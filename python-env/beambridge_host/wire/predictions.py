@@ -135,13 +135,13 @@ class PredictionColumn:
   def _tensors(self, tensor: Tensor, values: Sequence[Any]) -> Any:
     if not len(values):
       return np.empty((0, *(size or 0 for size in tensor.shape)), tensor.dtype)
-    found = [as_numpy(value) for value in values]
-    kinds = {(value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None for value in found}
-    if len(kinds) == 1 and None not in kinds and tensor.fits(found[0].shape):
-      block = exactly(np.stack(found), tensor.dtype)
+    tensors = [as_numpy(value) for value in values]
+    kinds = {(value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None for value in tensors}
+    if len(kinds) == 1 and None not in kinds and tensor.fits(tensors[0].shape):
+      block = exactly(np.stack(tensors), tensor.dtype)
       if block is not None:
         return block
-    arrays = [tensor_array(tensor, value) for value in found]
+    arrays = [tensor_array(tensor, value) for value in tensors]
     return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
 
 

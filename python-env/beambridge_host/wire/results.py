@@ -66,13 +66,13 @@ class Results(Sequence):
     """A field of all results: the inferences as one array, or one of each output, if they are alike."""
     if field == 'model_id':
       return [part.model_id for part in self._parts for _ in range(len(part.examples))]
-    found = [part.inferences for part in self._parts]
-    if found and all(isinstance(each, Several) for each in found):
-      joint = found[0].followed_by(found[1:])
-      return list(itertools.chain.from_iterable(found)) if joint is None else joint
-    if any(isinstance(each, Several) for each in found):
-      return list(itertools.chain.from_iterable(found))
-    arrays = [as_numpy(each) for each in found]
+    inferences = [part.inferences for part in self._parts]
+    if inferences and all(isinstance(each, Several) for each in inferences):
+      joint = inferences[0].followed_by(inferences[1:])
+      return list(itertools.chain.from_iterable(inferences)) if joint is None else joint
+    if any(isinstance(each, Several) for each in inferences):
+      return list(itertools.chain.from_iterable(inferences))
+    arrays = [as_numpy(each) for each in inferences]
     if len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
       return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     return list(itertools.chain.from_iterable(arrays))
@@ -100,11 +100,11 @@ def joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
 def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> Sequence[base.PredictionResult]:
   """In place of Beam's function, which pairs examples with whatever there is and cuts the longer."""
   batch = batch if hasattr(batch, '__len__') else list(batch)
-  found = predictions_of(predictions, len(batch))
-  if isinstance(found, list):
-    return [base.PredictionResult(example, inference, model_id) for example, inference in zip(batch, found)]
+  inferences = predictions_of(predictions, len(batch))
+  if isinstance(inferences, list):
+    return [base.PredictionResult(example, inference, model_id) for example, inference in zip(batch, inferences)]
   # A model may use its arrays again for the next call, before these are looked at.
-  return Results([_Part(batch, found.copy() if isinstance(found, (np.ndarray, Several)) else found, model_id)])
+  return Results([_Part(batch, inferences.copy() if isinstance(inferences, (np.ndarray, Several)) else inferences, model_id)])
 
 
 def of_function(results: Any, batch: Any, model_id: Optional[str] = None) -> Any:

@@ -49,7 +49,7 @@ class Tensor(NamedTuple):
 
   def fits(self, shape: tuple[int, ...]) -> bool:
     """Whether arrays of this shape are such tensors."""
-    return len(shape) == len(self.shape) and all(size in (None, found) for size, found in zip(self.shape, shape))
+    return len(shape) == len(self.shape) and all(size in (None, length) for size, length in zip(self.shape, shape))
 
   def __str__(self) -> str:
     return f'tensor({self.element}, {json.dumps(self.shape)})'
@@ -124,8 +124,8 @@ def restorer(field_type: schema_pb2.FieldType, forms: Forms) -> Optional[Callabl
   elif info == 'row_type':
     fields = field_type.row_type.schema.fields
     names = python_names(field.name for field in fields)
-    found = {names[field.name]: restorer(field.type, Forms.of(field)) for field in fields}
-    parts = {name: part for name, part in found.items() if part}
+    restorers = {names[field.name]: restorer(field.type, Forms.of(field)) for field in fields}
+    parts = {name: part for name, part in restorers.items() if part}
     if parts:
       restore = lambda row: row._replace(**{name: part(getattr(row, name)) for name, part in parts.items()})
   if restore is None or not field_type.nullable:

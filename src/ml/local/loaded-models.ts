@@ -37,8 +37,8 @@ export async function acquireModel(
   const models = loaded.get(handler) ?? new Map<string | undefined, Entry>();
   loaded.set(handler, models);
   const began = performance.now();
-  const found = models.get(modelUri);
-  const entry = found ?? { model: load(handler, modelUri), users: 0 };
+  const existing = models.get(modelUri);
+  const entry = existing ?? { model: load(handler, modelUri), users: 0 };
   models.set(modelUri, entry);
   entry.users += 1;
   const leave = () => {
@@ -52,7 +52,7 @@ export async function acquireModel(
     let isReleased = false;
     return {
       model,
-      loadMillis: found ? undefined : performance.now() - began,
+      loadMillis: existing ? undefined : performance.now() - began,
       release: async () => {
         if (isReleased) return;
         isReleased = true;

@@ -24,8 +24,8 @@ export function localStep(settings: LocalStepSettings, transform: string): Packe
     'a weight or length that Python computes': batching?.weight || batching?.length,
     'a time limit or a child process': deadLetters?.timeoutMs || deadLetters?.useSubprocess,
   };
-  for (const [what, given] of Object.entries(asked)) {
-    if (!given) continue;
+  for (const [what, value] of Object.entries(asked)) {
+    if (!value) continue;
     throw new BeamBridgeError(
       'UNSUPPORTED',
       `${handler.name} runs in TypeScript, which takes no ${what.replace(/^a /, '')}`,

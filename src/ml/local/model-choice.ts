@@ -70,11 +70,11 @@ export class ModelChoice {
   /** Keeps the models used last from being freed between batches. */
   private async keep(path: string): Promise<void> {
     const model = this.kept.get(path) ?? (await acquireModel(this.handler, path));
-    const known = this.kept.get(path);
+    const earlier = this.kept.get(path);
     this.kept.delete(path);
-    this.kept.set(path, known ?? model);
+    this.kept.set(path, earlier ?? model);
     // Another batch may have kept it meanwhile.
-    if (known && known !== model) await model.release();
+    if (earlier && earlier !== model) await model.release();
     for (const [oldest, model] of this.kept) {
       if (this.kept.size <= MOST_KEPT) return;
       this.kept.delete(oldest);

@@ -60,8 +60,8 @@ export function withTestModel<R, ExampleT = unknown>(
   model: TestModel<ExampleT> | TestModels,
   run: () => R,
 ): R {
-  const given = typeof model === 'function' ? [model] : Object.values(model ?? {});
-  if (given.length === 0 || given.some((one) => typeof one !== 'function')) {
+  const functions = typeof model === 'function' ? [model] : Object.values(model ?? {});
+  if (functions.length === 0 || functions.some((each) => typeof each !== 'function')) {
     throw new BeamBridgeError('INVALID_ARGUMENT', 'withTestModel was given no model', {
       hint: 'Give a function of the examples, (examples) => predictions, or an object of such functions by name.',
     });
@@ -79,9 +79,9 @@ export function testModelStep(
   hasFailures: boolean,
   request: Omit<TestModelRequest, 'keys'>,
 ): Packed | undefined {
-  const given = models.getStore();
-  if (!given) return undefined;
-  const model = typeof given === 'function' ? given : choose(given, request);
+  const current = models.getStore();
+  if (!current) return undefined;
+  const model = typeof current === 'function' ? current : choose(current, request);
   const answers = new PackedAnswers(
     types,
     {
@@ -96,14 +96,14 @@ export function testModelStep(
 }
 
 function choose(
-  given: TestModels,
+  named: TestModels,
   { transform, modelLoader }: { transform: string; modelLoader: string },
 ) {
   const model = [transform, transform.split('/').at(-1)!, modelLoader]
-    .filter((name) => Object.hasOwn(given, name))
-    .map((name) => given[name])[0];
+    .filter((name) => Object.hasOwn(named, name))
+    .map((name) => named[name])[0];
   if (model) return model;
-  const names = Object.keys(given).map((name) => JSON.stringify(name));
+  const names = Object.keys(named).map((name) => JSON.stringify(name));
   throw new BeamBridgeError('INVALID_ARGUMENT', `no test model is named for ${transform}`, {
     transform,
     hint: `Those given are for ${names.join(', ')}. Name the transform with withName('…', RunInference.of(…)), or give one function for all.`,

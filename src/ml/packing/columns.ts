@@ -107,10 +107,10 @@ export class ColumnCodec {
     }
     const lengths = copyInto(Uint32Array, input.bytes(4 * (kind === EQUAL_LISTS ? 1 : count)));
     const all = this.numbers(input, wire, this.element);
-    const wanted =
+    const expected =
       kind === EQUAL_LISTS ? lengths[0]! * count : lengths.reduce((sum, each) => sum + each, 0);
-    if (all.length !== wanted) {
-      throw damaged(`has ${all.length} numbers for ${count} lists of ${wanted}`);
+    if (all.length !== expected) {
+      throw damaged(`has ${all.length} numbers for ${count} lists of ${expected}`);
     }
     const Typed = typedArrayOf(this.type);
     let row = 0;

@@ -30,8 +30,8 @@ export interface InProcessModel {
 /** @throws BeamBridgeError `INFERENCE_MISMATCH` unless there is one prediction for each example */
 export function checkCount(what: string, predictions: unknown, count: number): void {
   if (Array.isArray(predictions) && predictions.length === count) return;
-  const found = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
-  throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${found} for ${count} examples`, {
+  const answer = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
+  throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${answer} for ${count} examples`, {
     hint: 'A model gives an array with one prediction for each example, in order.',
   });
 }

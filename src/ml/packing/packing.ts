@@ -165,16 +165,16 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
       const count = input.varint();
       const updates = input.prefixedBytes();
       const id = latin1(updates);
-      let one = joined.get(id);
-      if (!one) {
-        one = { updates: readUpdates(updates), rows: this.noRows() };
-        joined.set(id, one);
+      let whole = joined.get(id);
+      if (!whole) {
+        whole = { updates: readUpdates(updates), rows: this.noRows() };
+        joined.set(id, whole);
       }
       const timestamps = timestampsIn(input);
       const keyColumn = input.prefixedBytes();
       const keys = this.keys?.read(keyColumn, count);
       const examples = this.examples.read(input.prefixedBytes(), count);
-      for (let i = 0; i < count; i++) one.rows.add(examples[i], keys?.[i], timestamps[i]!);
+      for (let i = 0; i < count; i++) whole.rows.add(examples[i], keys?.[i], timestamps[i]!);
     }
     return [...joined.values()].map(({ updates, rows }) => rows.encode(updates));
   }
