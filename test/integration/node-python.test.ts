@@ -347,3 +347,24 @@ test('a host that dies is told, and no worker outlives it', async () => {
   assert.equal((await python.lost).code, 'HOST_DIED');
   await gone(pid);
 });
+
+test('a host in whose place none starts ends everything; the next bundle asks again', async () => {
+  let asked = 0;
+  await using python = await PythonExecutor.start({
+    replaceHost: async () => {
+      asked += 1;
+      throw new BeamBridgeError('HOST_START_FAILED', 'no memory');
+    },
+  });
+  const stage = await mapping('lambda x: x + 1');
+  assert.deepEqual((await run(python, stage, [1])).values, [2]);
+  for (const host of await runningHosts()) process.kill(host.pid, 'SIGKILL');
+  assert.equal((await python.lost).code, 'HOST_START_FAILED');
+  assert.equal(asked, 1);
+  // Not the answer of before, for ever: that address is a pool without a host of ours now.
+  const error = await rejection(
+    python.start(stage.environment, stage.descriptor, bundleIO([]).io).done,
+  );
+  assert.equal(error.code, 'HOST_START_FAILED');
+  assert.match(error.message, /Python workers in a row/);
+});
