@@ -46,7 +46,6 @@ class LazyTest(unittest.TestCase):
     self.enterContext(mock.patch.object(sys, 'meta_path', list(sys.meta_path)))
     self.enterContext(mock.patch.object(lazy, 'LAZY', frozenset({'lazy_sample', 'lazy_broken'})))
     self.enterContext(mock.patch.object(lazy, 'TAKEN', {'lazy_sample': frozenset({'Twice', 'late'})}))
-    self.enterContext(mock.patch.object(lazy, '_TAKER', 'lazy_taker'))
     (Path(folder) / 'lazy_taker.py').write_text('from lazy_sample import Twice\n')
     (Path(folder) / 'lazy_other.py').write_text('from lazy_sample import Twice\n')
     self.addCleanup(lambda: [sys.modules.pop(name) for name in list(sys.modules) if name.startswith('lazy_')])
@@ -64,7 +63,8 @@ class LazyTest(unittest.TestCase):
     self.assertEqual(importlib.import_module('lazy_sample.part').value, 2)
 
   def test_a_name_that_is_taken_and_used_later(self):
-    import lazy_taker  # pylint: disable=import-outside-toplevel
+    with lazy.taking():
+      import lazy_taker  # pylint: disable=import-outside-toplevel
     import lazy_sample_counter  # pylint: disable=import-outside-toplevel
     copied = pickle.dumps(lazy_taker.Twice)
     self.assertFalse(hasattr(lazy_taker.Twice, '__wrapped__'))
@@ -76,8 +76,22 @@ class LazyTest(unittest.TestCase):
     self.assertIs(type(lazy_taker.Twice(1)), sys.modules['lazy_sample'].Twice)
 
   def test_all_others_get_the_thing_itself(self):
-    import lazy_other  # pylint: disable=import-outside-toplevel
-    self.assertIsInstance(lazy_other.Twice, type)
+    with lazy.taking():
+      import lazy_taker  # pylint: disable=import-outside-toplevel
+      # Another thread, meanwhile.
+      seen = []
+      other = threading.Thread(target=lambda: seen.append(importlib.import_module('lazy_other').Twice))
+      other.start()
+      other.join()
+    self.assertIsInstance(seen[0], type)
+    self.assertNotIsInstance(lazy_taker.Twice, type)
+    self.assertIsInstance(sys.modules['lazy_sample'].Twice, type)
+
+  def test_what_is_loaded_meanwhile_sees_no_stand_ins(self):
+    with lazy.taking():
+      import lazy_sample  # pylint: disable=import-outside-toplevel
+      self.assertEqual(lazy_sample.early, 1)
+      self.assertIsInstance(lazy_sample.Twice, type)
 
   def test_no_thread_sees_half_of_it(self):
     import lazy_sample  # pylint: disable=import-outside-toplevel
@@ -106,7 +120,8 @@ import sys
 from beambridge_host.worker import lazy
 lazy.install()
 import numpy
-import sklearn.linear_model, sklearn.metrics, sklearn.pipeline, sklearn.preprocessing
+with lazy.taking():
+  import sklearn.linear_model, sklearn.metrics, sklearn.pipeline, sklearn.preprocessing
 late = sorted(lazy.LAZY & {name for name, module in sys.modules.items() if type(module) is lazy._LazyModule})
 x = numpy.linspace(0, 1, 40).reshape(-1, 1)
 steps = sklearn.preprocessing.SplineTransformer(n_knots=4), sklearn.linear_model.LogisticRegression()

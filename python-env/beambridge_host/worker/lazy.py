@@ -8,25 +8,39 @@ works as before, later. The standard library's LazyLoader does the same, but two
 once can see half a module (mended in Python 3.12).
 
 `from x import name` is such a look. What scikit-learn takes in this way when it is imported, and calls
-much later or never, it is given as an object that stands for the real one; nobody else sees that.
+much later or never, it is given as an object that stands for the real one, while the host imports it
+ahead (`taking`). Whoever looks at another time, or in another thread, gets the thing itself.
 """
 
+import contextlib
 import importlib
 import importlib.abc
 import sys
 import threading
 import types
 from importlib.machinery import ModuleSpec
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 LAZY = frozenset({'scipy.stats', 'scipy.interpolate', 'httplib2', 'requests'})
 
 # By package, the names that scikit-learn takes from it and only ever calls or asks for attributes.
 TAKEN = {'scipy.stats': frozenset({'rankdata', 'gmean'}), 'scipy.interpolate': frozenset({'BSpline'})}
-_TAKER = 'sklearn.'
+
+_thread = threading.local()
 
 # What the import system asks of a module that it has already.
 _KNOWN = frozenset({'__spec__', '__name__', '__class__', '__dict__', '__loader__', '__package__'})
+
+
+@contextlib.contextmanager
+def taking() -> Iterator[None]:
+  """While this thread imports what only takes the names of `TAKEN` and does not use them."""
+  before = getattr(_thread, 'is_taking', False)
+  _thread.is_taking = True
+  try:
+    yield
+  finally:
+    _thread.is_taking = before
 
 
 class _LazyModule(types.ModuleType):
@@ -34,22 +48,15 @@ class _LazyModule(types.ModuleType):
   def __getattribute__(self, name: str) -> Any:
     if name not in _KNOWN:
       spec = object.__getattribute__(self, '__spec__')
-      taken_names = TAKEN.get(spec.name)
-      if taken_names and not spec.loader.is_running:
-        if name in taken_names and _is_taker(sys._getframe(1), True):
+      names = TAKEN.get(spec.name)
+      if names and not spec.loader.is_running and getattr(_thread, 'is_taking', False):
+        if name in names:
           return _LazyName(spec.name, name)
         # `from x import y` looks whether x has submodules.
-        if name == '__path__' and _is_taker(sys._getframe(1), False):
+        if name == '__path__':
           return types.ModuleType.__getattribute__(self, name)
       spec.loader.load(self)
     return types.ModuleType.__getattribute__(self, name)
-
-
-def _is_taker(frame: Optional[types.FrameType], by_import: bool) -> bool:
-  """Whether scikit-learn's code looks at an attribute, perhaps by way of the import system."""
-  while by_import and frame is not None and frame.f_globals.get('__name__', '').startswith('importlib.'):
-    frame = frame.f_back
-  return frame is not None and frame.f_globals.get('__name__', '').startswith(_TAKER)
 
 
 class _LazyName:
@@ -104,10 +111,12 @@ class _LazyLoader(importlib.abc.Loader):
       if module.__class__ is not _LazyModule:
         return
       self._runner = threading.get_ident()
+      was_taking, _thread.is_taking = getattr(_thread, 'is_taking', False), False
       try:
         self._loader.exec_module(module)
       finally:
         self._runner = None
+        _thread.is_taking = was_taking
       module.__class__ = types.ModuleType
 
   def __getattr__(self, name: str) -> Any:

@@ -3,12 +3,21 @@
 
 import importlib
 
+from beambridge_host.worker import lazy
+
+# Those that import scikit-learn: as long as it is only imported, it uses nothing of what it takes.
+_TAKERS = ('beambridge_host.handlers.sklearn', 'beambridge_host.handlers.xgboost', 'sklearn.')
+
 
 def preload(modules: list[str]) -> None:
   """Imports what can be imported."""
   for module in modules:
     try:
-      importlib.import_module(module)
+      if module.startswith(_TAKERS):
+        with lazy.taking():
+          importlib.import_module(module)
+      else:
+        importlib.import_module(module)
     except Exception:  # pylint: disable=broad-except
       pass  # A pipeline that needs it gets the error where it says so.
 
