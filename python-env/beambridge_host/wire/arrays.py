@@ -23,7 +23,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host.errors import bridge_error
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import element_type, number_type
-from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
 from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
 from beambridge_host.wire.tensors import tensor_of

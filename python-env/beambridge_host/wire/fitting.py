@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from beambridge_host.errors import bridge_error
-from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.outputs import PerRow, predictions_of
 
 # A length of None differs from call to call; a shape of None is not known.

@@ -21,7 +21,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
-from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.several import NOTHING, Several, Unfit, not_a_batch
 
 class PerRow(list):

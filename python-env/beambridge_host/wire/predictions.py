@@ -14,7 +14,8 @@ import numpy as np
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.wire.columns import ColumnWriter, element_type, number_type
-from beambridge_host.wire.conversions import as_numpy, converter, exactly, fields_of, tensor_array
+from beambridge_host.wire.conversions import converter, fields_of
+from beambridge_host.wire.exact_numbers import as_numpy, exactly, tensor_array
 from beambridge_host.wire.misfit import Misfit, type_name
 from beambridge_host.wire.several import NamedOutputs, Outputs, OutputType, Several, chosen
 from beambridge_host.wire.tensors import Forms, Tensor, tensor_of

@@ -15,7 +15,7 @@ from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Unio
 import numpy as np
 from apache_beam.ml.inference import base, utils
 
-from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.outputs import counted, predictions_of
 from beambridge_host.wire.several import Several
 

@@ -14,7 +14,7 @@ from typing import Any, Iterator, NamedTuple, Optional, Union
 import numpy as np
 
 from beambridge_host.errors import BridgeError, FatalError, bridge_error
-from beambridge_host.wire.conversions import as_numpy
+from beambridge_host.wire.exact_numbers import as_numpy
 
 _FIRST_DIMENSION = (
     'The first dimension of an output must be the batch, also for a batch of one: keep it where the model squeezes '

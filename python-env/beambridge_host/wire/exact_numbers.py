@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values of any framework as numpy arrays, and these in a declared number type where that changes none of them."""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+import numpy as np
+
+from beambridge_host.wire.misfit import Misfit
+from beambridge_host.wire.tensors import Tensor
+
+
+def as_numpy(value: Any) -> Any:
+  """Tensors of any framework as numpy arrays, masked elements as None in lists; everything else as it is."""
+  if isinstance(value, np.ma.MaskedArray):
+    # Under the mask there is a value, which is none.
+    return value.tolist() if np.ma.is_masked(value) else np.asarray(value.data)
+  if isinstance(value, (np.ndarray, np.generic)):
+    return value
+  detach = getattr(value, 'detach', None)
+  if detach is not None:
+    value = detach().cpu()
+    # numpy has no bfloat16.
+    if str(getattr(value, 'dtype', '')) == 'torch.bfloat16':
+      value = value.float()
+  to_numpy = getattr(value, 'numpy', None) or getattr(value, 'to_numpy', None)
+  return to_numpy() if callable(to_numpy) else value
+
+
+def as_float(number: float, dtype: np.dtype) -> float:
+  """The number as another type of fractions has it, infinite where that has it not."""
+  with np.errstate(over='ignore'):
+    return float(dtype.type(number))
+
+
+def exactly(numbers: np.ndarray, declared: np.dtype) -> Optional[np.ndarray]:
+  """The numbers in the declared type, when that changes none of them; fractions are rounded to float32's precision."""
+  dtype = numbers.dtype
+  if dtype == declared:
+    return numbers
+  if dtype.kind not in 'iuf' or declared.kind == 'b':
+    return None
+  if numbers.size == 0:
+    return numbers.astype(declared)
+  if declared.kind == 'f':
+    with np.errstate(over='ignore'):
+      cast = numbers.astype(declared)
+    exact = dtype.kind == 'f' or bool((cast.astype(np.float64) == numbers).all() and abs(cast).max() < 2**53)
+    return cast if exact and not bool((np.isinf(cast) & np.isfinite(numbers)).any()) else None
+  if dtype.kind == 'f':
+    return None
+  limits = np.iinfo(declared)
+  return numbers.astype(declared) if limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max else None
+
+
+def _rounded(value: Any, dtype: np.dtype) -> bool:
+  """Whether whole numbers in nested lists would be rounded: numpy makes fractions of those that stand among fractions."""
+  if isinstance(value, (list, tuple)):
+    return any(_rounded(part, dtype) for part in value)
+  if not isinstance(value, (int, np.integer)):
+    return False
+  number = as_float(float(value), dtype)
+  return math.isinf(number) or int(number) != int(value)
+
+
+def _has_booleans(value: Any) -> bool:
+  if isinstance(value, (list, tuple)):
+    return any(map(_has_booleans, value))
+  return isinstance(value, (bool, np.bool_))
+
+
+def tensor_array(tensor: Tensor, value: Any) -> np.ndarray:
+  """A tensor of any framework, a number or nested lists of numbers, as the declared array."""
+  array = as_numpy(value)
+  if isinstance(array, (list, tuple, bool, int, float)):
+    try:
+      # numpy would make numbers of booleans that stand among them.
+      array = np.asarray([as_numpy(part) for part in array] if isinstance(array, (list, tuple)) else array)
+    except (ValueError, OverflowError):
+      raise Misfit(value, str(tensor), 'its lists differ in length') from None
+    if array.dtype != np.bool_ and _has_booleans(value):
+      raise Misfit(value, str(tensor), 'it has booleans among numbers')
+    if array.dtype.kind == 'f' and bool((np.abs(array) > 2**24).any()) and _rounded(value, tensor.dtype):
+      raise Misfit(value, str(tensor), 'a whole number would be rounded')
+  if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in 'biuf':
+    raise Misfit(value, str(tensor))
+  array = np.asarray(array)
+  if array.size == 0 and tensor.dtype.kind != 'b' and isinstance(value, (list, tuple)):
+    array = array.astype(tensor.dtype)  # Nothing says what the elements of an empty list are.
+  if not tensor.fits(array.shape):
+    raise Misfit(value, str(tensor), f'its shape is {list(array.shape)}')
+  exact = exactly(array, tensor.dtype)
+  if exact is None:
+    same = (array.dtype.kind == 'b') == (tensor.dtype.kind == 'b') and (array.dtype.kind != 'f' or tensor.dtype.kind == 'f')
+    changed = 'out of range or would be rounded' if array.dtype.kind in 'iu' and tensor.dtype.kind == 'f' else 'out of range'
+    raise Misfit(value, str(tensor), f'an element is {changed}' if same else f'its elements are {array.dtype}')
+  return exact
