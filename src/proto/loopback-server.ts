@@ -21,7 +21,7 @@ import {
 const STRANGER_MS = 30_000;
 /** How long the other side may take to hang up when we close. Milliseconds. */
 const CLOSE_MS = 500;
-/** How many connections may be there of which nothing was accepted yet. */
+/** How many connections may be there of which nothing was accepted yet; one more ends the one that waits longest. */
 const STRANGERS = 128;
 
 /** Whom a {@link LoopbackServer} lets in. */
@@ -34,13 +34,19 @@ export interface LoopbackServerOptions {
   maxMessageBytes?: number;
 }
 
+interface Stranger {
+  readonly socket: Socket;
+  /** It has shown the secret, or is gone. */
+  readonly known: () => void;
+}
+
 /** A gRPC server on a port of 127.0.0.1 that the kernel picks. */
 export class LoopbackServer {
   private readonly server: grpc.Server;
   private readonly listener: Server;
   private readonly sockets = new Set<Socket>();
   /** Connections that may yet turn out to be anybody's, by their address. */
-  private readonly strangers = new Map<string, () => void>();
+  private readonly strangers = new Map<string, Stranger>();
 
   constructor(private readonly options: LoopbackServerOptions = {}) {
     const { Server: GrpcServer, ServerCredentials } = library();
@@ -53,20 +59,25 @@ export class LoopbackServer {
     });
     const injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
     this.listener = createServer({ noDelay: true }, (socket) => {
-      if (this.admit(socket)) injector.injectConnection(socket);
-      else socket.destroy();
+      this.admit(socket);
+      injector.injectConnection(socket);
     });
   }
 
-  private admit(socket: Socket): boolean {
-    if (this.strangers.size >= STRANGERS) return false;
+  private admit(socket: Socket): void {
+    // A worker shows its secret at once: who has waited longest is the least likely to be one.
+    const [longest] = this.strangers.values();
+    if (this.strangers.size >= STRANGERS && longest) {
+      longest.known();
+      longest.socket.destroy();
+    }
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     const timer = setTimeout(() => socket.destroy(), STRANGER_MS).unref();
     const known = () => {
       clearTimeout(timer);
       this.strangers.delete(peer);
     };
-    this.strangers.set(peer, known);
+    this.strangers.set(peer, { socket, known });
     this.sockets.add(socket);
     socket.once('close', () => {
       known();
@@ -74,7 +85,6 @@ export class LoopbackServer {
     });
     // gRPC hears of it, too.
     socket.on('error', () => {});
-    return true;
   }
 
   private guard(call: grpc.ServerInterceptingCallInterface): grpc.ServerInterceptingCall {
@@ -85,7 +95,7 @@ export class LoopbackServer {
         next({
           onReceiveMetadata: (metadata, proceed) => {
             if (accepts(metadata)) {
-              this.strangers.get(call.getPeer())?.();
+              this.strangers.get(call.getPeer())?.known();
               proceed(metadata);
             } else call.sendStatus({ code: GrpcStatus.UNAUTHENTICATED, details: refusal });
           },
