@@ -53,6 +53,12 @@ export class Receiver implements Taker {
     this.only = this.consumers.length === 1 ? consumer : undefined;
   }
 
+  startBundle(): void {
+    this.count = 0;
+  }
+
+  finishBundle(): void {}
+
   /** As {@link Operator.fractionCompleted}, of the one consumer. */
   fractionCompleted(): number | undefined {
     return this.only?.fractionCompleted?.();

@@ -86,7 +86,7 @@ export class BundlePlan {
   async run(io: BundleIO): Promise<BundleResult> {
     const { scope, operators } = this;
     scope.begin(io);
-    for (const receiver of this.receivers.values()) receiver.count = 0;
+    for (const receiver of this.receivers.values()) receiver.startBundle();
     const releases: (() => void)[] = [];
     try {
       for (const doFn of this.doFns) releases.push(await doFn.acquire());
@@ -96,6 +96,7 @@ export class BundlePlan {
         this.checkGoingOn();
         await operator.finishBundle?.();
       }
+      for (const receiver of this.receivers.values()) receiver.finishBundle();
       return {
         monitoringInfos: this.monitoringInfos(),
         finalizers: [...scope.finalizers],

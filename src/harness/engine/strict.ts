@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a test runs with: between any two steps of a stage each element is encoded and decoded again, and
 // frozen. So a value that would not survive the way to another worker, and a step that changes what it
-// was given, are found wherever the steps happen to run.
+// was given, or has given away, are found wherever the steps happen to run.
 
 import { BeamBridgeError } from '../../base/index.ts';
 import {
@@ -19,9 +19,16 @@ import type { MaybePromise } from './types.ts';
 const OF_FROZEN =
   /read only property|not extensible|sealed array|Cannot (delete|redefine) property/;
 
+/** How many of the last objects that a step gave away are looked at again when a bundle ends. */
+const LOOKED_AT_AGAIN = 100;
+/** Larger ones are not. Bytes. */
+const LARGEST_LOOKED_AT = 1024 * 1024;
+
 /** Hands each consumer a copy of its own. */
 export class StrictReceiver extends Receiver {
   private coder: Coder<unknown> | undefined;
+  /** Of this bundle and those before: a step may go on with an object later on. */
+  private readonly givenAway: { value: object; bytes: Uint8Array }[] = [];
 
   constructor(
     pcollectionId: string,
@@ -35,10 +42,29 @@ export class StrictReceiver extends Receiver {
   override receive(element: WindowedValue<unknown>): MaybePromise<void> {
     this.count += 1;
     const { consumers } = this;
+    const { value } = element;
+    const isObject = typeof value === 'object' && value !== null;
+    const isForSinks = consumers.every((consumer) => consumer.isSink);
     // A sink encodes by itself, and says so in the same words.
-    if (consumers.every((consumer) => consumer.isSink)) return this.toEach(element);
-    const bytes = this.encoded(element.value);
-    return this.from(0, element, bytes);
+    if (isForSinks && !isObject) return this.toEach(element);
+    const bytes = this.encoded(value);
+    if (isObject && this.producer) this.keep(value, bytes);
+    return isForSinks ? this.toEach(element) : this.from(0, element, bytes);
+  }
+
+  private keep(value: object, bytes: Uint8Array): void {
+    if (bytes.length > LARGEST_LOOKED_AT) return;
+    this.givenAway.push({ value, bytes });
+    if (this.givenAway.length > LOOKED_AT_AGAIN) this.givenAway.shift();
+  }
+
+  /** Without encoding between steps, the next one may see an object as it became afterwards. */
+  override finishBundle(): void {
+    if (!this.givenAway.some(({ value, bytes }) => this.hasChanged(value, bytes))) return;
+    throw new BeamBridgeError('INPUT_MUTATED', 'a step changed what it had given away before', {
+      ...this.producer,
+      hint: 'The next step may hold the same object, or have read it already. Give a new one each time: [...list], { ...element }.',
+    });
   }
 
   private from(

@@ -102,17 +102,6 @@ for (const [what, element, change] of [
   });
 }
 
-test('what a step keeps of its output is not what the next one gets', async () => {
-  const kept = { n: 0 };
-  await new TestPipeline().run((root) => {
-    const out = root.apply(create([1, 2])).map((x) => {
-      kept.n = x;
-      return kept;
-    });
-    assertThat(out).containsInAnyOrder({ n: 1 }, { n: 2 });
-  });
-});
-
 test('combiners may change their accumulators, but not their inputs', async () => {
   type N = { n: number };
   const entries = () => create([1, 2, 3].map((n) => ({ key: 'a', value: { n } })));
@@ -186,4 +175,42 @@ test('side inputs are for reading, on every run', async () => {
       ),
     );
   });
+});
+
+test('a step that goes on changing what it has given away fails, in one bundle and in several', async () => {
+  const seen: number[] = [];
+  const bytes = new Uint8Array(1);
+  const count = new Map<string, number>();
+  const changing: Record<string, (x: number) => unknown> = {
+    list: (x) => {
+      seen.push(x);
+      return { key: 'k', value: seen };
+    },
+    bytes: (x) => bytes.fill(x),
+    map: (x) => count.set('n', x),
+  };
+  for (const [name, change] of Object.entries(changing)) {
+    for (const reshuffle of [false, true]) {
+      await fails(
+        'INPUT_MUTATED',
+        name,
+        (root) => {
+          const changed = root
+            .apply(create([1, 2, 3], { reshuffle }))
+            .apply(withName(name, map(change)));
+          return reshuffle ? changed.apply(groupBy(() => 0)) : changed.map((x) => x);
+        },
+        /given away/,
+      );
+    }
+  }
+});
+
+test('one object may be given again and again while it stays as it is', async () => {
+  const constant = { rate: 0.2 };
+  await new TestPipeline().run((root) => {
+    const rates = root.apply(create([1, 2, 3])).map(() => constant);
+    assertThat(rates).containsInAnyOrder(constant, constant, constant);
+  });
+  constant.rate = 0.3;
 });
