@@ -102,7 +102,7 @@ test('an environment that is missing where nothing can be written names the comm
 }, async () => {
   Object.assign(process.env, builds, {
     BEAMBRIDGE_HOME: '/sys/beambridge',
-    FAKE_UV_LOG: '/dev/null',
+    FAKE_UV_LOG: path.join(home, 'log'),
   });
   delete process.env.BEAMBRIDGE_PYTHON;
   await assert.rejects(

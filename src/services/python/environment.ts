@@ -61,7 +61,7 @@ export interface EnvironmentOptions {
  * ```
  *
  * @throws BeamBridgeError `PYTHON_NOT_FOUND`, `PYTHON_TOO_OLD`, `ENVIRONMENT_OFFLINE`,
- * `PACKAGE_NOT_INSTALLABLE`, `ENVIRONMENT_BUILD_FAILED`, `INVALID_ARGUMENT`, `ABORTED`
+ * `PACKAGE_NOT_INSTALLABLE`, `ENVIRONMENT_BUILD_FAILED`, `INVALID_ARGUMENT`, `UNSUPPORTED`, `ABORTED`
  */
 export async function ensurePythonEnvironment(
   options: EnvironmentOptions = {},
