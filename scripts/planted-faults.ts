@@ -1,25 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run planted-faults [-- NAME…]`: plants one fault after the other in a copy of the sources, and
-// fails for each that the fuzzer does not find within a minute or two.
+// fails for each that the fuzzer, or the test that it names, does not find within a minute or two.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ensurePythonEnvironment } from '../src/services/index.ts';
 import { FAULTS, type Fault } from '../test/fuzz/faults.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const PARTS = ['src', 'test', 'proto', 'python-env', 'package.json', 'tsconfig.json'];
 
-/** How the fuzzer ended: 1 when it found something. */
-function fuzz(copy: string, { kind, runner }: Fault) {
-  const program = ['--import', 'tsx', 'test/fuzz/main.ts'];
-  const flags = [`--kind=${kind}`, `--runner=${runner}`, '--seed=1', '--runs=40', '--raw'];
-  const { status, stdout } = spawnSync(process.execPath, [...program, ...flags], {
+/** How the search ended: 1 when it found something. */
+function search(copy: string, { by }: Fault) {
+  const typescript = (...args: string[]) => ({
+    program: process.execPath,
+    args: ['--import', 'tsx', ...args],
     cwd: copy,
-    encoding: 'utf8',
   });
-  return { status, told: stdout.trim().split('\n').slice(1, 7).join('\n') };
+  const { program, args, cwd } =
+    'kind' in by
+      ? typescript(
+          'test/fuzz/main.ts',
+          ...[`--kind=${by.kind}`, `--runner=${by.runner}`, '--seed=1', '--runs=40', '--raw'],
+        )
+      : 'test' in by
+        ? typescript('--test', '--test-reporter=dot', by.test)
+        : { program: python, args: ['-m', 'unittest', by.module], cwd: join(copy, 'python-env') };
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  const lines = `${stdout}${'module' in by ? stderr : ''}`.trim().split('\n');
+  return { status, told: lines.slice(1, 7).join('\n').slice(0, 1500) };
 }
 
 function plant(copy: string, { file, from, to }: Fault): () => void {
@@ -33,6 +49,7 @@ function plant(copy: string, { file, from, to }: Fault): () => void {
   return () => writeFileSync(path, before);
 }
 
+const { python } = await ensurePythonEnvironment({ extras: ['sklearn'] });
 const wanted = process.argv.slice(2);
 const copy = mkdtempSync(join(tmpdir(), 'beambridge-faults-'));
 const missed: string[] = [];
@@ -43,7 +60,7 @@ try {
     if (wanted.length > 0 && !wanted.some((name) => fault.name.includes(name))) continue;
     const start = Date.now();
     const mend = plant(copy, fault);
-    const { status, told } = fuzz(copy, fault);
+    const { status, told } = search(copy, fault);
     mend();
     const seconds = ((Date.now() - start) / 1000).toFixed(0);
     console.log(`${status === 1 ? 'found' : 'MISSED'} in ${seconds} s: ${fault.name}\n${told}\n`);
