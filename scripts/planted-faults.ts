@@ -23,7 +23,7 @@ function search(copy: string, { by }: Fault) {
     'kind' in by
       ? typescript(
           'test/fuzz/main.ts',
-          ...[`--kind=${by.kind}`, `--runner=${by.runner}`, '--seed=1', '--runs=40', '--raw'],
+          ...[`--kind=${by.kind}`, `--runner=${by.runner}`, '--seed=1', '--runs=200', '--raw'],
         )
       : 'test' in by
         ? typescript('--test', '--test-reporter=dot', by.test)
