@@ -22,6 +22,7 @@ import { claimNames } from './text/name-claims.ts';
 import {
   checkWritable,
   completeOutput,
+  frameBytes,
   makeTemporary,
   type OutputSpec,
   type Part,
@@ -117,6 +118,14 @@ export function writeToText(
     footer: footer === undefined ? '' : `${footer}\n`,
     gzip: isGzip(suffix, compression),
   };
+  const frame = frameBytes(spec);
+  if (spec.maxBytes !== undefined && spec.maxBytes <= frame) {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `maxBytesPerShard is ${spec.maxBytes}, and header and footer alone are ${frame} bytes`,
+      { hint: 'Give more bytes, or a shorter header and footer.' },
+    );
+  }
   checkWritable(spec.prefix);
   const sink = new WriteToText(local, spec, appendTrailingNewlines ? '\n' : '');
   // A function, since the compiler takes a class of texts for one of texts that may be null as well.

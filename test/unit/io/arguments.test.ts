@@ -51,6 +51,10 @@ const cases: Record<string, [string, () => unknown]> = {
     'INVALID_ARGUMENT',
     () => writeToText(path, { maxBytesPerShard: 0.5 }),
   ],
+  'a bound that header and footer fill': [
+    'INVALID_ARGUMENT',
+    () => writeToText(path, { maxBytesPerShard: 4, header: 'h', footer: 'f' }),
+  ],
   'a bound of files whose number is given': [
     'INVALID_ARGUMENT',
     () => writeToText(path, { maxRecordsPerShard: 5, numShards: 2 }),
