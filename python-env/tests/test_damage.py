@@ -74,10 +74,15 @@ class DamageTest(unittest.TestCase):
     self.assertIn("pip install --force-reinstall --no-deps 'damaged-demo==1.2'", hint)
 
   def test_a_package_that_is_not_there_is_to_be_named(self):
-    self.assertEqual(self.hint('no_such_module_at_all'), damage.MISSING_HINT)
+    self.assertIn("withExtraPackages(['no_such_module_at_all'])", self.hint('no_such_module_at_all'))
+    missing = ModuleNotFoundError("No module named 'sklearn'", name='sklearn')
+    with mock.patch.dict(sys.modules):
+      sys.modules.pop('sklearn', None)
+      self.assertIn("withExtraPackages(['scikit-learn'])", damage.import_hint(missing))
 
   def test_what_a_whole_package_does_not_have_is_no_damage(self):
-    self.assertEqual(self.hint('damaged_demo.no_such_part'), damage.MISSING_HINT)
+    hint = self.hint('damaged_demo.no_such_part')
+    self.assertIn('damaged_demo is installed and has no damaged_demo.no_such_part', hint)
 
 
 if __name__ == '__main__':

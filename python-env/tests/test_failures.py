@@ -24,6 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from sklearn.linear_model import LinearRegression
 
 from beambridge_host.errors import bridge_error, fields_of
+from beambridge_host.inference.model_files import hint_for
 from beambridge_host.inference.models import load_error, told_by_file
 from beambridge_host.worker import failures
 
@@ -111,6 +112,16 @@ class ModelFilesTest(unittest.TestCase):
     packed = {'zlib': zlib.compress, 'gzip': gzip.compress, 'bz2': bz2.compress}
     for name, compress in packed.items():
       self.assertIn("'JOBLIB'", self.told(self.file(name, compress(pickle.dumps(model))))['hint'])
+
+  def test_a_model_of_another_scikit_learn_names_both_versions(self) -> None:
+    for protocol in (2, 5):
+      text = pickle.dumps({'coef': b'x' * 2_000_000, '_sklearn_version': '1.5.2'}, protocol)
+      handler = SklearnModelHandlerNumpy(self.file('old', text))
+      hint = hint_for(handler, ModuleNotFoundError("No module named '_loss'", name='_loss'))
+      self.assertIn('saved by scikit-learn 1.5.2', hint)
+      self.assertIn("packages: ['scikit-learn==1.5.2']", hint)
+      other = hint_for(handler, ModuleNotFoundError("No module named 'lightgbm'", name='lightgbm'))
+      self.assertNotIn('1.5.2', other or '')
 
   def test_a_pickle_of_what_only_a_script_has(self) -> None:
     paths = [os.path.join(self.folder, name) for name in ('pickle', 'joblib')]

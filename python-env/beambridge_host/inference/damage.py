@@ -19,15 +19,37 @@ _MARKER = 'beambridge.json'
 
 MISSING_HINT = 'Name the missing package with withExtraPackages([…]).'
 
+# Where the package has not the name of its module.
+_PACKAGES = {
+    'PIL': 'pillow',
+    'bs4': 'beautifulsoup4',
+    'cv2': 'opencv-python-headless',
+    'dateutil': 'python-dateutil',
+    'dotenv': 'python-dotenv',
+    'sklearn': 'scikit-learn',
+    'skimage': 'scikit-image',
+    'yaml': 'pyyaml',
+}
+
 
 def import_hint(error: ImportError) -> str:
   """What to do about an import that failed."""
   try:
     damaged = _damaged(_packages_of(error))
   except Exception:  # pylint: disable=broad-except
-    return MISSING_HINT  # A list of files that nobody can read says nothing.
+    damaged = None  # A list of files that nobody can read says nothing.
   if damaged is None:
-    return MISSING_HINT
+    module = (error.name or '').partition('.')[0]
+    if not isinstance(error, ModuleNotFoundError) or not module:
+      return MISSING_HINT
+    package = _PACKAGES.get(module, module)
+    if module in sys.modules:
+      return (
+          f'{module} is installed and has no {error.name}: another version has it. Name that one, '
+          f"withExtraPackages(['{package}==…']).")
+    return (
+        f"Give the package that holds {module} to withExtraPackages(['{package}']), or to the packages of the handler "
+        'or transform.')
   name, version, file = damaged
   found = f'{name} {version} is installed and damaged: {file} is not as it was installed.'
   if os.path.exists(os.path.join(sys.prefix, _MARKER)):

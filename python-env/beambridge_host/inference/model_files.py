@@ -7,6 +7,7 @@ An error of a framework's loader says what it stumbled over ("invalid load key, 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import zipfile
@@ -70,6 +71,12 @@ def _hint(family: str, path: str, error: BaseException, handler: Any) -> Optiona
     return (
         'The file refers to a function or class of the script that saved it (__main__), which is not here: move that into '
         'a module of a package, save the model again with it imported, and give the package to withExtraPackages([…]).')
+  if family == 'sklearn' and found in (_PICKLE, _JOBLIB) and not _misses_package(error):
+    saved, here = _saved_by(path), _installed('scikit-learn')
+    if saved and here and saved != here:
+      return (
+          f"The model was saved by scikit-learn {saved}, and this is {here}: name that version, "
+          f"packages: ['scikit-learn=={saved}'], or save the model again with {here}.")
   if found is not None and found.families and family and family not in found.families:
     readers = ' or '.join(f'{each}()' for each in found.families)
     return f'The file is {found.words}, which {family} does not read: use {readers}.'
@@ -133,6 +140,27 @@ def _unpacked(head: bytes, most: int = 16) -> bytes:
 def _file_type(handler: Any) -> str:
   inner = next(examples.inner_handlers(handler))
   return getattr(getattr(inner, '_model_file_type', None), 'name', '')
+
+
+def _saved_by(path: str) -> Optional[str]:
+  """The version that scikit-learn leaves behind the arrays of each estimator."""
+  with open(path, 'rb') as file:
+    file.seek(max(0, os.path.getsize(path) - _SCANNED))
+    versions = re.findall(rb'_sklearn_version.{1,12}?(\d+\.\d+(?:\.\d+)?)', file.read(), re.DOTALL)
+  return versions[-1].decode() if versions else None
+
+
+def _misses_package(error: BaseException) -> bool:
+  """Whether a module is missing that is none of scikit-learn's, whose private ones have come and gone."""
+  name = (error.name or '') if isinstance(error, ModuleNotFoundError) else ''
+  return bool(name) and not name.startswith(('_', 'sklearn'))
+
+
+def _installed(package: str) -> Optional[str]:
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    return None
 
 
 def _names_main(path: str, error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 // the user asked for. Its key follows from the content of both.
 
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -94,6 +95,16 @@ async function readRequirements(file: string, name: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
+    if (!existsSync(path.dirname(file))) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        `the Python side of beambridge is not beside its code: there is no ${path.dirname(file)}`,
+        {
+          hint: 'A bundler that puts beambridge into one file leaves it behind: keep the package external, as in `esbuild --packages=external`. See docs/install.md.',
+          cause: error,
+        },
+      );
+    }
     throw new BeamBridgeError('INVALID_ARGUMENT', `there is no Python extra "${name}"`, {
       hint: `Known extras: ${PYTHON_EXTRAS.join(', ')}. Name other packages in \`packages\`.`,
       cause: error,

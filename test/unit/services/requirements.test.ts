@@ -84,3 +84,10 @@ test('a folder with a package counts by its source, not by what building leaves 
   await writeFile(path.join(folder, 'module.py'), 'x = 1');
   assert.notEqual(await digest(), before);
 });
+
+test('a package whose Python side was left behind by a bundler says so', async () => {
+  await assert.rejects(collectRequirements([], [], '/nowhere/python-env/requirements'), {
+    code: 'UNSUPPORTED',
+    hint: /bundler .* external/,
+  });
+});
