@@ -131,13 +131,13 @@ export const FAULTS: readonly Fault[] = [
     file: `${STAGE}/next-bundle.ts`,
     from: "(kind !== 'timers' || running === 0);",
     to: "(kind !== 'timers' || (running === 0 && !moment.isThere.elements));",
-    by: { test: 'test/unit/runners/node/fairness.test.ts' },
+    by: { test: 'test/unit/runners/node/stage/next-bundle.test.ts' },
   },
   {
     name: "a batch's types from data: a column has the type that its values seem to have",
     file: 'python-env/beambridge_host/wire/frames.py',
-    from: 'return _with_nulls(dtype) if nullable else lambda values: np.asarray(values, dtype)',
-    to: 'return _with_nulls(dtype) if nullable else lambda values: np.asarray(values)',
+    from: 'np.asarray([np.nan if value is None else value for value in values], kind)',
+    to: 'np.asarray([np.nan if value is None else value for value in values])',
     by: { module: 'tests.metamorphic.test_examples' },
   },
 ];

@@ -48,7 +48,7 @@ export const slows: Arbitrary<Slow> = fc.record(
         {
           key: fc.constantFrom('a', 'b'),
           after: fc.oneof(fc.nat({ max: 4 }), fc.constantFrom(0, 15)),
-          pause: fc.constantFrom(0, 0, 3),
+          pause: fc.constantFrom(0, 0, 3, 12),
           takes: fc.constantFrom(0, 2, 8),
         },
         plain,
