@@ -9,15 +9,13 @@ import { WorkerPool } from '../harness/index.ts';
 import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { jobFailure } from './failure.ts';
-import { unlessExiting, whileWanted } from './interrupts.ts';
+import type { WishToEnd } from './interrupts.ts';
 import type { JobService } from './job-service.ts';
-import { MetricResults } from './metrics.ts';
 import { optionsToStruct, type PipelineOptions } from './options.ts';
 import { Job } from './portable/job.ts';
-import { Progress } from './progress.ts';
-import { type JobControl, PipelineResult } from './result.ts';
+import { PipelineResult } from './result.ts';
+import { BaseRun } from './run-base.ts';
 import { isTerminal, type JobState } from './state.ts';
-import { tidyUp } from './tidy-up.ts';
 
 const log = getLogger('runner');
 
@@ -44,34 +42,15 @@ export async function startRun(
   return new PipelineResult(run);
 }
 
-class Run implements JobControl {
-  private readonly pipeline: Pipeline;
-  private readonly options: PipelineOptions;
+class Run extends BaseRun {
   /** Undefined while Python is set up, which shows progress of its own. */
   private phase: string | undefined;
   private service: JobService | undefined;
   private pool: WorkerPool | undefined;
-  private proto: pb.Pipeline | undefined;
   private job: Job | undefined;
-  private outcome: Promise<JobState> | undefined;
   private infos: Promise<readonly pb.MonitoringInfo[]> | undefined;
   private cancelling: Promise<JobState> | undefined;
-  /** Why the program itself wanted the run to end. */
-  private stopReason: BeamBridgeError | undefined;
   private readonly starting = new AbortController();
-  private readonly cleanUps: (() => unknown)[] = [];
-  private markClosed!: () => void;
-  /** Resolves when nothing of the run is left. */
-  private readonly closed = new Promise<void>((resolve) => {
-    this.markClosed = resolve;
-  });
-
-  constructor(pipeline: Pipeline, options: PipelineOptions) {
-    this.pipeline = pipeline;
-    this.options = options;
-    // The workers of this program's functions are in this process.
-    pipeline.isCommittedHere = true;
-  }
 
   get jobId(): string {
     return this.job!.id;
@@ -81,33 +60,18 @@ class Run implements JobControl {
     return this.job!.state;
   }
 
-  get finished(): Promise<JobState> {
-    return this.outcome!;
-  }
-
   async start(open: OpenService): Promise<void> {
     try {
-      this.cleanUps.push(
-        whileWanted(this.options, {
-          end: ({ reason, isExiting }) =>
-            this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS),
-        }),
-      );
-      const progress = new Progress(
-        () => ({ phase: this.job?.state ?? this.phase }),
-        this.options.progress,
-      );
-      this.cleanUps.push(() => progress[Symbol.dispose]());
+      const end = ({ reason, isExiting }: WishToEnd) =>
+        this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS);
+      this.attend({ end }, () => ({ phase: this.job?.state ?? this.phase }));
       await this.submit(open, this.starting.signal);
     } catch (error) {
       const gone = await this.deathOfService();
-      await this.close();
-      await unlessExiting();
+      await this.letGo();
       throw this.stopReason ?? gone ?? BeamBridgeError.from(error, 'JOB_FAILED');
     }
-    this.outcome = this.watch();
-    // A program may start a job and never ask what became of it.
-    this.outcome.catch(() => {});
+    this.follow(this.watch());
     // The wish to end may have come while the job was on its way.
     if (this.stopReason) void this.cancel();
   }
@@ -140,7 +104,7 @@ class Run implements JobControl {
     this.proto = proto;
 
     this.phase = 'submitting';
-    const options = withStreaming(this.options, this.pipeline);
+    const options = withStreaming(this.options, this.isStream);
     const jobName = options.jobName ?? defaultJobName();
     this.job = await Job.submit(
       service.value,
@@ -170,8 +134,7 @@ class Run implements JobControl {
       if (!isTerminal(job.state)) job.forget(this.cancelling ? 'CANCELLED' : 'FAILED');
       if (!this.cancelling) failure = gone ?? BeamBridgeError.from(error, 'JOB_FAILED');
     }
-    await this.close();
-    await unlessExiting();
+    await this.letGo();
     if (failure) throw failure;
     if (job.state === 'CANCELLED' && this.stopReason) throw this.stopReason;
     return job.state;
@@ -180,7 +143,7 @@ class Run implements JobControl {
   /** Gives outputs their names; what is wrong if that fails. */
   private async commit(): Promise<BeamBridgeError | undefined> {
     try {
-      for (const commit of this.pipeline.commits) await commit();
+      await this.commitOutputs();
       return undefined;
     } catch (error) {
       this.job!.forget('FAILED');
@@ -212,7 +175,7 @@ class Run implements JobControl {
   }
 
   async drain(): Promise<JobState> {
-    if (this.pipeline.pcollections.every(({ bounded }) => bounded)) return this.finished;
+    if (!this.isStream) return this.finished;
     throw new BeamBridgeError('UNSUPPORTED', 'this runner cannot drain a job', {
       hint: "End the pipeline's sources, cancel() the job, or run it on runner: 'node'.",
     });
@@ -258,30 +221,18 @@ class Run implements JobControl {
     return infos;
   }
 
-  async metrics(): Promise<MetricResults> {
-    const transforms = this.proto?.components?.transforms ?? {};
-    return new MetricResults(
-      await this.monitoringInfos(),
-      (id) => transforms[id]?.uniqueName ?? id,
-    );
-  }
-
-  private async close(): Promise<void> {
-    await tidyUp([
-      ...this.cleanUps.splice(0),
+  private letGo(): Promise<void> {
+    return this.close(
       () => this.job?.close(),
       () => this.pool?.[Symbol.asyncDispose](),
       () => this.service?.[Symbol.asyncDispose](),
-      ...this.pipeline.cleanUps.splice(0),
-    ]);
-    this.markClosed();
+    );
   }
 }
 
 // A runner that knows batch and streaming apart must be told which one it is.
-function withStreaming(options: PipelineOptions, pipeline: Pipeline): PipelineOptions {
-  const unbounded = pipeline.pcollections.some(({ bounded }) => !bounded);
-  return unbounded && options.streaming === undefined ? { ...options, streaming: true } : options;
+function withStreaming(options: PipelineOptions, isStream: boolean): PipelineOptions {
+  return isStream && options.streaming === undefined ? { ...options, streaming: true } : options;
 }
 
 function defaultJobName(): string {

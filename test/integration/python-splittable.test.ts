@@ -81,3 +81,32 @@ test('an endless splittable DoFn that never defers gives its elements, and water
     );
   }
 });
+
+test('a stream of a Python source is drained: what it gave is all there, and the run ends', async () => {
+  const seen: string[] = [];
+  const counted: number[] = [];
+  let enough: () => void = () => {};
+  const some = new Promise<void>((resolve) => {
+    enough = resolve;
+  });
+  const result = await createRunner().runAsync((root) => {
+    const endless = root
+      .apply(create(['a'], { schema: string }))
+      .apply(pythonTransform('__callable__', [], { source: ENDLESS }, { output: string }));
+    endless.map((each) => {
+      seen.push(each);
+      if (seen.length > 25) enough();
+    });
+    endless
+      .apply(windowInto(fixedWindows(10)))
+      .map((value) => ({ key: 'all', value }))
+      .apply(groupByKey())
+      .map(({ value }) => counted.push([...value].length));
+  });
+  await some;
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.equal(
+    counted.reduce((sum, count) => sum + count, 0),
+    seen.length,
+  );
+});

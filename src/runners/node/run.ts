@@ -8,13 +8,12 @@ import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
 import { expansionResolver } from '../expansion-services.ts';
-import { unlessExiting, whileWanted } from '../interrupts.ts';
-import { MetricResults } from '../metrics.ts';
+import type { WishToEnd } from '../interrupts.ts';
 import type { PipelineOptions } from '../options.ts';
-import { Progress, type ProgressReport } from '../progress.ts';
-import { type JobControl, PipelineResult } from '../result.ts';
+import type { ProgressReport } from '../progress.ts';
+import { PipelineResult } from '../result.ts';
+import { BaseRun } from '../run-base.ts';
 import { isTerminal, type JobState } from '../state.ts';
-import { tidyUp } from '../tidy-up.ts';
 import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
@@ -33,69 +32,43 @@ export async function startNodeRun(
   return new PipelineResult(run);
 }
 
-class NodeRun implements JobControl {
+class NodeRun extends BaseRun {
   readonly jobId: string;
   state: JobState = 'STARTING';
   private engine: Engine | undefined;
   /** The run of the engine, under way before the pipeline is expanded. */
   private running: Promise<void> | undefined;
   private python: PythonSide | undefined;
-  private proto: pb.Pipeline | undefined;
-  private outcome: Promise<JobState> | undefined;
-  /** Why the program itself wanted the run to end. */
-  private stopReason: BeamBridgeError | undefined;
   private readonly over = new AbortController();
-  private readonly cleanUps: (() => unknown)[] = [];
-  private markClosed!: () => void;
-  private readonly closed = new Promise<void>((resolve) => {
-    this.markClosed = resolve;
-  });
 
-  constructor(
-    private readonly pipeline: Pipeline,
-    private readonly options: PipelineOptions,
-  ) {
-    pipeline.isCommittedHere = true;
+  constructor(pipeline: Pipeline, options: PipelineOptions) {
+    super(pipeline, options);
     runs += 1;
     this.jobId = `${options.jobName ?? 'node'}-${runs}`;
   }
 
-  get finished(): Promise<JobState> {
-    return this.outcome!;
-  }
-
   async start(): Promise<void> {
     try {
-      this.cleanUps.push(
-        whileWanted(this.options, {
-          end: ({ reason }) => {
-            this.stop(reason);
-            return this.closed;
-          },
-          drain: () => this.startDraining(),
-        }),
-      );
-      const progress = new Progress(() => this.report(), this.options.progress);
-      this.cleanUps.push(() => progress[Symbol.dispose]());
+      const end = ({ reason }: WishToEnd) => {
+        this.stop(reason);
+        return this.closed;
+      };
+      this.attend({ end, drain: () => this.startDraining() }, () => this.report());
       await this.launch();
       if (this.stopReason) throw this.stopReason;
     } catch (error) {
       this.state = 'FAILED';
       await this.close();
-      await unlessExiting();
       throw this.stopReason ?? BeamBridgeError.from(error, 'JOB_FAILED');
     }
     this.state = 'RUNNING';
-    this.outcome = this.watch();
-    // A program may start a job and never ask what became of it.
-    this.outcome.catch(() => {});
+    this.follow(this.watch());
   }
 
   /** Whether the run is a stream that comes to its end now. */
   private startDraining(): boolean {
     if (this.state === 'DRAINING') return true;
-    const isStream = this.pipeline.pcollections.some(({ bounded }) => !bounded);
-    if (!isStream || this.state !== 'RUNNING') return false;
+    if (!this.isStream || this.state !== 'RUNNING') return false;
     this.state = 'DRAINING';
     for (const drain of this.pipeline.drains) drain();
     this.engine!.drain();
@@ -212,14 +185,13 @@ class NodeRun implements JobControl {
     let failure: BeamBridgeError | undefined;
     try {
       await this.running;
-      for (const commit of this.pipeline.commits) await commit();
+      await this.commitOutputs();
       this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';
     } catch (error) {
       this.state = this.stopReason ? 'CANCELLED' : 'FAILED';
       if (!this.stopReason) failure = BeamBridgeError.from(error, 'JOB_FAILED');
     }
     await this.close();
-    await unlessExiting();
     if (failure) throw failure;
     if (this.stopReason && this.stopReason !== CANCELLED) throw this.stopReason;
     return this.state;
@@ -233,19 +205,6 @@ class NodeRun implements JobControl {
 
   async monitoringInfos(): Promise<readonly pb.MonitoringInfo[]> {
     return this.engine!.metrics.all();
-  }
-
-  async metrics(): Promise<MetricResults> {
-    const transforms = this.proto?.components?.transforms ?? {};
-    return new MetricResults(
-      await this.monitoringInfos(),
-      (id) => transforms[id]?.uniqueName ?? id,
-    );
-  }
-
-  private async close(): Promise<void> {
-    await tidyUp([...this.cleanUps.splice(0), ...this.pipeline.cleanUps.splice(0)]);
-    this.markClosed();
   }
 }
 

@@ -72,7 +72,7 @@ export async function runBundle({
       },
       instructionId,
     );
-    splittable((desired) => split(worker, instructionId, desired));
+    splittable((desired) => split(worker, instructionId, descriptor, desired));
     const sent = sendInput(io.input, { worker, instructionId, stage, signal: over.signal });
     const unsent = new Promise<never>((_, reject) => sent.catch(reject));
     unsent.catch(() => {});
@@ -87,7 +87,7 @@ export async function runBundle({
       result: {
         monitoringInfos: await monitoringInfos(worker, response),
         finalizers: response?.requiresFinalization ? [finalizer(worker, instructionId)] : [],
-        residuals: (response?.residualRoots ?? []).map(residual),
+        residuals: (response?.residualRoots ?? []).map((root) => residual(root, descriptor)),
       },
     };
   } catch (error) {
@@ -110,6 +110,7 @@ function cacheToken({ transformId, sideInputId, token }: SideInputToken) {
 async function split(
   worker: Worker,
   instructionId: string,
+  descriptor: fn.ProcessBundleDescriptor,
   desired: ReadonlyMap<string, DesiredSplit>,
 ): Promise<ChannelSplit[]> {
   const desiredSplits = Object.fromEntries(
@@ -134,7 +135,7 @@ async function split(
     lastPrimaryElement: Number(lastPrimaryElement),
     firstResidualElement: Number(firstResidualElement),
     primaryRoots: [],
-    residualRoots: i === 0 ? residualRoots.map(residual) : [],
+    residualRoots: i === 0 ? residualRoots.map((root) => residual(root, descriptor)) : [],
   }));
 }
 
@@ -254,17 +255,28 @@ function finalizer(worker: Worker, instructionId: string): BundleFinalizer {
   };
 }
 
-function residual({ application, requestedTimeDelay }: fn.DelayedBundleApplication): Residual {
+function residual(
+  { application, requestedTimeDelay }: fn.DelayedBundleApplication,
+  { pcollections, transforms }: fn.ProcessBundleDescriptor,
+): Residual {
   const { transformId = '', inputId = '', element = new Uint8Array() } = application ?? {};
   const watermarks = Object.entries(application?.outputWatermarks ?? {});
+  // Python says nothing of the rest itself, only that its DoFn is one whose outputs have no end.
+  const outputs = Object.values(transforms[transformId]?.outputs ?? {}).map(
+    (id) => pcollections[id]?.isBounded,
+  );
   return {
     transformId,
     inputId,
     element,
     delayMillis: Math.max(0, millis(requestedTimeDelay)),
     watermarks: new Map(watermarks.map(([tag, time]) => [tag, millis(time)])),
-    isBounded: application?.isBounded !== pb.IsBounded_Enum.UNBOUNDED,
+    isBounded: !isUnbounded(application?.isBounded) && !outputs.some(isUnbounded),
   };
+}
+
+function isUnbounded(isBounded: pb.IsBounded_Enum | undefined): boolean {
+  return isBounded === pb.IsBounded_Enum.UNBOUNDED;
 }
 
 function millis(time: { seconds: bigint; nanos: number } | undefined): number {

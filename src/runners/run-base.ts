@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all runs have in common, wherever their stages are executed: who may wish them to end, what they
+// show and count, what they leave to be undone, and how their end is told.
+
+import type { BeamBridgeError } from '../base/index.ts';
+import type { Pipeline } from '../pipeline/index.ts';
+import { pb } from '../proto/index.ts';
+import { type Endable, unlessExiting, whileWanted } from './interrupts.ts';
+import { MetricResults } from './metrics.ts';
+import type { PipelineOptions } from './options.ts';
+import { Progress, type ProgressReport } from './progress.ts';
+import type { JobControl } from './result.ts';
+import type { JobState } from './state.ts';
+import { tidyUp } from './tidy-up.ts';
+
+export abstract class BaseRun implements JobControl {
+  abstract readonly jobId: string;
+  abstract readonly state: JobState;
+  /** The pipeline's message, expanded once it is. */
+  protected proto: pb.Pipeline | undefined;
+  /** Why the program itself wanted the run to end. */
+  protected stopReason: BeamBridgeError | undefined;
+  /** The end of the run, once it has begun. */
+  protected outcome: Promise<JobState> | undefined;
+  protected readonly cleanUps: (() => unknown)[] = [];
+  private markClosed!: () => void;
+  /** Resolves when nothing of the run is left. */
+  protected readonly closed = new Promise<void>((resolve) => {
+    this.markClosed = resolve;
+  });
+
+  constructor(
+    protected readonly pipeline: Pipeline,
+    protected readonly options: PipelineOptions,
+  ) {
+    // The workers of this program's functions are in this process.
+    pipeline.isCommittedHere = true;
+  }
+
+  abstract cancel(): Promise<JobState>;
+  abstract drain(): Promise<JobState>;
+  abstract monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
+
+  get finished(): Promise<JobState> {
+    return this.outcome!;
+  }
+
+  async metrics(): Promise<MetricResults> {
+    const transforms = this.proto?.components?.transforms ?? {};
+    return new MetricResults(
+      await this.monitoringInfos(),
+      (id) => transforms[id]?.uniqueName ?? id,
+    );
+  }
+
+  /** Listens for wishes to end, and shows how far the run is, until it is closed. */
+  protected attend(endable: Endable, report: () => ProgressReport): void {
+    this.cleanUps.push(whileWanted(this.options, endable));
+    const progress = new Progress(report, this.options.progress);
+    this.cleanUps.push(() => progress[Symbol.dispose]());
+  }
+
+  /** A program may start a job and never ask what became of it. */
+  protected follow(outcome: Promise<JobState>): void {
+    this.outcome = outcome;
+    outcome.catch(() => {});
+  }
+
+  /** Whether anything of it has no end. Of another SDK's PCollections that is known once they are expanded. */
+  protected get isStream(): boolean {
+    const expanded = Object.values(this.proto?.components?.pcollections ?? {});
+    return (
+      this.pipeline.pcollections.some(({ bounded }) => !bounded) ||
+      expanded.some(({ isBounded }) => isBounded === pb.IsBounded_Enum.UNBOUNDED)
+    );
+  }
+
+  /** Gives outputs their names. */
+  protected async commitOutputs(): Promise<void> {
+    for (const commit of this.pipeline.commits) await commit();
+  }
+
+  /** Undoes what is left of the run, `last` at its end. Never resolves when a signal ends the program. */
+  protected async close(...last: (() => unknown)[]): Promise<void> {
+    await tidyUp([...this.cleanUps.splice(0), ...last, ...this.pipeline.cleanUps.splice(0)]);
+    this.markClosed();
+    await unlessExiting();
+  }
+}
