@@ -10,6 +10,7 @@ import unittest
 from unittest import mock
 
 from beambridge_host.inference import damage
+from tests.contexts import entered
 
 RECORD = '''damaged_demo/__init__.py,sha256=x,{init}
 damaged_demo/part.py,sha256=x,{part}
@@ -22,7 +23,7 @@ damaged_demo-1.2.dist-info/METADATA,,
 class DamageTest(unittest.TestCase):
 
   def setUp(self):
-    self.site = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    self.site = pathlib.Path(entered(self, tempfile.TemporaryDirectory()))
     package = self.site / 'damaged_demo'
     package.mkdir()
     init, part = 'from damaged_demo import part\n', 'VALUE = 1\n'

@@ -14,6 +14,7 @@ import numpy as np
 
 from beambridge_host.inference.providers import prepared
 from beambridge_host.wire import examples
+from tests.contexts import entered
 
 # Before the stand-ins can be found.
 _REAL = [name for name in ('vllm', 'openai', 'tensorrt') if importlib.util.find_spec(name)]
@@ -26,12 +27,12 @@ class VllmTest(unittest.TestCase):
   def setUp(self) -> None:
     if 'vllm' in _REAL or 'openai' in _REAL:
       self.skipTest('the real vLLM or openai is installed here')
-    self.enterContext(unittest.mock.patch.object(sys, 'path', [STANDINS, *sys.path]))
-    self.enterContext(unittest.mock.patch.dict(os.environ, {'PYTHONPATH': STANDINS}))
+    entered(self, unittest.mock.patch.object(sys, 'path', [STANDINS, *sys.path]))
+    entered(self, unittest.mock.patch.dict(os.environ, {'PYTHONPATH': STANDINS}))
     from apache_beam.ml.inference import vllm_inference
     # It waits 5 s between two looks at its server.
     quick = types.SimpleNamespace(time=vllm_inference.time.time, sleep=lambda _: _SLEEP(0.1))
-    self.enterContext(unittest.mock.patch.object(vllm_inference, 'time', quick))
+    entered(self, unittest.mock.patch.object(vllm_inference, 'time', quick))
 
   def handler(self, **options: Any) -> Any:
     from beambridge_host.handlers.vllm import vllm

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from beambridge_host.worker import lazy
+from tests.contexts import entered
 
 SLOW = '''
 import time
@@ -35,17 +36,17 @@ def __getattr__(name):
 class LazyTest(unittest.TestCase):
 
   def setUp(self):
-    folder = self.enterContext(tempfile.TemporaryDirectory())
+    folder = entered(self, tempfile.TemporaryDirectory())
     (Path(folder) / 'lazy_sample_counter.py').write_text('runs = []\n')
     package = Path(folder) / 'lazy_sample'
     package.mkdir()
     (package / '__init__.py').write_text(SLOW)
     (package / 'part.py').write_text('from lazy_sample import early\nvalue = early + 1\n')
     (Path(folder) / 'lazy_broken.py').write_text('raise ImportError("no such luck")\n')
-    self.enterContext(mock.patch.object(sys, 'path', [folder, *sys.path]))
-    self.enterContext(mock.patch.object(sys, 'meta_path', list(sys.meta_path)))
-    self.enterContext(mock.patch.object(lazy, 'LAZY', frozenset({'lazy_sample', 'lazy_broken'})))
-    self.enterContext(mock.patch.object(lazy, 'TAKEN', {'lazy_sample': frozenset({'Twice', 'late'})}))
+    entered(self, mock.patch.object(sys, 'path', [folder, *sys.path]))
+    entered(self, mock.patch.object(sys, 'meta_path', list(sys.meta_path)))
+    entered(self, mock.patch.object(lazy, 'LAZY', frozenset({'lazy_sample', 'lazy_broken'})))
+    entered(self, mock.patch.object(lazy, 'TAKEN', {'lazy_sample': frozenset({'Twice', 'late'})}))
     (Path(folder) / 'lazy_taker.py').write_text('from lazy_sample import Twice\n')
     (Path(folder) / 'lazy_other.py').write_text('from lazy_sample import Twice\n')
     self.addCleanup(lambda: [sys.modules.pop(name) for name in list(sys.modules) if name.startswith('lazy_')])

@@ -10,6 +10,7 @@ from typing import Any
 from apache_beam.ml.inference import base
 
 from beambridge_host.inference.model_cache import Models, Plan, fingerprint
+from tests.contexts import entered
 
 
 class FromFile(base.ModelHandler):
@@ -42,7 +43,7 @@ class FromFile(base.ModelHandler):
 class FailedUpdatesTest(unittest.TestCase):
 
   def setUp(self) -> None:
-    folder = self.enterContext(tempfile.TemporaryDirectory())
+    folder = entered(self, tempfile.TemporaryDirectory())
     self.new, self.old = os.path.join(folder, 'new'), os.path.join(folder, 'old')
     self.write(self.new, 'bad')
     self.write(self.old, 'old')
@@ -94,7 +95,7 @@ class FailedUpdatesTest(unittest.TestCase):
     self.assertEqual(self.latest(handler), 'new')
 
   def test_a_folder_is_told_by_its_files(self) -> None:
-    folder = self.enterContext(tempfile.TemporaryDirectory())
+    folder = entered(self, tempfile.TemporaryDirectory())
     os.mkdir(os.path.join(folder, 'inner'))
     before = fingerprint(folder)
     self.write(os.path.join(folder, 'inner', 'a'), 'x')

@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 from beambridge_host.worker import own_folder
+from tests.contexts import entered
 
 HOLDS = '''
 import sys
@@ -42,7 +43,7 @@ print(len(inside), sorted(name[:10] for name in os.listdir(tempfile.gettempdir()
 class OwnFolderTest(unittest.TestCase):
 
   def setUp(self):
-    self.parent = self.enterContext(tempfile.TemporaryDirectory())
+    self.parent = entered(self, tempfile.TemporaryDirectory())
     self.env = {**os.environ, 'TMPDIR': self.parent}
 
   def start(self):
@@ -62,7 +63,7 @@ class OwnFolderTest(unittest.TestCase):
     killed.kill()
     killed.wait()
     being_made = tempfile.mkdtemp(prefix=own_folder._PREFIX, dir=self.parent)
-    elsewhere = self.enterContext(tempfile.TemporaryDirectory())
+    elsewhere = entered(self, tempfile.TemporaryDirectory())
     os.symlink(elsewhere, os.path.join(self.parent, f'{own_folder._PREFIX}link'))
     self.sweep()
     self.assertFalse(os.path.exists(left))
