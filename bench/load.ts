@@ -62,6 +62,8 @@ async function grown(load: LoadCase, start: readonly string[]): Promise<string[]
       load.says.map((what) => `${what} ${printed(measured, what)}`).join(', '),
       complaints.join('; '),
     ]);
+    // The whole takes minutes.
+    console.error(rows.at(-1)!.join(' | '));
     before = { size, processor };
   }
   return rows;
