@@ -32,7 +32,12 @@ async function everyWay<I>(
 ): Promise<Record<string, I[]>> {
   const rows = [1, 2, 3];
   const out: Record<string, I[]> = { batch: [], failing: [], child: [], keys: [], childOfOne: [] };
-  const handler = pythonModelHandler({ loader: giving(outputs), example: float64, inference });
+  const handler = pythonModelHandler({
+    loader: giving(outputs),
+    extras: ['sklearn'],
+    example: float64,
+    inference,
+  });
   const scoring = RunInference.of(handler);
   const keyed = RunInference.ofKVs(
     perKey([
@@ -102,7 +107,11 @@ for (const [name, outputs, inference, right] of cases) {
 
 test('a tuple with an output that is no batch is refused every way', async () => {
   const types = { example: float64, inference: row({ a: float64, b: float64 }) };
-  const handler = pythonModelHandler({ loader: giving('(x, np.ones(7), x)'), ...types });
+  const handler = pythonModelHandler({
+    loader: giving('(x, np.ones(7), x)'),
+    extras: ['sklearn'],
+    ...types,
+  });
   const scoring = RunInference.of(handler);
   for (const settings of [undefined, {}, { useSubprocess: true }]) {
     const run = createRunner().run((root) => {

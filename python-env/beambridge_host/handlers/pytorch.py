@@ -61,8 +61,7 @@ def pytorch(
     batch: str = 'stack',
     **options: Any) -> Any:
   """A handler of tensors, or of dicts of tensors."""
-  if model_method is not None or batch == 'list':
-    options['inference_fn'] = TorchCall(model_method, batch == 'list')
+  options.setdefault('inference_fn', TorchCall(model_method, batch == 'list'))
   handler = PytorchKeyedTensor if input == 'keyedTensor' else PytorchTensor
   return handler(
       state_dict_path=state_dict_path,
