@@ -20,11 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from beambridge_host.errors import BridgeError
+from beambridge_host.errors import BridgeError, FatalError
 from beambridge_host.handlers.sklearn import sklearn
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import ColumnReader, ColumnWriter
-from beambridge_host.wire.frames import Frames, column_of, frames_of, in_order_of
+from beambridge_host.wire.frames import Frames, column_of, frames_of, in_order_of, whole_frame
 from tests.test_columns import DECIMAL, MILLIS, array_of, atomic, field, tensor, with_forms
 from tests.test_predictions import logical
 
@@ -95,6 +95,15 @@ class ColumnsTest(unittest.TestCase):
     self.assertEqual(frames[1:].frame['a'].tolist(), [2, 3])
     self.assertEqual(examples.together([frames[:1], frames[1:]]).frame['a'].tolist(), [1, 2, 3])
 
+  def test_the_index_of_a_batch_counts_its_rows(self):
+    frames = Frames(pandas.DataFrame({'a': [1, 2, 3]}))
+    for batch in (frames, frames[1:], frames[2:], [frames[1], frames[2]], list(frames)):
+      frame = whole_frame(batch)
+      self.assertEqual(frame.index.tolist(), list(range(len(batch))))
+      frame['twice'] = pandas.Series([value * 2 for value in frame['a']])
+      self.assertEqual(frame['twice'].tolist(), [value * 2 for value in frame['a']])
+    self.assertEqual(list(frames.frame.columns), ['a'])
+
   def test_columns_in_the_order_of_the_model(self):
     frame = pandas.DataFrame({'b': [1], 'a': [2]})
     model = DecisionTreeClassifier().fit(pandas.DataFrame({'a': [1, 2], 'b': [1, 2]}), [0, 1])
@@ -164,6 +173,17 @@ class ModelTest(unittest.TestCase):
     for function in (probabilities, in_beams_way):
       found = self.score(self.handler(model, inference_fn=function), rows)
       self.assertEqual([each.shape for each in found], [(2,), (2,)])
+
+  def test_rows_in_another_order_are_refused(self):
+    model = DecisionTreeClassifier().fit(pandas.DataFrame({'city': [1, 2], 'age': [1, 2]}), ['a', 'b'])
+    rows = [{'city': None, 'age': age} for age in (3.0, 1.0, 2.0)]
+    double = lambda model, batch, inference_args=None: batch['age'] * 2
+    self.assertEqual(list(self.score(self.handler(model, inference_fn=double), rows)), [6, 2, 4])
+    shuffled = lambda model, batch, inference_args=None: batch.sort_values('age')['age'] * 2
+    put_back = lambda model, batch, inference_args=None: shuffled(model, batch).sort_index()
+    self.assertEqual(list(self.score(self.handler(model, inference_fn=put_back), rows)), [6, 2, 4])
+    with self.assertRaisesRegex(FatalError, 'in another order: its index begins with \\[1, 2, 0\\]'):
+      self.score(self.handler(model, inference_fn=shuffled), rows)
 
 
 if __name__ == '__main__':

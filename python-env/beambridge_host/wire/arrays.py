@@ -26,6 +26,7 @@ from beambridge_host.wire.columns import element_type, number_type
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
 from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
+from beambridge_host.wire.several import not_a_batch
 from beambridge_host.wire.tensors import tensor_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -148,7 +149,19 @@ def scored_frames(handler: Any, batch: Sequence[Any], model: Any, inference_args
         hint='The batch is one data frame already: leave pandas.concat out.') from error
   if type(predictions) is tuple and len(predictions) == 2 and _are_frames(predictions[1]):
     predictions = predictions[0]  # Beam's functions give the rows too.
+  _refuse_reordered(predictions)
   return utils._convert_to_result(batch, predictions, handler._model_uri)
+
+
+def _refuse_reordered(predictions: Any) -> None:
+  """Raises where the index of a frame or series says that its rows stand in another order than those of the batch."""
+  index = predictions.index if hasattr(predictions, 'iloc') else None
+  if index is None or index.dtype.kind != 'i' or index.is_monotonic_increasing:
+    return
+  if np.array_equal(np.sort(index.to_numpy()), np.arange(len(index))):
+    raise not_a_batch(
+        f'the inference function gave the rows of the batch in another order: its index begins with {index[:5].tolist()}',
+        hint='sort_index() puts them back. Where they are in the order of the batch, give reset_index(drop=True).')
 
 
 def _are_frames(rows: Any) -> bool:

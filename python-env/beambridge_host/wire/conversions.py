@@ -21,7 +21,7 @@ from apache_beam.typehints.schemas import LogicalType
 from apache_beam.utils.timestamp import Timestamp
 
 from beambridge_host.wire.columns import NUMBER_TYPES
-from beambridge_host.wire.exact_numbers import as_float, as_numpy, tensor_array
+from beambridge_host.wire.exact_numbers import Missing, as_float, as_numpy, tensor_array
 from beambridge_host.wire.field_names import python_names
 from beambridge_host.wire.misfit import Misfit, type_name
 from beambridge_host.wire.tensors import Forms, represented
@@ -215,7 +215,7 @@ def converter(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> Con
   declared = type_name(field_type, forms)
 
   def nullable(value: Any) -> Any:
-    return None if value is None or _is_masked(value) else convert(value)
+    return None if value is None or isinstance(value, Missing) or _is_masked(value) else convert(value)
 
   def required(value: Any) -> Any:
     if value is None:

@@ -13,6 +13,16 @@ from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.tensors import Tensor
 
 
+class Missing(float):
+  """NaN where pandas has it for a missing value: null for a type that may be null, for others NaN.
+
+  Beside numbers pandas makes NaN of None, and alone not: which of both it is follows from the other rows of a batch.
+  """
+
+
+MISSING = Missing('nan')
+
+
 def as_numpy(value: Any) -> Any:
   """Tensors of any framework as numpy arrays, masked elements as None in lists; everything else as it is."""
   if isinstance(value, np.ma.MaskedArray):

@@ -53,8 +53,11 @@ class Frames(Sequence):
 
 
 def whole_frame(batch: Any) -> Any:
-  """Frames of one row as one frame."""
-  return batch.frame if isinstance(batch, Frames) else _pandas().concat(list(batch))
+  """Frames of one row as one frame, whose index counts the rows of this batch.
+
+  A column that an inference function makes itself counts them too, and pandas puts columns together by the index.
+  """
+  return batch.frame.reset_index(drop=True) if isinstance(batch, Frames) else _pandas().concat(list(batch), ignore_index=True)
 
 
 def in_order_of(model: Any, frame: Any) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
-from beambridge_host.wire.exact_numbers import as_numpy
+from beambridge_host.wire.exact_numbers import MISSING, as_numpy
 from beambridge_host.wire.several import NOTHING, Several, Unfit, not_a_batch
 
 class PerRow(list):
@@ -164,8 +164,13 @@ def _plain(value: Any) -> Any:
   module = type(value).__module__.partition('.')[0]
   if module == 'pandas':
     array = value.to_numpy()
-    pandas = importlib.import_module('pandas')
-    return np.where(pandas.isna(array), None, array) if array.dtype == object else array
+    missing = importlib.import_module('pandas').isna(array)
+    if array.dtype == object:
+      return np.where(missing, None, array)
+    if array.dtype.kind == 'f' and missing.any():
+      array = array.astype(object)
+      array[missing] = MISSING
+    return array
   if _is_sparse(value):
     return np.asarray(value.toarray())
   if module == 'torch' and (value.layout is not importlib.import_module('torch').strided or value.is_nested):
