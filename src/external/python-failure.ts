@@ -186,19 +186,18 @@ function shorten(text: string): string | undefined {
   return (lines.length <= DETAIL_LINES ? lines : ['…', ...lines.slice(-DETAIL_LINES)]).join('\n');
 }
 
-/** The last of tracebacks that say the same: Beam only adds the transform to the text of an exception. */
+/** Each of tracebacks that say the same once: Beam only adds the transform to the text, which is kept. */
 function withoutRepeats(tracebacks: string[]): string[] {
-  const said = tracebacks.map((traceback) =>
-    traceback
-      .slice(Math.max(traceback.indexOf(TRACEBACK), 0))
-      .replace(RUNNING, '')
-      .trim(),
-  );
-  return tracebacks
-    .map((traceback, i) =>
-      said.indexOf(said[i]!) < i ? undefined : traceback.replace(RUNNING, ''),
-    )
-    .filter((traceback) => traceback !== undefined);
+  const told = new Map<string, { text: string; running: string | undefined }>();
+  for (const traceback of tracebacks) {
+    const running = traceback.match(RUNNING)?.[0];
+    const text = traceback.replace(RUNNING, '').trimEnd();
+    const said = text.slice(Math.max(text.indexOf(TRACEBACK), 0));
+    const same = told.get(said);
+    if (same) same.running ??= running;
+    else told.set(said, { text, running });
+  }
+  return [...told.values()].map(({ text, running = '' }) => text + running);
 }
 
 const TRACEBACK = 'Traceback (most recent call last):';

@@ -64,7 +64,8 @@ test('an uncaught failure shows its traceback once, also where Beam raised the e
     ),
   ].join('\n\n');
   const failure = parsePythonFailure(text);
-  assert.equal(failure.detail, traceback([['<string>', 'boom']], 'ValueError: no'));
+  const told = "ValueError: no [while running 'T/Map(boom)']";
+  assert.equal(failure.detail, traceback([['<string>', 'boom']], told));
   const shown = inspect(pythonError(failure));
   assert.equal(shown.split('in boom').length - 1, 1, shown);
 });
