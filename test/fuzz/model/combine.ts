@@ -13,8 +13,10 @@ export function resultOf(combiner: CombinerName, numbers: readonly number[]): un
   const ascending = [...numbers].sort((a, b) => a - b);
   switch (combiner) {
     case 'sum':
-    case 'two':
       return sum;
+    case 'two':
+      // A function of two values knows nothing for none.
+      return numbers.length === 0 ? undefined : sum;
     case 'count':
       return numbers.length;
     case 'max':
