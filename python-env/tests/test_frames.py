@@ -24,7 +24,7 @@ from beambridge_host.errors import BridgeError, FatalError
 from beambridge_host.handlers.sklearn import sklearn
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import ColumnReader, ColumnWriter
-from beambridge_host.wire.frames import Frames, column_of, frames_of, in_order_of, whole_frame
+from beambridge_host.wire.frames import Frames, column_of, frames_of, in_order_of, refuse_other_columns, whole_frame
 from tests.test_columns import DECIMAL, MILLIS, array_of, atomic, field, tensor, with_forms
 from tests.test_predictions import logical
 
@@ -110,6 +110,31 @@ class ColumnsTest(unittest.TestCase):
     self.assertEqual(list(in_order_of(model, frame).columns), ['a', 'b'])
     self.assertEqual(list(in_order_of(model, frame.assign(c=1)).columns), ['b', 'a', 'c'])
     self.assertEqual(list(in_order_of(object(), frame).columns), ['b', 'a'])
+    # CatBoost's models, and XGBoost's boosters.
+    for attribute in ('feature_names_', 'feature_names'):
+      self.assertEqual(list(in_order_of(SimpleNamespace(**{attribute: ['a', 'b']}), frame).columns), ['a', 'b'])
+
+  def test_columns_of_lightgbm_which_looks_at_no_names(self):
+    frame = pandas.DataFrame({'b c': [1], 'a': [2]})
+    for model in (_booster(['a', 'b_c']), _regressor(['a', 'b_c'])):
+      self.assertEqual(list(in_order_of(model, frame).columns), ['a', 'b c'])
+      refuse_other_columns(model, in_order_of(model, frame))
+      for other in (frame.rename(columns={'a': 'd'}), frame[['a']], frame.assign(d=1)):
+        with self.assertRaisesRegex(FatalError, 'fitted on the columns a, b_c, and the example has '):
+          refuse_other_columns(model, in_order_of(model, other))
+      refuse_other_columns(model, pandas.DataFrame([[1, 2]]))
+    refuse_other_columns(_booster(['Column_0', 'Column_1']), frame)
+    refuse_other_columns(DecisionTreeClassifier(), frame)
+
+
+def _booster(names: list[str]) -> Any:
+  """What LightGBM's Booster tells of its columns; the package is no part of the environments."""
+  return type('Booster', (), {'__module__': 'lightgbm.basic', 'feature_name': lambda self: names})()
+
+
+def _regressor(names: list[str]) -> Any:
+  kind = type('LGBMRegressor', (), {'__module__': 'lightgbm.sklearn', 'feature_names_in_': np.array(names)})
+  return type('MyRegressor', (kind,), {})()
 
 
 def _numbers(frame: Any) -> Any:

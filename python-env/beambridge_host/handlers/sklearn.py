@@ -10,6 +10,7 @@ from apache_beam.ml.inference import sklearn_inference
 
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays
+from beambridge_host.wire.frames import refuse_other_columns
 from beambridge_host.wire.outputs import of_estimator
 
 
@@ -24,8 +25,10 @@ class Method:
   def __call__(self, model: Any, batch: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
     call = getattr(model, self.method)
     args = inference_args or {}
-    return of_estimator(call(batch, **args)) if hasattr(batch, 'iloc') else arrays.by_shape(
-        batch, arrays.stacked, lambda array: call(array, **args), of_estimator)
+    if hasattr(batch, 'iloc'):
+      refuse_other_columns(model, batch)
+      return of_estimator(call(batch, **args))
+    return arrays.by_shape(batch, arrays.stacked, lambda array: call(array, **args), of_estimator)
 
 
 class SklearnPandas(sklearn_inference.SklearnModelHandlerPandas):

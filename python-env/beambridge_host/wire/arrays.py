@@ -24,7 +24,7 @@ from beambridge_host.errors import bridge_error
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import element_type, number_type
 from beambridge_host.wire.exact_numbers import as_numpy
-from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
+from beambridge_host.wire.frames import Frames, in_order_of, refuse_other_columns, whole_frame
 from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
 from beambridge_host.wire.several import not_a_batch
 from beambridge_host.wire.tensors import tensor_of
@@ -169,6 +169,7 @@ def _are_frames(rows: Any) -> bool:
 
 
 def _sklearn_frame(model: Any, frame: Any, inference_args: Optional[Mapping[str, Any]] = None) -> Any:
+  refuse_other_columns(model, frame)
   return of_estimator(model.predict(frame, **(inference_args or {})))
 
 
