@@ -68,7 +68,7 @@ export type WrittenText = {
  * The files are written in a hidden folder beside the output. All outputs of a pipeline are renamed
  * together when the run has succeeded: a run that fails leaves none, and replaces none. Only a process
  * that is killed while it renames leaves new shards among old ones. Where a further step reads
- * `filesWritten`, that output is renamed as soon as it is whole. An empty PCollection gives one file without lines. Files of the same names
+ * `filesWritten`, or the pipeline has an unbounded PCollection too, an output is renamed as soon as it is whole. An empty PCollection gives one file without lines. Files of the same names
  * are replaced; those of an earlier run with another number of shards stay, with a warning.
  *
  * @param prefix - folder and beginning of the files' names; missing folders are made

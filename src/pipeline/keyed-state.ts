@@ -12,7 +12,8 @@ interface Entry {
 /** Entries by key: what the cell holds, and what this bundle did. */
 class Entries {
   private readonly ids: BytesOf<unknown>;
-  private entries: Map<string, Entry> | undefined;
+  /** What all who read until now have seen, one after the other. */
+  private loading: Promise<Map<string, Entry>> | undefined;
   private log: { removes: boolean; entry: Entry }[] = [];
   private mustRewrite = false;
 
@@ -43,25 +44,36 @@ class Entries {
     this.log.push({ removes, entry });
   }
 
-  async load(): Promise<Map<string, Entry>> {
-    if (!this.entries) {
-      const stored = await this.cell.read();
-      const entries = new Map<string, Entry>();
-      for (const one of stored) {
-        const { key, value } = one as { key: unknown; value: Iterable<unknown> };
-        this.apply(entries, { key, values: [...value] });
+  /** The entries as they are now: what is done while they are on the way is for later reads to see. */
+  load(): Promise<Map<string, Entry>> {
+    const before = this.loading ?? this.cell.read().then((stored) => this.entriesOf(stored));
+    const log = this.takeLog();
+    this.loading = before.then((entries) => {
+      for (const { removes, entry } of log) {
+        if (removes) entries.delete(this.idOf(entry.key));
+        else this.apply(entries, entry);
       }
-      if (stored.length > 2 * entries.size) this.mustRewrite = true;
-      this.entries ??= entries;
+      return entries;
+    });
+    return this.loading;
+  }
+
+  private entriesOf(stored: readonly unknown[]): Map<string, Entry> {
+    const entries = new Map<string, Entry>();
+    for (const one of stored) {
+      const { key, value } = one as { key: unknown; value: Iterable<unknown> };
+      this.apply(entries, { key, values: [...value] });
     }
-    const { entries, log } = this;
-    for (const { removes, entry } of log) {
-      if (removes) entries.delete(this.idOf(entry.key));
-      else this.apply(entries, entry);
-      if (!removes && !this.mustRewrite) this.append(entry);
-    }
-    this.log = [];
+    if (stored.length > 2 * entries.size) this.mustRewrite = true;
     return entries;
+  }
+
+  /** What was done since the last read; the cell has it as well then, unless it is written anew. */
+  private takeLog() {
+    const { log } = this;
+    this.log = [];
+    if (!this.mustRewrite) for (const { entry } of log) this.append(entry);
+    return log;
   }
 
   private apply(entries: Map<string, Entry>, { key, values }: Entry): void {
@@ -79,8 +91,7 @@ class Entries {
 
   async settle(): Promise<void> {
     if (!this.mustRewrite) {
-      for (const { entry } of this.log) this.append(entry);
-      this.log = [];
+      this.takeLog();
       return;
     }
     const entries = await this.load();

@@ -16,7 +16,8 @@ type Step = { readonly add: Entry } | { readonly clear: (entry: Entry) => boolea
 
 /** What the cell holds, in order, and what this bundle did. */
 class Timeline {
-  private entries: Entry[] | undefined;
+  /** What all who read until now have seen, one after the other. */
+  private loading: Promise<Entry[]> | undefined;
   private isSorted = false;
   private steps: Step[] = [];
   /** A bag cannot lose single values: it is written anew. */
@@ -33,29 +34,40 @@ class Timeline {
     this.steps.push({ clear: ({ key }) => key >= from && key < to });
   }
 
-  async load(): Promise<readonly Entry[]> {
-    const stored = this.entries ?? ((await this.cell.read()) as readonly Entry[]);
-    // Another read may have been quicker, and then this one's copy is out of date.
-    this.entries ??= [...stored];
-    for (const step of this.steps) {
+  /** The entries as they are now: what is done while they are on the way is for later reads to see. */
+  load(): Promise<readonly Entry[]> {
+    const before =
+      this.loading ?? this.cell.read().then((stored) => [...(stored as readonly Entry[])]);
+    const steps = this.takeSteps();
+    this.loading = before.then((entries) => this.after(entries, steps));
+    return this.loading;
+  }
+
+  private after(before: Entry[], steps: readonly Step[]): Entry[] {
+    let entries = before;
+    for (const step of steps) {
       this.isSorted = this.isSorted && 'clear' in step;
-      if ('clear' in step) this.entries = this.entries.filter((entry) => !step.clear(entry));
-      else {
-        this.entries.push(step.add);
-        // Cleared while a read waited: what was there before belongs to that read alone.
-        if (!this.mustRewrite && this.cell.overlay === this) this.cell.append(step.add);
-      }
+      if ('clear' in step) entries = entries.filter((entry) => !step.clear(entry));
+      else entries.push(step.add);
     }
-    this.steps = [];
-    if (!this.isSorted) this.entries.sort((a, b) => a.key - b.key);
+    if (!this.isSorted) entries.sort((a, b) => a.key - b.key);
     this.isSorted = true;
-    return this.entries;
+    return entries;
+  }
+
+  /** What was done since the last read; the cell has it as well then, unless it is written anew. */
+  private takeSteps(): readonly Step[] {
+    const { steps } = this;
+    this.steps = [];
+    // Cleared while a read waited: what was there before belongs to that read alone.
+    if (this.mustRewrite || this.cell.overlay !== this) return steps;
+    for (const step of steps) if ('add' in step) this.cell.append(step.add);
+    return steps;
   }
 
   async settle(): Promise<void> {
     if (!this.mustRewrite) {
-      for (const step of this.steps) if ('add' in step) this.cell.append(step.add);
-      this.steps = [];
+      this.takeSteps();
       return;
     }
     const entries = await this.load();

@@ -126,30 +126,28 @@ export class CombiningState<I, O> extends StateParam {
     const pending = pendingOf(cell);
     const added = pending.take();
     // One after the other: a merge may change what it is given, which no other may merge again then.
-    const result = pending.reads.then(() => this.readAlone(cell, pending, added));
-    pending.reads = result.then(
-      () => {},
-      () => {},
-    );
-    return result;
+    const stored = pending.contents ?? cell.read();
+    const merged = stored.then((before) => this.merge(cell, pending, [...before, ...added]));
+    pending.contents = merged.then(({ left }) => left);
+    // Whoever reads hears of a failure.
+    pending.contents.catch(() => {});
+    return merged.then(({ output }) => output);
   }
 
-  /** @param added - since the read before */
-  private async readAlone(cell: StateCell, pending: Pending, added: unknown[]): Promise<O> {
+  /** The output of accumulators, and what is in the state from then on. */
+  private merge(cell: StateCell, pending: Pending, all: readonly unknown[]) {
     const { combineFn } = this;
-    const stored = await cell.read();
-    const isCleared = cell.overlay !== pending;
-    // What came after the state was cleared is for those to merge who read it since.
-    const all = isCleared ? stored.map((each) => this.copyOf(each)) : [...stored, ...added];
     const merged = combineFn.mergeAccumulators(
       all.length > 0 ? all : [combineFn.createAccumulator()],
     );
-    if (all.length > 0 && !isCleared) {
+    // The result may be the accumulator itself, which must not change when more is added.
+    const left = all.length > 0 ? [this.copyOf(merged)] : [];
+    // What was cleared while this read waited stays so.
+    if (all.length > 0 && cell.overlay === pending) {
       cell.clear();
-      // The result may be the accumulator itself, which must not change when more is added.
-      cell.append(this.copyOf(merged));
+      cell.append(left[0]);
     }
-    return combineFn.extractOutput(merged);
+    return { output: combineFn.extractOutput(merged), left };
   }
 
   private copyOf(accumulator: unknown): unknown {
@@ -172,8 +170,8 @@ export class CombiningState<I, O> extends StateParam {
 class Pending {
   accumulator: unknown;
   isEmpty = true;
-  /** Settles when those who read before are done. */
-  reads: Promise<void> = Promise.resolve();
+  /** What those who read before leave in the state; undefined where nobody did. */
+  contents: Promise<readonly unknown[]> | undefined;
 
   constructor(private readonly cell: StateCell) {}
 
@@ -187,7 +185,7 @@ class Pending {
   }
 
   async settle(): Promise<void> {
-    await this.reads;
+    await this.contents;
     for (const accumulator of this.take()) this.cell.append(accumulator);
   }
 }

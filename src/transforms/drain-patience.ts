@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a source that is to come to its end is still read. Only the time for which it lets its
-// reader wait counts: a slow pipeline or a busy machine must not cost elements.
+// reader wait counts, in which this thread had nothing else to do: a slow pipeline, a busy machine, or the
+// microseconds from one element to the next, of which a long burst has many, must not cost elements.
 
 /** For how long, all together, the source may let its reader wait. */
 const PATIENCE_MILLIS = 500;
@@ -10,18 +11,21 @@ const LONGEST_MILLIS = 10_000;
 export class DrainPatience {
   private began: number | undefined;
   private askedAt: number | undefined;
+  private idleAtAsking = 0;
   private waited = 0;
 
   /** The reader waits for an element from now on, if it does not already. */
   waits(): void {
-    this.askedAt ??= performance.now();
+    if (this.askedAt !== undefined) return;
+    this.askedAt = performance.now();
+    this.idleAtAsking = idleMillis();
     this.began ??= this.askedAt;
   }
 
   /** An element has come. */
   came(): void {
     if (this.askedAt === undefined) return;
-    this.waited += performance.now() - this.askedAt;
+    this.waited += idleMillis() - this.idleAtAsking;
     this.askedAt = undefined;
   }
 
@@ -43,4 +47,9 @@ export class DrainPatience {
     if (this.askedAt === undefined) return PATIENCE_MILLIS;
     return Math.max(0, this.askedAt + PATIENCE_MILLIS - performance.now());
   }
+}
+
+/** For how long this thread has slept until now, waiting for anything to happen. */
+function idleMillis(): number {
+  return performance.eventLoopUtilization().idle;
 }

@@ -50,6 +50,7 @@ export interface AsyncIterableOptions<T> {
  * the pipeline is cancelled or fails, its `return()` is called and the signal given to a function
  * aborts. When the pipeline is drained, that signal aborts first, and the iterable is read until it ends,
  * or has let its reader wait for half a second all together. One that always has more is read for 10 s.
+ * A `bounded` one is read to its end all the same.
  *
  * It is read in this process and once: no runner can repeat what it gave, or read it elsewhere. Give a
  * function where the pipeline runs more than once.
@@ -79,7 +80,8 @@ export function fromAsyncIterable<T>(
   const plain = new JsCoder() as Coder<unknown> as Coder<T>;
   return transform('fromAsyncIterable', (root, pipeline) => {
     const reading = new ReadIterable(source, options);
-    pipeline.drains.push(() => reading.drain());
+    // What ends by itself does so, as Beam's default for bounded restrictions has it.
+    if (!reading.bounded) pipeline.drains.push(() => reading.drain());
     const step = splittableStep(reading, declared ?? plain, declared !== undefined);
     return root.apply(impulse()).apply(step);
   });
@@ -114,7 +116,7 @@ function invalid(option: string, given: unknown, hint: string): BeamBridgeError 
   );
 }
 
-/** Of a source that is to end, what is left comes to an end by itself: no part of it is dropped. */
+/** Of a source that ends, or is to end, what is left comes to an end by itself: no part of it is dropped. */
 class Elements extends GrowableOffsetRangeTracker {
   constructor(
     range: OffsetRange,
@@ -149,7 +151,7 @@ class ReadIterable<T>
   }
 
   newTracker(range: OffsetRange): GrowableOffsetRangeTracker {
-    return new Elements(range, () => this.draining !== undefined);
+    return new Elements(range, () => this.bounded || this.draining !== undefined);
   }
 
   newWatermarkEstimator(state?: Instant): ManualWatermarkEstimator {

@@ -111,6 +111,50 @@ test('a slow pipeline costs no element of a drained source', { timeout: 60_000 }
   assert.equal(taken, 400);
 });
 
+test('a source that is busy does not count as one that lets its reader wait', {
+  timeout: 60_000,
+}, async () => {
+  let given = 0;
+  async function* busy(signal: AbortSignal) {
+    yield given++;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    while (given < 1000) {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      yield given++;
+    }
+  }
+  let taken = 0;
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root.apply(fromAsyncIterable(busy)).map(() => void taken++);
+  });
+  while (taken === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.deepEqual([given, taken], [1000, 1000]);
+});
+
+test('a source that ends by itself is read to its end, however long it takes', {
+  timeout: 60_000,
+}, async () => {
+  async function* slow() {
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      yield i;
+    }
+  }
+  const taken: number[] = [];
+  let ticked = false;
+  const result = await createRunner({ progress: false }).runAsync((root) => {
+    root.apply(fromAsyncIterable(slow, { bounded: true })).map((one) => void taken.push(one));
+    root.apply(periodicImpulse({ interval: 20 })).map(() => {
+      ticked = true;
+    });
+  });
+  while (!ticked) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await result.drain(), 'DRAINED');
+  assert.deepEqual(taken, [0, 1, 2]);
+});
+
 test('a stream that has a stop is drained before it, or ends there', {
   timeout: 60_000,
 }, async () => {

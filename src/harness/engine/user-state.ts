@@ -64,11 +64,11 @@ class BagCell implements StateCell {
   ) {}
 
   async read(): Promise<readonly unknown[]> {
-    if (this.cleared) return this.added;
+    // What is written or cleared while the contents are on the way is not for this read to see.
+    const added = [...this.added];
+    if (this.cleared) return added;
     this.stored ??= readAll(this.coder, this.user.read(this.key));
-    const stored = await this.stored;
-    // The state may have been cleared while its contents were on the way.
-    return this.cleared ? this.added : [...stored, ...this.added];
+    return [...(await this.stored), ...added];
   }
 
   append(value: unknown): void {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // When outputs get their names: all outputs of a pipeline together, once the whole run has succeeded, so that
 // a run that fails in another branch leaves and replaces nothing. An output whose `filesWritten` is read by a
-// further step gets them as soon as it is whole, since that step is part of the run.
+// further step gets them as soon as it is whole, since that step is part of the run; so does every output of a
+// pipeline with a stream in it, whose run may never end.
 
 import type { PCollectionNode, Pipeline } from '../../pipeline/index.ts';
 import { placeOutputs, type WholeOutput } from './output.ts';
@@ -30,6 +31,7 @@ export async function nameOrWait(
     ({ inputs, children }) => children.length === 0 && [...inputs.values()].includes(filesWritten),
   );
   const outputs = waiting.get(pipeline);
-  if (isRead || !outputs || !pipeline.isCommittedHere) await placeOutputs([output]);
+  const isEndless = pipeline.pcollections.some(({ bounded }) => !bounded);
+  if (isRead || isEndless || !outputs || !pipeline.isCommittedHere) await placeOutputs([output]);
   else outputs.set(output.temporary, output);
 }

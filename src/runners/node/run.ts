@@ -185,6 +185,8 @@ class NodeRun extends BaseRun {
     let failure: BeamBridgeError | undefined;
     try {
       await this.running;
+      // The last stage may be done before it hears of it.
+      if (this.stopReason) throw this.stopReason;
       await this.commitOutputs();
       this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';
     } catch (error) {
@@ -193,7 +195,9 @@ class NodeRun extends BaseRun {
     }
     await this.close();
     if (failure) throw failure;
-    if (this.stopReason && this.stopReason !== CANCELLED) throw this.stopReason;
+    // A wish that came while outputs got their names, or later, came too late.
+    const isStopped = this.state === 'CANCELLED' && this.stopReason !== CANCELLED;
+    if (isStopped && this.stopReason) throw this.stopReason;
     return this.state;
   }
 

@@ -21,6 +21,7 @@ import {
 import type { PCollection, RegisteredParDo } from '../../../src/pipeline/index.ts';
 import { int64, string } from '../../../src/schema/index.ts';
 import {
+  type BagState,
   bagState,
   type CombineFn,
   type CombiningState,
@@ -181,6 +182,7 @@ test('what is cleared while a read waits stays cleared', async () => {
     total: CombiningState<number, number>;
   };
   const runner = bags();
+  const before: string[] = [];
   const { run } = harness<C>(
     {
       async process({ value }, { set, map, multi, list, total }) {
@@ -192,7 +194,7 @@ test('what is cleared while a read waits stays cleared', async () => {
         const states = [set, map, multi, list, total];
         const waiting = states.map((state) => state.read());
         for (const state of states) state.clear();
-        await Promise.all(waiting);
+        before.push(JSON.stringify(await Promise.all(waiting)));
         return [JSON.stringify(await Promise.all(states.map((state) => state.read())))];
       },
     },
@@ -207,6 +209,57 @@ test('what is cleared while a read waits stays cleared', async () => {
   const nothing = '[[],[],[],[],0]';
   assert.deepEqual((await run(keyed('k', 1, 2), runner)).out, [nothing, nothing]);
   assert.deepEqual((await run(keyed('k', 3), runner)).out, [nothing]);
+  const all = (n: number) =>
+    JSON.stringify([['x'], [['x', n]], [['x', [n]]], [{ value: 'x', timestamp: n }], n]);
+  assert.deepEqual(before, [1, 2, 3].map(all));
+});
+
+test('a read sees what is there when it is asked for, whatever is written before it is awaited', async () => {
+  type C = {
+    last: ValueState<number>;
+    bag: BagState<number>;
+    set: SetState<string>;
+    map: MapState<string, number>;
+    list: OrderedListState<string>;
+    total: CombiningState<number, number>;
+  };
+  const runner = bags();
+  const { run } = harness<C>(
+    {
+      async process({ value }, { last, bag, set, map, list, total }) {
+        const reads = [
+          last.read(),
+          bag.read(),
+          set.has(`${value}`),
+          map.get('x'),
+          list.read().then((entries) => entries.length),
+          total.read(),
+        ];
+        last.write(value);
+        bag.add(value);
+        set.add(`${value}`);
+        map.set('x', value);
+        list.add(value, 'x');
+        total.add(value);
+        const before = await Promise.all(reads);
+        const after = await Promise.all([set.has(`${value}`), map.get('x'), total.read()]);
+        return [JSON.stringify([before, after])];
+      },
+    },
+    {
+      last: valueState(int64),
+      bag: bagState(int64),
+      set: setState(string),
+      map: mapState(string, int64),
+      list: orderedListState(string),
+      total: combiningState(sum, int64),
+    },
+  );
+  assert.deepEqual((await run(keyed('k', 1, 2), runner)).out, [
+    '[[null,[],false,null,0,0],[true,1,1]]',
+    '[[1,[1],false,1,1,1],[true,2,3]]',
+  ]);
+  assert.deepEqual((await run(keyed('k', 2), runner)).out, ['[[2,[1,2],true,2,2,3],[true,2,5]]']);
 });
 
 /** A sum that changes what it merges, and gives its accumulator as the result. */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { create, groupByKey, type Root } from '../../../src/index.ts';
+import { create, groupByKey, periodicImpulse, type Root } from '../../../src/index.ts';
 import { writeToText } from '../../../src/io/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
 import { file, scratch } from './scratch.ts';
@@ -76,3 +76,59 @@ test('a step that reads filesWritten finds the files there', async () => {
   });
   assert.deepEqual(seen, ['a\n']);
 });
+
+test('beside a stream an output has its name as soon as it is whole, and keeps it', async () => {
+  const path = join(scratch, 'beside/out-00000-of-00001');
+  const result = await createRunner({ runner: 'node' }).runAsync((root) => {
+    root.apply(create(['a'])).apply(writeToText(join(scratch, 'beside/out')));
+    root.apply(periodicImpulse({ interval: 20 })).map(String);
+  });
+  const until = Date.now() + 20_000;
+  while (!existsSync(path) && Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(await result.cancel(), 'CANCELLED');
+  assert.equal(read('beside/out-00000-of-00001'), 'a\n');
+});
+
+for (const how of ['cancel()', 'an abort'] as const) {
+  test(`${how} while outputs get their names comes too late: all have them, and the run is done`, async () => {
+    const controller = new AbortController();
+    const result = await createRunner({ runner: 'node', signal: controller.signal }).runAsync(
+      (root) => {
+        root.pipeline.commits.push(async () => {
+          if (how === 'cancel()') void result.cancel();
+          else controller.abort();
+        });
+        root.apply(create(['a'])).apply(writeToText(join(scratch, `late ${how}/out`)));
+      },
+    );
+    assert.equal(await result.waitUntilFinish(), 'DONE');
+    assert.equal(read(`late ${how}/out-00000-of-00001`), 'a\n');
+  });
+
+  test(`${how} from the last step leaves no output`, async () => {
+    const controller = new AbortController();
+    let stop = () => {};
+    const result = await createRunner({ runner: 'node', signal: controller.signal }).runAsync(
+      (root) => {
+        root.apply(create(['a'])).apply(writeToText(join(scratch, `last ${how}/out`)));
+        // Behind a grouping of its own: when it runs, the output above is whole.
+        root
+          .apply(create([{ key: 'a', value: 1 }]))
+          .apply(groupByKey())
+          .map(async () => {
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            stop();
+          });
+      },
+    );
+    stop = () => {
+      if (how === 'cancel()') void result.cancel();
+      else controller.abort();
+    };
+    if (how === 'cancel()') assert.equal(await result.waitUntilFinish(), 'CANCELLED');
+    else await assert.rejects(result.waitUntilFinish(), { code: 'ABORTED' });
+    assert.deepEqual(readdirSync(join(scratch, `last ${how}`)), []);
+  });
+}
