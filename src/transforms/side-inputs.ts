@@ -53,7 +53,7 @@ export function singletonSideInput<T>(
         hint:
           elements.length === 0
             ? 'Give a default as its second argument, or check why nothing arrives there.'
-            : 'Combine them to one first, or use iterableSideInput.',
+            : (olderValues(pcoll) ?? 'Combine them to one first, or use iterableSideInput.'),
       },
     );
   });
@@ -75,7 +75,7 @@ export function mapSideInput<K, V>(
         throw new BeamBridgeError(
           'INVALID_ARGUMENT',
           `mapSideInput of ${pcoll.node.name} found two values for the key ${describeValue(key)}`,
-          { hint: 'Combine them first, or use multimapSideInput.' },
+          { hint: olderValues(pcoll) ?? 'Combine them first, or use multimapSideInput.' },
         );
       }
       map.set(key, value);
@@ -103,6 +103,12 @@ export function multimapSideInput<K, V>(
     for (const values of map.values()) Object.freeze(values);
     return map;
   });
+}
+
+/** What to do where each pane holds the values of those before it as well, so that combining does not help. */
+function olderValues(pcoll: PCollection<unknown>): string | undefined {
+  if (pcoll.node.windowing.accumulationMode !== 'accumulating') return undefined;
+  return "Its panes accumulate: older values stay beside newer ones. A windowInto(…, { trigger, accumulationMode: 'discarding' }) after the combining leaves the newest pane.";
 }
 
 /** A Map finds objects by identity, which an element that has travelled no longer has. */
