@@ -13,13 +13,14 @@ from apache_beam.portability.api import schema_pb2
 from apache_beam.testing.util import assert_that, equal_to
 
 from beambridge_host.errors import FatalError
-from beambridge_host.inference.batching import in_memory, owned
+from beambridge_host.inference.batching import in_memory
 from beambridge_host.inference.dead_letters import Failure, in_halves
 from beambridge_host.inference.hopeless import Streak
 from beambridge_host.inference.inference import run_inference
 from beambridge_host.wire.columns import ColumnReader
 from beambridge_host.wire.examples import together
 from beambridge_host.wire.frames import Frames
+from beambridge_host.wire.owned import owned
 from beambridge_host.wire.unconverted import Unconverted
 from tests.test_columns import atomic, field
 from tests.test_inference import INT64, KEYS, batch, models_per_key, schema

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import linecache
 import sys
+import threading
 import traceback
 import types
 from typing import Any, NamedTuple, Optional
@@ -35,6 +36,13 @@ class UserFile(NamedTuple):
   def install(self) -> Any:
     """The file as a module that this process can import, so that what is in it can be pickled."""
     name = self.module_name
+    # Threads of a worker unpickle a handler at once, and a module is in sys.modules before its code has run. The lock is in a
+    # module that is nobody's copy; a thread may come back to it, where the file itself unpickles something.
+    with vars(base).setdefault('_beambridge_files', threading.RLock()):
+      self._install(name)
+    return sys.modules[name]
+
+  def _install(self, name: str) -> None:
     if name not in sys.modules:
       module = types.ModuleType(name)
       module.__file__ = self.file
@@ -47,7 +55,6 @@ class UserFile(NamedTuple):
       except BaseException:
         del sys.modules[name]
         raise
-    return sys.modules[name]
 
 
 class StagedHandler(base._PostProcessingModelHandler):

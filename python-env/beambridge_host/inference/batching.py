@@ -12,12 +12,8 @@ import bisect
 import time
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
-import numpy as np
-
 from beambridge_host.inference.models import free_memory, loads_model, out_of_memory
-from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.results import joined
-from beambridge_host.wire.unconverted import Unconverted
 
 # Beam's, for a length function without boundaries.
 DEFAULT_BOUNDARIES = (16, 32, 64, 128, 256, 512)
@@ -96,25 +92,6 @@ class BatchSizes:
       if weight > self._heaviest and end > start:
         return end
     return most
-
-
-def owned(rows: Any) -> Any:
-  """The same rows for a model to keep: it may change them, and where it fails they are asked about again."""
-  if isinstance(rows, Unconverted):
-    return rows.take()
-  if isinstance(rows, np.ndarray):
-    return rows.copy()
-  if isinstance(rows, Frames):
-    return Frames(rows.frame.copy())
-  if type(rows).__module__ == 'torch' and hasattr(rows, 'clone'):
-    return rows.clone()
-  if isinstance(rows, dict):
-    return {name: owned(part) for name, part in rows.items()}
-  if isinstance(rows, (list, tuple)) and not hasattr(rows, '_fields'):
-    return type(rows)(map(owned, rows))
-  if type(rows).__module__.partition('.')[0] == 'pandas' and hasattr(rows, 'copy'):
-    return rows.copy()
-  return rows
 
 
 def in_memory(rows: Sequence[Any], infer: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:

@@ -21,7 +21,8 @@ from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
 from beambridge_host.inference.models import remember_credentials, told_by_file
-from beambridge_host.wire.results import kept, take_over
+from beambridge_host.wire.results import asked, take_over
+from beambridge_host.wire.unconverted import taken
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -70,8 +71,8 @@ class Loaded:
     """The handler's predictions."""
     model = next(self._copies)
     if isinstance(model, calls.Child):
-      return model.call(rows, inference_args, seconds=seconds)
-    return calls.within(lambda: kept(self.handler.run_inference(rows, model, inference_args), rows), seconds)
+      return model.call(taken(rows), inference_args, seconds=seconds)
+    return calls.within(lambda: asked(self.handler, rows, model, inference_args), seconds)
 
 
 class Plan(NamedTuple):
@@ -200,4 +201,4 @@ class _Maker:
     self._handler.set_environment_vars()
     model = self._handler.load_model()
     self._check(self._handler, model)
-    return lambda rows, inference_args: list(kept(self._handler.run_inference(rows, model, inference_args), rows))
+    return lambda rows, inference_args: list(asked(self._handler, rows, model, inference_args))

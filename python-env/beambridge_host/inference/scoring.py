@@ -14,16 +14,17 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Seque
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError, bridge_error, in_transform
-from beambridge_host.inference.batching import BatchSizes, in_memory, owned
+from beambridge_host.inference.batching import BatchSizes, in_memory
 from beambridge_host.inference.calls import within
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
     check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
 from beambridge_host.wire import examples
+from beambridge_host.wire.frames import check_alike
 from beambridge_host.wire.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
-from beambridge_host.wire.results import Results, counted, joined, kept, take_over
+from beambridge_host.wire.results import Results, asked, counted, joined, take_over
 from beambridge_host.worker import threads
 
 
@@ -169,11 +170,14 @@ class PackedHandler(base.ModelHandler):
         adapted = self._paired(keys, adapted)
       adaptations.append(adapted)
     rows = examples.together(adaptations)
-    for number, apply in enumerate(route.outer.get_preprocess_fns()):
+    preprocess = list(route.outer.get_preprocess_fns())
+    for number, apply in enumerate(preprocess):
       rows = self._each(rows, apply, f'preprocess {number}')
 
     def infer(part: Sequence[Any]) -> Sequence[Any]:
-      return in_memory(part, lambda rows: self._infer(route, model, owned(rows), call, prefixes, self._sizes[index]))
+      if not preprocess and isinstance(part, list) and hasattr(part[0], 'iloc'):
+        check_alike(part)
+      return in_memory(part, lambda rows: self._infer(route, model, rows, call, prefixes, self._sizes[index]))
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))
     if not isinstance(outcomes, Results) and any(map(row_failure, outcomes)):
@@ -207,7 +211,7 @@ class PackedHandler(base.ModelHandler):
           predictions = model.infer(rows, call.inference_args, self._setup.limit)
         else:
           predictions = within(
-              lambda: kept(route.handler.run_inference(rows, model, call.inference_args), rows), self._setup.limit)
+              lambda: asked(route.handler, rows, model, call.inference_args), self._setup.limit)
     except BaseException as error:
       if self._metrics:
         self._metrics.failed(prefixes)

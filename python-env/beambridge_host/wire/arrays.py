@@ -26,6 +26,7 @@ from beambridge_host.wire.columns import element_type, number_type
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.frames import Frames, in_order_of, refuse_other_columns, whole_frame
 from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
+from beambridge_host.wire.owned import owned
 from beambridge_host.wire.several import not_a_batch
 from beambridge_host.wire.tensors import tensor_of
 
@@ -49,7 +50,8 @@ def by_shape(
   for shape in dict.fromkeys(shapes):
     places = [place for place, each in enumerate(shapes) if each == shape]
     predictions = predictions_of(outputs_of(predict(stack([batch[place] for place in places]))), len(places))
-    for place, prediction in zip(places, as_numpy(predictions)):
+    # The model may use its arrays again for the next shape.
+    for place, prediction in zip(places, owned(as_numpy(predictions))):
       out[place] = prediction
   return out
 

@@ -16,6 +16,7 @@ import numpy as np
 from beambridge_host.errors import bridge_error
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.outputs import PerRow, predictions_of
+from beambridge_host.wire.owned import owned
 
 # A length of None differs from call to call; a shape of None is not known.
 Shape = Optional[Sequence[Optional[int]]]
@@ -51,7 +52,7 @@ def in_sizes_of(
   for start in range(0, count, size):
     part = {name: array[start:start + size] for name, array in inputs.items()}
     filled = {name: np.concatenate([array, array[-1:].repeat(size - len(array), axis=0)]) for name, array in part.items()}
-    out.extend(as_numpy(predictions_of(predict(filled), size))[:count - start])
+    out.extend(owned(as_numpy(predictions_of(predict(filled), size))[:count - start]))
   return out
 
 

@@ -10,7 +10,7 @@ something else. Here the declared type decides, each time alike; docs/python-typ
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
@@ -45,10 +45,12 @@ class Frames(Sequence):
     return (self.frame.iloc[[place]] for place in range(len(self.frame)))
 
   @staticmethod
-  def joined(parts: Sequence[Frames]) -> Frames:
-    """The rows of several."""
+  def joined(parts: Sequence[Frames]) -> Sequence[Any]:
+    """The rows of several; one by one where their columns are unlike, for whoever asks the model to refuse."""
     if len(parts) == 1:
       return parts[0]
+    if not are_alike([part.frame for part in parts]):
+      return [row for part in parts for row in part]
     return Frames(_pandas().concat([part.frame for part in parts], ignore_index=True))
 
 
@@ -57,7 +59,28 @@ def whole_frame(batch: Any) -> Any:
 
   A column that an inference function makes itself counts them too, and pandas puts columns together by the index.
   """
-  return batch.frame.reset_index(drop=True) if isinstance(batch, Frames) else _pandas().concat(list(batch), ignore_index=True)
+  if isinstance(batch, Frames):
+    return batch.frame.reset_index(drop=True)
+  check_alike(batch)
+  return _pandas().concat(list(batch), ignore_index=True)
+
+
+def are_alike(frames: Sequence[Any]) -> bool:
+  """Whether frames have the same columns, in any order."""
+  return len({frozenset(frame.columns) for frame in frames}) < 2
+
+
+def check_alike(frames: Sequence[Any]) -> None:
+  """Raises for frames of unlike columns: pandas would put NaN into those that a row has not, as if it had been given."""
+  if not are_alike(frames):
+    raise _unlike(len(frame.columns) for frame in frames)
+
+
+def _unlike(widths: Iterable[int]) -> ValueError:
+  counts = sorted(set(widths))
+  if len(counts) < 2:
+    return ValueError('rows of other columns are no data frame')
+  return ValueError(f'rows of {" and ".join(map(str, counts))} columns are no data frame')
 
 
 def in_order_of(model: Any, frame: Any) -> Any:
@@ -133,7 +156,8 @@ def frames_of(field: schema_pb2.Field) -> Callable[[Sequence[Any]], Frames]:
 
 def _numbered(field: schema_pb2.Field) -> Callable[[Sequence[Any]], Frames]:
   listed = element_type(field.type)
-  is_array = listed is not None or Forms.of(field).tensor is not None
+  is_tensor = Forms.of(field).tensor is not None
+  is_array = listed is not None or is_tensor
   build = column_of(schema_pb2.Field(name=field.name, type=listed) if listed is not None else field)
 
   def frames(values: Sequence[Any]) -> Frames:
@@ -142,9 +166,14 @@ def _numbered(field: schema_pb2.Field) -> Callable[[Sequence[Any]], Frames]:
     if isinstance(values, np.ndarray):
       block = values.reshape(len(values), -1)
       return Frames(_pandas().DataFrame(block))
+    if is_tensor:
+      # A tensor is as many columns as it has elements, also where it comes by itself.
+      values = [np.ravel(value) for value in values]
     widths = {len(value) for value in values}
     if len(widths) > 1:
-      raise ValueError(f'rows of {" and ".join(map(str, sorted(widths)))} columns are no data frame')
+      raise _unlike(widths)
+    if is_tensor:
+      return Frames(_pandas().DataFrame(np.stack(values)))
     return Frames(_pandas().DataFrame({at: build(column) for at, column in enumerate(zip(*values))}))
 
   return frames

@@ -17,13 +17,14 @@ from apache_beam.ml.inference import base, utils
 
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.outputs import counted, predictions_of
+from beambridge_host.wire.owned import owned
 from beambridge_host.wire.several import Several
 
 
 class _Part(NamedTuple):
   """What one call of a handler gave."""
   examples: Sequence[Any]
-  # A numpy array or a tensor of some framework, whose first dimension is that of the examples, or several of them.
+  # A numpy array or a tensor of some framework, whose first dimension is that of the examples; several of them; or a list.
   inferences: Any
   model_id: Optional[str]
 
@@ -73,19 +74,38 @@ class Results(Sequence):
     if any(isinstance(each, Several) for each in inferences):
       return list(itertools.chain.from_iterable(inferences))
     arrays = [as_numpy(each) for each in inferences]
-    if len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
+    if all(hasattr(array, 'dtype') for array in arrays) and len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
       return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     return list(itertools.chain.from_iterable(arrays))
 
 
 def kept(results: Iterable[Any], rows: Sequence[Any]) -> Sequence[Any]:
   """What a handler gave for some rows, as something that has as many."""
-  if isinstance(results, (Results, list)):
+  if isinstance(results, Results):
     return results
-  if isinstance(results, Iterator):
-    return list(results)
+  if isinstance(results, (list, Iterator)):
+    return list(map(_kept_one, results))
   # Handlers that write `return model.predict(…)` have what Beam's have taken apart.
   return _converted(rows, results)
+
+
+def asked(handler: Any, rows: Sequence[Any], model: Any, inference_args: Any) -> Sequence[Any]:
+  """What a handler gives for some rows, which it may change: neither another call nor functions after it see that."""
+  taken = owned(rows)
+  return _of_rows(kept(handler.run_inference(taken, model, inference_args), taken), taken, rows)
+
+
+def _of_rows(results: Sequence[Any], taken: Sequence[Any], rows: Sequence[Any]) -> Sequence[Any]:
+  """Results of the rows as they were before a model took them."""
+  if not isinstance(results, Results):
+    return results
+  return Results([part._replace(examples=rows) if part.examples is taken else part for part in results._parts])
+
+
+def _kept_one(result: Any) -> Any:
+  if isinstance(result, base.PredictionResult):
+    return result if type(result.inference) in (float, int, str) else result._replace(inference=owned(result.inference))
+  return owned(result)
 
 
 def joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
@@ -101,10 +121,8 @@ def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> 
   """In place of Beam's function, which pairs examples with whatever there is and cuts the longer."""
   batch = batch if hasattr(batch, '__len__') else list(batch)
   inferences = predictions_of(predictions, len(batch))
-  if isinstance(inferences, list):
-    return [base.PredictionResult(example, inference, model_id) for example, inference in zip(batch, inferences)]
   # A model may use its arrays again for the next call, before these are looked at.
-  return Results([_Part(batch, inferences.copy() if isinstance(inferences, (np.ndarray, Several)) else inferences, model_id)])
+  return Results([_Part(batch, inferences.copy() if isinstance(inferences, Several) else owned(inferences), model_id)])
 
 
 def of_function(results: Any, batch: Any, model_id: Optional[str] = None) -> Any:

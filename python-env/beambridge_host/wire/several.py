@@ -15,6 +15,7 @@ import numpy as np
 
 from beambridge_host.errors import BridgeError, FatalError, bridge_error
 from beambridge_host.wire.exact_numbers import as_numpy
+from beambridge_host.wire.owned import owned
 
 _FIRST_DIMENSION = (
     'The first dimension of an output must be the batch, also for a batch of one: keep it where the model squeezes '
@@ -151,8 +152,7 @@ class Several(Sequence):
 
   def copy(self) -> Several:
     """The same with arrays of its own."""
-    columns = {name: column.copy() if isinstance(column, np.ndarray) else column for name, column in self._columns.items()}
-    return Several(columns, self._named, self._count, self._whole)
+    return Several({name: owned(column) for name, column in self._columns.items()}, self._named, self._count, owned(self._whole))
 
   def __getitem__(self, at: Any) -> Any:
     if not isinstance(at, slice):
@@ -175,6 +175,9 @@ class Several(Sequence):
     """All of them as one, where they have the same outputs."""
     parts = [self, *others]
     if any(part._named != self._named or list(part._columns) != list(self._columns) for part in others):
+      return None
+    # An output may be None in one call and a batch in another: each row keeps what its own call gave.
+    if any(_unfit(part._columns[name]) != _unfit(self._columns[name]) for part in others for name in self._columns):
       return None
     columns = {name: _joined([part._columns[name] for part in parts]) for name in self._columns}
     wholes = [part._whole for part in parts]
@@ -203,10 +206,13 @@ def chosen(outputs: RowOutputs, declared: OutputType) -> Any:
   return declared.choose(outputs.of(), named)
 
 
+def _unfit(column: Any) -> Optional[Unfit]:
+  return column if isinstance(column, Unfit) else None
+
+
 def _joined(columns: Sequence[Any]) -> Any:
-  unfit = [column for column in columns if isinstance(column, Unfit)]
-  if unfit:
-    return unfit[0]
+  if isinstance(columns[0], Unfit):
+    return columns[0]
   arrays = [as_numpy(column) for column in columns]
   if all(isinstance(array, np.ndarray) for array in arrays):
     if len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
