@@ -123,7 +123,8 @@ class ColumnsTest(unittest.TestCase):
         with self.assertRaisesRegex(FatalError, 'fitted on the columns a, b_c, and the example has '):
           refuse_other_columns(model, in_order_of(model, other))
       refuse_other_columns(model, pandas.DataFrame([[1, 2]]))
-    refuse_other_columns(_booster(['Column_0', 'Column_1']), frame)
+    for nameless in (_booster(['Column_0', 'Column_1']), type('LGBMRegressor', (), {'__module__': 'lightgbm.sklearn'})()):
+      refuse_other_columns(nameless, in_order_of(nameless, frame))
     refuse_other_columns(DecisionTreeClassifier(), frame)
 
 

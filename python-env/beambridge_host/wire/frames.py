@@ -96,7 +96,7 @@ def fitted_names(model: Any) -> list[Any]:
   # scikit-learn and what follows it; XGBoost's boosters; CatBoost; LightGBM's boosters.
   for attribute in ('feature_names_in_', 'feature_names', 'feature_names_', 'feature_name'):
     names = getattr(model, attribute, None)
-    if attribute == 'feature_name' and _is_lightgbm(model):
+    if attribute == 'feature_name' and callable(names) and _is_lightgbm(model):
       names = names()
     if isinstance(names, (list, tuple, np.ndarray)):
       return list(names)
@@ -108,8 +108,8 @@ def refuse_other_columns(model: Any, frame: Any) -> None:
   if not _is_lightgbm(model) or not all(isinstance(name, str) for name in frame.columns):
     return
   names = fitted_names(model)
-  # It gives these names to columns that had none.
-  if names in (_as_named(model, frame), [f'Column_{place}' for place in range(len(names))]):
+  # Nor does one tell of columns that had no names, or it calls them so.
+  if names in ([], _as_named(model, frame), [f'Column_{place}' for place in range(len(names))]):
     return
   raise bridge_error(
       'INVALID_ARGUMENT', f'the model was fitted on the columns {_listed(names)}, and the example has {_listed(frame.columns)}',
