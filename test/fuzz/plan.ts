@@ -75,13 +75,18 @@ function namedInputs(step: Step): readonly number[] {
 /** Whether another input may join. */
 function fits(step: Step, input: Facts, other: Facts): boolean {
   if (step.op === 'side') {
-    return other.window.kind !== 'sessions' && !other.isTriggered;
+    return other.window.kind !== 'sessions' && !hasGaps(other.window) && !other.isTriggered;
   }
   return (
     JSON.stringify(input.window) === JSON.stringify(other.window) &&
     input.isTriggered === other.isTriggered &&
     input.stamp === other.stamp
   );
+}
+
+/** Whether some moments are in no window: a side input in such windows is refused for them. */
+function hasGaps(window: WindowSpec): boolean {
+  return window.kind === 'sliding' && window.size < window.period;
 }
 
 function isLegal(step: Step, input: Facts, inputs: readonly number[]): boolean {

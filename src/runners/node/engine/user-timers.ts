@@ -149,7 +149,8 @@ export class UserTimerStore {
   private warnOnce({ timerFamilyId }: TimerFamily, what: string): void {
     if (this.warned.has(timerFamilyId)) return;
     this.warned.add(timerFamilyId);
-    this.warn(`timer ${timerFamilyId} ${what}`);
+    // Its id also names the transform, which the warning says anyway.
+    this.warn(`timer ${timerFamilyId.replace(/ of .*$/s, '')} ${what}`);
   }
 
   /** Least timestamp that the outputs of waiting timers may have. */
