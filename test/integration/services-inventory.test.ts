@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, symlink, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -156,6 +156,25 @@ test('one that a program found a moment ago is not pruned: its Python is about t
   const [removal] = await prunePythonEnvironments();
   assert.equal(removal!.kept, 'in use');
   assert.ok(existsSync(environment.python));
+});
+
+test('one that a program finds while others are removed is kept', async () => {
+  const first = await ensure();
+  const second = await ensure('sklearn');
+  // So many files that their removal takes a while.
+  const names = Array.from({ length: 2000 }, (_, i) => path.join(folderOf(first), `${i}`));
+  await Promise.all(names.map((name) => writeFile(name, '')));
+  await usedBefore(first, 5);
+  await usedBefore(second, 9);
+  const pruning = prunePythonEnvironments({ unusedFor: DAY_MS });
+  while (existsSync(folderOf(first))) await new Promise((resolve) => setImmediate(resolve));
+  const found = await ensure('sklearn');
+  assert.deepEqual(
+    (await pruning).map(({ kept }) => kept),
+    [undefined, 'in use'],
+  );
+  assert.equal(found.key, second.key);
+  assert.ok(existsSync(found.python));
 });
 
 for (const [what, remove] of [

@@ -89,13 +89,8 @@ const requests = new WeakMap<Host, HostRequest>();
  * @throws BeamBridgeError as {@link getHost}
  */
 export function getHostLike(gone: Host, signal?: AbortSignal): Promise<Host> {
-  const { extras, packages, python } = requests.get(gone) ?? {};
-  return getHost({
-    ...(extras ? { extras } : {}),
-    ...(packages ? { packages } : {}),
-    ...(python ? { python } : {}),
-    signal,
-  });
+  const { onSpawn: _, signal: __, ...needs } = requests.get(gone) ?? {};
+  return getHost({ ...needs, signal });
 }
 
 async function openHost(environment: PythonEnvironment, request: HostRequest): Promise<Host> {

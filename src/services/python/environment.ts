@@ -73,9 +73,10 @@ export async function ensurePythonEnvironment(
 
   const { isExact = false } = options;
   const remembered = await recall(requirements, isExact);
-  if (remembered && (await isWhole(remembered, options.verify, signal))) {
+  if (remembered) {
+    // First, so that whoever removes environments sees it, or we see that it is gone.
     await noteUse(remembered);
-    return remembered;
+    if (await isWhole(remembered, options.verify, signal)) return remembered;
   }
 
   const interpreter = await findInterpreter(signal);

@@ -81,7 +81,8 @@ interface Marker {
   packages?: string[];
 }
 
-async function markerOf(folder: string): Promise<Marker & { lastUsed: Date }> {
+/** What an environment says of itself, and when it was last used. */
+export async function markerOf(folder: string): Promise<Marker & { lastUsed: Date }> {
   const file = path.join(folder, MARKER);
   try {
     const { mtime } = await stat(file);

@@ -11,10 +11,12 @@ import {
   environmentsFolder,
   listPythonEnvironments,
   lockOf,
+  markerOf,
   type StoredEnvironment,
   sizeOf,
 } from './inventory.ts';
 import { tryLock } from './lock.ts';
+import { environmentUsers, resolved } from './users.ts';
 
 /** A program that found an environment a moment ago may be about to start its Python. */
 const ABOUT_TO_START_MS = 60_000;
@@ -45,14 +47,21 @@ export async function prunePythonEnvironments(options: PruneOptions = {}): Promi
   const all = await listPythonEnvironments();
   const removals: Removal[] = [];
   for (const environment of all) {
-    const unused = Date.now() - environment.lastUsed.getTime();
-    if (unused < unusedFor) continue;
-    const inUse =
-      environment.processes.length > 0 ||
-      (environment.state === 'whole' && unused < ABOUT_TO_START_MS);
-    removals.push(inUse ? kept(environment, 'in use') : await remove(environment));
+    if (!isUnused(environment.lastUsed, unusedFor)) continue;
+    removals.push(await remove(environment, unusedFor));
   }
   return removals;
+}
+
+function isUnused(lastUsed: Date, forMillis: number): boolean {
+  return Date.now() - lastUsed.getTime() >= forMillis;
+}
+
+/** Whether somebody uses it now: the removal of those before it in the list may have taken minutes. */
+async function isInUse({ folder, state }: StoredEnvironment, unusedFor: number): Promise<boolean> {
+  if ((await environmentUsers()).has(await resolved(folder))) return true;
+  const least = Math.max(unusedFor, ABOUT_TO_START_MS);
+  return state === 'whole' && !isUnused((await markerOf(folder)).lastUsed, least);
 }
 
 /**
@@ -69,11 +78,16 @@ export async function cleanPythonEnvironments(): Promise<Removal[]> {
   return removals;
 }
 
-async function remove(environment: StoredEnvironment): Promise<Removal> {
+/** @param unusedFor - milliseconds; left out where it is removed whoever uses it */
+async function remove(environment: StoredEnvironment, unusedFor?: number): Promise<Removal> {
   const { key, folder } = environment;
   await using lock = await tryLock(lockOf(folder));
   if (!lock) return kept(environment, 'being built');
   const freed = await sizeOf(folder);
+  // Last, since it takes a while to find out how large it is.
+  if (unusedFor !== undefined && (await isInUse(environment, unusedFor))) {
+    return kept(environment, 'in use');
+  }
   try {
     await rename(folder, `${folder}${BUILDING}${randomBytes(4).toString('hex')}-old`);
   } catch (error) {
