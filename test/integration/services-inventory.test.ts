@@ -15,10 +15,13 @@ import { fileURLToPath } from 'node:url';
 import {
   cleanPythonEnvironments,
   ensurePythonEnvironment,
+  getHost,
+  getHostLike,
   listPythonEnvironments,
   type PythonEnvironment,
   prunePythonEnvironments,
   sizeOf,
+  stopHosts,
 } from '../../src/services/index.ts';
 
 const tools = fileURLToPath(new URL('../fixtures/python-tools/', import.meta.url));
@@ -175,6 +178,32 @@ test('one that a program finds while others are removed is kept', async () => {
   );
   assert.equal(found.key, second.key);
   assert.ok(existsSync(found.python));
+});
+
+/** A Python whose hosts serve nothing. */
+async function standIn({ python }: PythonEnvironment): Promise<void> {
+  const ready = '{"ready":true,"address":"127.0.0.1:1","pool":"127.0.0.1:2","pid":%s}\\n';
+  await rm(python);
+  await writeFile(python, `#!/bin/sh\nprintf '${ready}' $$\nexec sleep 100\n`, { mode: 0o755 });
+}
+
+test('a host in the place of one that died has no more packages than that one had', async () => {
+  const larger = await ensure('sklearn');
+  // Without being asked for exactly, and so from then on.
+  assert.equal((await ensure()).key, larger.key);
+  const exact = await ensurePythonEnvironment({ isExact: true, onProgress: () => {} });
+  assert.notEqual(exact.key, larger.key);
+  await standIn(larger);
+  await standIn(exact);
+  try {
+    const host = await getHost({ isExact: true });
+    assert.equal(host.environment, exact.key);
+    process.kill(host.pid, 'SIGKILL');
+    while (host.alive) await delay(10);
+    assert.equal((await getHostLike(host)).environment, exact.key);
+  } finally {
+    await stopHosts();
+  }
 });
 
 for (const [what, remove] of [
