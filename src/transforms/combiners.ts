@@ -105,7 +105,7 @@ function best(name: string, isBetter: (a: never, b: never) => boolean): Selectin
  * The greatest value by JavaScript's `>`: numbers, bigints, strings, Dates. `undefined` of none; NaN or an
  * invalid Date where there is one, wherever it stands, as `Math.max` gives.
  *
- * @throws `INVALID_ARGUMENT` for null and undefined, and for text beside what is none
+ * @throws `INVALID_ARGUMENT` for null, undefined and plain objects, and for text beside what is none
  */
 export const max: SelectingCombineFn = best('max', (a, b) => a > b || onlyFirstIsNaN(a, b));
 
@@ -113,7 +113,7 @@ export const max: SelectingCombineFn = best('max', (a, b) => a > b || onlyFirstI
  * The least value by JavaScript's `<`: numbers, bigints, strings, Dates. `undefined` of none; NaN or an
  * invalid Date where there is one, wherever it stands, as `Math.min` gives.
  *
- * @throws `INVALID_ARGUMENT` for null and undefined, and for text beside what is none
+ * @throws `INVALID_ARGUMENT` for null, undefined and plain objects, and for text beside what is none
  */
 export const min: SelectingCombineFn = best('min', (a, b) => a < b || onlyFirstIsNaN(a, b));
 
@@ -128,10 +128,20 @@ function isNaNLike(value: unknown): boolean {
 
 /** @throws `INVALID_ARGUMENT` for what has no place in an order: the result would be that of chance */
 function checkOrdered(combiner: string, value: unknown): unknown {
-  if (value !== undefined && value !== null && typeof value !== 'symbol') return value;
+  const isNone = value === undefined || value === null || typeof value === 'symbol';
+  if (!isNone && !isPlainObject(value)) return value;
   throw new BeamBridgeError('INVALID_ARGUMENT', `${combiner} was given ${describeValue(value)}`, {
-    hint: 'Filter the elements that have no value first.',
+    hint: isNone
+      ? 'Filter the elements that have no value first.'
+      : 'Map each to what is compared first, a field of it say; top(…) takes a function that compares.',
   });
+}
+
+/** A row, say: to JavaScript all of them are `[object Object]`, and none comes before another. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** @throws `INVALID_ARGUMENT` for a text beside what is no text, as for what has no order */
@@ -176,7 +186,7 @@ function naturalOrder(a: unknown, b: unknown): number {
  *
  * @param compare - as `Array.sort` takes it. @default JavaScript's `<` and `>`, NaN above all
  * @throws `INVALID_ARGUMENT` for a size that is no positive whole number; where `compare` is left out, also
- *   for null and undefined, and for text beside what is none
+ *   for null, undefined and plain objects, and for text beside what is none
  */
 export function top<T>(
   size: number,

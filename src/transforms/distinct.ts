@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elements without their repetitions.
 
+import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, JsCoder, type KV, KVCoder } from '../coders/index.ts';
-import { type PCollection, type PTransformClass, paneInfoParam } from '../pipeline/index.ts';
+import {
+  type PCollection,
+  type PTransformClass,
+  paneInfoParam,
+  type TransformNode,
+} from '../pipeline/index.ts';
 import type { CombineFn } from './combine-fn.ts';
 import { combineKeyed } from './combine-per-key.ts';
 import { checkGroupable, withKeyCoder } from './group-by-key.ts';
@@ -24,6 +30,8 @@ const nothing: CombineFn<null, null, null> = {
  * later one, as Java's Distinct has it.
  *
  * @throws `NON_DETERMINISTIC_KEY` and `INVALID_ARGUMENT` as `groupByKey` does
+ * @throws `UNSUPPORTED` for windows that merge with a trigger or an allowed lateness, as in Java: a session that
+ *   fired and grows is another window, whose first pane would repeat what came
  *
  * @example
  * ```ts
@@ -33,6 +41,7 @@ const nothing: CombineFn<null, null, null> = {
 export function distinct<T>(): PTransformClass<PCollection<T>, PCollection<T>> {
   return transform('distinct', (input, _pipeline, node) => {
     checkGroupable(input, node);
+    checkMerging(input, node);
     const pairs = input.apply(
       mapStep(
         'addNothing',
@@ -52,4 +61,18 @@ export function distinct<T>(): PTransformClass<PCollection<T>, PCollection<T>> {
         ),
       );
   });
+}
+
+function checkMerging(input: PCollection<unknown>, node: TransformNode): void {
+  const { windowFn, trigger, allowedLateness } = input.node.windowing;
+  const firesOnce = trigger.trigger?.case === 'default' && allowedLateness === 0;
+  if (firesOnce || !windowFn.isMerging()) return;
+  throw new BeamBridgeError(
+    'UNSUPPORTED',
+    'distinct in windows that merge, with a trigger or an allowed lateness, would repeat elements',
+    {
+      ...node.errorDetails,
+      hint: 'Use fixed or sliding windows, or sessions with the default trigger and no allowedLateness.',
+    },
+  );
 }

@@ -131,6 +131,15 @@ const cases: Record<string, [ErrorCode, RegExp, (root: Root) => unknown]> = {
     /its window never ends/,
     (r) => r.apply(fromAsyncIterable(async function* () {})).apply(distinct()),
   ],
+  'distinct of sessions that may fire twice': [
+    'UNSUPPORTED',
+    /would repeat elements/,
+    (r) =>
+      r
+        .apply(create(['a']))
+        .apply(windowInto(sessions(10), { allowedLateness: { hours: 1 } }))
+        .apply(distinct()),
+  ],
   'combinePerKey of nothing': [
     'INVALID_ARGUMENT',
     /undefined/,

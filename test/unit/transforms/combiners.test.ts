@@ -78,6 +78,7 @@ test('what has no order is refused in any order, and not left to chance', () => 
       [-1, null],
       ['10', 9],
       [9, '10'],
+      [{ a: 1 }, { a: 2 }],
     ]) {
       for (const parts of [[given], given.map((one) => [one])]) {
         assert.throws(() => combine(combiner as typeof max, parts), { code: 'INVALID_ARGUMENT' });
