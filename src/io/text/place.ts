@@ -32,6 +32,7 @@ export async function placeAll(moves: readonly Move[]): Promise<void> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await isMoved(move, index))) {
         await takeBack(done);
+        await putBack(move, index);
         throw writeError(error, move.to);
       }
     }
@@ -87,6 +88,15 @@ async function takeBack(moves: readonly Move[]): Promise<void> {
       log.warn(`${to} could not be put back as it was before the run`, error);
     }
   }
+}
+
+/** What had the name of a file that could not be named: without second names it has none meanwhile. */
+async function putBack(move: Move, index: number): Promise<void> {
+  const as = keptAs(move, index);
+  if ((await exists(move.to)) || !(await exists(as))) return;
+  await rename(as, move.to).catch((error: unknown) => {
+    log.warn(`${move.to} could not be put back as it was before the run`, error);
+  });
 }
 
 /** Whether there is a file, a folder or anything else of that name. */

@@ -268,3 +268,15 @@ test('a template without a number is for one shard', () => {
   assert.throws(() => checkShards('', 2), { code: 'INVALID_ARGUMENT' });
   assert.throws(() => checkShards('-SS', 1.5), { code: 'INVALID_ARGUMENT' });
 });
+
+test('what was to be replaced is there again when its name cannot be given, also without second names', async () => {
+  const temporary = join(scratch, 'no-links');
+  const to = join(scratch, 'no-links-out');
+  // As a file system without second names has it, between the two renames.
+  file('no-links/replaced-0', 'of yesterday\n');
+  const moves = [{ from: join(temporary, 'gone'), to, temporary }];
+  await assert.rejects(placeAll(moves));
+  assert.equal(readFileSync(to, 'utf8'), 'of yesterday\n');
+  rmSync(temporary, { recursive: true });
+  rmSync(to);
+});
