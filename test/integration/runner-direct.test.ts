@@ -11,13 +11,16 @@ import {
   createRunner,
   distribution,
   type ErrorCode,
+  flatten,
   gauge,
   groupByKey,
   iterableSideInput,
+  P,
   type PCollection,
   parDo,
   pythonCallable,
   pythonTransform,
+  type Root,
   withName,
   withSchema,
 } from '../../src/index.ts';
@@ -305,4 +308,22 @@ test('a host that is killed in the middle of a job is told, and replaced by the 
   );
   await runner.run((root) => root.apply(numbers(1)));
   assert.notEqual((await getHost()).pid, pid);
+});
+
+test('a side input that Beam cannot order is refused here, and looked into on node', async () => {
+  const seen: number[] = [];
+  const construct = (root: Root) => {
+    const one = root.apply(create([1]));
+    const both = P([one, one.map((x) => x + 1)]).apply(flatten<number>());
+    const all = one.map((x, { one }) => x + [...one.lookup()].length, {
+      one: iterableSideInput(one),
+    });
+    const mixed = P([all, both]).apply(flatten<number>());
+    one
+      .map((_, { mixed }) => [...mixed.lookup()].length, { mixed: iterableSideInput(mixed) })
+      .apply(collect(seen));
+  };
+  await assert.rejects(runner.run(construct), { code: 'UNSUPPORTED', hint: /node/ });
+  await createRunner({ runner: 'node' }).run(construct);
+  assert.deepEqual(seen, [3]);
 });

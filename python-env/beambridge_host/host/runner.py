@@ -17,6 +17,7 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_fn_api_pb2, beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import execution, fn_runner, worker_handlers
 
+from beambridge_host.errors import bridge_error
 from beambridge_host.host import panes, set_timers, side_inputs, timer_buffers
 from beambridge_host.host.fn_server import WorkerLost
 
@@ -97,6 +98,19 @@ class HostRunner(fn_runner.FnApiRunner):
         # Python of another environment is foreign as well, and no better at it.
         stage.environment = _SUBMITTER if _SUBMITTER in foreign else foreign[0]
     return context, stages
+
+  def run_stages(self, stage_context: Any, stages: Any) -> Any:
+    """As in Beam, whose runner asserts something that not every pipeline fulfils, and then says no more."""
+    try:
+      return super().run_stages(stage_context, stages)
+    except AssertionError as error:
+      if 'watermark-pending bundles did not execute' not in str(error):
+        raise
+      raise bridge_error(
+          'UNSUPPORTED',
+          'the runner direct cannot order the steps of this pipeline: Beam\'s own runner gives up where a step '
+          'has a side input that comes, by a flatten, of the same elements as its main input',
+          hint='Run it on the runner node.') from error
 
   def _collect_written_timers(self, bundle_context_manager: Any) -> Any:  # type: ignore[override]
     self._set_timers.written(bundle_context_manager)
