@@ -106,6 +106,14 @@ class OutputsOfCallsTest(unittest.TestCase):
     self.assertEqual(run(Gives(in_order), LIST, inference, [[1.0, 2.0], [-1.0, 2.0], [2.0, 3.0]], ONE_BY_ONE), right)
 
 
+  def test_outputs_of_one_row_each_are_not_rows(self):
+    form = lambda rows: (rows.mean(0, keepdims=True), rows.std(0, keepdims=True))
+    for count in (1, 2, 3):
+      for way in (PLAINLY, DEAD_LETTERS):
+        found = run(Gives(form), LIST, NUMBERS, [[1.0, 2.0]] * count, way)
+        self.assertEqual(found, [Refused('INFERENCE_MISMATCH', True)] * count)
+
+
 class ChangedExamplesTest(unittest.TestCase):
 
   def outcomes(self, input, predict):
@@ -184,6 +192,20 @@ class UnlikeFramesTest(unittest.TestCase):
     for way in (PLAINLY, PLAINLY._replace(batches=2)):
       self.assertEqual({outcome.code for outcome in run(handler, LIST, NUMBER, rows, way)}, {'PYTHON_EXCEPTION'})
 
+
+  def test_the_index_counts_the_rows_of_a_call(self):
+    def infer(self, batch, model, inference_args=None):
+      frame = pandas.concat(list(batch))
+      frame['more'] = pandas.Series(np.arange(len(frame)))
+      return (frame[0] + frame['more'] - np.arange(len(frame))).to_numpy()
+
+    body = {'load_model': lambda self: None, 'run_inference': infer}
+    bases = (base.ModelHandler[pandas.DataFrame, base.PredictionResult, object],)
+    handler = types.new_class('MakesColumn', bases, {}, lambda names: names.update(body))()
+    for way in driver.WAYS[:-2]:
+      self.assertEqual(run(handler, LIST, NUMBER, [[1.0], [2.0], [3.0]], way), [1.0, 2.0, 3.0], way)
+    ragged = run(handler, LIST, NUMBER, [[1.0], [2.0, 0.0], [3.0]], DEAD_LETTERS)
+    self.assertEqual(ragged, [1.0, 2.0, 3.0])
 
   def test_a_tensor_is_as_many_columns_by_itself(self):
     values = np.arange(12.0).reshape(2, 2, 3)

@@ -21,7 +21,7 @@ from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, 
 from beambridge_host.inference.models import (
     check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
 from beambridge_host.wire import examples
-from beambridge_host.wire.frames import check_alike
+from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
 from beambridge_host.wire.results import Results, asked, counted, joined, take_over
@@ -176,7 +176,7 @@ class PackedHandler(base.ModelHandler):
 
     def infer(part: Sequence[Any]) -> Sequence[Any]:
       if not preprocess and isinstance(part, list) and hasattr(part[0], 'iloc'):
-        check_alike(part)
+        part = Frames(whole_frame(part))  # What dead letters took apart.
       return in_memory(part, lambda rows: self._infer(route, model, rows, call, prefixes, self._sizes[index]))
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))

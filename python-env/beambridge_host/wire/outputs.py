@@ -97,7 +97,11 @@ def of_model(outputs: Any) -> Any:
 def of_estimator(outputs: Any) -> Any:
   """What a method of an estimator gave, which may be anybody's class: matrices in a list are its outputs, as of scikit-learn's
   classifiers for several labels."""
-  return of_model(outputs) if type(outputs) is list and all(is_array(each) and len(each.shape) > 1 for each in outputs) else outputs
+  return _Matrices(outputs) if type(outputs) is list and all(is_array(each) and len(each.shape) > 1 for each in outputs) else outputs
+
+
+class _Matrices(tuple):
+  """Outputs, or what an estimator that asks about each example by itself gave for each."""
 
 
 def _has_dimensions(value: Any) -> bool:
@@ -110,9 +114,12 @@ def _are_outputs(values: tuple[Any, ...]) -> bool:
 
 
 def _are_batches_of_one(values: Any, count: int) -> bool:
-  """Whether a model was asked about each example by itself, as Beam's functions for XGBoost do: outputs for all would be longer."""
+  """Whether a model was asked about each example by itself, as Beam's functions for XGBoost do: outputs for all would be longer.
+
+  What a tuple of a model's holds are outputs, also two of one row each for two examples.
+  """
   return (
-      isinstance(values, (list, tuple)) and len(values) == count and
+      isinstance(values, (list, _Matrices)) and len(values) == count and
       all(_has_dimensions(value) and value.shape[0] == 1 for value in values))
 
 

@@ -30,7 +30,10 @@ def owned(value: Any) -> Any:
   if isinstance(value, np.ndarray):
     return _array(value)
   if isinstance(value, Frames):
-    return Frames(_frame(value.frame))
+    # Its index counts the rows of this call, as those of a column that a model makes do: pandas puts columns together by it.
+    frame = _frame(value.frame)
+    frame.index = range(len(frame))
+    return Frames(frame)
   if type(value) in (dict, collections.OrderedDict, collections.defaultdict):
     out = value.copy()
     out.update(zip(value, map(owned, value.values())))
