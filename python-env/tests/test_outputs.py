@@ -243,10 +243,13 @@ class OutputsTest(unittest.TestCase):
       absent = [None if value is None or value != value else value for value in values]
       for outputs in (frame, {'a': frame['a']}):
         self.assertEqual(packed(row(a=MAYBE), count, outputs), [(value,) for value in absent], values)
-      self.assertEqual(packed(MAYBE, count, frame['a']), absent)
+      for outputs in (frame, frame['a']):
+        self.assertEqual(packed(MAYBE, count, outputs), absent, values)
       if 1.5 not in values:
         self.assertEqual(packed(row(a=whole), count, frame), [(value,) for value in absent], values)
         self.assertEqual(packed(whole, count, frame['a']), absent)
+    lists = schema_pb2.FieldType(nullable=True, array_type=schema_pb2.ArrayType(element_type=DOUBLE))
+    self.assertEqual(packed(lists, 2, pandas.DataFrame({'a': [1.0, 2.0], 'b': [3.0, 4.0]})), [[1, 3], [2, 4]])
     # NaN of a model is a number where the type has no null, and in what is not pandas'.
     for declared, outputs in ((DOUBLE, pandas.Series([1, None])), (MAYBE, np.array([1, np.nan]))):
       first, second = packed(declared, 2, outputs)

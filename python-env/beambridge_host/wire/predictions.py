@@ -43,7 +43,8 @@ class PredictionColumn:
     self._declared = OutputType(
         type_name(field.type, forms), None if row is None else [each.name for each in row],
         frozenset(each.name for each in row or () if each.type.nullable), info == 'map_type',
-        info == 'map_type' and field.type.map_type.value_type.nullable)
+        info == 'map_type' and field.type.map_type.value_type.nullable,
+        info in ('array_type', 'iterable_type') or self._tensor_of(field) is not None)
     self._writer = ColumnWriter(field)
     self._is_list = element_type(field.type) is not None
     self._tensor = tensor_of(field)

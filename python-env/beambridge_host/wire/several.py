@@ -91,6 +91,8 @@ class OutputType(NamedTuple):
   # Whether it is a map from names, and whether its values may be null.
   is_map: bool
   null_items: bool
+  # Whether a row of a data frame is one value of it: a list or tensor.
+  is_list: bool
 
   def choose(self, outputs: Mapping[Any, Any], named: bool) -> Any:
     """The outputs that are wanted, by field; or the only one. An Unfit among them only as None. Raises for others."""
@@ -186,7 +188,7 @@ class Several(Sequence):
 
   def chosen(self, declared: OutputType) -> Any:
     """What a declared type wants of them: a column for each field of a row, a list of maps, or the only column."""
-    if self._whole is not None and declared.names is None and not declared.is_map:
+    if self._whole is not None and declared.is_list:
       return self._whole
     columns = declared.choose(self._columns, self._named)
     if declared.names is not None or not (declared.is_map and self._named):
@@ -201,7 +203,7 @@ class Several(Sequence):
 def chosen(outputs: RowOutputs, declared: OutputType) -> Any:
   """What a declared type wants of the outputs for one example: as Several.chosen."""
   named = isinstance(outputs, NamedOutputs)
-  if named and outputs.whole is not None and declared.names is None and not declared.is_map:
+  if named and outputs.whole is not None and declared.is_list:
     return outputs.whole
   return declared.choose(outputs.of(), named)
 
