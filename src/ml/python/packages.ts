@@ -37,9 +37,9 @@ const BROUGHT: readonly [PythonExtra, RegExp][] = [
 
 /** The extras of what a Python file imports, but for those that want a GPU. */
 export function importedExtras(source: string): PythonExtra[] {
-  const imports = source.matchAll(/^[ \t]*(?:import|from)[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*)/gm);
-  const modules = [...imports].flatMap(([, names = '']) =>
-    names.split(',').map((name) => name.trim()),
+  const imports = source.matchAll(/^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([^#;\n]+))/gm);
+  const modules = [...imports].flatMap(([, module, list = '']) =>
+    module ? [module] : list.split(',').map((name) => name.trim().split(/\s/)[0]!),
   );
   const extras = BROUGHT.filter(([, pattern]) => modules.some((name) => pattern.test(name)));
   return [...new Set(extras.map(([extra]) => extra))];

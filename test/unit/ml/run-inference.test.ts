@@ -103,6 +103,7 @@ test('the extras of a Python file follow from what it imports, not from what it 
   const extras = (source: string) => importedExtras(source);
   assert.deepEqual(extras('import json\nimport numpy as np\n# like sklearn\nx = "torch"'), []);
   assert.deepEqual(extras('import os, pandas as pd'), ['sklearn']);
+  assert.deepEqual(extras('import numpy as np, torch  # and sklearn'), ['torch']);
   assert.deepEqual(extras('def load():\n  from sklearn.svm import SVC\n  import torch.nn as nn'), [
     'sklearn',
     'torch',
