@@ -115,8 +115,10 @@ function endOf(host: Host): Promise<void> {
 }
 
 /** What a worker logs, as if it came from the host. */
-function say({ importance, messageText }: jobs.JobMessage): void {
-  if (importance >= Importance.JOB_MESSAGE_ERROR) log.error(messageText);
+function say({ importance, messageText, messageId }: jobs.JobMessage): void {
+  // What names a worker is about its end, of which whoever runs bundles there tells, or makes an error.
+  if (messageId) log.debug(messageText);
+  else if (importance >= Importance.JOB_MESSAGE_ERROR) log.error(messageText);
   else if (importance === Importance.JOB_MESSAGE_WARNING) log.warn(messageText);
   else if (importance === Importance.JOB_MESSAGE_BASIC) log.info(messageText);
   else log.debug(messageText);

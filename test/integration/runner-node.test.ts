@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { BeamBridgeError } from '../../src/base/index.ts';
+import { BeamBridgeError, setLogSink } from '../../src/base/index.ts';
 import { VarIntCoder } from '../../src/coders/index.ts';
 import { pythonCallable, pythonTransform } from '../../src/external/index.ts';
 import { createRunner, type PipelineOptions } from '../../src/runners/index.ts';
@@ -45,7 +45,7 @@ test('several Python workers share the work', async () => {
   assert.deepEqual(await throughPython('lambda x: x * 2', { pythonWorkers: 2 }), doubled);
 });
 
-test('what a worker had begun when it died is done by another, once', async () => {
+test('what a worker had begun when it died is done by another, once, and told of in one line', async () => {
   const source = `
 import os
 def die_once(x):
@@ -54,7 +54,17 @@ def die_once(x):
     os._exit(9)
   return x * 2
 `;
-  assert.deepEqual(await throughPython(source), doubled);
+  const told: string[] = [];
+  const restore = setLogSink(({ level, message, error }) => {
+    told.push([level, message, error].filter(Boolean).join(' '));
+  });
+  try {
+    assert.deepEqual(await throughPython(source), doubled);
+  } finally {
+    restore();
+  }
+  assert.equal(told.length, 1, told.join('\n'));
+  assert.match(told[0]!, /^warn a bundle of .* runs again \(1\): [^\n]+$/);
 });
 
 const onLinux = process.platform !== 'linux' && 'workers are forked on Linux only';
