@@ -416,6 +416,33 @@ test("a side input is looked up in its own window that holds the main window's e
   assert.deepEqual(valuesOf(stage, 'out', written), [[1, 3]]);
 });
 
+test('a bundle keeps the side inputs of a few windows, and reads the others again', async () => {
+  const windowing = windowingStrategy(fixedWindows(10));
+  const stage = stageOf(
+    (input: Numbers, root) => ({
+      out: input.map((x, ctx) => [x, ...ctx.side.lookup()], {
+        side: iterableSideInput(fed(root, 'side', new VarIntCoder(), windowing)),
+      }),
+    }),
+    { ...NUMBERS, windowing },
+  );
+  const { state, asked } = sideState(({ window }) => [varints(window[7]! % 100)]);
+  const inWindow = (i: number) =>
+    element(i, {
+      windows: [new IntervalWindow(i * 10_000, (i + 1) * 10_000)],
+      timestamp: i * 10_000,
+    });
+  // The last few are at hand, the first is not any more.
+  const visited = [...Array.from({ length: 200 }, (_, i) => i), 199, 190, 0];
+  const { bundle, written } = io(inputOf(stage.encodeWindowed(visited.map(inWindow))), state);
+  await engineFor(stage).start(stage.descriptor, bundle).done;
+  assert.equal(asked.length, 201);
+  assert.equal(asked.at(-1), asked[0]);
+  const out = valuesOf(stage, 'out', written) as number[][];
+  assert.deepEqual(out.at(-1), out[0]);
+  assert.equal(out.length, visited.length);
+});
+
 test('a side input in merging windows is refused', async () => {
   const stage = stageOf(
     (input: Numbers, root) => ({

@@ -20,10 +20,13 @@ export interface StageTraits {
   readonly isBounded: boolean;
   readonly isSplittable: boolean;
   readonly hasTimers: boolean;
+  readonly isStateful: boolean;
 }
 
 /** More elements go into the next bundle, so that a failure costs little. */
 const MOST_ELEMENTS = 1_000_000;
+/** A bundle holds the state of each key that it has touched until it ends. */
+const MOST_ELEMENTS_WITH_STATE = 100_000;
 /** Few enough that the next stage soon has something to do, while this one goes on. */
 const MOST_BYTES_IN = 2 * 1024 * 1024;
 /** A Python worker sends what it gave in pieces of up to 10 MB. */
@@ -44,7 +47,7 @@ export function limitsOf(stage: StageTraits): BundleLimits {
   const isPressed = !stage.isBounded || stage.isSplittable || stage.hasTimers;
   const kept = !stage.inProcess;
   return {
-    elements: MOST_ELEMENTS,
+    elements: stage.isStateful ? MOST_ELEMENTS_WITH_STATE : MOST_ELEMENTS,
     bytesIn: kept ? MOST_BYTES_IN : Number.POSITIVE_INFINITY,
     bytesOut: kept ? MOST_BYTES_OUT : Number.POSITIVE_INFINITY,
     millis: isPressed ? STREAM_MS : kept ? BATCH_MS : Number.POSITIVE_INFINITY,

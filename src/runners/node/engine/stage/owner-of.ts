@@ -84,7 +84,13 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
     mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
     // What DoFns keep goes to the store when a bundle ends, and timers are set then.
     staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
-    limits: limitsOf({ inProcess: executor.inProcess, isBounded, isSplittable, hasTimers }),
+    limits: limitsOf({
+      inProcess: executor.inProcess,
+      isBounded,
+      isSplittable,
+      hasTimers,
+      isStateful: stateful,
+    }),
     inputByReference,
     isSplittable,
     finished: (result) => finalize(result, warn),

@@ -11,7 +11,13 @@ import {
   nextElements,
 } from '../../../../../src/runners/node/engine/stage/bundle-limits.ts';
 
-const stage = { inProcess: false, isBounded: true, isSplittable: false, hasTimers: false };
+const stage = {
+  inProcess: false,
+  isBounded: true,
+  isSplittable: false,
+  hasTimers: false,
+  isStateful: false,
+};
 const none = { elements: 0, bytesIn: 0, bytesOut: 0, millis: 0 };
 const MB = 1024 * 1024;
 
@@ -35,6 +41,11 @@ describe('a bundle ends', () => {
     const { bytesIn, bytesOut, millis, elements } = limitsOf({ ...stage, inProcess: true });
     assert.deepEqual([bytesIn, bytesOut, millis], [Infinity, Infinity, Infinity]);
     assert.ok(Number.isFinite(elements));
+  });
+
+  it('sooner where state is kept, which stays with the bundle until its end', () => {
+    const { elements } = limitsOf({ ...stage, inProcess: true, isStateful: true });
+    assert.ok(elements <= 100_000);
   });
 
   it('of a batch in Python by all four', () => {

@@ -80,7 +80,13 @@ async function pass(fails: { bundle?: unknown[]; finalizer?: unknown }) {
     viewOf: new Map(),
     mostBundles: 1,
     staysOpen: false,
-    limits: limitsOf({ inProcess: false, isBounded: true, isSplittable: false, hasTimers: false }),
+    limits: limitsOf({
+      inProcess: false,
+      isBounded: true,
+      isSplittable: false,
+      hasTimers: false,
+      isStateful: false,
+    }),
     inputByReference: false,
     finished: async ({ finalizers }: { finalizers: (() => Promise<void>)[] }) => {
       for (const finalize of finalizers) await finalize();
