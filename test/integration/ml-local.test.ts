@@ -9,7 +9,17 @@ import type { ErrorCode } from '../../src/base/index.ts';
 import { type ModelMetadata, modelHandler, onnxLocal, RunInference } from '../../src/ml/index.ts';
 import { P } from '../../src/pipeline/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { type Accepts, array, float32, int64, row, string } from '../../src/schema/index.ts';
+import {
+  type Accepts,
+  array,
+  bigint64,
+  float32,
+  float64,
+  int64,
+  row,
+  string,
+  tensor,
+} from '../../src/schema/index.ts';
 import { assignTimestamps, create, flatten } from '../../src/transforms/index.ts';
 
 const runner = createRunner({ runner: 'node' });
@@ -312,4 +322,32 @@ test('a model that is missing is refused at once, a damaged or newer one when it
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test('an output of halves is given as the numbers that they are, and not as their bits', async () => {
+  const modelUri = modelAt('half');
+  const values = [0, 1, -2.5, 65504, 2 ** -24, -(2 ** -14), 0.1, 1e6];
+  const halves = [0, 1, -2.5, 65504, 2 ** -24, -(2 ** -14), 0.0999755859375, Infinity];
+  for (const inference of [array(float32), array(float64)]) {
+    const handler = onnxLocal({ modelUri, example: array(float64), inference });
+    assert.deepEqual(await score(handler, [values, [Number.NaN]]), [halves, [Number.NaN]]);
+  }
+  const tensors = onnxLocal({
+    modelUri,
+    example: array(float64),
+    inference: tensor(float32, [values.length]),
+  });
+  const [found] = await score(tensors, [values]);
+  assert.deepEqual(found!.toArray(), halves);
+  const whole = onnxLocal({ modelUri, example: array(float64), inference: array(bigint64) });
+  assert.deepEqual(await score(whole, [[3, -4]]), [[3n, -4n]]);
+});
+
+test('an output of four-bit numbers is refused before onnxruntime-node ends the program', async () => {
+  const handler = onnxLocal({
+    modelUri: modelAt('four_bits'),
+    example: array(float32),
+    inference: array(int64),
+  });
+  await assert.rejects(score(handler, [[1, 2]]), code('UNSUPPORTED', /output y .* four-bit/));
 });

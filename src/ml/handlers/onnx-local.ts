@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import type { LocalBatching } from '../local/batch-sizes.ts';
-import { isTensor, portsOf } from '../local/onnx-ports.ts';
+import { isReadable, isTensor, portsOf } from '../local/onnx-ports.ts';
 import { predict } from '../local/onnx-predict.ts';
 import {
   type OnnxModel,
@@ -141,6 +141,14 @@ function checkPorts(
   }
   const zipped = outputs.find((name) => !isTensor(name, outputMetadata));
   if (zipped !== undefined) throw noTensor(zipped);
+  const packed = outputs.find((name) => !isReadable(name, outputMetadata));
+  if (packed !== undefined) {
+    throw new BeamBridgeError(
+      'UNSUPPORTED',
+      `the output ${packed} gives four-bit numbers, which onnxruntime-node does not read`,
+      { hint: 'Export the model with a Cast to int8 behind it, or run it in Python with onnx(…).' },
+    );
+  }
   const missing = inputMetadata.find(({ name }) => !inputs.includes(name));
   if (missing) {
     throw new BeamBridgeError('MODEL_INVALID', `the model has an input ${missing.name} too`, {

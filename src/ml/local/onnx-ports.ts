@@ -18,3 +18,11 @@ export function portsOf(
 export function isTensor(name: string, ports: readonly OnnxPort[]): boolean {
   return ports.find((port) => port.name === name)?.isTensor !== false;
 }
+
+/** Types whose values lie packed, two in a byte: onnxruntime-node ends the whole program when it makes arrays of them. */
+const PACKED: ReadonlySet<string> = new Set(['int4', 'uint4']);
+
+/** Whether the output of a name can be read without harm. */
+export function isReadable(name: string, ports: readonly OnnxPort[]): boolean {
+  return !PACKED.has(ports.find((port) => port.name === name)?.type ?? '');
+}

@@ -51,8 +51,8 @@ export function predictionsOf(
   count: number,
 ): unknown[] {
   const { dims } = tensor;
-  const data = tensor.data as ArrayLike<number | bigint | string>;
-  if (!data) throw noTensor(name);
+  if (!tensor.data) throw noTensor(name);
+  const { data, from } = readable(tensor);
   if ((dims[0] ?? 1) !== count) {
     throw new BeamBridgeError(
       'INFERENCE_MISMATCH',
@@ -62,8 +62,8 @@ export function predictionsOf(
   }
   const size = data.length / count;
   const plain = type.kind === 'nullable' ? type.value : type;
-  const convert = converter(tensor.type, plain);
-  if (plain.kind === 'tensor' && SAME[plain.element] === tensor.type) {
+  const convert = converter(from, plain);
+  if (plain.kind === 'tensor' && SAME[plain.element] === from) {
     return Array.from({ length: count }, (_, row) => ({
       shape: dims.slice(1),
       data: (data as Float32Array).slice(row * size, (row + 1) * size),
@@ -79,6 +79,30 @@ export function predictionsOf(
     return out;
   };
   return Array.from({ length: count }, (_, row) => partOf(row * size, 0, size));
+}
+
+/** The elements and their type. Halves, which Node.js 20 has no array of, come as their bits. */
+function readable({ type, data }: OnnxTensor): {
+  data: ArrayLike<number | bigint | string>;
+  from: string;
+} {
+  const all = data as ArrayLike<number | bigint | string>;
+  if (type !== 'float16') return { data: all, from: type };
+  const isBits = data instanceof Uint16Array;
+  return {
+    data: Float32Array.from(all as ArrayLike<number>, isBits ? half : Number),
+    from: 'float32',
+  };
+}
+
+/** The value of a half, IEEE 754's binary16, which float32 holds exactly. */
+function half(bits: number): number {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** How many lists are declared around the innermost value. */
