@@ -7,6 +7,7 @@ import { clone, pb } from '../proto/index.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
 import { ExpansionMerger } from './merge.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
+import { learnUnbounded } from './unbounded.ts';
 
 /** What {@link expandPipeline} is given besides the pipeline. */
 export interface ExpandOptions {
@@ -57,6 +58,7 @@ export async function expandPipeline(
     const merger = new ExpansionMerger(proto);
     for (const [i, node] of placeholders.entries()) merger.add(node, answers[i]!);
     merger.finish();
+    learnUnbounded(pipeline, proto.components!);
   } catch (error) {
     failed.abort();
     await folder[Symbol.asyncDispose]();

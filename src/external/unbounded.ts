@@ -2,6 +2,7 @@
 // That a PCollection of another SDK has no end is known once it was expanded, which is after whatever is
 // applied to it was: here its consumers learn of it. A grouping of what has no end must not wait for one.
 
+import type { Pipeline } from '../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../proto/index.ts';
 
 const { BOUNDED, UNBOUNDED } = pb.IsBounded_Enum;
@@ -32,6 +33,20 @@ export function spreadUnbounded({ pcollections, transforms }: pb.Components): vo
       }
     }
   }
+}
+
+/**
+ * Tells a pipeline which of its PCollections turned out to have no end.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`, `UNSUPPORTED` from transforms that need one
+ */
+export function learnUnbounded(pipeline: Pipeline, { pcollections }: pb.Components): void {
+  const isUnbounded = (message: pb.PCollection | undefined) => message?.isBounded === UNBOUNDED;
+  for (const node of pipeline.pcollections) {
+    if (isUnbounded(pcollections[node.id])) node.bounded = false;
+  }
+  pipeline.hasEndlessExpansion = Object.values(pcollections).some(isUnbounded);
+  for (const check of pipeline.boundedChecks) check();
 }
 
 const WITH_SIDE_INPUTS: ReadonlySet<string> = new Set<string>([

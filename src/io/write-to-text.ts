@@ -156,6 +156,14 @@ function checkBounds(options: WriteTextOptions, shards: number | undefined): voi
   }
 }
 
+function refuseUnbounded(input: PCollection<string>, where?: object): void {
+  if (input.isBounded) return;
+  throw new BeamBridgeError('UNSUPPORTED', 'an unbounded PCollection cannot be written to text', {
+    ...where,
+    hint: 'Only bounded PCollections can: files are named when all elements are written.',
+  });
+}
+
 class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
   constructor(
     private readonly prefix: string,
@@ -166,15 +174,9 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
   }
 
   override expandInternal(input: PCollection<string>, pipeline: Pipeline): WrittenText {
-    if (!input.isBounded) {
-      throw new BeamBridgeError(
-        'UNSUPPORTED',
-        'an unbounded PCollection cannot be written to text',
-        {
-          hint: 'Only bounded PCollections can: files are named when all elements are written.',
-        },
-      );
-    }
+    refuseUnbounded(input);
+    const where = pipeline.current?.errorDetails;
+    pipeline.boundedChecks.push(() => refuseUnbounded(input, where));
     const { spec, prefix } = this;
     claimNames(pipeline, spec);
     commitWithRun(pipeline);

@@ -91,8 +91,20 @@ export class Pipeline {
   readonly cleanUps: (() => Promise<void>)[] = [];
   /** Called in the launching program when the run is to come to its end: sources stop there. */
   readonly drains: (() => void)[] = [];
+  /**
+   * Called before a run once it is known which PCollections have no end, those of other SDKs too: transforms that
+   * need an end refuse there what they could not refuse when they were applied.
+   */
+  readonly boundedChecks: (() => void)[] = [];
+  /** Whether an expansion has a PCollection without an end, be it one of ours or not. */
+  hasEndlessExpansion = false;
   private readonly rootNames = new NameScope();
   private readonly scope = new AsyncLocalStorage<TransformNode>();
+
+  /** Whether anything of it has no end. Of other SDKs' PCollections that is known once they are expanded. */
+  get isStream(): boolean {
+    return this.hasEndlessExpansion || this.pcollections.some(({ bounded }) => !bounded);
+  }
 
   /** The transform whose `expand` is running, also across its awaits. */
   get current(): TransformNode | undefined {

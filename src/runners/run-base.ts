@@ -4,7 +4,7 @@
 
 import type { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
-import { pb } from '../proto/index.ts';
+import type { pb } from '../proto/index.ts';
 import { type Endable, unlessExiting, whileWanted } from './interrupts.ts';
 import { MetricResults } from './metrics.ts';
 import type { PipelineOptions } from './options.ts';
@@ -64,15 +64,6 @@ export abstract class BaseRun implements JobControl {
   protected follow(outcome: Promise<JobState>): void {
     this.outcome = outcome;
     outcome.catch(() => {});
-  }
-
-  /** Whether anything of it has no end. Of another SDK's PCollections that is known once they are expanded. */
-  protected get isStream(): boolean {
-    const expanded = Object.values(this.proto?.components?.pcollections ?? {});
-    return (
-      this.pipeline.pcollections.some(({ bounded }) => !bounded) ||
-      expanded.some(({ isBounded }) => isBounded === pb.IsBounded_Enum.UNBOUNDED)
-    );
   }
 
   /** Gives outputs their names. */

@@ -104,7 +104,7 @@ class Run extends BaseRun {
     this.proto = proto;
 
     this.phase = 'submitting';
-    const options = withStreaming(this.options, this.isStream);
+    const options = withStreaming(this.options, this.pipeline.isStream);
     const jobName = options.jobName ?? defaultJobName();
     this.job = await Job.submit(
       service.value,
@@ -175,7 +175,7 @@ class Run extends BaseRun {
   }
 
   async drain(): Promise<JobState> {
-    if (!this.isStream) return this.finished;
+    if (!this.pipeline.isStream) return this.finished;
     throw new BeamBridgeError('UNSUPPORTED', 'this runner cannot drain a job', {
       hint: "End the pipeline's sources, cancel() the job, or run it on runner: 'node'.",
     });

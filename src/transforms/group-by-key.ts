@@ -107,13 +107,18 @@ export function checkGroupable(input: PCollection<unknown>, node: TransformNode)
       },
     );
   }
-  if (input.isBounded || !isGlobal(windowFn) || trigger.trigger?.case !== 'default') return;
-  throw new BeamBridgeError(
-    'INVALID_ARGUMENT',
-    'an unbounded PCollection in the global window cannot be grouped: its window never ends',
-    {
-      ...node.errorDetails,
-      hint: 'Apply windowInto(fixedWindows(…)) before, or give the windowing a trigger.',
-    },
-  );
+  if (!isGlobal(windowFn) || trigger.trigger?.case !== 'default') return;
+  const refuseUnbounded = () => {
+    if (input.isBounded) return;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      'an unbounded PCollection in the global window cannot be grouped: its window never ends',
+      {
+        ...node.errorDetails,
+        hint: 'Apply windowInto(fixedWindows(…)) before, or give the windowing a trigger.',
+      },
+    );
+  };
+  refuseUnbounded();
+  input.pipeline.boundedChecks.push(refuseUnbounded);
 }

@@ -2,15 +2,20 @@
 // Splittable DoFns of Python on `node` that never come to an end and never give up their turn.
 
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   create,
   createRunner,
   fixedWindows,
   groupByKey,
+  groupGlobally,
   pythonTransform,
   windowInto,
 } from '../../src/index.ts';
+import { writeToText } from '../../src/io/index.ts';
 import { string } from '../../src/schema/index.ts';
 
 /** One element every 10 ms, each a second later in event time; `try_claim` never says no by itself. */
@@ -110,3 +115,37 @@ test('a stream of a Python source is drained: what it gave is all there, and the
     seen.length,
   );
 });
+
+test('beside a stream of a Python source an output has its name as soon as it is whole', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-beside-'));
+  const path = join(folder, 'out-00000-of-00001');
+  const result = await createRunner().runAsync((root) => {
+    root.apply(create(['a'])).apply(writeToText(join(folder, 'out')));
+    root
+      .apply(create(['a'], { schema: string }))
+      .apply(pythonTransform('__callable__', [], { source: ENDLESS }, { output: string }))
+      .map((each) => each);
+  });
+  const until = Date.now() + 20_000;
+  while (!existsSync(path) && Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(await result.cancel(), 'CANCELLED');
+  assert.deepEqual(readdirSync(folder), ['out-00000-of-00001']);
+  rmSync(folder, { recursive: true });
+});
+
+for (const [what, code, consume] of [
+  ['a grouping in the global window', 'INVALID_ARGUMENT', groupGlobally],
+  ['writeToText', 'UNSUPPORTED', () => writeToText(join(tmpdir(), 'beambridge-never/out'))],
+] as const) {
+  test(`${what} of a Python source that turns out to have no end is refused`, async () => {
+    const running = createRunner().run((root) => {
+      root
+        .apply(create(['a'], { schema: string }))
+        .apply(pythonTransform('__callable__', [], { source: ENDLESS }, { output: string }))
+        .apply(consume() as never);
+    });
+    await assert.rejects(running, { code, message: /unbounded PCollection/ });
+  });
+}

@@ -31,7 +31,7 @@ export async function nameOrWait(
     ({ inputs, children }) => children.length === 0 && [...inputs.values()].includes(filesWritten),
   );
   const outputs = waiting.get(pipeline);
-  const isEndless = pipeline.pcollections.some(({ bounded }) => !bounded);
-  if (isRead || isEndless || !outputs || !pipeline.isCommittedHere) await placeOutputs([output]);
+  if (isRead || pipeline.isStream || !outputs || !pipeline.isCommittedHere)
+    await placeOutputs([output]);
   else outputs.set(output.temporary, output);
 }

@@ -68,7 +68,7 @@ class NodeRun extends BaseRun {
   /** Whether the run is a stream that comes to its end now. */
   private startDraining(): boolean {
     if (this.state === 'DRAINING') return true;
-    if (!this.isStream || this.state !== 'RUNNING') return false;
+    if (!this.pipeline.isStream || this.state !== 'RUNNING') return false;
     this.state = 'DRAINING';
     for (const drain of this.pipeline.drains) drain();
     this.engine!.drain();
@@ -151,6 +151,8 @@ class NodeRun extends BaseRun {
     this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
     python.serve(message);
     this.python = python;
+    // Outputs that were whole before anybody knew that the run may never end.
+    if (pipeline.isStream) await this.commitOutputs();
     void python.lost.then((reason) => this.engine?.abort(reason));
   }
 
