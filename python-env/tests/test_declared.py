@@ -61,6 +61,30 @@ class ConformTest(unittest.TestCase):
       self.assertIn(text, str(caught.exception))
       self.assertIn('ROW_MISMATCH', str(caught.exception))
 
+  def test_numbers_are_neither_cut_nor_rounded(self):
+    for type_, value, text in (
+        (row(v=np.int32), {'v': 2**31}, '.v is int 2147483648, where a whole number of 32 bits'),
+        (row(v=np.int32), {'v': np.int64(-2**31 - 1)}, 'a whole number of 32 bits'),
+        (row(v=np.int16), {'v': 40000}, 'a whole number of 16 bits'), (row(v=np.int8), {'v': 200}, 'a whole number of 8 bits'),
+        (row(v=int), {'v': 2**63}, 'a whole number of 64 bits'),
+        (row(v=typing.Sequence[np.int32]), {'v': [1, 2**31]}, 'Python.v[] is int 2147483648'),
+        (row(v=np.float32), {'v': 1e39}, 'more than a float of 32 bits holds'),
+        (row(v=np.float32), {'v': 2**24 + 1}, 'which a float of 32 bits would round'),
+        (row(v=float), {'v': 2**53 + 1}, 'which a float of 64 bits would round'), (row(v=float), {'v': 10**400}, 'would round')):
+      with self.subTest(value), self.assertRaises(BridgeError) as caught:
+        self.conform(type_, value)
+      self.assertIn(text, str(caught.exception))
+    for type_, value in ((np.int32, -2**31), (np.int8, 127), (np.float32, 2**24), (np.float32, 2**30), (np.float32, 0.1),
+                         (np.float32, float('inf')), (float, 2**53), (float, 2**60), (np.float32, 3.4028235e38)):
+      self.assertEqual(self.conform(row(v=type_), {'v': value}).v, value)
+
+  def test_rows_whose_type_is_known_are_looked_at_where_their_numbers_are_narrow(self):
+    with beam.Pipeline() as pipeline:
+      known = pipeline | beam.Create([beam.Row(v=1)]) | beam.Map(lambda r: r).with_output_types(row(v=np.int32))
+      self.assertIsNot(declared.typed(known, row(v=np.int32), 'Declared', 'T'), known)
+      wide = known | 'Wide' >> beam.Map(lambda r: r).with_output_types(row(int=int))
+      self.assertIs(declared.typed(wide, row(int=int), 'Wide/Declared', 'T'), wide)
+
 
 if __name__ == '__main__':
   unittest.main()

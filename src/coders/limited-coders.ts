@@ -2,7 +2,7 @@
 // Types that have the bytes of a wider standard coder: other languages know that one, and here the
 // limits hold all the same.
 
-import { ByteWriter } from '../base/index.ts';
+import { type ByteReader, ByteWriter } from '../base/index.ts';
 import { StrUtf8Coder } from './primitive-coders.ts';
 import type { FieldType } from './row/field-type.ts';
 import { SchemaValueCoder } from './row/row-coder.ts';
@@ -36,6 +36,12 @@ export class EnumerationCoder extends StrUtf8Coder {
     this.limits.check(value);
     super.encode(value, out, nested);
   }
+
+  override decode(input: ByteReader, nested: boolean): string {
+    const value = super.decode(input, nested);
+    this.limits.check(value);
+    return value;
+  }
 }
 
 /** `beam:coder:varint:v1` of integers of 8, 16 or 32 bits. @throws `ROW_MISMATCH` for others */
@@ -50,5 +56,12 @@ export class NarrowIntCoder extends VarIntCoder {
   override encode(value: number, out: ByteWriter): void {
     this.limits.check(value);
     super.encode(value, out);
+  }
+
+  /** Other languages may write more than is declared. */
+  override decode(input: ByteReader): number {
+    const value = super.decode(input) as number;
+    this.limits.check(value);
+    return value;
   }
 }

@@ -40,8 +40,8 @@ export function rowCoder<T>(type: RowType<T>): RowCoder<T> {
  *
  * Every SDK knows all but the last, which only this package does ({@link isPortable} tells): put a
  * value of such a type into a row to send it to another language. Beam has no standard coder for
- * the narrow types and enumerations, so they are carried as the wider ones; what comes from this
- * program is held to their limits. A float32 outside a row keeps a double's digits.
+ * the narrow types and enumerations, so they are carried as the wider ones; what this program gives
+ * and gets is held to their limits. A float32 outside a row keeps a double's digits.
  */
 export function coderOf<T>(type: SchemaType<T>): Coder<T> {
   return untypedCoderOf(type) as Coder<T>;

@@ -6,6 +6,7 @@ it. A declaration says what it is: each value is checked against it, and dicts b
 """
 
 import collections.abc
+import math
 import operator
 import typing
 from typing import Any, Callable
@@ -100,9 +101,21 @@ def _element(type_: Any) -> Any:
 
 def typed(pcoll: beam.PCollection, declared: Any, label: str, transform: str) -> beam.PCollection:
   """The same elements with the declared type, if Beam knows none for them."""
-  if not is_vague(pcoll.element_type, declared):
+  found = _compare(pcoll.element_type, declared)
+  plan_ = plan(declared)
+  # Beam's row coder lets numbers wrap round where they have more bits than their field.
+  if found == 'other' or found == 'same' and not _is_narrow(plan_):
     return pcoll
-  return pcoll | label >> beam.Map(_Conform(plan(declared), transform)).with_output_types(declared)
+  return pcoll | label >> beam.Map(_Conform(plan_, transform)).with_output_types(declared)
+
+
+def _is_narrow(plan_: Any) -> bool:
+  """Whether something in a type has fewer bits than Python's own numbers."""
+  if not isinstance(plan_, (list, tuple)):
+    return False
+  if len(plan_) == 2 and plan_[0] in ('int', 'float') and isinstance(plan_[1], int):
+    return plan_[1] < 64
+  return any(_is_narrow(part) for part in plan_)
 
 
 class _Conform:
@@ -164,9 +177,9 @@ def plan(declared: Any) -> Any:
     if issubclass(declared, (bool, np.bool_)):
       return ('bool',)
     if issubclass(declared, (int, np.integer)):
-      return ('int',)
+      return ('int', np.iinfo(declared).bits if issubclass(declared, np.integer) else 64)
     if issubclass(declared, (float, np.floating)):
-      return ('float',)
+      return ('float', np.finfo(declared).bits)
     if declared in (str, bytes):
       return (declared.__name__,)
   # Instants, decimals and the like: their coders look.
@@ -193,7 +206,55 @@ def _converter(plan_: Any) -> Convert:
         lambda value: isinstance(value, collections.abc.Iterable) and
         not isinstance(value, (str, bytes, collections.abc.Mapping)), 'an array',
         lambda value: [element(each) for each in value])
+  if kind == 'int':
+    return _whole(parts[0])
+  if kind == 'float':
+    return _float(parts[0])
   return _SCALARS[kind]
+
+
+def _whole(bits: int) -> Convert:
+  least, most = -(1 << bits - 1), (1 << bits - 1) - 1
+
+  def convert(value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+      raise _Unfit(f'{_describe(value)}, where a whole number is declared')
+    number = operator.index(value)
+    if not least <= number <= most:
+      raise _Unfit(f'{_describe(value)}, where a whole number of {bits} bits is declared')
+    return number
+
+  return convert
+
+
+def _float(bits: int) -> Convert:
+  # Half a step above the largest: from there on a value rounds to infinity.
+  info = np.finfo(f'float{bits}')
+  overflow = float(info.max) + 2.0 ** (info.maxexp - info.nmant - 2) if bits < 64 else math.inf
+  # Rounding of fractions is what floats do; a whole number that is rounded is another one.
+  exact = 1 << np.finfo(f'float{bits}').nmant + 1
+
+  def convert(value: Any) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (float, int, np.floating, np.integer)):
+      raise _Unfit(f'{_describe(value)}, where a number is declared')
+    is_whole = isinstance(value, (int, np.integer))
+    if is_whole and abs(int(value)) > exact and not _keeps(int(value), bits):
+      raise _Unfit(f'{_describe(value)}, which a float of {bits} bits would round')
+    number = float(value)
+    if math.isfinite(number) and abs(number) >= overflow:
+      raise _Unfit(f'{_describe(value)}, which is more than a float of {bits} bits holds')
+    return number
+
+  return convert
+
+
+def _keeps(number: int, bits: int) -> bool:
+  try:
+    with np.errstate(over='ignore'):
+      kept = np.dtype(f'float{bits}').type(number)
+    return bool(np.isfinite(kept)) and int(kept) == number
+  except OverflowError:
+    return False
 
 
 def _guarded(fits: Callable[[Any], bool], name: str, make: Convert) -> Convert:
@@ -249,12 +310,6 @@ def _row(fields: list) -> Convert:
 _SCALARS: dict[str, Convert] = {
     'any': lambda value: value,
     'bool': _guarded(lambda value: isinstance(value, (bool, np.bool_)), 'a boolean', bool),
-    'int': _guarded(
-        lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool), 'a whole number',
-        operator.index),
-    'float': _guarded(
-        lambda value: isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool),
-        'a number', float),
     'str': _guarded(lambda value: isinstance(value, str), 'a string', str),
     'bytes': _guarded(lambda value: isinstance(value, (bytes, bytearray)), 'bytes', bytes),
 }
