@@ -82,7 +82,7 @@ class ConformTest(unittest.TestCase):
     with beam.Pipeline() as pipeline:
       known = pipeline | beam.Create([beam.Row(v=1)]) | beam.Map(lambda r: r).with_output_types(row(v=np.int32))
       self.assertIsNot(declared.typed(known, row(v=np.int32), 'Declared', 'T'), known)
-      wide = known | 'Wide' >> beam.Map(lambda r: r).with_output_types(row(int=int))
+      wide = known | 'Wide' >> beam.Map(lambda r: beam.Row(int=1)).with_output_types(row(int=int))
       self.assertIs(declared.typed(wide, row(int=int), 'Wide/Declared', 'T'), wide)
 
 
