@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets, maps and multimaps that a DoFn keeps for each key and window: logs of entries in a bag.
 
-import { BytesOf, type Coder, IterableCoder, JsCoder, KVCoder } from '../coders/index.ts';
+import { BytesOf, type Coder, IterableCoder, JsCoder, KVCoder, ownCopy } from '../coders/index.ts';
 import { coderFor, keyCoderFor, type StateCell, StateParam, type StateType } from './state.ts';
 
 interface Entry {
@@ -30,7 +30,7 @@ class Entries {
   }
 
   put(key: unknown, values: unknown[]): void {
-    this.record(false, { key, values });
+    this.record(false, { key: ownCopy(key), values: ownCopy(values) });
   }
 
   remove(key: unknown): void {
@@ -122,7 +122,7 @@ abstract class KeyedState<K, V> extends StateParam {
 
   protected async valuesOf(key: K): Promise<V[]> {
     const { entries } = this;
-    return ((await entries.load()).get(entries.idOf(key))?.values ?? []) as V[];
+    return ownCopy((await entries.load()).get(entries.idOf(key))?.values ?? []) as V[];
   }
 
   protected async hasKey(key: K): Promise<boolean> {
@@ -132,7 +132,7 @@ abstract class KeyedState<K, V> extends StateParam {
 
   protected async all(): Promise<[K, V[]][]> {
     const found = [...(await this.entries.load()).values()];
-    return found.map(({ key, values }) => [key as K, [...values] as V[]]);
+    return found.map(({ key, values }) => [ownCopy(key as K), ownCopy(values as V[])]);
   }
 }
 
@@ -189,7 +189,7 @@ export class MultimapState<K, V> extends KeyedState<K, V> {
   }
 
   async get(key: K): Promise<V[]> {
-    return [...(await this.valuesOf(key))];
+    return this.valuesOf(key);
   }
 
   has(key: K): Promise<boolean> {

@@ -3,7 +3,14 @@
 // sets and maps of keyed-state.ts are.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { type Coder, DoubleCoder, describeValue, type Instant, KVCoder } from '../coders/index.ts';
+import {
+  type Coder,
+  DoubleCoder,
+  describeValue,
+  type Instant,
+  KVCoder,
+  ownCopy,
+} from '../coders/index.ts';
 import { TimestampedValue } from './do-fn.ts';
 import { coderFor, type StateCell, StateParam, type StateType } from './state.ts';
 
@@ -96,7 +103,7 @@ export class OrderedListState<T> extends StateParam {
    * @throws `INVALID_ARGUMENT` when it is no number
    */
   add(timestamp: Instant, value: T): void {
-    this.timeline.add({ key: instant(timestamp), value });
+    this.timeline.add({ key: instant(timestamp), value: ownCopy(value) });
   }
 
   /** All values, the earliest first. Those of one time have no order. */
@@ -110,7 +117,7 @@ export class OrderedListState<T> extends StateParam {
     const entries = await this.timeline.load();
     return entries
       .filter(({ key }) => key >= start && key < end)
-      .map(({ key, value }) => new TimestampedValue(value as T, key));
+      .map(({ key, value }) => new TimestampedValue(ownCopy(value as T), key));
   }
 
   /** Forgets the values from `from` (included) to `to` (excluded). */

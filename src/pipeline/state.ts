@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // State that a DoFn keeps for each key and window, as parameters of its context. All kinds are kept
-// in Beam's bags, which every runner with state has: sets, maps and ordered lists are kept in one.
+// in Beam's bags, which every runner with state has: sets, maps and ordered lists are kept in one. What goes
+// in and what comes out are copies: a value that a DoFn goes on changing would be another one in a long bundle,
+// where it is the same object, than in short ones, where it was decoded.
 
 import { BeamBridgeError } from '../base/index.ts';
 import {
@@ -9,6 +11,7 @@ import {
   deterministicForm,
   encodeValue,
   JsCoder,
+  ownCopy,
 } from '../coders/index.ts';
 import { coderOf, isSchemaType, type SchemaType } from '../schema/index.ts';
 import { ParDoParam, undeclared } from './params.ts';
@@ -73,13 +76,13 @@ export class ValueState<T> extends StateParam {
 
   /** @returns undefined when nothing was written */
   async read(): Promise<T | undefined> {
-    return (await this.cell.read())[0] as T | undefined;
+    return ownCopy((await this.cell.read())[0] as T | undefined);
   }
 
   write(value: T): void {
     const { cell } = this;
     cell.clear();
-    cell.append(value);
+    cell.append(ownCopy(value));
   }
 }
 
@@ -90,11 +93,11 @@ export class BagState<T> extends StateParam {
   }
 
   async read(): Promise<T[]> {
-    return [...(await this.cell.read())] as T[];
+    return ((await this.cell.read()) as readonly T[]).map(ownCopy);
   }
 
   add(value: T): void {
-    this.cell.append(value);
+    this.cell.append(ownCopy(value));
   }
 
   async isEmpty(): Promise<boolean> {
@@ -160,7 +163,7 @@ export class CombiningState<I, O> extends StateParam {
     const pending = pendingOf(this.cell);
     pending.accumulator = combineFn.addInput(
       pending.isEmpty ? combineFn.createAccumulator() : pending.accumulator,
-      value,
+      ownCopy(value),
     );
     pending.isEmpty = false;
   }
