@@ -22,6 +22,7 @@ import { type InferenceFields, inferenceTypes } from './declared.ts';
 import { expandSteps } from './expand.ts';
 import type { DeadLettered, DeadLetterOptions } from './failures/dead-letters.ts';
 import { checkCallable, type ValueFunction } from './functions.ts';
+import { withHandlersBatching } from './handler-batching.ts';
 import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
 import { localStep } from './local/local-step.ts';
 import { testModelStep } from './local/test-model.ts';
@@ -42,8 +43,8 @@ import { type AnyRow, initialSettings, type Settings } from './settings.ts';
  * bytes as they are; rows as data frames or dicts of tensors (docs/python-types.md). A handler whose
  * class says nothing gets Python numbers, lists, dicts and named tuples, and declared tensors as numpy arrays.
  *
- * Examples travel in packed batches and keep their timestamp, window and pane. A setting of the
- * handler that lets batches wait (`min_batch_size`, `max_batch_duration_secs`) applies to them.
+ * Examples travel in packed batches and keep their timestamp, window and pane. The sizes
+ * of batches that the handler was made with apply to them.
  *
  * **Security.** A model file may be a program: scikit-learn's and PyTorch's pickled models run code
  * when they are loaded, and so does the text of a model loader. Load only what you trust.
@@ -291,8 +292,9 @@ export class RunInference<
     pipeline: Pipeline,
     node: TransformNode,
   ): ResultT {
-    const { settings } = this;
-    const { handler, types, options, expansionService } = settings;
+    const { handler, types, expansionService } = this.settings;
+    const options = withHandlersBatching(this.settings.options, handler);
+    const settings = { ...this.settings, options };
     const kwargs = isPythonHandler(handler) ? handler.kwargs : {};
     const request = { transform: node.name, modelLoader: handler.name, kwargs };
     const model =

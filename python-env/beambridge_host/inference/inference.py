@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import inspect
 import json
+import logging
 import os
 import uuid
 from typing import Any, Callable, Mapping, Optional, Union
@@ -28,7 +29,9 @@ from beambridge_host.inference.options import Options, check_options, read_optio
 from beambridge_host.inference.providers import find_provider, prepared
 from beambridge_host.inference.scoring import PackedHandler, Route, Setup
 from beambridge_host.wire import arrays, examples
-from beambridge_host.wire.packed import Declared, Gather, row_count
+from beambridge_host.wire.packed import Declared, Gather
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run_inference(
@@ -210,19 +213,16 @@ class PackedInference(beam.PTransform):
   def __init__(self, packed_handler: type[PackedHandler], setup: Setup, options: Options) -> None:
     super().__init__()
     self._handler = packed_handler(setup)
-    # What the program asks for by withBatching is gathered before it gets here.
-    self._waits = {} if options.batching or setup.route_of else {
-        name: value
-        for name, value in setup.routes[0].batching.items()
-        if name in ('min_batch_size', 'max_batch_size', 'max_batch_duration_secs')
-    }
+    # What the program asks for, by withBatching or a handler of ours, is gathered before it gets here.
+    asked = {} if options.batching or setup.route_of else setup.routes[0].batching
+    self._enough = asked.get('min_batch_size') or 1
+    if asked.get('max_batch_duration_secs'):
+      _LOGGER.info(
+          'Python lets batches of %s wait for no longer than a bundle: withBatching({ maxDurationMs }) waits over time.',
+          setup.routes[0].handler)
     self._options = options
 
   def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
-    batches = pcoll
-    if 'min_batch_size' in self._waits or 'max_batch_duration_secs' in self._waits:
-      # Only then: it moves elements to the end of their window, and batches arrive large already.
-      batches = pcoll | beam.BatchElements(**self._waits, element_size_fn=row_count).with_output_types(list[bytes])
     options = self._options
     inference = base.RunInference(
         self._handler,
@@ -232,7 +232,7 @@ class PackedInference(beam.PTransform):
         use_model_manager=options.model_manager is not None,
         model_manager_args=options.model_manager)
     return (
-        batches
-        | 'Gather' >> beam.ParDo(Gather())
+        pcoll
+        | 'Gather' >> beam.ParDo(Gather(self._enough))
         | 'RunInference' >> inference.with_output_types(bytes)
     )

@@ -17,6 +17,8 @@ import apache_beam as beam
 from apache_beam.coders import coder_impl
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.windowed_value import WindowedValue
 
 from beambridge_host.errors import BridgeError, RowFailure, bridge_error
 from beambridge_host.wire.columns import ColumnReader, prefixed
@@ -58,10 +60,45 @@ class PackedRows:
 
 
 class Gather(beam.DoFn):
-  """Gives packed batches their length in rows."""
+  """Gives packed batches their length in rows, and puts those of a bundle together until they have enough.
 
-  def process(self, element: Any) -> Iterator[PackedRows]:
-    yield PackedRows([element] if isinstance(element, bytes) else element)
+  Beam's BatchElements would move them to the end of their window, and what holds their rows back then is nothing:
+  the watermark passes, and behind the model they are late.
+  """
+
+  def __init__(self, enough: int = 1) -> None:
+    """
+    Args:
+      enough: rows that a handler wants at once, if there are as many.
+    """
+    super().__init__()
+    self._enough = enough
+    self._held: dict[Any, tuple[list[bytes], int, Any]] = {}
+
+  def start_bundle(self) -> None:
+    self._held = {}
+
+  def process(
+      self, element: bytes, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
+  ) -> Iterator[Any]:
+    if self._enough <= 1:
+      yield PackedRows([element])
+      return
+    batches, rows, earliest = self._held.pop(window, ([], 0, timestamp))
+    batches.append(element)
+    rows += row_count(element)
+    earliest = min(earliest, timestamp)
+    if rows < self._enough:
+      self._held[window] = (batches, rows, earliest)
+    elif earliest == timestamp:
+      yield PackedRows(batches)
+    else:
+      yield TimestampedValue(PackedRows(batches), earliest)
+
+  def finish_bundle(self) -> Iterator[WindowedValue]:
+    held, self._held = self._held, {}
+    for window, (batches, _, earliest) in held.items():
+      yield WindowedValue(PackedRows(batches), earliest, [window])
 
 
 class Columns:
