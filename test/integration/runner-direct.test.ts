@@ -2,6 +2,10 @@
 // Whole pipelines on Python's DirectRunner. Starts the managed Python host.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -25,7 +29,7 @@ import {
   withSchema,
 } from '../../src/index.ts';
 import { int64 } from '../../src/schema/index.ts';
-import { getHost } from '../../src/services/index.ts';
+import { ensurePythonEnvironment, getHost } from '../../src/services/index.ts';
 
 const runner = createRunner({ runner: 'direct' });
 
@@ -326,4 +330,22 @@ test('a side input that Beam cannot order is refused here, and looked into on no
   await assert.rejects(runner.run(construct), { code: 'UNSUPPORTED', hint: /node/ });
   await createRunner({ runner: 'node' }).run(construct);
   assert.deepEqual(seen, [3]);
+});
+
+test('a Python that the options name and that lacks Beam is refused as one of BEAMBRIDGE_PYTHON is', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-bare-'));
+  try {
+    const { python } = await ensurePythonEnvironment();
+    execFileSync(python, ['-m', 'venv', '--without-pip', folder]);
+    const bare = createRunner({ runner: 'direct', python: join(folder, 'bin', 'python') });
+    await assert.rejects(
+      bare.run((root) => root.apply(create([1]))),
+      coded('PACKAGE_NOT_INSTALLABLE', (error) => {
+        assert.match(error.message, /option `python` .* does not have apache-beam/);
+        assert.match(error.hint!, /pip install/);
+      }),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
