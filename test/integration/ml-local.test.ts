@@ -351,3 +351,36 @@ test('an output of four-bit numbers is refused before onnxruntime-node ends the 
   });
   await assert.rejects(score(handler, [[1, 2]]), code('UNSUPPORTED', /output y .* four-bit/));
 });
+
+test('a model that fills one array in each call: every row keeps what it was given for it', async () => {
+  const pool = Array.from({ length: 64 }, () => new Float32Array(2));
+  const filling = (batching?: { maxSize: number }) =>
+    modelHandler({
+      name: 'filling',
+      example: int64,
+      inference: array(float32),
+      ...(batching && { batching }),
+      loadModel: async () => pool,
+      runInference: (batch, arrays) => {
+        if (batch.includes(5)) throw new Error('five');
+        return batch.map((n, i) => arrays[i]!.fill(n) as never as number[]);
+      },
+    });
+  const found: string[][] = [[], []];
+  await runner.run((root) => {
+    root
+      .apply(create([1, 2, 3, 4, 6, 7]))
+      .apply(RunInference.of(filling({ maxSize: 2 })))
+      .map(({ example, inference }) => found[0]!.push(`${example}: ${[...inference]}`));
+    root
+      .apply(create([1, 2, 3, 4, 5, 6, 7]))
+      .apply(RunInference.of(filling()).withDeadLetters({ threshold: 1 }))
+      .predictions.map(({ example, inference }) => found[1]!.push(`${example}: ${[...inference]}`));
+  });
+  for (const each of found) {
+    assert.deepEqual(
+      each.sort(),
+      [1, 2, 3, 4, 6, 7].map((n) => `${n}: ${n},${n}`),
+    );
+  }
+});

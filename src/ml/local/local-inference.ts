@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The step that scores packed batches with a model of this process, in the place of Python's.
 
-import { BytesCoder } from '../../coders/index.ts';
+import { BytesCoder, ownCopy } from '../../coders/index.ts';
 import { ParDo } from '../../pipeline/index.ts';
 import { counter, type DoFn, distribution } from '../../transforms/index.ts';
 import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescript.ts';
@@ -102,7 +102,9 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
       context.batchSize.update(end - start);
       context.batchMicros.update(Math.round(millis * 1000));
       checkCount(nameOf(handler), answer, end - start);
-      for (const prediction of answer) predictions.push(prediction);
+      // A model may fill one array in each call: what it gave is kept before the next.
+      const isOnly = part === examples;
+      for (const prediction of answer) predictions.push(isOnly ? prediction : ownCopy(prediction));
       start = end;
     }
     return predictions;

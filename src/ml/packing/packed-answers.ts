@@ -114,7 +114,8 @@ export class PackedAnswers {
         ...(await this.inHalves(examples.slice(half), keys?.slice(half))),
       ];
     }
-    return predictions.map((prediction) => this.checked(prediction));
+    // A model may fill one array in each call, and the other half is the next.
+    return predictions.map((prediction) => this.checked(ownCopy(prediction)));
   }
 
   private checked(prediction: unknown): Outcome {
