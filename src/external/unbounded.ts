@@ -2,9 +2,11 @@
 // That a PCollection of another SDK has no end is known once it was expanded, which is after whatever is
 // applied to it was: here its consumers learn of it. A grouping of what has no end must not wait for one.
 
+import { getLogger } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../proto/index.ts';
 
+const log = getLogger('external');
 const { BOUNDED, UNBOUNDED } = pb.IsBounded_Enum;
 
 /** Marks what comes of unbounded PCollections as unbounded. */
@@ -36,9 +38,8 @@ export function spreadUnbounded({ pcollections, transforms }: pb.Components): vo
 }
 
 /**
- * Tells a pipeline which of its PCollections turned out to have no end.
- *
- * @throws BeamBridgeError `INVALID_ARGUMENT`, `UNSUPPORTED` from transforms that need one
+ * Tells a pipeline which of its PCollections turned out to have no end. Transforms that need one are warned of and
+ * not refused: of another SDK's it is only known that they may have none.
  */
 export function learnUnbounded(pipeline: Pipeline, { pcollections }: pb.Components): void {
   const isUnbounded = (message: pb.PCollection | undefined) => message?.isBounded === UNBOUNDED;
@@ -46,7 +47,12 @@ export function learnUnbounded(pipeline: Pipeline, { pcollections }: pb.Componen
     if (isUnbounded(pcollections[node.id])) node.bounded = false;
   }
   pipeline.hasEndlessExpansion = Object.values(pcollections).some(isUnbounded);
-  for (const check of pipeline.boundedChecks) check();
+  for (const check of pipeline.boundedChecks) {
+    const error = check();
+    if (!error) continue;
+    const { transform, shortMessage, hint } = error;
+    log.warn(`${transform}: ${shortMessage}, unless its input ends after all. ${hint}`);
+  }
 }
 
 const WITH_SIDE_INPUTS: ReadonlySet<string> = new Set<string>([

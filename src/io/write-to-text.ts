@@ -156,9 +156,9 @@ function checkBounds(options: WriteTextOptions, shards: number | undefined): voi
   }
 }
 
-function refuseUnbounded(input: PCollection<string>, where?: object): void {
-  if (input.isBounded) return;
-  throw new BeamBridgeError('UNSUPPORTED', 'an unbounded PCollection cannot be written to text', {
+function unboundedInput(input: PCollection<string>, where?: object): BeamBridgeError | undefined {
+  if (input.isBounded) return undefined;
+  return new BeamBridgeError('UNSUPPORTED', 'an unbounded PCollection cannot be written to text', {
     ...where,
     hint: 'Only bounded PCollections can: files are named when all elements are written.',
   });
@@ -174,9 +174,10 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
   }
 
   override expandInternal(input: PCollection<string>, pipeline: Pipeline): WrittenText {
-    refuseUnbounded(input);
+    const refusal = unboundedInput(input);
+    if (refusal) throw refusal;
     const where = pipeline.current?.errorDetails;
-    pipeline.boundedChecks.push(() => refuseUnbounded(input, where));
+    pipeline.boundedChecks.push(() => unboundedInput(input, where));
     const { spec, prefix } = this;
     claimNames(pipeline, spec);
     commitWithRun(pipeline);

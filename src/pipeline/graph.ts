@@ -92,10 +92,10 @@ export class Pipeline {
   /** Called in the launching program when the run is to come to its end: sources stop there. */
   readonly drains: (() => void)[] = [];
   /**
-   * Called before a run once it is known which PCollections have no end, those of other SDKs too: transforms that
-   * need an end refuse there what they could not refuse when they were applied.
+   * Asked before a run once it is known which PCollections have no end, those of other SDKs too: transforms that
+   * need an end say there what they could not say when they were applied.
    */
-  readonly boundedChecks: (() => void)[] = [];
+  readonly boundedChecks: (() => BeamBridgeError | undefined)[] = [];
   /** Whether an expansion has a PCollection without an end, be it one of ours or not. */
   hasEndlessExpansion = false;
   private readonly rootNames = new NameScope();

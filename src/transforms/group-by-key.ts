@@ -108,9 +108,9 @@ export function checkGroupable(input: PCollection<unknown>, node: TransformNode)
     );
   }
   if (!isGlobal(windowFn) || trigger.trigger?.case !== 'default') return;
-  const refuseUnbounded = () => {
-    if (input.isBounded) return;
-    throw new BeamBridgeError(
+  const unboundedInput = () => {
+    if (input.isBounded) return undefined;
+    return new BeamBridgeError(
       'INVALID_ARGUMENT',
       'an unbounded PCollection in the global window cannot be grouped: its window never ends',
       {
@@ -119,6 +119,7 @@ export function checkGroupable(input: PCollection<unknown>, node: TransformNode)
       },
     );
   };
-  refuseUnbounded();
-  input.pipeline.boundedChecks.push(refuseUnbounded);
+  const refusal = unboundedInput();
+  if (refusal) throw refusal;
+  input.pipeline.boundedChecks.push(unboundedInput);
 }

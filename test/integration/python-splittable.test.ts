@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setLogSink } from '../../src/base/index.ts';
 import {
   create,
   createRunner,
@@ -135,17 +136,29 @@ test('beside a stream of a Python source an output has its name as soon as it is
   rmSync(folder, { recursive: true });
 });
 
-for (const [what, code, consume] of [
-  ['a grouping in the global window', 'INVALID_ARGUMENT', groupGlobally],
-  ['writeToText', 'UNSUPPORTED', () => writeToText(join(tmpdir(), 'beambridge-never/out'))],
-] as const) {
-  test(`${what} of a Python source that turns out to have no end is refused`, async () => {
-    const running = createRunner().run((root) => {
-      root
-        .apply(create(['a'], { schema: string }))
-        .apply(pythonTransform('__callable__', [], { source: ENDLESS }, { output: string }))
-        .apply(consume() as never);
-    });
-    await assert.rejects(running, { code, message: /unbounded PCollection/ });
+test('what needs an end is warned of a Python source that turns out to have none', async () => {
+  const warnings: string[] = [];
+  const restore = setLogSink(({ level, message }) => {
+    if (level === 'warn') warnings.push(message);
   });
-}
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-endless-'));
+  try {
+    const result = await createRunner().runAsync((root) => {
+      const endless = root
+        .apply(create(['a'], { schema: string }))
+        .apply(pythonTransform('__callable__', [], { source: ENDLESS }, { output: string }));
+      endless.apply(groupGlobally());
+      endless.apply(writeToText(join(folder, 'out')));
+    });
+    assert.equal(await result.cancel(), 'CANCELLED');
+  } finally {
+    restore();
+    rmSync(folder, { recursive: true });
+  }
+  assert.match(
+    warnings[0]!,
+    /^groupGlobally: an unbounded PCollection in the global window .* ends/,
+  );
+  assert.match(warnings[1]!, /^writeToText: an unbounded PCollection cannot be written .* ends/);
+  assert.equal(warnings.length, 2);
+});
