@@ -27,17 +27,18 @@ export function inPython(how: PythonStep['how'], input: Element[], facts: Facts)
     case 'flatten':
       return each((text) => [`{'word': '${text}'}`, `{'length': ${text.length}}`]);
     case 'count':
-      return grouped(input, { ...facts, stamp: 'endOfWindow' }, (text) => text).map(
-        ({ key, values, ...rest }) => ({ ...rest, value: `${key}=${values.length}` }),
-      );
+      return grouped(input, facts, (text) => text).map(({ key, values, ...rest }) => ({
+        ...rest,
+        value: `${key}=${values.length}`,
+      }));
     case 'coGroup':
-      return grouped(input, { ...facts, stamp: 'endOfWindow' }, (text) =>
-        lengthOf(text as string),
-      ).map(({ key, values, ...rest }) => {
-        const texts = (values as string[]).sort();
-        const lengths = texts.map((text) => text.length).sort((a, b) => a - b);
-        return { ...rest, value: `${key}: ${texts.join('|')} ${lengths.join('|')}` };
-      });
+      return grouped(input, facts, (text) => lengthOf(text as string)).map(
+        ({ key, values, ...rest }) => {
+          const texts = (values as string[]).sort();
+          const lengths = texts.map((text) => text.length).sort((a, b) => a - b);
+          return { ...rest, value: `${key}: ${texts.join('|')} ${lengths.join('|')}` };
+        },
+      );
     case 'side':
       return input.map((element) => {
         const together = input.filter(({ window }) => spanKey(window) === spanKey(element.window));
