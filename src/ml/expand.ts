@@ -122,7 +122,8 @@ export function expandSteps(
   const { windowFn } = input.node.windowing;
   const limits = packLimits(batching.minSize);
   const pack = new PackExamples(types, windowFn.windowCoder() as Coder<Window>, rejects, limits);
-  const side = settings.updates && updatesSideInput(settings.updates, input.root(), folder);
+  const side =
+    settings.updates && updatesSideInput(settings.updates, input.root(), folder, types.key);
   const packed = apply(
     examples,
     'Pack',

@@ -61,7 +61,7 @@ export class Emitter {
       if (output instanceof TaggedOutput) return this.wrapped(output, from);
     }
     // An element that stays what it is, as where only its coder changes, need not be made anew.
-    return this.main.receive(output === from.value ? from : withValue(from, output));
+    return this.main.receive(Object.is(output, from.value) ? from : withValue(from, output));
   }
 
   /** Nearly always only a timestamp around a value that is there. */

@@ -2,10 +2,10 @@
 // A model for each set of keys.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { describeValue } from '../../coders/index.ts';
+import { describeValue, JsCoder } from '../../coders/index.ts';
 import { sameType } from '../declared.ts';
 import { checkCount } from '../options.ts';
-import { keyId } from '../updates/updates.ts';
+import { keyIdBy } from '../updates/updates.ts';
 import {
   isModelHandler,
   isPythonHandler,
@@ -62,13 +62,14 @@ export function perKey<K, ExampleT, InferenceT>(
   checkCount('maxModelsPerWorker', options.maxModelsPerWorker);
   const [first] = models;
   if (!first) throw refuse('there are no models', 'Give { keys, handler } for each.');
+  const idOf = keyIdBy(new JsCoder());
   const seen = new Set<string>();
   const known = models.map(({ keys, handler }) => {
     if (!Array.isArray(keys) || keys.length === 0) {
       throw refuse('a model has no keys', 'Give at least one key for each model.');
     }
     for (const key of keys) {
-      const id = keyId(key);
+      const id = idOf(key);
       if (seen.has(id))
         throw refuse(`the key ${describeValue(key)} has two models`, 'Name each key once.');
       seen.add(id);

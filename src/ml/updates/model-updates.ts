@@ -7,6 +7,7 @@ import { BeamBridgeError } from '../../base/index.ts';
 import { type Coder, JsCoder, MIN_TIMESTAMP } from '../../coders/index.ts';
 import { watchFiles } from '../../io/index.ts';
 import { P, type PCollection, type Root, SideInputParam, withName } from '../../pipeline/index.ts';
+import { coderOf, type SchemaType } from '../../schema/index.ts';
 import {
   afterCount,
   combineGlobally,
@@ -22,6 +23,7 @@ import {
 import {
   CurrentModels,
   fromFolder,
+  keyIdBy,
   type ModelMetadata,
   type TimedUpdate,
   timedUpdate,
@@ -49,14 +51,17 @@ const updatesCoder = new JsCoder() as Coder<unknown> as Coder<Updates>;
  * The updates as a side input.
  *
  * @param folder - where relative paths start from; undefined leaves paths as they are
+ * @param key - the type of the rows' keys, under which those of updates are compared with them
  */
 export function updatesSideInput(
   source: UpdateSource,
   root: Root,
   folder: string | undefined,
+  key: SchemaType | undefined,
 ): SideInputParam<Updates, CurrentModels> {
   const updates = source.kind === 'updates' ? given(source.updates, folder) : watched(source, root);
-  return new SideInputParam(updates, (all) => new CurrentModels(all.flat()));
+  const idOf = key && keyIdBy(coderOf(key));
+  return new SideInputParam(updates, (all) => new CurrentModels(all.flat(), idOf));
 }
 
 function given(

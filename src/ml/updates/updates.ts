@@ -3,8 +3,15 @@
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { BeamBridgeError, ByteReader, type ByteWriter } from '../../base/index.ts';
-import { describeValue, type Instant } from '../../coders/index.ts';
+import { BeamBridgeError, ByteReader, type ByteWriter, latin1 } from '../../base/index.ts';
+import {
+  type Coder,
+  describeValue,
+  deterministicForm,
+  encodeValue,
+  type Instant,
+  JsCoder,
+} from '../../coders/index.ts';
 
 /** A model that takes the place of the one before it. */
 export interface ModelMetadata<K = unknown> {
@@ -49,10 +56,20 @@ const MOST_TRIED = 8;
 export class CurrentModels {
   private readonly all: Timeline;
   private readonly byKey = new Map<string, Timeline>();
+  /** The ids of the keys that each update is for; undefined for all rows. */
+  private readonly keyIds: readonly (ReadonlySet<string> | undefined)[];
   private readonly hasKeys: boolean;
 
-  constructor(private readonly updates: readonly TimedUpdate[]) {
-    this.hasKeys = updates.some(({ keys }) => keys !== undefined);
+  /**
+   * @param idOf - gives what equal keys have in common, and no others
+   * @throws BeamBridgeError for an update whose key is of another type than the rows' keys
+   */
+  constructor(
+    private readonly updates: readonly TimedUpdate[],
+    private readonly idOf: (key: unknown) => string = keyIdBy(new JsCoder()),
+  ) {
+    this.keyIds = updates.map(({ keys }) => keys && new Set(keys.map(idOf)));
+    this.hasKeys = this.keyIds.some((ids) => ids !== undefined);
     this.all = new Timeline(updates.filter(({ keys }) => keys === undefined));
   }
 
@@ -61,11 +78,21 @@ export class CurrentModels {
     return (this.hasKeys ? this.of(key) : this.all).at(timestamp);
   }
 
+  /** Undefined for a key that is not of its type, which is told when its row is packed. */
+  private idOfRow(key: unknown): string | undefined {
+    try {
+      return this.idOf(key);
+    } catch {
+      return undefined;
+    }
+  }
+
   private of(key: unknown): Timeline {
-    const id = keyId(key);
+    const id = this.idOfRow(key);
+    if (id === undefined) return this.all;
     let timeline = this.byKey.get(id);
     if (!timeline) {
-      const concerns = ({ keys }: TimedUpdate) => !keys || keys.some((one) => keyId(one) === id);
+      const concerns = (_: TimedUpdate, i: number) => this.keyIds[i]?.has(id) ?? true;
       timeline = new Timeline(this.updates.filter(concerns));
       this.byKey.set(id, timeline);
     }
@@ -73,11 +100,10 @@ export class CurrentModels {
   }
 }
 
-/** Equal for equal keys. */
-export function keyId(key: unknown): string {
-  return typeof key === 'string'
-    ? key
-    : JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
+/** What keys that are equal under a coder have in common, as where they are grouped. */
+export function keyIdBy(coder: Coder<unknown>): (key: unknown) => string {
+  const deterministic = deterministicForm(coder) ?? coder;
+  return (key) => latin1(encodeValue(deterministic, key, true));
 }
 
 /** Updates in the order in which they take effect. */

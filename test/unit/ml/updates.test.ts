@@ -6,10 +6,20 @@ import { ByteWriter } from '../../../src/base/index.ts';
 import {
   CurrentModels,
   fromFolder,
+  keyIdBy,
   readUpdates,
   timedUpdate,
   writeUpdates,
 } from '../../../src/ml/updates/updates.ts';
+import {
+  bytes,
+  coderOf,
+  float64,
+  nullable,
+  row,
+  type SchemaType,
+  string,
+} from '../../../src/schema/index.ts';
 
 const paths = (models: CurrentModels, timestamp: number, key?: unknown) =>
   models.at(timestamp, key).updates.map(({ path }) => path);
@@ -80,4 +90,34 @@ test('what is no update, and what is no path', () => {
   assert.equal(fromFolder('bert-base', '/home'), 'bert-base');
   assert.equal(fromFolder('./m.pkl', '/home'), '/home/m.pkl');
   assert.equal(fromFolder('', '/home'), '');
+});
+
+test('keys of updates are compared as where rows are grouped, under the type of the keys', () => {
+  const current = (type: SchemaType, updateKey: unknown, rowKey: unknown) =>
+    paths(
+      new CurrentModels(
+        [{ modelPath: '/new', keys: [updateKey], at: 0, order: 0 }],
+        keyIdBy(coderOf(type)),
+      ),
+      1,
+      rowKey,
+    ).length > 0;
+  const pair = row({ a: string, b: nullable(string) });
+  for (const [type, updateKey, rowKey] of [
+    [nullable(string), 'null', null],
+    [float64, Number.POSITIVE_INFINITY, Number.NaN],
+    [float64, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    [pair, { a: 'x', b: 'y' }, { a: 'x', b: null }],
+  ] as const) {
+    assert.equal(current(type as SchemaType, updateKey, rowKey), false, String(updateKey));
+  }
+  for (const [type, updateKey, rowKey] of [
+    [pair, { b: 'y', a: 'x' }, { a: 'x', b: 'y' }],
+    [pair, { a: 'x' }, { a: 'x', b: null }],
+    [bytes, Buffer.from('k'), new Uint8Array([107])],
+    [float64, Number.NaN, Number.NaN],
+  ] as const) {
+    assert.equal(current(type as SchemaType, updateKey, rowKey), true, String(updateKey));
+  }
+  assert.throws(() => current(string, 7, 'x'), { code: 'CODER_MISMATCH' });
 });

@@ -176,3 +176,19 @@ test('timestamps of the package long are taken, and a composite may have no outp
   });
   assert.deepEqual(found, [5]);
 });
+
+test('a minus zero stays one, whatever element it is made of', async () => {
+  const seen: unknown[] = [];
+  for (const forceEncoding of [false, true]) {
+    await createRunner({ runner: 'node', forceEncoding }).run((root) => {
+      root
+        .apply(create([0, 1]))
+        .map((x) => -x)
+        .map((x) => void seen.push(x));
+      root.apply(create([-0, 1])).map((x) => void seen.push(x));
+    });
+  }
+  const zeros = seen.filter((value) => value === 0);
+  assert.deepEqual(zeros, [-0, -0, -0, -0]);
+  assert.ok(zeros.every((value) => Object.is(value, -0)));
+});
