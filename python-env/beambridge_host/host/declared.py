@@ -22,18 +22,14 @@ Convert = Callable[[Any], Any]
 _MAPS = (typehints.DictConstraint, typehints.MappingTypeConstraint)
 
 
-def is_vague(actual: Any, declared: Any) -> bool:
-  """Whether `actual` leaves open what `declared` says, and contradicts it nowhere."""
-  return _compare(actual, declared) == 'vague'
-
-
-def _compare(actual: Any, declared: Any, in_row: bool = False) -> str:
+def compared(actual: Any, declared: Any, in_row: bool = False) -> str:
+  """'vague' where `actual` leaves open what `declared` says and contradicts it nowhere; else 'same' or 'other'."""
   actual, declared = _normal(actual), _normal(declared)
   if actual in (None, typehints.Any, typing.Any, object) or isinstance(actual, (typing.TypeVar, typehints.TypeVariable)):
     return 'vague'
   if isinstance(actual, typehints.UnionConstraint) and not typehints.is_nullable(actual):
     # Of a main output whose function gives tagged ones too, for one.
-    return 'vague' if any(_compare(each, declared, in_row) != 'other' for each in actual.union_types) else 'other'
+    return 'vague' if any(compared(each, declared, in_row) != 'other' for each in actual.union_types) else 'other'
   fields = _fields(declared)
   if fields is not None:
     if actual is dict or isinstance(actual, _MAPS):
@@ -41,32 +37,32 @@ def _compare(actual: Any, declared: Any, in_row: bool = False) -> str:
     others = _fields(actual)
     if others is None or [name for name, _ in others] != [name for name, _ in fields]:
       return 'other'
-    return _all(_compare(other, field, True) for (_, other), (_, field) in zip(others, fields))
+    return _all(compared(other, field, True) for (_, other), (_, field) in zip(others, fields))
   if typehints.is_nullable(declared):
     inner = typehints.get_concrete_type_from_nullable(declared)
     if typehints.is_nullable(actual):
-      return _compare(typehints.get_concrete_type_from_nullable(actual), inner, in_row)
-    found = _compare(actual, inner, in_row)
+      return compared(typehints.get_concrete_type_from_nullable(actual), inner, in_row)
+    found = compared(actual, inner, in_row)
     return 'vague' if found == 'same' or actual is type(None) else found
   if isinstance(declared, typehints.TupleConstraint):
     if actual is tuple or isinstance(actual, typehints.TupleSequenceConstraint):
       return 'vague'
     if not isinstance(actual, typehints.TupleConstraint) or len(actual.tuple_types) != len(declared.tuple_types):
       return 'other'
-    return _all(_compare(*pair, in_row) for pair in zip(actual.tuple_types, declared.tuple_types))
+    return _all(compared(*pair, in_row) for pair in zip(actual.tuple_types, declared.tuple_types))
   element = _element(declared)
   if element is not None:
     if actual in (list, tuple):
       return 'vague'
     other = _element(actual)
-    return 'other' if other is None else _coded(actual, declared, in_row, _compare(other, element, in_row))
+    return 'other' if other is None else _coded(actual, declared, in_row, compared(other, element, in_row))
   if isinstance(declared, _MAPS):
     if actual is dict:
       return 'vague'
     if not isinstance(actual, _MAPS):
       return 'other'
     pairs = ((actual.key_type, declared.key_type), (actual.value_type, declared.value_type))
-    return _coded(actual, declared, in_row, _all(_compare(*pair, in_row) for pair in pairs))
+    return _coded(actual, declared, in_row, _all(compared(*pair, in_row) for pair in pairs))
   return 'same' if actual == declared else 'other'
 
 
@@ -101,7 +97,7 @@ def _element(type_: Any) -> Any:
 
 def typed(pcoll: beam.PCollection, declared: Any, label: str, transform: str) -> beam.PCollection:
   """The same elements with the declared type, if Beam knows none for them."""
-  found = _compare(pcoll.element_type, declared)
+  found = compared(pcoll.element_type, declared)
   plan_ = plan(declared)
   # Beam's row coder lets numbers wrap round where they have more bits than their field.
   if found == 'other' or found == 'same' and not _is_narrow(plan_):
