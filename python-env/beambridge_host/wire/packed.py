@@ -17,7 +17,6 @@ import apache_beam as beam
 from apache_beam.coders import coder_impl
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
-from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.windowed_value import WindowedValue
 
 from beambridge_host.errors import BridgeError, RowFailure, bridge_error
@@ -73,32 +72,36 @@ class Gather(beam.DoFn):
     """
     super().__init__()
     self._enough = enough
-    self._held: dict[Any, tuple[list[bytes], int, Any]] = {}
+    # By window and pane, which the rows keep.
+    self._held: dict[tuple[Any, Any], tuple[list[bytes], int, Any]] = {}
 
   def start_bundle(self) -> None:
     self._held = {}
 
   def process(
-      self, element: bytes, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
+      self,
+      element: bytes,
+      timestamp: Any = beam.DoFn.TimestampParam,
+      window: Any = beam.DoFn.WindowParam,
+      pane: Any = beam.DoFn.PaneInfoParam
   ) -> Iterator[Any]:
     if self._enough <= 1:
       yield PackedRows([element])
       return
-    batches, rows, earliest = self._held.pop(window, ([], 0, timestamp))
+    batches, rows, earliest = self._held.pop((window, pane), ([], 0, timestamp))
     batches.append(element)
     rows += row_count(element)
     earliest = min(earliest, timestamp)
     if rows < self._enough:
-      self._held[window] = (batches, rows, earliest)
-    elif earliest == timestamp:
-      yield PackedRows(batches)
+      self._held[window, pane] = (batches, rows, earliest)
     else:
-      yield TimestampedValue(PackedRows(batches), earliest)
+      # A TimestampedValue would be put into the windows of its timestamp, which need not be those of the rows.
+      yield WindowedValue(PackedRows(batches), earliest, [window], pane)
 
   def finish_bundle(self) -> Iterator[WindowedValue]:
     held, self._held = self._held, {}
-    for window, (batches, _, earliest) in held.items():
-      yield WindowedValue(PackedRows(batches), earliest, [window])
+    for (window, pane), (batches, _, earliest) in held.items():
+      yield WindowedValue(PackedRows(batches), earliest, [window], pane)
 
 
 class Columns:
