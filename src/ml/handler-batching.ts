@@ -3,6 +3,7 @@
 // are: it knows the rows' timestamps, and holds the watermark for what waits.
 
 import { isPythonHandler, type ModelHandler, ownLoaderModule } from './handlers/handler.ts';
+import { isTypeScriptHandler } from './handlers/typescript.ts';
 import type { InferenceOptions } from './options.ts';
 
 /** The options, with the handler's sizes where the program asks for none by withBatching. */
@@ -10,6 +11,12 @@ export function withHandlersBatching(
   options: InferenceOptions,
   handler: ModelHandler,
 ): InferenceOptions {
+  if (isTypeScriptHandler(handler)) {
+    const minSize = options.batching?.minSize ?? handler.batching?.minSize;
+    return minSize === undefined
+      ? options
+      : { ...options, batching: { ...options.batching, minSize } };
+  }
   if (options.batching || !isPythonHandler(handler)) return options;
   const module = ownLoaderModule(handler.loader);
   // What a class of the program's makes of its arguments, it alone knows.

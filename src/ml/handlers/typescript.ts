@@ -69,11 +69,15 @@ export function modelHandler<ExampleT, InferenceT, ModelT>(
       hint: 'Give types of beambridge/schema, as in { example: array(float32), inference: int64 }.',
     });
   }
-  for (const limit of ['maxSize', 'maxWeight'] as const) {
+  for (const limit of ['minSize', 'maxSize', 'maxWeight'] as const) {
     const value = batching[limit];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
       refuse(`batching.${limit} of ${name} is ${value}, and must be 1 or more`);
     }
+  }
+  const { minSize = 1, maxSize = minSize } = batching;
+  if (minSize > maxSize) {
+    refuse(`batching.minSize of ${name} is ${minSize}, which is above maxSize ${maxSize}`);
   }
   return Object.freeze({ ...parts, language: 'typescript' as const });
 }

@@ -5,6 +5,8 @@
 
 /** How a model's examples are put together. */
 export interface LocalBatching<ExampleT = unknown> {
+  /** Examples that a batch should have at least, if its bundle has as many. @default 1 */
+  readonly minSize?: number;
   /** Most examples in a batch. @default found by measuring, from 16 up to 10,000 */
   readonly maxSize?: number;
   /** Most weight of a batch: the sum of `weightOf` over its examples. A heavier example goes alone. */
@@ -21,11 +23,13 @@ const SLOW_MS = 5_000;
 /** Cuts examples into batches and learns from how long these take. */
 export class BatchSizes {
   private readonly largest: number;
+  private readonly smallest: number;
   private size: number;
 
   constructor(private readonly batching: LocalBatching = {}) {
     this.largest = batching.maxSize ?? LARGEST;
-    this.size = Math.min(FIRST, this.largest);
+    this.smallest = Math.min(batching.minSize ?? 1, this.largest);
+    this.size = Math.min(Math.max(FIRST, this.smallest), this.largest);
   }
 
   /** Where the batch that begins at `start` ends. */
@@ -43,7 +47,7 @@ export class BatchSizes {
 
   /** What a batch of `count` examples took. */
   learn(count: number, millis: number): void {
-    if (millis > SLOW_MS) this.size = Math.max(this.size >> 1, 1);
+    if (millis > SLOW_MS) this.size = Math.max(this.size >> 1, this.smallest);
     else if (millis < FAST_MS && count === this.size) {
       this.size = Math.min(this.size * 2, this.largest);
     }

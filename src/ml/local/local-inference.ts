@@ -20,8 +20,8 @@ export interface LocalInference {
   readonly hasFailures: boolean;
   readonly inferenceArgs: InferenceArgs;
   readonly metricsNamespace: string;
-  /** In place of the handler's. */
-  readonly batching?: LocalBatching<never> | undefined;
+  /** The handler's, with what the program asks for. */
+  readonly batching: LocalBatching<never>;
 }
 
 /** The metrics of a RunInference, by the names that Beam's Python SDK gives them. */
@@ -44,7 +44,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
   private loadMillis: number | undefined;
 
   constructor(private readonly inference: LocalInference) {
-    this.sizes = new BatchSizes((inference.batching ?? inference.handler.batching) as never);
+    this.sizes = new BatchSizes(inference.batching as LocalBatching);
     this.models = new ModelChoice(inference.handler);
   }
 

@@ -32,10 +32,15 @@ export function localStep(settings: LocalStepSettings, transform: string): Packe
       { transform, hint: 'Use TypeScript functions, or a handler that Python runs.' },
     );
   }
-  const maxSize = batching?.maxSize;
+  const { minSize = handler.batching?.minSize, maxSize = handler.batching?.maxSize } =
+    batching ?? {};
   return localInferenceStep({
     handler,
-    batching: maxSize ? { ...handler.batching, maxSize } : undefined,
+    batching: {
+      ...handler.batching,
+      ...(minSize === undefined ? {} : { minSize }),
+      ...(maxSize === undefined ? {} : { maxSize }),
+    },
     types,
     hasFailures: deadLetters !== undefined,
     inferenceArgs: options.inferenceArgs ?? {},

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which rows a model of this process gets at once, and what they keep of where they came from.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { modelHandler, RunInference } from '../../../src/ml/index.ts';
+import { createRunner } from '../../../src/runners/index.ts';
+import { int64 } from '../../../src/schema/index.ts';
+import { impulse } from '../../../src/transforms/index.ts';
+
+const runner = createRunner({ runner: 'node' });
+
+/** A handler that keeps the sizes of what it gets. */
+function telling(batching?: { minSize?: number; maxSize?: number }) {
+  const sizes: number[] = [];
+  const handler = modelHandler({
+    name: 'telling',
+    example: int64,
+    inference: int64,
+    batching,
+    loadModel: () => null,
+    runInference: (batch: readonly number[]) => {
+      sizes.push(batch.length);
+      return batch.map((n) => n + 1);
+    },
+  });
+  return { handler, sizes };
+}
+
+async function scoreOneBundle(scoring: RunInference<number, { inference: number }>, count: number) {
+  const found: number[] = [];
+  await runner.run((root) => {
+    root
+      .apply(impulse())
+      .flatMap(() => Array.from({ length: count }, (_, i) => i))
+      .apply(scoring)
+      .map(({ inference }) => found.push(inference));
+  });
+  assert.deepEqual(
+    found.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, i) => i + 1),
+  );
+}
+
+test('minSize rows of a bundle are scored at once in TypeScript, however it is asked for', async () => {
+  const plain = telling();
+  await scoreOneBundle(RunInference.of(plain.handler).withBatching({ minSize: 200 }), 450);
+  assert.deepEqual(plain.sizes, [200, 250]);
+  const own = telling({ minSize: 200, maxSize: 200 });
+  await scoreOneBundle(RunInference.of(own.handler), 450);
+  assert.deepEqual(own.sizes, [200, 200, 50]);
+  // More than a packed batch would hold.
+  const many = telling({ minSize: 200 });
+  await scoreOneBundle(RunInference.of(many.handler).withBatching({ minSize: 5000 }), 5000);
+  assert.deepEqual(many.sizes, [5000]);
+});
+
+test('a least size of a handler in TypeScript is a number, and not above the largest', () => {
+  const refused = { code: 'INVALID_ARGUMENT', message: /batching\.minSize of telling/ };
+  assert.throws(() => telling({ minSize: 0 }), refused);
+  assert.throws(() => telling({ minSize: 5, maxSize: 4 }), refused);
+});
