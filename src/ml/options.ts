@@ -22,7 +22,7 @@ export interface BatchingOptions {
   /** Rows that a call has at most. */
   maxSize?: number | undefined;
   /**
-   * How long rows wait for others of their window, from bundle to bundle, in milliseconds: until there
+   * How long rows wait for others of their window and pane, from bundle to bundle, in milliseconds: until there
    * are `minSize` of them, or else `maxSize`, or else 4,096. For streams, whose bundles are small.
    */
   maxDurationMs?: number | undefined;

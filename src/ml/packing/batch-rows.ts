@@ -3,7 +3,7 @@
 // python-env/beambridge_host/inference/inference.py for the bytes.
 
 import { ByteReader, ByteWriter, roughSize } from '../../base/index.ts';
-import type { Instant } from '../../coders/index.ts';
+import type { Instant, PaneInfo } from '../../coders/index.ts';
 import { type Update, writeUpdates } from '../updates/updates.ts';
 import { sized } from './column-builder.ts';
 import type { ColumnCodec } from './columns.ts';
@@ -107,4 +107,10 @@ export function earliestOf(batch: Uint8Array): Instant {
 /** The next part of a packed batch. */
 export function timestampsIn(input: ByteReader): Float64Array {
   return new Float64Array(new Uint8Array(input.prefixedBytes()).buffer);
+}
+
+/** The same text for the same pane only. */
+export function paneId(pane: PaneInfo): string {
+  const { isFirst, isLast, timing, index, onTimeIndex } = pane;
+  return `${isFirst} ${isLast} ${timing} ${index} ${onTimeIndex}`;
 }

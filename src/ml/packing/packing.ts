@@ -34,7 +34,7 @@ import {
   type TimedUpdate,
   type Update,
 } from '../updates/updates.ts';
-import { BatchRows, timestampsIn } from './batch-rows.ts';
+import { BatchRows, paneId, timestampsIn } from './batch-rows.ts';
 import { ColumnCodec } from './columns.ts';
 
 /** A batch is full at so many rows… */
@@ -198,9 +198,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   private windowId(window: Window, pane: PaneInfo): string {
     // Nearly always: one window, and no trigger upstream.
     if (window instanceof GlobalWindow && pane === NO_FIRING) return '';
-    const { isFirst, isLast, timing, index, onTimeIndex } = pane;
-    const bytes = encodeValue(this.windowCoder, window);
-    return `${isFirst} ${isLast} ${timing} ${index} ${onTimeIndex} ${latin1(bytes)}`;
+    return `${paneId(pane)} ${latin1(encodeValue(this.windowCoder, window))}`;
   }
 
   /** The element, or why it is no key-value. */

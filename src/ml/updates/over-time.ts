@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed batches that wait for one another, from bundle to bundle.
+// Packed batches that wait for one another, from bundle to bundle. Their rows keep the pane that they came in:
+// those of different panes wait apart, and what is held goes on with the pane of the element that set its timer.
 
 import { randomUUID } from 'node:crypto';
 import { BytesCoder, type Instant, type KV, KVCoder, StrUtf8Coder } from '../../coders/index.ts';
@@ -10,13 +11,14 @@ import {
   type DoFn,
   doFnStep,
   mapStep,
+  paneInfoParam,
   processingTimeTimer,
   TimestampedValue,
   valueState,
 } from '../../transforms/index.ts';
-import { earliestOf, rowsOf } from '../packing/batch-rows.ts';
+import { earliestOf, paneId, rowsOf } from '../packing/batch-rows.ts';
 
-/** What waits for a window. */
+/** What waits for a window and pane. */
 interface Waiting {
   readonly rows: number;
   readonly earliest: Instant;
@@ -76,11 +78,15 @@ export function gatherOverTime(
   millis: number,
   join: (batches: readonly Uint8Array[]) => Uint8Array[],
 ): PCollection<Uint8Array> {
-  // One key: what is gathered for one model is worth more than what several workers gather each.
+  // One key for a pane: what is gathered for one model is worth more than what several workers gather each.
   const lane = randomUUID();
-  const toLane = (value: Uint8Array): KV<string, Uint8Array> => ({ key: lane, value });
+  const context = { pane: paneInfoParam() };
+  const toLane = (value: Uint8Array, { pane }: typeof context): KV<string, Uint8Array> => ({
+    key: `${lane} ${paneId(pane.lookup())}`,
+    value,
+  });
   return packed
-    .apply(mapStep('Lane', toLane, new KVCoder(new StrUtf8Coder(), new BytesCoder())))
+    .apply(mapStep('Lane', toLane, new KVCoder(new StrUtf8Coder(), new BytesCoder()), context))
     .apply(
       doFnStep(
         'GatherOverTime',

@@ -5,8 +5,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { modelHandler, RunInference } from '../../../src/ml/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
-import { int64 } from '../../../src/schema/index.ts';
-import { impulse } from '../../../src/transforms/index.ts';
+import { int64, string } from '../../../src/schema/index.ts';
+import { testStream } from '../../../src/testing/index.ts';
+import {
+  afterCount,
+  fixedWindows,
+  groupByKey,
+  impulse,
+  paneInfoParam,
+  repeatedly,
+  timestamped,
+  timestampParam,
+  windowInto,
+  windowParam,
+} from '../../../src/transforms/index.ts';
 
 const runner = createRunner({ runner: 'node' });
 
@@ -59,4 +71,56 @@ test('a least size of a handler in TypeScript is a number, and not above the lar
   const refused = { code: 'INVALID_ARGUMENT', message: /batching\.minSize of telling/ };
   assert.throws(() => telling({ minSize: 0 }), refused);
   assert.throws(() => telling({ minSize: 5, maxSize: 4 }), refused);
+});
+
+test('rows that wait for one another over bundles keep their key, time, window and pane', async () => {
+  const told: { before: string[]; after: string[] } = { before: [], after: [] };
+  const where = { time: timestampParam(), window: windowParam(), pane: paneInfoParam() };
+  const tell = (n: number, key: string, { time, window, pane }: typeof where) => {
+    const { index, timing, isFirst, isLast } = pane.lookup();
+    return `${key} ${n} ${time.lookup()} ${window.lookup()} ${index} ${timing} ${isFirst} ${isLast}`;
+  };
+  const { handler, sizes } = telling();
+  await runner.run((root) => {
+    root
+      .apply(
+        testStream<{ key: string; value: number }>()
+          .addElements(timestamped({ key: 'a', value: 1 }, 10))
+          .addElements(
+            timestamped({ key: 'b', value: 2 }, 20),
+            timestamped({ key: 'a', value: 3 }, 2000),
+          )
+          .addElements(
+            timestamped({ key: 'a', value: 4 }, 30),
+            timestamped({ key: 'a', value: 5 }, 1500),
+          )
+          .advanceProcessingTime(100)
+          .addElements(timestamped({ key: 'a', value: 6 }, 40))
+          .advanceWatermarkToInfinity(),
+      )
+      .apply(
+        windowInto(fixedWindows(1), {
+          allowedLateness: 0,
+          trigger: repeatedly(afterCount(1)),
+          accumulationMode: 'discarding',
+        }),
+      )
+      .apply(groupByKey())
+      .flatMap(({ key, value }) => [...value].map((each) => ({ key, value: each })))
+      .map((pair, context) => {
+        told.before.push(tell(pair.value, pair.key, context));
+        return pair;
+      }, where)
+      .apply(RunInference.ofKVs(handler, string).withBatching({ minSize: 3, maxDurationMs: 1000 }))
+      .map(({ key, value }, context) => {
+        told.after.push(tell(value.example, key, context));
+      }, where);
+  });
+  assert.equal(told.before.length, 6);
+  assert.ok(new Set(told.before.map((line) => line.split(' ').slice(4).join(' '))).size > 2);
+  assert.deepEqual(told.after.sort(), told.before.sort());
+  assert.equal(
+    sizes.reduce((a, b) => a + b),
+    6,
+  );
 });
