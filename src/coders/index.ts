@@ -14,6 +14,7 @@ export {
 } from './composite-coders.ts';
 export { type ContentOptions, coderContents } from './content.ts';
 export { describeValue } from './describe.ts';
+export { FLOAT32_WHOLE, fitsFloat32 } from './float32.ts';
 export { exactMillis, InstantCoder, readInstant, writeInstant } from './instant.ts';
 export { instantOf, numberOf } from './instant-of.ts';
 export {
@@ -23,7 +24,7 @@ export {
 } from './iterable-coders.ts';
 export { requireForSerialization } from './js/classes.ts';
 export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
-export { EnumerationCoder, NarrowIntCoder } from './limited-coders.ts';
+export { EnumerationCoder, Float32Coder, NarrowIntCoder } from './limited-coders.ts';
 export { Decimal, MicrosInstant } from './logical-values.ts';
 export { ownCopy } from './own-copy.ts';
 export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';

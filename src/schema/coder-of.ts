@@ -8,6 +8,7 @@ import {
   type Coder,
   DoubleCoder,
   EnumerationCoder,
+  Float32Coder,
   IterableCoder,
   type IterableOptions,
   isTypedArrayKind,
@@ -41,7 +42,7 @@ export function rowCoder<T>(type: RowType<T>): RowCoder<T> {
  * Every SDK knows all but the last, which only this package does ({@link isPortable} tells): put a
  * value of such a type into a row to send it to another language. Beam has no standard coder for
  * the narrow types and enumerations, so they are carried as the wider ones; what this program gives
- * and gets is held to their limits. A float32 outside a row keeps a double's digits.
+ * and gets is held to their limits, and has the precision of a float32 where that is declared.
  */
 export function coderOf<T>(type: SchemaType<T>): Coder<T> {
   return untypedCoderOf(type) as Coder<T>;
@@ -59,8 +60,9 @@ function untypedCoderOf(type: SchemaType): Coder<unknown> {
       return new NarrowIntCoder({ kind: type.kind });
     case 'bigint64':
       return new VarIntCoder({ bigint: true });
-    case 'float64':
     case 'float32':
+      return new Float32Coder();
+    case 'float64':
       return new DoubleCoder();
     case 'string':
       return new StrUtf8Coder();

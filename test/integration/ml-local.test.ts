@@ -230,6 +230,26 @@ test('a prediction that does not fit, and too few of them', async () => {
   );
 });
 
+test('a prediction declared float32 is a fraction that is rounded, or a whole number that need not be', async () => {
+  const same = (inference: typeof float32) =>
+    modelHandler({
+      name: 'same',
+      example: float64,
+      inference,
+      loadModel: () => null,
+      runInference: (batch: readonly number[]) => [...batch],
+    });
+  assert.deepEqual(await score(same(float32), [0.1, 2 ** 24]), [Math.fround(0.1), 2 ** 24]);
+  await assert.rejects(
+    score(same(float32), [2 ** 24 + 1]),
+    code('INFERENCE_MISMATCH', /declared float32 but holds number 16777217/),
+  );
+  await assert.rejects(
+    score({ ...same(float32), example: float32 }, [2 ** 24 + 1]),
+    code('ROW_MISMATCH', /example is declared float32 but holds number 16777217/),
+  );
+});
+
 test('an ONNX model: one output, another output, and all of them as a row', async () => {
   const modelUri = modelAt('classifier');
   const examples = [

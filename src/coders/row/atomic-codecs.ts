@@ -4,6 +4,7 @@
 
 import type { ByteReader, ByteWriter } from '../../base/index.ts';
 import { malformed } from '../describe.ts';
+import { fitsFloat32, whyNotFloat32 } from '../float32.ts';
 import { readBool } from '../primitive-coders.ts';
 import { isWellFormed, readText } from '../text.ts';
 import type { Codec } from './codec.ts';
@@ -13,9 +14,6 @@ import { int64OutOfRange, mismatchThat, wrongType } from './mismatch.ts';
 const TWO_32 = 2 ** 32;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
-const MAX_FLOAT32 = 3.4028234663852886e38;
-/** From here on a double rounds to infinity as a float32: half a step above the largest. */
-const FLOAT32_OVERFLOW = MAX_FLOAT32 + 2 ** 103;
 
 const codecs: Record<AtomicKind, Codec> = {
   byte: {
@@ -109,13 +107,7 @@ export function writeBigInt64(value: unknown, out: ByteWriter): void {
 
 export function writeFloat32(value: unknown, out: ByteWriter): void {
   if (typeof value !== 'number') throw wrongType({ kind: 'float32' }, value);
-  if (Math.abs(value) >= FLOAT32_OVERFLOW && Number.isFinite(value)) {
-    throw wrongType(
-      { kind: 'float32' },
-      value,
-      'Declare it float64: float32 would make it infinite.',
-    );
-  }
+  if (!fitsFloat32(value)) throw wrongType({ kind: 'float32' }, value, whyNotFloat32(value));
   out.float32(value);
 }
 

@@ -3,6 +3,7 @@
 // elements, or nested arrays. Shapes are checked before anything is written.
 
 import { describeValue } from '../describe.ts';
+import { fitsFloat32, whyNotFloat32 } from '../float32.ts';
 import { sizeOf, TENSOR_ARRAYS, Tensor, type TensorArrays, type TensorElement } from '../tensor.ts';
 import type { TensorType } from './field-type.ts';
 import { typeName } from './field-type.ts';
@@ -172,7 +173,6 @@ const SAFE: ReadonlySet<TensorElement> = new Set([
 
 type Fit = (value: unknown) => number | bigint | undefined;
 
-const FLOAT32_OVERFLOW = 3.4028234663852886e38 + 2 ** 103;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 function within(low: number, high: number): Fit {
@@ -186,10 +186,7 @@ const zeroOrOne = within(0, 1);
 
 /** The element as its typed array holds it; undefined when it does not fit. */
 const FITS: Record<TensorElement, Fit> = {
-  float32: (value) =>
-    typeof value === 'number' && !(Math.abs(value) >= FLOAT32_OVERFLOW && Number.isFinite(value))
-      ? value
-      : undefined,
+  float32: (value) => (typeof value === 'number' && fitsFloat32(value) ? value : undefined),
   float64: (value) => (typeof value === 'number' ? value : undefined),
   byte: within(-128, 127),
   int16: within(-32_768, 32_767),
@@ -227,8 +224,10 @@ function misfit(
   if (type.element === 'int64' && isBig) {
     return int64OutOfRange(value as number | bigint).within(path);
   }
+  const why =
+    type.element === 'float32' && typeof value === 'number' ? whyNotFloat32(value) : undefined;
   return mismatchThat(
     `is declared ${type.element} but holds ${describeValue(value)}`,
-    'Change the value or the declared type: nothing is converted silently.',
+    why ?? 'Change the value or the declared type: nothing is converted silently.',
   ).within(path);
 }

@@ -4,7 +4,7 @@
 // hand. What is written is in the narrowest type that holds all, as python-env/beambridge_host/wire/columns.py
 // reads it.
 
-import type { FieldType } from '../../coders/index.ts';
+import { type FieldType, FLOAT32_WHOLE, fitsFloat32 } from '../../coders/index.ts';
 
 /** The number types of the wire, by their byte. */
 export const WIRE_TYPES = [
@@ -25,7 +25,6 @@ const LIMITS = {
   int32: 2 ** 31,
   int64: Number.MAX_SAFE_INTEGER + 1,
 } as const;
-const MAX_FLOAT32 = 3.4028234663852886e38;
 const FIRST_ROOM = 256;
 
 /** Declared types whose values numbers of the wire are. */
@@ -163,16 +162,17 @@ function narrowest(low: number, high: number) {
 class FractionStore implements NumberStore {
   length = 0;
   private store: Numbers;
+  /** Above it, a number is looked at. */
   private readonly limit: number;
 
   constructor(kind: 'float32' | 'float64') {
     this.store = new (kind === 'float32' ? Float32Array : Float64Array)(FIRST_ROOM);
-    this.limit = kind === 'float32' ? MAX_FLOAT32 : Number.MAX_VALUE;
+    this.limit = kind === 'float32' ? FLOAT32_WHOLE : Number.POSITIVE_INFINITY;
   }
 
   add(value: unknown): boolean {
     if (typeof value !== 'number') return false;
-    if (Math.abs(value) > this.limit && Number.isFinite(value)) return false;
+    if (Math.abs(value) > this.limit && !fitsFloat32(value)) return false;
     if (this.length === this.store.length) this.store = grown(this.store, this.length + 1);
     this.store[this.length++] = value;
     return true;
@@ -186,7 +186,7 @@ class FractionStore implements NumberStore {
     for (let i = 0; i < length; i++) {
       const value = list[i];
       if (typeof value !== 'number') return false;
-      if (Math.abs(value) > limit && Number.isFinite(value)) return false;
+      if (Math.abs(value) > limit && !fitsFloat32(value)) return false;
       store[start + i] = value;
     }
     this.length += length;

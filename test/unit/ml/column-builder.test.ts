@@ -35,7 +35,9 @@ function fits(kind: string, value: unknown): boolean {
   const range = WHOLE[kind];
   if (typeof value !== 'number') return false;
   if (range) return Number.isInteger(value) && range[0] <= value && value <= range[1];
-  return kind === 'float64' || !Number.isFinite(value) || Math.abs(value) <= MAX_FLOAT32;
+  if (kind === 'float64' || !Number.isFinite(value)) return true;
+  const rounded = Math.fround(value);
+  return Number.isFinite(rounded) && (rounded === value || !Number.isSafeInteger(value));
 }
 
 /** The code and the bytes of numbers in the narrowest type that holds all. */

@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BeamBridgeError } from '../../../src/base/index.ts';
-import { StrUtf8Coder, VarIntCoder } from '../../../src/coders/index.ts';
+import { KVCoder, StrUtf8Coder, VarIntCoder } from '../../../src/coders/index.ts';
 import { RunInference } from '../../../src/ml/index.ts';
 import type { PCollection, Root } from '../../../src/pipeline/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
 import {
   array,
   byte,
+  coderOf,
   enumeration,
   float32,
   float64,
@@ -25,6 +26,7 @@ import { withTestModel } from '../../../src/testing/index.ts';
 import {
   create,
   fromAsyncIterable,
+  groupByKey,
   parDo,
   withCoder,
   withRowCoder,
@@ -70,6 +72,31 @@ test('an element that fits is from there on what the type says', async () => {
     root.apply(odd<{ a: number; b: string | null }>({ a: 0.1 })).apply(withSchema(type)),
   );
   assert.deepEqual(found, [{ a: Math.fround(0.1), b: null }]);
+});
+
+test('a float32 rounds fractions and refuses whole numbers that it would round, bare as in a row', async () => {
+  const bare = (value: number) => (root: Root) =>
+    root.apply(odd<number>(value)).apply(withSchema(float32));
+  for (const value of [0.1, 2 ** 24, 2 ** 30, 2 ** 24 + 1.5, 1e30, 2 ** 60 + 2 ** 20, Infinity]) {
+    assert.deepEqual(await collect(bare(value)), [Math.fround(value)]);
+  }
+  for (const value of [2 ** 24 + 1, -(2 ** 24) - 1, Number.MAX_SAFE_INTEGER, 1e39]) {
+    await refused('ROW_MISMATCH', /withSchema/, bare(value));
+    await refused('ROW_MISMATCH', /withSchema/, (root) =>
+      root.apply(odd<{ a: number }>({ a: value })).apply(withSchema(row({ a: float32 }))),
+    );
+  }
+});
+
+test('keys declared float32 that are one in its precision are one key', async () => {
+  const found = await collect((root) =>
+    root
+      .apply(create([0.1, Math.fround(0.1)]))
+      .map((key) => ({ key, value: 1 }))
+      .apply(withCoder(new KVCoder(coderOf(float32), coderOf(int64))))
+      .apply(groupByKey()),
+  );
+  assert.deepEqual(found.length, 1);
 });
 
 test('withRowCoder and withCoder refuse elements of another type', async () => {
