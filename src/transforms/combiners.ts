@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import { DoubleCoder, describeValue, type KV, KVCoder, VarIntCoder } from '../coders/index.ts';
 import type { CombineFn, SelectingCombineFn } from './combine-fn.ts';
+import { checkOrdered, compareValues, isNaNLike } from './order.ts';
 
 function checkNumber(combiner: string, value: unknown): number {
   if (typeof value === 'number') return value;
@@ -77,12 +78,16 @@ export const mean: CombineFn<number, KV<number, number>, number> = {
 /** None yet, or the best so far. */
 type AtMostOne = [] | [unknown];
 
-function best(name: string, isBetter: (a: never, b: never) => boolean): SelectingCombineFn {
-  const better = isBetter as (a: unknown, b: unknown) => boolean;
+function best(
+  name: string,
+  isBetter: (order: number, value: unknown, other: unknown) => boolean,
+): SelectingCombineFn {
+  const better = (value: unknown, other: unknown) =>
+    isBetter(compareValues(name, value, other), value, other);
   const add = (accumulator: AtMostOne, value: unknown): AtMostOne => {
     const changed = accumulator as unknown[];
     if (accumulator.length === 0) changed[0] = checkOrdered(name, value);
-    else if (better(checkBeside(name, value, accumulator[0]), accumulator[0])) changed[0] = value;
+    else if (better(value, accumulator[0])) changed[0] = value;
     return accumulator;
   };
   return {
@@ -102,58 +107,24 @@ function best(name: string, isBetter: (a: never, b: never) => boolean): Selectin
 }
 
 /**
- * The greatest value by JavaScript's `>`: numbers, bigints, strings, Dates. `undefined` of none; NaN or an
- * invalid Date where there is one, wherever it stands, as `Math.max` gives.
+ * The greatest value: of numbers, bigints, booleans, strings, Dates, `Decimal`s or `MicrosInstant`s. `undefined` of none;
+ * NaN or an invalid Date where there is one, wherever it stands, as `Math.max` gives.
  *
- * @throws `INVALID_ARGUMENT` for null, undefined and plain objects, and for text beside what is none
+ * @throws `INVALID_ARGUMENT` for values without an order (null, undefined, arrays, rows, most other objects), and for
+ *   text beside what is none
  */
-export const max: SelectingCombineFn = best('max', (a, b) => a > b || onlyFirstIsNaN(a, b));
+export const max: SelectingCombineFn = best('max', (order) => order > 0);
 
 /**
- * The least value by JavaScript's `<`: numbers, bigints, strings, Dates. `undefined` of none; NaN or an
- * invalid Date where there is one, wherever it stands, as `Math.min` gives.
+ * The least value, of those that {@link max} takes. `undefined` of none; NaN or an invalid Date where there is one,
+ * wherever it stands, as `Math.min` gives.
  *
- * @throws `INVALID_ARGUMENT` for null, undefined and plain objects, and for text beside what is none
+ * @throws `INVALID_ARGUMENT` as {@link max}
  */
-export const min: SelectingCombineFn = best('min', (a, b) => a < b || onlyFirstIsNaN(a, b));
-
-function onlyFirstIsNaN(a: unknown, b: unknown): boolean {
-  return isNaNLike(a) && !isNaNLike(b);
-}
-
-/** NaN, or what compares as NaN does: an invalid Date. */
-function isNaNLike(value: unknown): boolean {
-  return Number.isNaN(typeof value === 'object' ? value?.valueOf() : value);
-}
-
-/** @throws `INVALID_ARGUMENT` for what has no place in an order: the result would be that of chance */
-function checkOrdered(combiner: string, value: unknown): unknown {
-  const isNone = value === undefined || value === null || typeof value === 'symbol';
-  if (!isNone && !isPlainObject(value)) return value;
-  throw new BeamBridgeError('INVALID_ARGUMENT', `${combiner} was given ${describeValue(value)}`, {
-    hint: isNone
-      ? 'Filter the elements that have no value first.'
-      : 'Map each to what is compared first, a field of it say; top(…) takes a function that compares.',
-  });
-}
-
-/** A row, say: to JavaScript all of them are `[object Object]`, and none comes before another. */
-function isPlainObject(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
-/** @throws `INVALID_ARGUMENT` for a text beside what is no text, as for what has no order */
-function checkBeside(combiner: string, value: unknown, other: unknown): unknown {
-  checkOrdered(combiner, value);
-  if ((typeof value === 'string') === (typeof other === 'string')) return value;
-  throw new BeamBridgeError(
-    'INVALID_ARGUMENT',
-    `${combiner} was given ${describeValue(value)} beside ${describeValue(other)}`,
-    { hint: 'Combine values of one kind: map text to numbers with Number(…).' },
-  );
-}
+export const min: SelectingCombineFn = best('min', (order, value, other) =>
+  // NaN is the greatest in the order, and the least as well.
+  isNaNLike(value) ? order > 0 : order < 0 && !isNaNLike(other),
+);
 
 /** All values in an array, in no particular order. They are held in memory. */
 export function toList<T>(): CombineFn<T, T[], T[]> {
@@ -173,20 +144,16 @@ export function toList<T>(): CombineFn<T, T[], T[]> {
   };
 }
 
-/** NaN is the greatest, so that an order there is. */
 function naturalOrder(a: unknown, b: unknown): number {
-  checkBeside('top', a, b);
-  const [first, second] = [isNaNLike(a), isNaNLike(b)];
-  if (first || second) return Number(first) - Number(second);
-  return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0;
+  return compareValues('top', a, b);
 }
 
 /**
  * The `size` greatest values, greatest first.
  *
- * @param compare - as `Array.sort` takes it. @default JavaScript's `<` and `>`, NaN above all
+ * @param compare - as `Array.sort` takes it. @default the order of {@link max}, NaN above all
  * @throws `INVALID_ARGUMENT` for a size that is no positive whole number; where `compare` is left out, also
- *   for null, undefined and plain objects, and for text beside what is none
+ *   as {@link max}
  */
 export function top<T>(
   size: number,

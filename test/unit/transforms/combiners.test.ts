@@ -4,7 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeValue, encodeValue, JsCoder } from '../../../src/coders/index.ts';
+import {
+  Decimal,
+  decodeValue,
+  encodeValue,
+  JsCoder,
+  MicrosInstant,
+} from '../../../src/coders/index.ts';
 import { combineTogether } from '../../../src/transforms/combine-together.ts';
 import {
   binaryCombineFn,
@@ -79,6 +85,11 @@ test('what has no order is refused in any order, and not left to chance', () => 
       ['10', 9],
       [9, '10'],
       [{ a: 1 }, { a: 2 }],
+      [[10], [9]],
+      [Uint8Array.of(10), Uint8Array.of(9)],
+      [new Map([[1, 1]]), new Map([[2, 2]])],
+      [/b/, /a/],
+      [Decimal.from('1'), 2],
     ]) {
       for (const parts of [[given], given.map((one) => [one])]) {
         assert.throws(() => combine(combiner as typeof max, parts), { code: 'INVALID_ARGUMENT' });
@@ -93,6 +104,25 @@ test('what has no order is refused in any order, and not left to chance', () => 
     ),
     [1, undefined],
   );
+});
+
+test('max, min and top have one order, that of what values stand for and never of their text', () => {
+  const instant = (n: number) => new MicrosInstant(BigInt(n));
+  const money = (n: number) => Decimal.from(`${n}.0`);
+  for (const make of [Number, BigInt, (n: number) => new Date(n), instant, money]) {
+    const [minusOne, nine, ten] = [-1, 9, 10].map((n) => make(n) as unknown);
+    for (const given of [[[nine], [ten, minusOne]], [[ten, minusOne, nine]]]) {
+      assert.deepEqual(combine(max, given), ten);
+      assert.deepEqual(combine(min, given), minusOne);
+      assert.deepEqual(combine(top<unknown>(2), given), [ten, nine]);
+    }
+  }
+  for (const given of [[[0, -0]], [[-0], [0]]]) {
+    assert.deepEqual([combine(max, given), combine(min, given)], [0, -0]);
+    assert.deepEqual(combine(top<number>(2), given), [0, -0]);
+  }
+  assert.deepEqual(combine(top<number>(2), [[1, Number.NaN, 2]]), [Number.NaN, 2]);
+  assert.deepEqual(combine(min, [[1], [Number.NaN], [0]]), Number.NaN);
 });
 
 test('a function of two values combines, undefined among them', () => {
