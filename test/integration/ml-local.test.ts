@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { ErrorCode } from '../../src/base/index.ts';
 import { type ModelMetadata, modelHandler, onnxLocal, RunInference } from '../../src/ml/index.ts';
 import { P } from '../../src/pipeline/index.ts';
@@ -403,4 +404,64 @@ test('a model that fills one array in each call: every row keeps what it was giv
       [1, 2, 3, 4, 6, 7].map((n) => `${n}: ${n},${n}`),
     );
   }
+});
+
+/** A model that fills arrays of its own, and then waits for something before it gives them. */
+function slowlyFilling(concurrent?: boolean) {
+  const seen = { underWay: 0, most: 0 };
+  const arrays = Array.from({ length: 64 }, () => [0]);
+  const handler = modelHandler({
+    name: 'slowlyFilling',
+    example: int64,
+    inference: array(int64),
+    batching: { maxSize: 2 },
+    ...(concurrent !== undefined && { concurrent }),
+    loadModel: async () => arrays,
+    runInference: async (batch, own) => {
+      seen.underWay += 1;
+      seen.most = Math.max(seen.most, seen.underWay);
+      try {
+        if (batch.includes(-3)) throw new Error('minus three');
+        const filled = batch.map((n, i) => {
+          const array = concurrent ? [0] : own[i]!;
+          array[0] = n;
+          return array;
+        });
+        await setImmediate();
+        return filled;
+      } finally {
+        seen.underWay -= 1;
+      }
+    },
+  });
+  return { handler, seen };
+}
+
+async function inTwoBranches(handler: ReturnType<typeof slowlyFilling>['handler']) {
+  const examples = Array.from({ length: 50 }, (_, i) => i + 1);
+  const found: string[] = [];
+  await runner.run((root) => {
+    root
+      .apply(create(examples))
+      .apply(RunInference.of(handler))
+      .map(({ example, inference }) => found.push(`${example}: ${inference}`));
+    root
+      .apply(create(examples.map((n) => -n)))
+      .apply(RunInference.of(handler).withDeadLetters({ threshold: 1 }))
+      .predictions.map(({ example, inference }) => found.push(`${example}: ${inference}`));
+  });
+  const all = [...examples, ...examples.filter((n) => n !== 3).map((n) => -n)];
+  assert.deepEqual(found.sort(), all.map((n) => `${n}: ${n}`).sort());
+}
+
+test('two branches with one model that fills its own arrays: its calls follow each other', async () => {
+  const { handler, seen } = slowlyFilling();
+  await inTwoBranches(handler);
+  assert.equal(seen.most, 1);
+});
+
+test('two branches with a concurrent model: its calls are under way together', async () => {
+  const { handler, seen } = slowlyFilling(true);
+  await inTwoBranches(handler);
+  assert.equal(seen.most, 2);
 });

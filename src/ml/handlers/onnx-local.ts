@@ -82,6 +82,7 @@ export function onnxLocal<ExampleT, InferenceT>(
     example,
     inference,
     batching,
+    concurrent: true,
     loadModel: (uri = modelUri) => load(uri, untyped),
     runInference: (batch, model) => predict(batch, model, untyped) as Promise<InferenceT[]>,
     closeModel: ({ session }) => session.release(),

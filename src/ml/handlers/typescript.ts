@@ -23,6 +23,12 @@ export interface TypeScriptModelHandler<ExampleT = unknown, InferenceT = unknown
   readonly modelUri?: string | undefined;
   /** How examples are put together. @default sizes found by measuring, up to 10,000 */
   readonly batching?: LocalBatching<ExampleT> | undefined;
+  /**
+   * Whether `runInference` may be called again while an earlier call waits for something, as several
+   * transforms with one handler do. A model that answers so gives new arrays in each call.
+   * @default false: the calls of one model follow each other
+   */
+  readonly concurrent?: boolean | undefined;
   /** Loads a model; `modelUri` is the handler's own, or that of an update. */
   loadModel(modelUri: string | undefined): ModelT | Promise<ModelT>;
   /** One prediction for each example of a batch, in order. */
@@ -68,6 +74,9 @@ export function modelHandler<ExampleT, InferenceT, ModelT>(
     throw new BeamBridgeError('INVALID_SCHEMA', `the handler ${name} has no ${field} type`, {
       hint: 'Give types of beambridge/schema, as in { example: array(float32), inference: int64 }.',
     });
+  }
+  if (parts.concurrent !== undefined && typeof parts.concurrent !== 'boolean') {
+    refuse(`concurrent of ${name} is ${String(parts.concurrent)}, and must be true or false`);
   }
   for (const limit of ['minSize', 'maxSize', 'maxWeight'] as const) {
     const value = batching[limit];

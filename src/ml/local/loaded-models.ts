@@ -11,6 +11,8 @@ type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
 interface Entry {
   readonly model: Promise<unknown>;
   users: number;
+  /** Over when the calls of the model that were asked for so far are. */
+  turns: Promise<void>;
 }
 
 /** By handler, and by where the model is. */
@@ -21,6 +23,12 @@ export interface LoadedModel {
   readonly model: unknown;
   /** Milliseconds that loading took; undefined for whoever found it loaded. */
   readonly loadMillis: number | undefined;
+  /**
+   * Waits until the model answers nobody else, and keeps it until the function it gives is called: a
+   * model may fill arrays of its own, which the next call fills again. Of a `concurrent` handler
+   * nobody waits.
+   */
+  turn(): Promise<() => void>;
   /** Says that it is no longer used; the last to say so frees it. */
   release(): Promise<void>;
 }
@@ -38,7 +46,11 @@ export async function acquireModel(
   loaded.set(handler, models);
   const began = performance.now();
   const existing = models.get(modelUri);
-  const entry = existing ?? { model: load(handler, modelUri), users: 0 };
+  const entry = existing ?? {
+    model: load(handler, modelUri),
+    users: 0,
+    turns: Promise.resolve(),
+  };
   models.set(modelUri, entry);
   entry.users += 1;
   const leave = () => {
@@ -53,6 +65,7 @@ export async function acquireModel(
     return {
       model,
       loadMillis: existing ? undefined : performance.now() - began,
+      turn: () => (handler.concurrent ? Promise.resolve(() => {}) : turnOf(entry)),
       release: async () => {
         if (isReleased) return;
         isReleased = true;
@@ -63,6 +76,16 @@ export async function acquireModel(
     leave();
     throw error;
   }
+}
+
+async function turnOf(entry: Entry): Promise<() => void> {
+  const earlier = entry.turns;
+  let end = () => {};
+  entry.turns = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  await earlier;
+  return end;
 }
 
 async function load(handler: AnyHandler, modelUri: string | undefined): Promise<unknown> {

@@ -61,12 +61,15 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     this.count(this.loadMillis, context);
     this.loadMillis = undefined;
     let chosen: ChosenModel | undefined;
+    let endTurn = () => {};
     const model: InProcessModel = {
       what: nameOf(handler),
       use: async (updates) => {
         const paths = updates.map(({ path }) => path);
         chosen = await this.models.choose(paths, () => context.updateFailures.increment());
         this.count(chosen.loadMillis, context);
+        // Until the answer is bytes.
+        endTurn = await chosen.turn();
         return chosen.modelUri ?? null;
       },
       predict: (examples) => this.predict(examples as never[], chosen!.model, context),
@@ -74,6 +77,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     try {
       return [await new PackedAnswers(types, model, hasFailures).answer(batch)];
     } finally {
+      endTurn();
       await chosen?.release();
     }
   }
