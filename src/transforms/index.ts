@@ -102,6 +102,7 @@ export type {
 export { impulse } from './impulse.ts';
 export type { Duration } from './lateness.ts';
 export { latestGlobally, latestPerKey } from './latest.ts';
+export { onTimeOnly } from './on-time-only.ts';
 export { type PeriodicImpulseOptions, periodicImpulse } from './periodic-impulse.ts';
 export { reshuffle } from './reshuffle.ts';
 export {

@@ -9,6 +9,7 @@ import {
   combineGlobally,
   flatten,
   mapStep,
+  onTimeOnly,
   windowParam,
 } from '../../transforms/index.ts';
 import { type FailedInference, reasonOf } from './dead-letters.ts';
@@ -84,6 +85,8 @@ export function checkThreshold(
     failed.apply(mapStep('CountFailed', bad, countsCoder)),
   ])
     .apply(flatten<Counts>())
+    // By its trigger, a part of the window may be told before the rest.
+    .apply(onTimeOnly())
     .apply(combineGlobally(sum))
     .apply(mapStep('CheckThreshold', check, anyCoder, { window }));
 }
