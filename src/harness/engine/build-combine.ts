@@ -14,12 +14,16 @@ import {
 } from './build-parts.ts';
 import { payloadOf } from './descriptor.ts';
 import type { Operator } from './operator.ts';
-import { CombineStep } from './operators/combine.ts';
+import { CombineStep, combineGroupedValues } from './operators/combine.ts';
 import { Precombine } from './operators/precombine.ts';
 
 function combineOf(id: string, transform: pb.PTransform, context: BuildContext) {
   const { combineFn } = payloadOf(pb.CombinePayloadSchema, transform);
-  const found = registered<RegisteredCombine>(combineFn, FUNCTION_URNS.combineFn, id, context);
+  return find(combineFn, id, context);
+}
+
+function find(spec: pb.FunctionSpec | undefined, id: string, context: BuildContext) {
+  const found = registered<RegisteredCombine>(spec, FUNCTION_URNS.combineFn, id, context);
   return {
     combineFn: found.combineFn,
     info: { transform: found.transform, appliedAt: found.appliedAt },
@@ -32,6 +36,18 @@ export function combineStep(step: ConstructorParameters<typeof CombineStep>[3]):
     const out = onlyOutput(transform, context);
     return new CombineStep(id, mainInputs(transform), combineFn, step, out, info);
   };
+}
+
+/** A ParDo that combines grouped inputs, for runners that know no other step which does. */
+export function combineInParDo(
+  id: string,
+  transform: pb.PTransform,
+  doFn: pb.FunctionSpec,
+  context: BuildContext,
+): Operator {
+  const { combineFn, info } = find(doFn, id, context);
+  const out = onlyOutput(transform, context);
+  return new CombineStep(id, mainInputs(transform), combineFn, combineGroupedValues, out, info);
 }
 
 export function precombine(id: string, transform: pb.PTransform, context: BuildContext): Operator {

@@ -3,6 +3,7 @@
 
 import { type AnyFunction, FUNCTION_URNS, type RegisteredParDo } from '../../pipeline/index.ts';
 import { pb } from '../../proto/index.ts';
+import { combineInParDo } from './build-combine.ts';
 import { type BuildContext, mainInputs, registered } from './build-parts.ts';
 import { isSplittableStep, splittable } from './build-splittable.ts';
 import { BoundContext } from './context.ts';
@@ -25,6 +26,9 @@ import { UserTimers } from './user-timers.ts';
 export function parDo(id: string, transform: pb.PTransform, context: BuildContext): Operator {
   const { view, scope, cache } = context;
   const payload = payloadOf(pb.ParDoPayloadSchema, transform);
+  if (payload.doFn?.urn === FUNCTION_URNS.combineFn) {
+    return combineInParDo(id, transform, payload.doFn, context);
+  }
   const fn = registered<RegisteredParDo>(payload.doFn, FUNCTION_URNS.doFn, id, context);
   const info = { transform: fn.transform, appliedAt: fn.appliedAt };
   const urn = transform.spec?.urn ?? '';

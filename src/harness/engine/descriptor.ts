@@ -38,6 +38,11 @@ export class DescriptorView {
     return this.descriptor.transforms[id] ?? missing('transform', id);
   }
 
+  /** Whether what a transform is made of is here; a runner may have sent the whole alone. */
+  isTakenApart(id: string): boolean {
+    return this.transform(id).subtransforms.some((child) => child in this.descriptor.transforms);
+  }
+
   pcollection(id: string): pb.PCollection {
     return this.descriptor.pcollections[id] ?? missing('PCollection', id);
   }

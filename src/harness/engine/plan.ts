@@ -62,7 +62,7 @@ export class BundlePlan {
     if (isStrict) this.newReceiver = strictly(view);
     const receiver = (id: string) => this.receiverOf(id);
     const built = view.transformIds
-      .filter((id) => view.transform(id).subtransforms.length === 0)
+      .filter((id) => !view.isTakenApart(id))
       .map((id) => buildOperator(id, { view, scope, cache, receiver }));
     for (const operator of built) {
       for (const input of operator.inputs) this.receiverOf(input).add(operator);

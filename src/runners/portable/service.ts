@@ -10,6 +10,7 @@ import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { PythonWorkers } from '../python-workers.ts';
 import { callError, isServiceError, QUICK_CALL_MS } from './calls.ts';
+import { rewriteCombines } from './combines.ts';
 
 /**
  * The job service at the option `jobEndpoint`.
@@ -32,7 +33,10 @@ export async function openService(
     logs: false,
     lost: workers.lost,
     resolveService: expansionResolver(pipeline, options),
-    prepare: (pipeline) => workers.serve(pipeline),
+    prepare: async (pipeline) => {
+      rewriteCombines(pipeline);
+      await workers.serve(pipeline);
+    },
     abandon: async () => {},
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
   };

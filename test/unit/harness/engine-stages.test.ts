@@ -9,6 +9,7 @@ import {
   GlobalWindow,
   IntervalWindow,
   IntervalWindowCoder,
+  JsCoder,
   type KV,
   KVCoder,
   StrUtf8Coder,
@@ -152,6 +153,7 @@ function componentStage(urn: string, combine: unknown, output: Coder<never>, inp
 
 const REGISTERED_SUM = { combineFn: sum, transform: 'total', appliedAt: 'x.ts:1:1' };
 const C = urns.StandardPTransforms_CombineComponents;
+const P_DO = urns.StandardPTransforms_Primitives.PAR_DO;
 
 for (const [name, urn, value, expected] of [
   ['merge accumulators', C.COMBINE_PER_KEY_MERGE_ACCUMULATORS, [1, 2, 3], 6],
@@ -161,7 +163,6 @@ for (const [name, urn, value, expected] of [
   ['precombine', C.COMBINE_PER_KEY_PRECOMBINE, 3, 3],
 ] as const) {
   test(`the combine component "${name}" runs`, async () => {
-    const { JsCoder } = await import('../../../src/coders/index.ts');
     const coder = new KVCoder(new StrUtf8Coder(), new JsCoder()) as never;
     const stage = componentStage(urn, REGISTERED_SUM, coder, coder);
     const { bundle, written } = io(inputOf(stage.encode([{ key: 'a', value }])));
@@ -169,6 +170,34 @@ for (const [name, urn, value, expected] of [
     assert.deepEqual(valuesOf(stage, 'out', written), [{ key: 'a', value: expected }]);
   });
 }
+
+test('a ParDo with a combine function combines grouped values', async () => {
+  const coder = new KVCoder(new StrUtf8Coder(), new JsCoder()) as never;
+  const stage = componentStage(P_DO, REGISTERED_SUM, coder, coder);
+  const transform = Object.values(stage.descriptor.transforms).find(
+    ({ spec }) => spec?.urn === P_DO,
+  )!;
+  const doFn = { urn: FUNCTION_URNS.combineFn, payload: Buffer.from('combine') };
+  transform.spec!.payload = toBinary(
+    pb.ParDoPayloadSchema,
+    create(pb.ParDoPayloadSchema, { doFn }),
+  );
+  const { bundle, written } = io(inputOf(stage.encode([{ key: 'a', value: [4, 5] }])));
+  await engineFor(stage).start(stage.descriptor, bundle).done;
+  assert.deepEqual(valuesOf(stage, 'out', written), [{ key: 'a', value: 9 }]);
+});
+
+test('a composite whose parts the runner kept to itself is executed whole', async () => {
+  const coder = new KVCoder(new StrUtf8Coder(), new JsCoder()) as never;
+  const stage = componentStage(C.COMBINE_GROUPED_VALUES, REGISTERED_SUM, coder, coder);
+  const transform = Object.values(stage.descriptor.transforms).find(
+    ({ spec }) => spec?.urn === C.COMBINE_GROUPED_VALUES,
+  )!;
+  transform.subtransforms = ['elsewhere'];
+  const { bundle, written } = io(inputOf(stage.encode([{ key: 'a', value: [4, 5] }])));
+  await engineFor(stage).start(stage.descriptor, bundle).done;
+  assert.deepEqual(valuesOf(stage, 'out', written), [{ key: 'a', value: 9 }]);
+});
 
 test('a combiner that throws names its transform', async () => {
   const bad = {

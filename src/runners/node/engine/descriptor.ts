@@ -4,9 +4,10 @@
 import type { Coder, Timer, Window } from '../../../coders/index.ts';
 import { TimerCoder } from '../../../coders/index.ts';
 import { clone, create, fn, pb, toBinary, urns } from '../../../proto/index.ts';
+import { keyCoderId } from '../../combine-steps.ts';
 import type { Stage } from './plan.ts';
 import type { TimerFamily } from './user-timers.ts';
-import { keyCoderId, type WireCoders } from './wire.ts';
+import type { WireCoders } from './wire.ts';
 
 /** How a stage talks to its SDK. */
 export interface StageDescriptor {

@@ -4,7 +4,8 @@
 
 import { BeamBridgeError } from '../../../base/index.ts';
 import { create, fromBinary, pb, urns } from '../../../proto/index.ts';
-import { combineBehind, combineSteps, isTakenApart } from './combine-steps.ts';
+import { combineSteps } from '../../combine-steps.ts';
+import { combineBehind, isTakenApart } from './combines.ts';
 import { Recoding } from './recode-steps.ts';
 
 const P = urns.StandardPTransforms_Primitives;

@@ -127,14 +127,3 @@ function unreadableWindows(urn: string): BeamBridgeError {
 function isOpaque(id: string, coders: Record<string, pb.Coder>): boolean {
   return coderFromProto(id, coders) instanceof UnknownCoder;
 }
-
-/** The coder of keys in a coder of key-values. */
-export function keyCoderId(coderId: string, { coders }: pb.Components): string {
-  let coder = coders[coderId];
-  while (coder?.spec?.urn === urns.StandardCoders_Enum.LENGTH_PREFIX) {
-    coder = coders[coder.componentCoderIds[0] ?? ''];
-  }
-  const [key] = coder?.componentCoderIds ?? [];
-  if (coder?.spec?.urn === urns.StandardCoders_Enum.KV && key) return key;
-  throw new BeamBridgeError('INTERNAL', `the coder ${coderId} is none of key-values`);
-}

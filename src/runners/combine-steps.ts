@@ -2,31 +2,14 @@
 // Combines taken apart into steps around a grouping of accumulators, so that what is grouped is small
 // and can be made smaller while it waits.
 
-import { FUNCTION_URNS } from '../../../pipeline/index.ts';
-import { create, fromBinary, pb, toBinary, urns } from '../../../proto/index.ts';
-import { keyCoderId } from './wire.ts';
+import { BeamBridgeError } from '../base/index.ts';
+import { create, fromBinary, pb, toBinary, urns } from '../proto/index.ts';
 
 const P = urns.StandardPTransforms_Primitives;
 const PARTS = urns.StandardPTransforms_CombineComponents;
 
-/**
- * Whether a combine becomes steps. Under a trigger that may count elements those of this program
- * alone do: another SDK's accumulators cannot be merged here, and would be no smaller than its inputs.
- */
-export function isTakenApart(proto: pb.PTransform, components: pb.Components): boolean {
-  if (isDefaultTriggered(proto, components)) return true;
-  const { combineFn } = fromBinary(pb.CombinePayloadSchema, proto.spec!.payload);
-  return combineFn?.urn === FUNCTION_URNS.combineFn;
-}
-
-/** The combine whose accumulators a grouping gets, if it is one that {@link combineSteps} made. */
-export function combineBehind({ spec }: pb.PTransform): pb.CombinePayload | undefined {
-  if (spec?.urn !== P.GROUP_BY_KEY || spec.payload.length === 0) return undefined;
-  return fromBinary(pb.CombinePayloadSchema, spec.payload);
-}
-
 /** Whether values may be combined before they are grouped: no trigger counts them. */
-function isDefaultTriggered(proto: pb.PTransform, components: pb.Components): boolean {
+export function isDefaultTriggered(proto: pb.PTransform, components: pb.Components): boolean {
   const input = components.pcollections[Object.values(proto.inputs)[0] ?? ''];
   const windowing = components.windowingStrategies[input?.windowingStrategyId ?? ''];
   return windowing?.trigger?.trigger.case === 'default';
@@ -91,4 +74,15 @@ export function combineSteps(
     step('merge', PARTS.COMBINE_PER_KEY_MERGE_ACCUMULATORS, accumulators, merged),
     step('extract', PARTS.COMBINE_PER_KEY_EXTRACT_OUTPUTS, merged, output),
   ];
+}
+
+/** The coder of keys in a coder of key-values. */
+export function keyCoderId(coderId: string, { coders }: pb.Components): string {
+  let coder = coders[coderId];
+  while (coder?.spec?.urn === urns.StandardCoders_Enum.LENGTH_PREFIX) {
+    coder = coders[coder.componentCoderIds[0] ?? ''];
+  }
+  const [key] = coder?.componentCoderIds ?? [];
+  if (coder?.spec?.urn === urns.StandardCoders_Enum.KV && key) return key;
+  throw new BeamBridgeError('INTERNAL', `the coder ${coderId} is none of key-values`);
 }
