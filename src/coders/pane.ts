@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PaneInfo on the wire: a byte of flags, timing and form, then none, one or two indices.
+// PaneInfo on the wire: a byte of flags, timing and form, then none, one or two indices. Both are signed:
+// Python gives -1 to a pane that is neither the first nor says which it is.
 
 import type { ByteReader, ByteWriter } from '../base/index.ts';
 import { malformed } from './describe.ts';
@@ -20,7 +21,7 @@ export function writePane(pane: PaneInfo, out: ByteWriter): void {
   const form = formOf(pane);
   out.byte((pane.isFirst ? 1 : 0) | (pane.isLast ? 2 : 0) | (pane.timing << 2) | (form << 4));
   if (form === FIRST) return;
-  out.varint(pane.index);
+  out.signedVarint(pane.index);
   if (form === TWO_INDICES) out.signedVarint(pane.onTimeIndex);
 }
 
@@ -38,12 +39,17 @@ export function readPane(input: ByteReader): PaneInfo {
   let index = 0;
   let onTimeIndex = 0;
   if (form === ONE_INDEX || form === TWO_INDICES) {
-    index = input.varint();
-    if (form === TWO_INDICES) onTimeIndex = input.signedVarint() ?? Number.NaN;
+    index = readIndex(input);
+    if (form === TWO_INDICES) onTimeIndex = readIndex(input);
     else onTimeIndex = timing === Timing.EARLY ? -1 : index;
-    if (!(onTimeIndex >= -1)) throw malformed('a pane has an index that is out of range');
   } else if (form !== FIRST) {
     throw malformed(`a pane has the unknown form ${form}`);
   }
   return { isFirst: (first & 1) !== 0, isLast: (first & 2) !== 0, timing, index, onTimeIndex };
+}
+
+function readIndex(input: ByteReader): number {
+  const index = input.signedVarint();
+  if (index !== undefined && index >= -1) return index;
+  throw malformed('a pane has an index that is out of range');
 }

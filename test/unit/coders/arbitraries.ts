@@ -65,7 +65,8 @@ export const intervals: Arbitrary<IntervalWindow> = fc
   .tuple(instants, instants)
   .map(([a, b]) => new IntervalWindow(Math.min(a, b), Math.max(a, b)));
 
-const indices = fc.nat({ max: 1000 });
+/** Python has -1 for a pane that does not say which it is. */
+const indices = fc.integer({ min: -1, max: 1000 });
 const flags = { isFirst: fc.boolean(), isLast: fc.boolean() };
 
 /** Panes as Beam makes them: an early pane has no on-time index, an unknown one no index at all. */

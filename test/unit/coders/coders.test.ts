@@ -25,6 +25,7 @@ import {
   MicrosInstant,
   NO_FIRING,
   StrUtf8Coder,
+  Timing,
   VarIntCoder,
   WindowedValueCoder,
 } from '../../../src/coders/index.ts';
@@ -125,6 +126,24 @@ test('decoded bytes are a copy that outlives the buffer they came in', () => {
   const value = decodeValue(new BytesCoder(), message, true);
   message.fill(0);
   assert.deepEqual(value, new Uint8Array([1, 2, 3]));
+});
+
+test('a pane that is not the first and has no index is read and written as Python does', () => {
+  const coder = new WindowedValueCoder(new VarIntCoder(), new GlobalWindowCoder());
+  const index = 'ffffffffffffffffff01';
+  // Timestamp, one window, early with one index, the element.
+  const early = `8000000000000000${'00000001'}10${index}07`;
+  const element = decodeValue(coder, fromHex(early));
+  assert.deepEqual(element.pane, {
+    isFirst: false,
+    isLast: false,
+    timing: Timing.EARLY,
+    index: -1,
+    onTimeIndex: -1,
+  });
+  assert.equal(hex(encodeValue(coder, element)), early);
+  const below = `8000000000000000${'00000001'}10feffffffffffffffff0107`;
+  assert.throws(() => decodeValue(coder, fromHex(below)), hasCode('MALFORMED_DATA'));
 });
 
 describe('time', () => {
