@@ -4,6 +4,13 @@
 
 export { boundedness } from './boundedness.ts';
 export {
+  type Difference,
+  firstDifference,
+  type GraphDigest,
+  graphDigest,
+  type TransformDigest,
+} from './digest.ts';
+export {
   type DoFn,
   type DoFnOutput,
   type FlatMapFn,

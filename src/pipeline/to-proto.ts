@@ -111,10 +111,15 @@ export class ProtoBuilder implements ProtoContext {
     const key = prefix + latin1(bytes);
     const known = this.ids.get(key);
     if (known) return known;
-    const id = `${this.idPrefix}${prefix}${this.ids.size + 1}`;
+    const id = this.nameOf(prefix, bytes, this.ids.size + 1);
     this.ids.set(key, id);
     add(id);
     return id;
+  }
+
+  /** The id of the `number`th coder or windowing strategy that is no repetition. */
+  protected nameOf(prefix: string, _bytes: Uint8Array, number: number): string {
+    return `${this.idPrefix}${prefix}${number}`;
   }
 }
 
