@@ -25,6 +25,7 @@ type Status = (typeof grpc)['status'];
 export const GrpcStatus: Pick<
   Status,
   | 'CANCELLED'
+  | 'UNKNOWN'
   | 'INVALID_ARGUMENT'
   | 'DEADLINE_EXCEEDED'
   | 'NOT_FOUND'
@@ -35,6 +36,7 @@ export const GrpcStatus: Pick<
   | 'UNAUTHENTICATED'
 > = {
   CANCELLED: 1,
+  UNKNOWN: 2,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,

@@ -7,6 +7,7 @@ import { isMarked, parsePythonFailure, pythonError } from '../external/index.ts'
 import type { Failures } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
+import { isRefusal, REFUSAL_HINT } from './refusals.ts';
 
 /** The environment of Python stages that only a runner in Python can run, inside itself. */
 const EMBEDDED = 'beam:env:embedded_python';
@@ -44,7 +45,15 @@ export function jobFailure({ failures, messages, pipeline, proto }: JobFailure):
       },
     );
   }
-  const failure = parsePythonFailure(withoutJavaFrames(text), 'JOB_FAILED');
+  const words = withoutJavaFrames(text);
+  if (isRefusal(text) && !text.includes('Traceback')) {
+    const [first = '', ...rest] = words.trim().split('\n');
+    return new BeamBridgeError('UNSUPPORTED', `the job's runner cannot run it: ${first}`, {
+      hint: REFUSAL_HINT,
+      detail: rest.length > 0 ? words : undefined,
+    });
+  }
+  const failure = parsePythonFailure(words, 'JOB_FAILED');
   const transform = ownTransform(failure.transform, pipeline, proto);
   return pythonError(
     { ...failure, transform: transform?.name ?? failure.transform },

@@ -3,11 +3,15 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import { GrpcStatus, type ServiceError } from '../../proto/index.ts';
+import { isRefusal, REFUSAL_HINT } from '../refusals.ts';
 
 /** Milliseconds in which a job service must answer a question that costs it nothing. */
 export const QUICK_CALL_MS = 5000;
 /** Milliseconds for calls that make it work: it may translate a whole pipeline first. */
 export const LONG_CALL_MS = 120_000;
+
+/** How many lines that a first one announces are part of a message; what is longer is detail. */
+const ANNOUNCED_LINES = 5;
 
 /** Whether something thrown is the status of a gRPC call. */
 export function isServiceError(error: unknown): error is ServiceError {
@@ -42,11 +46,33 @@ export function callError(error: unknown, service: string, doing?: string): Beam
     case GrpcStatus.CANCELLED:
       return new BeamBridgeError('ABORTED', `the call${what} was cancelled`, { cause: error });
     default:
-      return new BeamBridgeError('JOB_FAILED', `${service} failed${what}: ${reason(error)}`, {
+      return failed(error, `${service} failed${what}`);
+  }
+}
+
+/** A call that the service answered with a failure: its own words, all of them. */
+function failed(error: ServiceError, what: string): BeamBridgeError {
+  const text = (error.details || error.message).trim();
+  const [first = '', ...rest] = text.split('\n').map((line) => line.trim());
+  // A line that ends so announces the next ones, which say what it is about.
+  const announced = first.endsWith(':') ? rest.splice(0, ANNOUNCED_LINES).join('; ') : '';
+  const message = `${what}: ${first}${announced && ` ${announced}`}`;
+  const detail = rest.length > 0 ? text : undefined;
+  return isRefusal(text)
+    ? new BeamBridgeError('UNSUPPORTED', message, { cause: error, detail, hint: REFUSAL_HINT })
+    : new BeamBridgeError('JOB_FAILED', message, {
         cause: error,
+        detail,
         hint: 'The log of the job service may tell more.',
       });
-  }
+}
+
+/** Whether a service says that it has no job of this id: one that was restarted has forgotten it. */
+export function isUnknownJob(error: unknown, jobId: string): boolean {
+  if (!isServiceError(error)) return false;
+  if (error.code === GrpcStatus.NOT_FOUND) return true;
+  const text = error.details || error.message;
+  return text.includes(jobId) && /not found|does not exist|unknown job|no such job/i.test(text);
 }
 
 function reason(error: ServiceError): string {

@@ -7,7 +7,7 @@ import { createClient, GrpcStatus, jobs, type pb, type ServiceClient } from '../
 import type { JobService } from '../job-service.ts';
 import type { JsonValue } from '../options.ts';
 import { isTerminal, type JobState, stateFromProto } from '../state.ts';
-import { callError, isServiceError, LONG_CALL_MS, QUICK_CALL_MS } from './calls.ts';
+import { callError, isServiceError, isUnknownJob, LONG_CALL_MS, QUICK_CALL_MS } from './calls.ts';
 import { artifactsOf, stageArtifacts } from './staging.ts';
 
 const log = getLogger('job');
@@ -199,10 +199,11 @@ export class Job {
 
   private gone(error: unknown): BeamBridgeError {
     const cause = callError(error, this.service.name, 'to get the state of the job');
-    if (cause.code !== 'JOB_SERVICE_UNAVAILABLE') return cause;
+    const isForgotten = isUnknownJob(error, this.id);
+    if (cause.code !== 'JOB_SERVICE_UNAVAILABLE' && !isForgotten) return cause;
     return new BeamBridgeError(
       'JOB_SERVICE_UNAVAILABLE',
-      `${this.service.name} went away while the job ${this.id} ran`,
+      `${this.service.name} went away while the job ${this.id} ran${isForgotten ? ', and the one there now does not know it' : ''}`,
       {
         cause: error,
         hint: 'Look at the log of the job service for the reason, and run the pipeline again once it is up.',

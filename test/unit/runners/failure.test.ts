@@ -107,3 +107,25 @@ test('a runner that cannot run Python inside itself is told apart, with what to 
   assert.equal(error.code, 'UNSUPPORTED');
   assert.match(error.hint ?? '', /expansionService/);
 });
+
+const RUNNER_FRAME = '\tat org.apache.beam.runners.flink.Translator.translate(Translator.java:1)';
+for (const text of [
+  `java.lang.IllegalArgumentException: Unknown or unsupported WindowFn: beambridge:windowfn:v1\n${RUNNER_FRAME}`,
+  'java.lang.RuntimeException: outer\n\tat a.B.c(B.java:1)\nCaused by: java.lang.IllegalStateException: PCollectionNodes [PCollectionNode{id=pc3}] were consumed but never produced',
+  `java.lang.UnsupportedOperationException: no test streams here\n${RUNNER_FRAME}`,
+  'unimplemented runner transform[beam:transform:to_string:v1]',
+]) {
+  test(`an engine that lacks something says so: ${text.slice(0, 60)}`, () => {
+    const error = failure([text]);
+    assert.equal(error.code, 'UNSUPPORTED');
+    assert.doesNotMatch(error.shortMessage, /\n|outer/);
+    assert.match(error.hint!, /node/);
+  });
+}
+
+test("an operation that a user's own Java code does not support is a failure", () => {
+  const error = failure([
+    'java.lang.UnsupportedOperationException: immutable\n\tat java.base/java.util.ImmutableCollections.uoe(ImmutableCollections.java:142)\n\tat com.example.MyFn.process(MyFn.java:7)',
+  ]);
+  assert.equal(error.code, 'JOB_FAILED');
+});

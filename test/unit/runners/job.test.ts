@@ -133,6 +133,75 @@ test('a service that dies half-way is an error with its name', async () => {
   );
 });
 
+for (const [service, refusal] of Object.entries({
+  Prism: { code: GrpcStatus.UNKNOWN, details: 'job with id job-1 not found' },
+  "Python's": {
+    code: GrpcStatus.UNKNOWN,
+    details: 'Exception calling application: Job job-1 does not exist',
+  },
+  "Java's": { code: GrpcStatus.NOT_FOUND, details: '' },
+})) {
+  test(`a service that was restarted half-way, ${service}, went away`, async () => {
+    let isRestarted = false;
+    const forgotten = () => Object.assign(new Error('x'), refusal);
+    await using run = await submit({
+      run: () => {},
+      calls: {
+        getStateStream: (call) => {
+          isRestarted = true;
+          call.emit('error', forgotten());
+        },
+        getState: async () => {
+          if (isRestarted) throw forgotten();
+          return {};
+        },
+      },
+    });
+    await assert.rejects(
+      run.job.ended,
+      (error) =>
+        error instanceof BeamBridgeError &&
+        error.code === 'JOB_SERVICE_UNAVAILABLE' &&
+        /went away while the job job-1 ran.*does not know it/.test(error.message),
+    );
+  });
+}
+
+/** What a run is rejected with whose pipeline a service answers like this. */
+async function answerTo(details: string): Promise<BeamBridgeError> {
+  const prepare = async () => {
+    throw Object.assign(new Error('x'), { code: GrpcStatus.UNKNOWN, details });
+  };
+  const error: unknown = await submit({ calls: { prepare } }).catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof BeamBridgeError);
+  return error;
+}
+
+test('what Prism lacks is named, and is no failure of the job', async () => {
+  const error = await answerTo(
+    'found 2 uses of features unimplemented in prism in job name:\n' +
+      '\tunsupported feature "WindowingStrategy.MergeStatus" set with value NEEDS_MERGE\n' +
+      '\tunsupported feature "Trigger" set with value x',
+  );
+  assert.equal(error.code, 'UNSUPPORTED');
+  assert.equal(
+    error.shortMessage,
+    'the fake failed to prepare the job: found 2 uses of features unimplemented in prism in job name: unsupported feature "WindowingStrategy.MergeStatus" set with value NEEDS_MERGE; unsupported feature "Trigger" set with value x',
+  );
+  assert.match(error.hint!, /docs\/runners\.md/);
+  const required = await answerTo(
+    "prism runner doesn't support the following required features: beam:requirement:x:v1",
+  );
+  assert.equal(required.code, 'UNSUPPORTED');
+});
+
+test('further lines of a refusal are kept as its detail', async () => {
+  const error = await answerTo('no such coder\n\tat org.apache.Foo.bar(Foo.java:1)');
+  assert.equal(error.code, 'JOB_FAILED');
+  assert.equal(error.shortMessage, 'the fake failed to prepare the job: no such coder');
+  assert.match(error.detail!, /Foo\.java/);
+});
+
 test('what a service refuses in a pipeline is told with its reason', async () => {
   await assert.rejects(
     submit({

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// By which words an engine says that it lacks something, as opposed to that something went wrong. What
+// an engine cannot do is UNSUPPORTED wherever it is found out, and another runner may do it.
+
+/** Texts of Beam's own engines, as of 2.77. */
+const REFUSALS: readonly RegExp[] = [
+  // Prism, of a pipeline and of what it comes to while it runs one.
+  /\buses? of features unimplemented in prism\b/,
+  /\bprism runner doesn't support the following required features\b/,
+  /\bunimplemented runner transform\[/,
+  /\bunsupported feature ".*" set with value\b/,
+  /\benvironment \S+ with urn \S+ unimplemented\b/,
+  // Java's.
+  /\bUnknown or unsupported WindowFn\b/,
+  /\bwere consumed but never produced\b/,
+  /\bUnsupportedOperationException: .*(?:\n\s+at \S+)?\n\s+at org\.apache\.beam\.runners\./,
+];
+
+export const REFUSAL_HINT =
+  "docs/runners.md says what each runner can do; runner: 'node' runs all of it.";
+
+/** Whether an engine says in `text` that it cannot do what a pipeline asks for. */
+export function isRefusal(text: string): boolean {
+  return REFUSALS.some((each) => each.test(text));
+}
