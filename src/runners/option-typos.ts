@@ -14,6 +14,7 @@ const KNOWN = [
   'progress',
   'forceEncoding',
   'pythonWorkers',
+  'workerStartTimeoutMs',
 ];
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */

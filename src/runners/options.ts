@@ -68,6 +68,11 @@ export interface PipelineOptions {
   forceEncoding?: boolean | undefined;
   /** Runner `node`: processes that execute Python stages at the same time. @default 1 */
   pythonWorkers?: number | undefined;
+  /**
+   * Runner `node`: how long a worker of an expansion service that is not the managed Python host may
+   * take until it connects. Milliseconds. @default 60,000
+   */
+  workerStartTimeoutMs?: number | undefined;
   [name: string]: unknown;
 }
 
@@ -99,6 +104,7 @@ const OURS: ReadonlySet<string> = new Set([
   'python',
   'forceEncoding',
   'pythonWorkers',
+  'workerStartTimeoutMs',
 ]);
 
 /**

@@ -22,6 +22,8 @@ export interface FakeBehaviour {
   refuse?: string;
   /** How often it does. @default always */
   refusals?: number;
+  /** What StartWorker comes to when no worker ever connects: an answer all the same, or none. */
+  starts?: 'nothing' | 'no answer';
   /** Answers an instruction; all output must have been sent. Undefined leaves it to the echo. */
   answer?(request: fn.InstructionRequest, worker: FakeWorker): Promise<Response> | undefined;
 }
@@ -135,6 +137,8 @@ export class FakePythonPool implements AsyncDisposable {
         pool.requests.push(request);
         const { refuse, refusals = Number.POSITIVE_INFINITY } = behaviour;
         if (refuse !== undefined && pool.requests.length <= refusals) return { error: refuse };
+        if (behaviour.starts === 'no answer') return new Promise(() => {});
+        if (behaviour.starts === 'nothing') return {};
         const url = request.controlEndpoint?.url ?? '';
         pool.workers.push(new FakeWorker(url, request.workerId, behaviour));
         return {};

@@ -2,7 +2,7 @@
 // What the node runner needs of Python for one run: a host that expands transforms, and workers that
 // execute what came of them.
 
-import type { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError } from '../../base/index.ts';
 import { chooseEnvironments } from '../../external/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../../proto/index.ts';
@@ -52,6 +52,7 @@ export async function openPython(
   const python = await PythonExecutor.start({
     workers,
     signal,
+    foreignStartMs: positive(options.workerStartTimeoutMs),
     // What a host expands is lost with it; what was expanded any other can run.
     replaceHost: (gone, ending) => (message ? getHostLike(gone, ending) : undefined),
     describeFailure: (text) =>
@@ -88,6 +89,13 @@ export async function openPython(
     }),
     [Symbol.asyncDispose]: () => python[Symbol.asyncDispose](),
   };
+}
+
+function positive(ms: number | undefined): number | undefined {
+  if (ms === undefined || (typeof ms === 'number' && ms > 0)) return ms;
+  throw new BeamBridgeError('INVALID_ARGUMENT', `workerStartTimeoutMs cannot be ${String(ms)}`, {
+    hint: 'Give milliseconds, more than 0.',
+  });
 }
 
 /** The environment of whatever a host expands. */

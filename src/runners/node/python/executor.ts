@@ -21,6 +21,8 @@ const log = getLogger('python');
 export interface PythonExecutorOptions {
   /** How many worker processes there may be for each environment. @default 1 */
   workers?: number | undefined;
+  /** How long a worker of somebody else's pool may take until it connects. Milliseconds. @default 60,000 */
+  foreignStartMs?: number | undefined;
   /** Ends everything, as disposing does. */
   signal?: AbortSignal | undefined;
   /**
@@ -115,8 +117,8 @@ export class PythonExecutor implements AsyncDisposable {
    * Chunks that `io.input` and `io.state` give must hold whole elements.
    *
    * `done` rejects with `PYTHON_EXCEPTION` (or what the exception means), `WORKER_DIED` when the
-   * worker ended, in which case another worker can be given the bundle, `HOST_DIED`,
-   * `HOST_START_FAILED`, `UNSUPPORTED`, `ABORTED`. An aborted bundle takes its worker process along,
+   * worker ended, in which case another worker can be given the bundle, `TIMEOUT` when one of somebody
+   * else's pool never connected, `HOST_DIED`, `HOST_START_FAILED`, `UNSUPPORTED`, `ABORTED`. An aborted bundle takes its worker process along,
    * since Python cannot interrupt one; the next bundle gets a new process. `split` returns nothing
    * while the bundle waits for a worker, and metrics come with the result only.
    */
@@ -198,7 +200,7 @@ export class PythonExecutor implements AsyncDisposable {
     given: Record<string, string>,
     host: Host | undefined,
   ): WorkerSet {
-    const { workers: limit = 1 } = this.options;
+    const { workers: limit = 1, foreignStartMs } = this.options;
     const { server } = this;
     // Of this set alone: whoever shows it may start workers.
     const token = randomBytes(24).toString('base64url');
@@ -213,7 +215,7 @@ export class PythonExecutor implements AsyncDisposable {
       });
     // Before the set hears of it and fails its bundles, which then find the next.
     void pool?.ended.then((reason) => this.replace(key, given, host!, reason));
-    const set = new WorkerSet({ endpoint, params, limit, server, pool });
+    const set = new WorkerSet({ endpoint, params, limit, server, pool, foreignStartMs });
     if (this.closed) set.close(this.closed);
     return set;
   }

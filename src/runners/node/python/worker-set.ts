@@ -13,8 +13,12 @@ const log = getLogger('python');
 
 /** How often a worker is started that ends before it is ready. */
 const STARTS = 3;
-/** How long a worker may take until it is ready. Milliseconds. */
+/** How long a worker of our host may take until it is ready. Milliseconds. */
 const START_MS = 180_000;
+/** The same of a pool of somebody else, which tells nobody when a worker ends as it begins. */
+const FOREIGN_START_MS = 60_000;
+/** After how long it is said that a worker of somebody else is waited for. Milliseconds. */
+const SAID_AFTER_MS = 10_000;
 /** How long idle workers may take to tear their functions down. Milliseconds. */
 const TEARDOWN_MS = 2000;
 
@@ -29,6 +33,8 @@ export interface WorkerSetOptions {
   readonly server: FnServer;
   /** The managed host's side of the pool; undefined for a pool of somebody else. */
   readonly pool: PythonPool | undefined;
+  /** How long a worker of somebody else's pool may take until it connects. @default 60,000 */
+  readonly foreignStartMs?: number | undefined;
 }
 
 interface Waiter {
@@ -126,7 +132,7 @@ export class WorkerSet {
     retry(() => this.launch(), {
       mostAttempts: STARTS,
       // With a host that is gone it is no use: the set is about to hear of that.
-      mayRetry: () => !this.broken && !pool?.isBroken,
+      mayRetry: (error) => !this.broken && (pool ? !pool.isBroken : !isTooLate(error)),
       retrying: (error) => log.debug(`a Python worker did not start: ${String(error)}`),
     }).then(
       (worker) => {
@@ -141,15 +147,42 @@ export class WorkerSet {
         this.starting -= 1;
         if (pool?.isBroken) return;
         const cause = BeamBridgeError.from(error);
-        this.close(
-          new BeamBridgeError(
-            'HOST_START_FAILED',
-            `${STARTS} Python workers in a row ended before they were ready: ${cause.shortMessage}`,
-            { hint: MEMORY, detail: pool?.tail() || undefined, cause },
-          ),
-        );
+        this.close(!pool && isTooLate(cause) ? cause : this.startFailed(cause));
       },
     );
+  }
+
+  private startFailed(cause: BeamBridgeError): BeamBridgeError {
+    const { endpoint, pool } = this.options;
+    const whose = pool ? 'Python workers' : `workers of ${endpoint}`;
+    return new BeamBridgeError(
+      'HOST_START_FAILED',
+      `${STARTS} ${whose} in a row ended before they were ready: ${cause.shortMessage}`,
+      { hint: pool ? MEMORY : SEE_ITS_LOG, detail: pool?.tail() || undefined, cause },
+    );
+  }
+
+  /** Ends a worker that does not get ready in time, and says that it is waited for. */
+  private limitStart(worker: Worker): () => void {
+    const { endpoint, pool, server, foreignStartMs = FOREIGN_START_MS } = this.options;
+    if (pool) {
+      const late = () =>
+        this.stop(worker, new BeamBridgeError('TIMEOUT', 'a Python worker did not become ready'));
+      const timer = setTimeout(late, START_MS);
+      return () => clearTimeout(timer);
+    }
+    const what = `${endpoint} was asked for a worker, which has not connected to ${server.address}`;
+    const said = setTimeout(() => log.warn(`${what} so far`), SAID_AFTER_MS);
+    const late = setTimeout(() => {
+      const reason = new BeamBridgeError('TIMEOUT', `${what} within ${foreignStartMs / 1000} s`, {
+        hint: `${SEE_ITS_LOG} It must be able to reach this machine at that address; one that is only slow to start is given longer with the option workerStartTimeoutMs.`,
+      });
+      this.stop(worker, reason);
+    }, foreignStartMs);
+    return () => {
+      clearTimeout(said);
+      clearTimeout(late);
+    };
   }
 
   /** Resolves with a worker that is ready. */
@@ -163,28 +196,32 @@ export class WorkerSet {
       const index = this.idle.indexOf(worker);
       if (index >= 0) this.idle.splice(index, 1);
     });
-    const here = { url: server.address };
-    try {
-      await pool?.opened;
-      const { error } = await this.client.startWorker({
-        workerId: worker.id,
-        controlEndpoint: here,
-        loggingEndpoint: here,
-        params,
-      });
-      if (error) throw new BeamBridgeError('WORKER_DIED', error);
-    } catch (error) {
-      worker.lose(BeamBridgeError.from(error, 'WORKER_DIED'));
-    }
-    const timer = setTimeout(() => {
-      this.stop(worker, new BeamBridgeError('TIMEOUT', 'a Python worker did not become ready'));
-    }, START_MS);
+    const withinLimit = this.limitStart(worker);
+    // Not awaited: a pool may never answer.
+    this.ask(worker, { url: server.address }, params).catch((error: unknown) =>
+      worker.lose(BeamBridgeError.from(error, 'WORKER_DIED')),
+    );
     try {
       await worker.connected;
     } finally {
-      clearTimeout(timer);
+      withinLimit();
     }
     return worker;
+  }
+
+  private async ask(
+    { id: workerId }: Worker,
+    here: { url: string },
+    params: Record<string, string>,
+  ): Promise<void> {
+    await this.options.pool?.opened;
+    const { error } = await this.client.startWorker({
+      workerId,
+      controlEndpoint: here,
+      loggingEndpoint: here,
+      params,
+    });
+    if (error) throw new BeamBridgeError('WORKER_DIED', error);
   }
 
   private stop(worker: Worker, reason: BeamBridgeError): void {
@@ -226,4 +263,10 @@ export class WorkerSet {
 
 function ignore(): void {}
 
+function isTooLate(error: unknown): boolean {
+  return error instanceof BeamBridgeError && error.code === 'TIMEOUT';
+}
+
+const SEE_ITS_LOG =
+  'The log of that service may tell why: a worker may have ended as it began, as one in Java does without jamm on its class path.';
 const MEMORY = 'Signal 9 often means that the machine ran out of memory.';

@@ -338,6 +338,22 @@ test('a pool that starts nothing three times is given up', async () => {
   assert.equal(pool.requests.length, 3);
 });
 
+for (const starts of ['nothing', 'no answer'] as const) {
+  test(`a worker of somebody else that never connects is an error, where its pool gives ${starts}`, async () => {
+    await using pool = await FakePythonPool.start({ starts });
+    await using python = await PythonExecutor.start({ foreignStartMs: 50 });
+    const start = () => python.start(pool.environment, descriptor(), surroundings([]).io).done;
+    const error = await rejection(start());
+    assert.equal(error.code, 'TIMEOUT');
+    assert.ok(error.message.includes(pool.address), error.message);
+    assert.match(error.message, /has not connected to 127\.0\.0\.1:\d+ within 0\.05 s/);
+    assert.match(error.hint!, /jamm.*workerStartTimeoutMs/s);
+    // It was asked for once only: whoever waits has waited long enough.
+    assert.equal(pool.requests.length, 1);
+    assert.equal((await rejection(start())).code, 'TIMEOUT');
+  });
+}
+
 test('an environment without workers, and a number of workers that cannot be, are refused', async () => {
   await using python = await PythonExecutor.start();
   const environment = create(pb.EnvironmentSchema, { urn: 'beam:env:docker:v1' });
