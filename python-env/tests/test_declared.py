@@ -7,10 +7,13 @@ import unittest
 import apache_beam as beam
 import numpy as np
 from apache_beam.internal import pickler
+from apache_beam.portability.api import beam_runner_api_pb2, schema_pb2
 from apache_beam.typehints import row_type, typehints
+from apache_beam.utils.timestamp import Timestamp
 
 from beambridge_host.errors import BridgeError
 from beambridge_host.host import declared
+from beambridge_host.host.declared_limits import limited
 
 
 def row(**fields):
@@ -74,9 +77,52 @@ class ConformTest(unittest.TestCase):
       with self.subTest(value), self.assertRaises(BridgeError) as caught:
         self.conform(type_, value)
       self.assertIn(text, str(caught.exception))
-    for type_, value in ((np.int32, -2**31), (np.int8, 127), (np.float32, 2**24), (np.float32, 2**30), (np.float32, 0.1),
-                         (np.float32, float('inf')), (float, 2**53), (float, 2**60), (np.float32, 3.4028235e38)):
+    for type_, value in ((np.int32, -2**31), (np.int8, 127), (np.float32, 2**24), (np.float32, 2**30), (np.float32, 0.5),
+                         (np.float32, float('inf')), (float, 2**53), (float, 2**60), (np.float32, 3.4028234663852886e38)):
       self.assertEqual(self.conform(row(v=type_), {'v': value}).v, value)
+    self.assertEqual(self.conform(row(v=np.float32), {'v': 0.1}).v, float(np.float32(0.1)))
+
+  def test_limits_of_bare_numbers_and_of_instants_are_told_by_the_coder(self):
+    A = schema_pb2.AtomicType
+    def logical(urn):
+      return schema_pb2.FieldType(logical_type=schema_pb2.LogicalType(urn=f'beam:logical_type:{urn}:v1'))
+    fields = {
+        'ms': logical('millis_instant'), 'us': logical('micros_instant'),
+        'all': schema_pb2.FieldType(array_type=schema_pb2.ArrayType(element_type=logical('millis_instant'))),
+        'n': schema_pb2.FieldType(atomic_type=A.INT32, nullable=True)}
+    schema = schema_pb2.Schema(fields=[schema_pb2.Field(name=name, type=type_) for name, type_ in fields.items()])
+    components = beam_runner_api_pb2.Components()
+    def coder(id_, urn, *parts, payload=b''):
+      components.coders[id_].spec.urn = f'beam:coder:{urn}:v1'
+      components.coders[id_].spec.payload = payload
+      components.coders[id_].component_coder_ids.extend(parts)
+    coder('narrow', 'varint', payload=b'int16')
+    coder('wide', 'varint')
+    coder('single', 'double', payload=b'float32')
+    coder('list', 'iterable', 'narrow')
+    coder('optional', 'nullable', 'list')
+    coder('kv', 'kv', 'wide', 'single')
+    coder('row', 'row', payload=schema.SerializeToString())
+    optional = typehints.Optional[typehints.Iterable[int]]
+    pair = typehints.Tuple[int, float]
+    for id_, type_, plan in (
+        ('narrow', int, ('int', 16)), ('wide', int, ('int', 64)), ('optional', optional, ('nullable', ('list', ('int', 16)))),
+        ('kv', pair, ('tuple', [('int', 64), ('float', 32)])),
+        ('row', row(ms=Timestamp, us=Timestamp, all=typing.Sequence[Timestamp], n=typing.Optional[np.int32]), ('row', [
+            ('ms', ('instant', 1000)), ('us', ('instant', 1)), ('all', ('list', ('instant', 1000))),
+            ('n', ('nullable', ('int', 32)))]))):
+      self.assertEqual(limited(declared.plan(type_), id_, components), plan)
+    self.assertTrue(declared._is_narrow(('list', ('instant', 1000))))
+    self.assertFalse(declared._is_narrow(('row', [('ms', ('instant', 1))])))
+
+  def test_instants_are_not_cut(self):
+    for value, text in ((Timestamp(micros=1234567), 'whose microseconds a millisInstant would lose'),
+                        (Timestamp(micros=-1), 'microseconds'), (1, 'where an instant is declared')):
+      with self.assertRaises(BridgeError) as caught:
+        declared._Conform(('instant', 1000), 'T')(value)
+      self.assertIn(text, str(caught.exception))
+    self.assertEqual(declared._Conform(('instant', 1000), 'T')(Timestamp(micros=-5000)).micros, -5000)
+    self.assertEqual(declared._Conform(('instant', 1), 'T')(Timestamp(micros=7)).micros, 7)
 
   def test_rows_whose_type_is_known_are_looked_at_where_their_numbers_are_narrow(self):
     with beam.Pipeline() as pipeline:

@@ -151,6 +151,19 @@ class ConverterTest(unittest.TestCase):
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
     self.assertEqual(converter(instant)(moment), Timestamp.from_rfc3339('2026-01-01T00:00:00Z'))
     self.refuses(instant, 1, 'int 1')
+    there = datetime.timezone(datetime.timedelta(hours=2))
+    self.assertEqual(converter(instant)(datetime.datetime(1970, 1, 1, 3, tzinfo=there)), Timestamp(3600))
+    self.refuses(instant, datetime.datetime(2026, 1, 1), 'it says no time zone')
+
+  def test_instants_are_not_cut(self):
+    millis = logical('beam:logical_type:millis_instant:v1', INT64)
+    micros = logical('beam:logical_type:micros_instant:v1', INT64)
+    fine = datetime.datetime(2026, 1, 1, microsecond=1, tzinfo=datetime.timezone.utc)
+    for time in (Timestamp(micros=1234567), Timestamp(micros=-1), fine):
+      self.refuses(millis, time, 'its microseconds would be lost: declare microsInstant')
+      self.assertEqual(converter(micros)(time).micros % 1000, Timestamp.of(time).micros % 1000
+                       if isinstance(time, Timestamp) else 1)
+    self.assertEqual(converter(millis)(Timestamp(micros=-1234000)).micros, -1234000)
     exact = logical('beam:logical_type:decimal:v1', atomic(schema_pb2.BYTES))
     self.assertEqual(converter(exact)(decimal.Decimal('1.5')), decimal.Decimal('1.5'))
     self.refuses(exact, 1.5, 'float 1.5')

@@ -9,6 +9,14 @@ import type { FieldType } from './row/field-type.ts';
 import { SchemaValueCoder } from './row/row-coder.ts';
 import { VarIntCoder } from './var-int-coder.ts';
 
+/** Types whose coder is that of a wider one. */
+export type LimitedKind = 'int32' | 'int16' | 'byte' | 'float32';
+
+/** What a coder holds its values to, beyond what it is on the wire. */
+export function limitOf(coder: unknown): LimitedKind | undefined {
+  return coder instanceof NarrowIntCoder || coder instanceof Float32Coder ? coder.limit : undefined;
+}
+
 /** Refuses values outside a type, in the words of a row's field. */
 class Limits {
   private readonly scratch = new ByteWriter();
@@ -48,9 +56,11 @@ export class EnumerationCoder extends StrUtf8Coder {
 /** `beam:coder:varint:v1` of integers of 8, 16 or 32 bits. @throws `ROW_MISMATCH` for others */
 export class NarrowIntCoder extends VarIntCoder {
   private readonly limits: Limits;
+  readonly limit: LimitedKind;
 
   constructor(type: FieldType & { readonly kind: 'int32' | 'int16' | 'byte' }) {
     super();
+    this.limit = type.kind;
     this.limits = new Limits(type);
   }
 
@@ -69,6 +79,7 @@ export class NarrowIntCoder extends VarIntCoder {
 
 /** `beam:coder:double:v1` of numbers as a float32 has them. @throws `ROW_MISMATCH` for those that it has not */
 export class Float32Coder extends DoubleCoder {
+  readonly limit: LimitedKind = 'float32';
   private readonly limits = new Limits({ kind: 'float32' });
 
   override encode(value: number, out: ByteWriter): void {

@@ -4,12 +4,35 @@
 // that the answer can be merged into any pipeline.
 
 import { BeamBridgeError } from '../base/index.ts';
+import { type Coder, limitOf } from '../coders/index.ts';
 import { ProtoBuilder, type TransformNode } from '../pipeline/index.ts';
 import { create, type ExpansionRequest, ExpansionRequestSchema, pb, urns } from '../proto/index.ts';
 
 /** Starts all ids that belong to the expansion of `node`. */
 export function namespaceOf(node: TransformNode): string {
   return `x_${node.id}_`;
+}
+
+/**
+ * Ids of coders that also say, in the payload that Beam leaves empty, which narrower type is meant by a coder that
+ * numbers of several types share. See python-env/beambridge_host/host/declared_limits.py.
+ */
+function withLimits(builder: ProtoBuilder): (coder: Coder<unknown>) => string {
+  const { coders } = builder.components;
+  return function idOf(coder): string {
+    const id = builder.coderId(coder);
+    const { spec, componentCoderIds } = coders[id]!;
+    const limit = limitOf(coder);
+    const parts = (coder.spec().components ?? []).map(idOf);
+    if (!limit && parts.every((part, i) => part === componentCoderIds[i])) return id;
+    const own = [id, limit ?? 'of', ...parts].join('_');
+    const payload = limit ? Buffer.from(limit) : spec!.payload;
+    coders[own] ??= create(pb.CoderSchema, {
+      spec: { urn: spec!.urn, payload },
+      componentCoderIds: parts,
+    });
+    return own;
+  };
 }
 
 /** Builds the request. */
@@ -31,8 +54,11 @@ export function expansionRequest(node: TransformNode): ExpansionRequest {
     });
   }
   const outputCoderRequests: Record<string, string> = {};
+  // Our host holds what comes out to what is declared; other services are told what they know.
+  const coderId =
+    external.service.kind === 'python' ? withLimits(builder) : builder.coderId.bind(builder);
   for (const [tag, coder] of external.requestOutputCoders) {
-    outputCoderRequests[tag] = builder.coderId(coder);
+    outputCoderRequests[tag] = coderId(coder);
   }
   return create(ExpansionRequestSchema, {
     namespace,

@@ -154,6 +154,39 @@ for (const [name, runner] of Object.entries(runners)) {
       });
     }
 
+    test('a bare narrow number, one in a key-value and a time are held to what is declared', async () => {
+      const at = (body: string, output: OutputType) =>
+        one(
+          `def f(p):\n  from apache_beam.utils.timestamp import Timestamp\n  return p | beam.Map(lambda s: ${body})`,
+          output,
+        );
+      const pair = new KVCoder(new StrUtf8Coder(), s.coderOf(s.array(s.int16)));
+      for (const [body, output, says] of [
+        ['2**31', s.int32, /int 2147483648, where a whole number of 32 bits/],
+        ['1e39', s.float32, /more than a float of 32 bits/],
+        ["('k', [2**15])", pair, /Python\[1\]\[\] is int 32768/],
+        ["{'t': Timestamp(micros=1001)}", s.row({ t: s.millisInstant }), /microseconds/],
+      ] as const) {
+        await assert.rejects(
+          runner.run((root) => at(body, output)(root).main),
+          (error: BeamBridgeError) =>
+            error.code === 'ROW_MISMATCH' &&
+            says.test(error.message) &&
+            error.transform === 'Python',
+        );
+      }
+      const found: unknown[] = [];
+      await runner.run((root) => {
+        at('len(s) / 10', s.float32)(root).main.map((value) => found.push(value));
+        at(
+          "{'t': Timestamp(micros=-5000)}",
+          s.row({ t: s.millisInstant }),
+        )(root).main.map((value) => found.push(value));
+      });
+      const time = { t: new Date(-5) };
+      assert.deepEqual(found.sort(), [Math.fround(0.1), Math.fround(0.2), time, time]);
+    });
+
     test('a value that is not what is declared ends the run', async () => {
       const source = "def f(p):\n  return p | beam.Map(lambda s: {'n': s})";
       await assert.rejects(

@@ -16,6 +16,8 @@ import numpy as np
 from apache_beam import coders
 from apache_beam.typehints import native_type_compatibility, row_type, typehints
 
+from apache_beam.utils.timestamp import Timestamp
+
 from beambridge_host import errors
 
 Convert = Callable[[Any], Any]
@@ -95,10 +97,15 @@ def _element(type_: Any) -> Any:
   return type_.inner_type if isinstance(type_, typehints.SequenceTypeConstraint) else None
 
 
-def typed(pcoll: beam.PCollection, declared: Any, label: str, transform: str) -> beam.PCollection:
-  """The same elements with the declared type, if Beam knows none for them."""
+def typed(
+    pcoll: beam.PCollection, declared: Any, label: str, transform: str, plan_: Any = None) -> beam.PCollection:
+  """The same elements with the declared type, if Beam knows none for them.
+
+  Args:
+    plan_: the type as plain data where more is declared than Beam's type says, as by `declared_limits`.
+  """
   found = compared(pcoll.element_type, declared)
-  plan_ = plan(declared)
+  plan_ = plan_ or plan(declared)
   # Beam's row coder lets numbers wrap round where they have more bits than their field.
   if found == 'other' or found == 'same' and not _is_narrow(plan_):
     return pcoll
@@ -106,9 +113,11 @@ def typed(pcoll: beam.PCollection, declared: Any, label: str, transform: str) ->
 
 
 def _is_narrow(plan_: Any) -> bool:
-  """Whether something in a type has fewer bits than Python's own numbers."""
+  """Whether something in a type has fewer bits than Python's own numbers, or less precision than its times."""
   if not isinstance(plan_, (list, tuple)):
     return False
+  if plan_ == ('instant', 1000):
+    return True
   if len(plan_) == 2 and plan_[0] in ('int', 'float') and isinstance(plan_[1], int):
     return plan_[1] < 64
   return any(_is_narrow(part) for part in plan_)
@@ -206,6 +215,8 @@ def _converter(plan_: Any) -> Convert:
     return _whole(parts[0])
   if kind == 'float':
     return _float(parts[0])
+  if kind == 'instant':
+    return _instant(parts[0])
   return _SCALARS[kind]
 
 
@@ -229,6 +240,8 @@ def _float(bits: int) -> Convert:
   overflow = float(info.max) + 2.0 ** (info.maxexp - info.nmant - 2) if bits < 64 else math.inf
   # Rounding of fractions is what floats do; a whole number that is rounded is another one.
   exact = 1 << np.finfo(f'float{bits}').nmant + 1
+  # Where it travels as the wider type, no coder rounds it.
+  rounded = np.dtype(f'float{bits}').type
 
   def convert(value: Any) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (float, int, np.floating, np.integer)):
@@ -239,7 +252,20 @@ def _float(bits: int) -> Convert:
     number = float(value)
     if math.isfinite(number) and abs(number) >= overflow:
       raise _Unfit(f'{_describe(value)}, which is more than a float of {bits} bits holds')
-    return number
+    return number if bits == 64 else float(rounded(number))
+
+  return convert
+
+
+def _instant(step: int) -> Convert:
+  """Times in so many microseconds: Beam's coder of milliseconds cuts off the rest."""
+
+  def convert(value: Any) -> Timestamp:
+    if not isinstance(value, Timestamp):
+      raise _Unfit(f"{_describe(value)}, where an instant is declared, Beam's Timestamp")
+    if value.micros % step:
+      raise _Unfit(f'{_describe(value)}, whose microseconds a millisInstant would lose: declare microsInstant')
+    return value
 
   return convert
 

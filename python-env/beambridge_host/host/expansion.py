@@ -20,6 +20,7 @@ from apache_beam.runners.portability import expansion_service
 from apache_beam.transforms import environments, fully_qualified_named_transform, ptransform
 
 from beambridge_host.host import declared
+from beambridge_host.host.declared_limits import limited
 from beambridge_host.worker.failures import told
 
 # Types by output that the expansion which goes on in this context declares.
@@ -71,8 +72,11 @@ class _Declared(ptransform.PTransform):
         tag: self._typed(pcoll, self._types.get(tag, lone), f'Declared({tag})') for tag, pcoll in outputs.items()
     }
 
-  def _typed(self, pcoll: Any, type_: Any, label: str = 'Declared') -> Any:
-    return pcoll if type_ is None else declared.typed(pcoll, type_, label, self._name)
+  def _typed(self, pcoll: Any, wanted: Any, label: str = 'Declared') -> Any:
+    if wanted is None:
+      return pcoll
+    type_, plan = wanted
+    return declared.typed(pcoll, type_, label, self._name, plan)
 
 
 def _named(result: Any) -> Any:
@@ -146,13 +150,14 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
 
 
 def _types_of(request: Any) -> dict[str, Any]:
-  """Beam's types of the declared outputs, whose coders only say how they travel."""
+  """Beam's types of the declared outputs, whose coders only say how they travel, and the limits that these tell."""
   context = pipeline_context.PipelineContext(request.components, namespace=request.namespace)
   found = {}
   for tag, coder_id in request.output_coder_requests.items():
     # Of some coders Beam knows no type; whether the output has that coder is looked at where it is merged.
     with contextlib.suppress(NotImplementedError):
-      found[tag] = context.element_type_from_coder_id(coder_id)
+      type_ = context.element_type_from_coder_id(coder_id)
+      found[tag] = (type_, limited(declared.plan(type_), coder_id, request.components))
   return found
 
 

@@ -9,7 +9,6 @@ either fits its declared type or is refused by name: nothing is rounded, cut or 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import decimal
 import math
 from types import SimpleNamespace
@@ -18,11 +17,11 @@ from typing import Any, Callable, Mapping, Optional
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints.schemas import LogicalType
-from apache_beam.utils.timestamp import Timestamp
 
 from beambridge_host.wire.columns import NUMBER_TYPES
 from beambridge_host.wire.exact_numbers import Missing, as_float, as_numpy, tensor_array
 from beambridge_host.wire.field_names import python_names
+from beambridge_host.wire.instants import INSTANTS, instant
 from beambridge_host.wire.misfit import Misfit, type_name
 from beambridge_host.wire.tensors import Forms, represented
 
@@ -185,10 +184,10 @@ def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
 
 
 def _logical(logical: schema_pb2.LogicalType, declared: str) -> Convert:
-  if logical.urn == 'beam:logical_type:millis_instant:v1':
-    language_type: Any = Timestamp
-  elif logical.urn == 'beam:logical_type:decimal:v1':
-    language_type = decimal.Decimal
+  if logical.urn in INSTANTS:
+    return instant(INSTANTS[logical.urn], declared)
+  if logical.urn == 'beam:logical_type:decimal:v1':
+    language_type: Any = decimal.Decimal
   else:
     language_type = LogicalType.from_runner_api(logical).language_type()
   represented = converter(logical.representation) if language_type in (str, bytes) else None
@@ -200,8 +199,6 @@ def _logical(logical: schema_pb2.LogicalType, declared: str) -> Convert:
       if limit and len(out) > limit:
         raise Misfit(value, declared, f'it is longer than {limit}')
       return out
-    if language_type is Timestamp and isinstance(value, datetime.datetime):
-      return Timestamp.from_utc_datetime(value)
     if not isinstance(value, language_type):
       raise Misfit(value, declared)
     return value

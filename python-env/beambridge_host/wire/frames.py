@@ -18,9 +18,9 @@ from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.errors import FatalError, bridge_error
 from beambridge_host.wire.columns import NUMBER_TYPES, Rows, element_type
+from beambridge_host.wire.instants import INSTANTS
 from beambridge_host.wire.tensors import Forms
 
-_INSTANTS = {'beam:logical_type:millis_instant:v1': 1000, 'beam:logical_type:micros_instant:v1': 1}
 _DECIMALS = ('beam:logical_type:decimal:v1', 'beam:logical_type:fixed_decimal:v1')
 
 Build = Callable[[Any], Any]
@@ -198,7 +198,7 @@ def column_of(field: schema_pb2.Field) -> Build:
       return _texts if categories is None else lambda values: _pandas().Categorical(values, categories=categories)
   if info == 'logical_type':
     urn = kind.logical_type.urn
-    if urn in _INSTANTS:
+    if urn in INSTANTS:
       return _instants
     if urn in _DECIMALS:
       return lambda values: np.asarray([np.nan if value is None else float(value) for value in values], np.float64)

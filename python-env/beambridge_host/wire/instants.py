@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times of Python as Beam has them, and what a declared instant holds of them: nothing is cut off."""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import datetime
+from typing import Any, Callable
+
+from apache_beam.utils.timestamp import Timestamp
+
+from beambridge_host.wire.misfit import Misfit
+
+# By logical type, how many microseconds its step has.
+INSTANTS = {'beam:logical_type:millis_instant:v1': 1000, 'beam:logical_type:micros_instant:v1': 1}
+
+
+def instant(step: int, declared: str) -> Callable[[Any], Timestamp]:
+  """A function that gives a time as a Timestamp in whole steps of so many microseconds, or raises Misfit."""
+
+  def convert(value: Any) -> Timestamp:
+    if isinstance(value, datetime.datetime):
+      if value.tzinfo is None:
+        raise Misfit(value, declared, 'it says no time zone, such as datetime.timezone.utc')
+      # Those of pandas have them.
+      if getattr(value, 'nanosecond', 0):
+        raise Misfit(value, declared, 'its nanoseconds would be lost')
+      time = Timestamp.from_utc_datetime(value.astimezone(datetime.timezone.utc))
+    elif isinstance(value, Timestamp):
+      time = value
+    else:
+      raise Misfit(value, declared)
+    if time.micros % step:
+      raise Misfit(value, declared, 'its microseconds would be lost: declare microsInstant')
+    return time
+
+  return convert
