@@ -13,7 +13,8 @@ const REFUSALS: readonly RegExp[] = [
   // Java's.
   /\bUnknown or unsupported WindowFn\b/,
   /\bwere consumed but never produced\b/,
-  /\bUnsupportedOperationException: .*(?:\n\s+at \S+)?\n\s+at org\.apache\.beam\.runners\./,
+  /\bUnsupportedOperationException: .*\b(?:Flink|Spark|Samza) ?[Rr]unner\b/,
+  /\bUnsupportedOperationException: .*\n\s+at org\.apache\.beam\.runners\./,
 ];
 
 export const REFUSAL_HINT =

@@ -113,6 +113,8 @@ for (const text of [
   `java.lang.IllegalArgumentException: Unknown or unsupported WindowFn: beambridge:windowfn:v1\n${RUNNER_FRAME}`,
   'java.lang.RuntimeException: outer\n\tat a.B.c(B.java:1)\nCaused by: java.lang.IllegalStateException: PCollectionNodes [PCollectionNode{id=pc3}] were consumed but never produced',
   `java.lang.UnsupportedOperationException: no test streams here\n${RUNNER_FRAME}`,
+  "java.lang.UnsupportedOperationException: Portable Flink runner doesn't support bundle finalization in batch mode.",
+  'java.lang.UnsupportedOperationException: Advancing Processing time is not supported by the Flink Runner.',
   'unimplemented runner transform[beam:transform:to_string:v1]',
 ]) {
   test(`an engine that lacks something says so: ${text.slice(0, 60)}`, () => {
