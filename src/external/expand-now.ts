@@ -14,6 +14,7 @@ import { pb } from '../proto/index.ts';
 import { getHost } from '../services/index.ts';
 import { describeCoder, isReadable, whyUnreadable } from './coder-match.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import { keepHostOf, withAnotherHost } from './lost-host.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 import { windowingFromProto } from './windowing-from-proto.ts';
 
@@ -35,15 +36,19 @@ export async function expandNow(
   if (!external)
     throw new BeamBridgeError('INTERNAL', `${node.name} is not a cross-language transform`);
   const { service } = external;
-  const address =
-    service.kind === 'address'
-      ? service
-      : service.kind === 'started'
-        ? { address: await service.address() }
-        : await managed(service);
   // Files live until the program ends: nobody knows how often the pipeline will run.
   const folder = new TemporaryFolder();
-  const expansion = await askForExpansion(node, address, () => folder.path());
+  const expansion = await withAnotherHost(async () => {
+    const address: ServiceAddress =
+      service.kind === 'address'
+        ? service
+        : service.kind === 'started'
+          ? { address: await service.address() }
+          : await managed(service);
+    const answer = await askForExpansion(node, address, () => folder.path());
+    keepHostOf(answer, address.host);
+    return answer;
+  });
   external.expansion = expansion;
 
   const { pcollections, coders, windowingStrategies } = expansion.components;

@@ -4,7 +4,9 @@
 import { setMaxListeners } from 'node:events';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { clone, pb } from '../proto/index.ts';
+import type { Host } from '../services/index.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import { asLossOf, isStillGood } from './lost-host.ts';
 import { ExpansionMerger } from './merge.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 import { learnUnbounded } from './unbounded.ts';
@@ -38,12 +40,13 @@ export async function expandPipeline(
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
   // Every call listens to it, and there may be any number of them at once.
   setMaxListeners(0, signal);
+  const hosts = new Set<Host>();
   try {
     const answers = await Promise.all(
       placeholders.map(async (node) => {
         const { service, expansion } = node.external!;
         // Asked before, in applyAsync. A copy, since merging changes it and there may be more runs.
-        if (expansion) {
+        if (expansion && isStillGood(expansion)) {
           const { components, transform } = expansion;
           return {
             ...expansion,
@@ -52,9 +55,14 @@ export async function expandPipeline(
           };
         }
         const address = await options.resolveService(service, signal);
+        if (address.host) hosts.add(address.host);
         return askForExpansion(node, address, () => folder.path(), signal);
       }),
     );
+    for (const host of hosts) {
+      // Its workers are to run what it has answered, too.
+      if (!host.alive) throw asLossOf(host, host.diedError());
+    }
     const merger = new ExpansionMerger(proto);
     for (const [i, node] of placeholders.entries()) merger.add(node, answers[i]!);
     merger.finish();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks an expansion service, and says what it means when no usable answer comes.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError } from '../base/index.ts';
 import type { ExternalExpansion, TransformNode } from '../pipeline/index.ts';
 import { createClient, ExpansionService, GrpcStatus, type ServiceError } from '../proto/index.ts';
 import type { Host } from '../services/index.ts';
 import { fetchArtifacts } from './artifacts.ts';
 import { expansionRequest } from './expansion-request.ts';
+import { asLossOf, lossOf, unlessLost } from './lost-host.ts';
 import { parsePythonFailure } from './python-failure.ts';
 
 /** Where an expansion service listens, and the token that it may demand. */
@@ -16,16 +16,13 @@ export interface ServiceAddress {
   address: string;
   token?: string | undefined;
   /** The managed host that serves it: its end is another matter than a wrong address. */
-  host?: Pick<Host, 'exited' | 'diedError'> | undefined;
+  host?: Host | undefined;
 }
 
 /** Milliseconds in which a connection must be up. */
 const CONNECT_MS = 5000;
 /** The same for a host of ours: its process is known to be there, and may be busy on a busy machine. */
 const HOST_CONNECT_MS = 30_000;
-
-/** Milliseconds in which the end of a host must be known after a call to it has failed. */
-const EXIT_MS = 1000;
 
 /** How Python refuses to use a coder that is asked for. */
 const TYPE_VIOLATION = /TypeCheckError: Output type hint violation/;
@@ -44,11 +41,12 @@ export async function askForExpansion(
   artifactFolder: () => Promise<string>,
   signal?: AbortSignal,
 ): Promise<ExternalExpansion> {
+  const { host } = service;
   const client = createClient(ExpansionService, service.address, { token: service.token });
   const request = expansionRequest(node);
   try {
     signal?.throwIfAborted();
-    await client.ready(service.host ? HOST_CONNECT_MS : CONNECT_MS);
+    await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
     let response = await client.expand(request, { signal });
     if (TYPE_VIOLATION.test(response.error)) {
       // Python compares its own types and not their encodings. Without a request it gives its
@@ -63,14 +61,19 @@ export async function askForExpansion(
     await fetchArtifacts(components, service, artifactFolder, signal);
     return { namespace: request.namespace, components, transform, requirements };
   } catch (error) {
-    if (error instanceof BeamBridgeError) throw error.with(node.errorDetails);
+    if (error instanceof BeamBridgeError) {
+      const failure = error.with(node.errorDetails);
+      throw host && error.code === 'HOST_DIED' ? asLossOf(host, failure) : failure;
+    }
     if (signal?.aborted) {
       throw new BeamBridgeError('ABORTED', 'the expansion was cancelled', {
         ...node.errorDetails,
         cause: error,
       });
     }
-    throw ((await died(service)) ?? callError(error, service)).with(node.errorDetails);
+    const loss = host && (await lossOf(host, error))?.with(node.errorDetails);
+    if (loss) throw asLossOf(host, loss);
+    throw callError(error, service).with(node.errorDetails);
   } finally {
     client.close();
   }
@@ -92,16 +95,6 @@ function unavailable(service: ServiceAddress, what: string, cause: unknown): Bea
     `the expansion service at ${service.address} ${what}`,
     { hint: START_HINT, cause },
   );
-}
-
-/** A call fails a moment before the end of the host's process is known. */
-async function died({ host }: ServiceAddress): Promise<BeamBridgeError | undefined> {
-  if (!host) return undefined;
-  const over = new AbortController();
-  const waited = delay(EXIT_MS, undefined, { signal: over.signal }).catch(() => undefined);
-  const exit = await Promise.race([host.exited, waited]);
-  over.abort();
-  return exit && host.diedError();
 }
 
 /** What a failed call says about the service. */

@@ -13,6 +13,7 @@ export {
   type OutputType,
   rawExternalTransform,
 } from './external-transform.ts';
+export { withAnotherHost } from './lost-host.ts';
 export { type PythonCallable, pythonCallable, TypedValue, typed } from './payload.ts';
 export { isMarked, type PythonFailure, parsePythonFailure, pythonError } from './python-failure.ts';
 export {

@@ -4,7 +4,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger } from '../base/index.ts';
-import { expandPipeline } from '../external/index.ts';
+import { expandPipeline, withAnotherHost } from '../external/index.ts';
 import { WorkerPool } from '../harness/index.ts';
 import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
@@ -78,15 +78,44 @@ class Run extends BaseRun {
 
   private async submit(open: OpenService, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    // Without the signal: a job that is cancelled should end before its workers do.
+    const starting = WorkerPool.start({ functions: this.pipeline.functions });
+    // What did start is cleaned up even when something else did not.
+    starting.then(
+      (pool) => {
+        this.pool = pool;
+      },
+      () => {},
+    );
+    const proto = await withAnotherHost(() => this.expand(open, starting, signal), signal);
+    this.proto = proto;
+
+    this.phase = 'submitting';
+    const options = withStreaming(this.options, this.pipeline.isStream);
+    const jobName = options.jobName ?? defaultJobName();
+    this.job = await Job.submit(
+      this.service!,
+      { pipeline: proto, jobName, options: optionsToStruct({ ...options, jobName }) },
+      signal,
+    );
+  }
+
+  /** Opens the job service and gives the pipeline as it is submitted there. May be repeated. */
+  private async expand(
+    open: OpenService,
+    starting: Promise<WorkerPool>,
+    signal: AbortSignal,
+  ): Promise<pb.Pipeline> {
+    this.phase = undefined;
+    const before = this.service;
+    this.service = undefined;
+    await before?.[Symbol.asyncDispose]();
     const [service, pool] = await Promise.allSettled([
       open(this.pipeline, this.options, signal),
-      // Without the signal: a job that is cancelled should end before its workers do.
-      WorkerPool.start({ functions: this.pipeline.functions }),
+      starting,
     ]);
-    // What did start is cleaned up even when the other did not.
-    if (service.status === 'fulfilled') this.service = service.value;
-    if (pool.status === 'fulfilled') this.pool = pool.value;
     if (service.status === 'rejected') throw service.reason;
+    this.service = service.value;
     if (pool.status === 'rejected') throw pool.reason;
     signal.throwIfAborted();
 
@@ -98,19 +127,9 @@ class Run extends BaseRun {
       { resolveService, signal },
     );
     this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
-    const { proto } = expanded;
-    await service.value.prepare(proto);
+    await service.value.prepare(expanded.proto);
     signal.throwIfAborted();
-    this.proto = proto;
-
-    this.phase = 'submitting';
-    const options = withStreaming(this.options, this.pipeline.isStream);
-    const jobName = options.jobName ?? defaultJobName();
-    this.job = await Job.submit(
-      service.value,
-      { pipeline: proto, jobName, options: optionsToStruct({ ...options, jobName }) },
-      signal,
-    );
+    return expanded.proto;
   }
 
   private async watch(): Promise<JobState> {

@@ -255,7 +255,7 @@ f`,
   }
 });
 
-test('a host that is lost while it expands is a host that died', async () => {
+test('a host that is lost each time that it expands is a host that died', async () => {
   const source = 'import os, signal\ndef f():\n  os.kill(os.getpid(), signal.SIGKILL)';
   for (const name of ['direct', 'node'] as const) {
     const run = createRunner({ runner: name, progress: false }).run((root) => {

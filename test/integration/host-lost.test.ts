@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A managed host that is killed under a run on `node`: another takes its place, what its workers had begun
-// is done again, and every output counts once.
+// A managed host that is killed. Under a run on `node` another takes its place, what its workers had begun
+// is done again, and every output counts once. While it expands, one of the program's own is replaced once,
+// whatever the runner is.
 
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setLogSink } from '../../src/base/index.ts';
@@ -148,3 +152,71 @@ test('a run that is cancelled while another host starts ends at once', async () 
   await delay(50);
   assert.equal(await result.cancel(), 'CANCELLED');
 });
+
+/** A transform whose constructor kills its host, the first time that it is asked in `folder`. */
+function killsOnce(folder: string): string {
+  return `
+import os, signal
+import apache_beam as beam
+def construct(pcoll):
+  mark = os.path.join(${JSON.stringify(folder)}, 'killed')
+  if not os.path.exists(mark):
+    open(mark, 'w').close()
+    os.kill(os.getpid(), signal.SIGKILL)
+  return pcoll | beam.Map(lambda x: x + 1).with_output_types(int)
+construct`;
+}
+
+for (const runner of ['node', 'direct'] as const) {
+  test(`${runner}: a host that is lost while it expands is replaced, with all that it had expanded`, async () => {
+    using log = warnings();
+    const folder = mkdtempSync(join(tmpdir(), 'beambridge-lost-'));
+    try {
+      const out: number[] = [];
+      await createRunner({ runner, progress: false }).run((root) =>
+        (
+          doubled(root.apply(create([1, 2, 3]))).apply(
+            pythonTransform('__callable__', [], { source: killsOnce(folder) }, { output: int64 }),
+          ) as PCollection<number>
+        ).map((n) => {
+          out.push(n);
+        }),
+      );
+      assert.deepEqual(
+        out.sort((a, b) => a - b),
+        [3, 5, 7],
+      );
+      assert.ok(existsSync(join(folder, 'killed')));
+      assert.deepEqual(
+        log.said.map((line) => /another one is asked to expand/.test(line)),
+        [true],
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test(`${runner}: applyAsync asks another host, and what a lost one expanded is asked for again`, async () => {
+    using log = warnings();
+    const folder = mkdtempSync(join(tmpdir(), 'beambridge-lost-'));
+    try {
+      const out: number[] = [];
+      await createRunner({ runner, progress: false }).run(async (root) => {
+        const output = (await doubled(root.apply(create([1, 2, 3]))).applyAsync(
+          pythonTransform('__callable__', [], { source: killsOnce(folder) }),
+        )) as PCollection<number>;
+        output.map((n) => {
+          out.push(n);
+        });
+        await killHost();
+      });
+      assert.deepEqual(
+        out.sort((a, b) => a - b),
+        [3, 5, 7],
+      );
+      assert.equal(log.said.length, 1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}

@@ -11,11 +11,14 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { create, createRunner, pythonTransform, withSchema } from '../../src/index.ts';
+import { string } from '../../src/schema/index.ts';
 import {
   ensurePythonEnvironment,
   findDetachedHost,
   getHost,
   listDetachedHosts,
+  runningHosts,
   startDetachedHost,
   stopDetachedHosts,
   stopHosts,
@@ -145,6 +148,31 @@ for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
       await delay(50);
     }
     assert.deepEqual(await listDetachedHosts(), []);
+  });
+}
+
+for (const runner of ['node', 'direct'] as const) {
+  test(`${runner}: a warm host that is lost while it expands is told of, with its last words, and not replaced`, async () => {
+    const host = await startDetachedHost();
+    const source = `
+import os, signal, sys
+def f():
+  print('last words', file=sys.stderr, flush=True)
+  os.kill(os.getpid(), signal.SIGKILL)`;
+    const run = createRunner({ runner, progress: false }).run((root) => {
+      root
+        .apply(create(['x']))
+        .apply(withSchema(string))
+        .apply(pythonTransform('__constructor__', [], { source }, { output: string }));
+    });
+    await assert.rejects(run, {
+      code: 'HOST_DIED',
+      shortMessage: `the warm Python host (process ${host.pid}) is gone`,
+      hint: /beambridge host start/,
+      detail: /last words$/,
+    });
+    assert.ok(!host.alive);
+    assert.equal((await runningHosts()).length, 0);
   });
 }
 

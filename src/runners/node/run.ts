@@ -3,7 +3,7 @@
 // Python before Python is there), and leave nothing behind however it ends.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { expandPipeline } from '../../external/index.ts';
+import { expandPipeline, withAnotherHost } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
@@ -140,20 +140,32 @@ class NodeRun extends BaseRun {
   }
 
   private async expand(message: pb.Pipeline, onSpawn: () => void): Promise<void> {
-    const { pipeline, options } = this;
-    const { signal } = this.over;
-    const python = await openPython(pipeline, options, signal, onSpawn);
+    const { pipeline } = this;
+    const python = await withAnotherHost(() => this.askPython(message, onSpawn), this.over.signal);
     this.cleanUps.push(() => python[Symbol.asyncDispose]());
-    const expanded = await expandPipeline(pipeline, message, {
-      resolveService: expansionResolver(pipeline, options, python.host),
-      signal,
-    });
-    this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
     python.serve(message);
     this.python = python;
     // Outputs that were whole before anybody knew that the run may never end.
     if (pipeline.isStream) await this.commitOutputs();
     void python.lost.then((reason) => this.engine?.abort(reason));
+  }
+
+  /** A Python that has expanded the pipeline, or nothing if that fails. */
+  private async askPython(message: pb.Pipeline, onSpawn: () => void): Promise<PythonSide> {
+    const { pipeline, options } = this;
+    const { signal } = this.over;
+    const python = await openPython(pipeline, options, signal, onSpawn);
+    try {
+      const expanded = await expandPipeline(pipeline, message, {
+        resolveService: expansionResolver(pipeline, options, python.host),
+        signal,
+      });
+      this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
+      return python;
+    } catch (error) {
+      await python[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   private engineOf({ components }: pb.Pipeline): Engine {

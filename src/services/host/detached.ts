@@ -4,20 +4,19 @@
 
 import type { ChildProcessByStdio } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError, errorNonce } from '../../base/index.ts';
+import { BeamBridgeError } from '../../base/index.ts';
 import { startProcess } from '../process/child.ts';
 import { KILL_AFTER_MS, signalGroup } from '../process/guard.ts';
-import { isAlive, startOf } from '../process/identity.ts';
+import { startOf } from '../process/identity.ts';
 import { onLines } from '../process/lines.ts';
 import { cacheFolder, folderError, makeFolder } from '../python/cache.ts';
 import { type EnvironmentOptions, ensurePythonEnvironment } from '../python/environment.ts';
 import { acquireLock } from '../python/lock.ts';
 import {
-  diedError,
   type Host,
   type HostAnnouncement,
   type HostRefusal,
@@ -29,27 +28,13 @@ import {
 } from './host.ts';
 import { PYTHON_ENV_FOLDER } from './paths.ts';
 import { preloadFor } from './preload.ts';
+import { type DetachedState, hostOf, isRunning, logOf } from './warm-host.ts';
 
 const IDLE_TIMEOUT_S = 30 * 60;
 const START_TIMEOUT_MS = 180_000;
-const WATCH_MS = 500;
 
 // Keeps the process number: the shell becomes the host. An own file, since a pipe would break with us.
 const TO_LOG = 'log=$1; shift; exec "$@" 2>"$log"';
-
-/** What is kept in the state file of a warm host. */
-interface DetachedState {
-  address: string;
-  pool: string;
-  token: string;
-  pid: number;
-  /** When the process started, since process numbers are used again. */
-  started: string;
-  python: string;
-  environment: string;
-  /** Digest of the host's program: a host of another version is no use. */
-  program: string;
-}
 
 /** How a warm host is started. */
 export interface StartDetachedHostOptions extends EnvironmentOptions {
@@ -89,7 +74,7 @@ async function launch(
 ): Promise<{ state: DetachedState; stay: () => Promise<void> }> {
   const token = randomBytes(24).toString('base64url');
   const program = await programDigest();
-  const logFile = `${stateFile(environment)}.log`;
+  const logFile = logOf(stateFile(environment));
   await emptyLog(logFile);
   const args = hostArguments(preloadFor(extras), idleTimeout);
   const command = ['-c', TO_LOG, 'beambridge', logFile, python, ...args];
@@ -203,61 +188,6 @@ async function readState(file: string): Promise<DetachedState | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function isRunning({ pid, started }: DetachedState): boolean {
-  return isAlive(pid) && startOf(pid) === started;
-}
-
-function hostOf(state: DetachedState, file: string): Host {
-  let exited:
-    | Promise<{ code: undefined; signal: undefined; expected: boolean; stderr: string }>
-    | undefined;
-  const { address, pool, token, pid, python, environment } = state;
-  // Another program may have started it.
-  errorNonce(token);
-  return {
-    address,
-    pool,
-    token,
-    pid,
-    python,
-    environment,
-    isOwn: false,
-    get alive() {
-      return isRunning(state);
-    },
-    get exited() {
-      exited ??= watch(state);
-      return exited;
-    },
-    stderr: () => '',
-    diedError: () => diedError(pid, undefined, ''),
-    stop: async (killAfter) => {
-      await end(state, killAfter);
-      await rm(file, { force: true });
-    },
-    // It is not this program's to end.
-    [Symbol.asyncDispose]: async () => {},
-  };
-}
-
-async function watch(state: DetachedState) {
-  // Not our child: the kernel tells us nothing, so look now and then, without keeping the program up.
-  while (isRunning(state)) await delay(WATCH_MS, undefined, { ref: false });
-  return { code: undefined, signal: undefined, expected: false, stderr: '' };
-}
-
-async function end(state: DetachedState, killAfter = KILL_AFTER_MS): Promise<void> {
-  if (!isRunning(state)) return;
-  signalGroup(state.pid, 'SIGTERM');
-  const deadline = Date.now() + killAfter;
-  while (isRunning(state)) {
-    if (Date.now() > deadline) signalGroup(state.pid, 'SIGKILL');
-    await delay(50);
-  }
-  // What the host itself started is in its group and goes with it.
-  signalGroup(state.pid, 'SIGKILL');
 }
 
 function stateFolder(): string {

@@ -4,21 +4,29 @@
 
 import type { Host } from './host.ts';
 
-const listeners = new WeakMap<Host, Set<() => void>>();
+interface Exit {
+  readonly listeners: Set<() => void>;
+  isOver: boolean;
+}
 
-/** Calls `listener` once the host is gone; returns a function that takes it back. */
+const exits = new WeakMap<Host, Exit>();
+
+/** Calls `listener` once the host is gone, soon if it is; returns a function that takes it back. */
 export function onHostExit(host: Host, listener: () => void): () => void {
-  let all = listeners.get(host);
-  if (!all) {
-    all = new Set();
-    listeners.set(host, all);
-    const waiting = all;
+  let exit = exits.get(host);
+  if (!exit) {
+    const watched: Exit = { listeners: new Set(), isOver: false };
+    exits.set(host, watched);
     void host.exited.then(() => {
-      for (const each of waiting) each();
+      watched.isOver = true;
+      for (const each of watched.listeners) each();
     });
+    exit = watched;
   }
+  const { listeners, isOver } = exit;
   // One that is given twice is called twice.
   const own = () => listener();
-  all.add(own);
-  return () => all.delete(own);
+  listeners.add(own);
+  if (isOver) queueMicrotask(() => listeners.has(own) && own());
+  return () => listeners.delete(own);
 }

@@ -202,11 +202,7 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
 }
 
 /** The error of a call whose host is gone. */
-export function diedError(
-  pid: number,
-  exit: ServiceExit | undefined,
-  stderr: string,
-): BeamBridgeError {
+function diedError(pid: number, exit: ServiceExit | undefined, stderr: string): BeamBridgeError {
   const how = exit?.signal
     ? `was ended by ${exit.signal}`
     : `ended with status ${exit?.code ?? 'unknown'}`;
