@@ -23,6 +23,7 @@ export const MODULES = [
   'wire.unconverted',
   'wire.columns',
   'wire.misfit',
+  'wire.instants',
   'wire.exact_numbers',
   'wire.conversions',
   'wire.frames',
