@@ -6,6 +6,11 @@ import { BeamBridgeError } from '../base/index.ts';
 import { coderContents, coderFromProto } from '../coders/index.ts';
 import type { ExternalExpansion, PCollectionNode, TransformNode } from '../pipeline/index.ts';
 import { pb, toBinary } from '../proto/index.ts';
+import {
+  type ChangedWindowing,
+  checkChangedWindowing,
+  windowingChanges,
+} from './changed-windowing.ts';
 import { describeCoder, sameOnTheWire } from './coder-match.ts';
 import { spreadUnbounded } from './unbounded.ts';
 import { sameWindowFn } from './windowing-from-proto.ts';
@@ -19,6 +24,7 @@ export class ExpansionMerger {
   private readonly environmentIds = new Map<string, string>();
   /** PCollections of ours that turned out to be another one, by id. */
   private readonly aliases = new Map<string, string>();
+  private readonly changed: ChangedWindowing[] = [];
 
   constructor(private readonly pipeline: pb.Pipeline) {
     if (!pipeline.components)
@@ -67,6 +73,7 @@ export class ExpansionMerger {
   /** What can be said once all expansions are here. */
   finish(): void {
     this.resolveAliases();
+    for (const each of this.changed) checkChangedWindowing(each, this.components);
     spreadUnbounded(this.components);
     shareCoders(this.components);
   }
@@ -99,6 +106,8 @@ export class ExpansionMerger {
         const message = expansion.components.pcollections[theirs];
         const own = this.components.pcollections[output.id];
         if (message && own) own.isBounded = message.isBounded;
+        const changes = changesOf(node, output, message, expansion);
+        if (changes.length > 0) this.changed.push({ node, output: output.id, changes });
       } else {
         this.aliases.set(output.id, known);
       }
@@ -209,6 +218,21 @@ function pairOutputs(node: TransformNode, transform: pb.PTransform): [string, PC
       },
     );
   });
+}
+
+/** What of an output's windowing is not that of the input, which the program goes by. */
+function changesOf(
+  node: TransformNode,
+  { windowing }: PCollectionNode,
+  message: pb.PCollection | undefined,
+  { components: { pcollections, windowingStrategies } }: ExternalExpansion,
+): string[] {
+  // What was asked for while the pipeline was constructed is known to it.
+  if (node.external?.expansion) return [];
+  const theirs = windowingStrategies[message?.windowingStrategyId ?? ''];
+  const [input] = node.inputs.values();
+  const before = windowingStrategies[pcollections[input?.id ?? '']?.windowingStrategyId ?? ''];
+  return theirs ? windowingChanges(theirs, before, windowing) : [];
 }
 
 function checkOutput(

@@ -61,6 +61,8 @@ export interface ExpansionOptions {
   innerName?: string;
   /** Window function of what comes out. @default that of the input */
   windowFn?: string;
+  /** What else of the windowing of what comes out is another than that of the input. */
+  windowing?: MessageInitShape<typeof pb.WindowingStrategySchema>;
   /** Starts all ids. @default the namespace that was asked for */
   namespace?: string;
 }
@@ -70,7 +72,7 @@ export function expansion(request: ExpansionRequest, options: ExpansionOptions =
   const ns = options.namespace ?? request.namespace;
   const components = request.components!;
   const outputs = options.outputs ?? { None: 'beam:coder:string_utf8:v1' };
-  const windowing = Object.keys(components.windowingStrategies)[0] ?? `${ns}windowing`;
+  let windowing = Object.keys(components.windowingStrategies)[0] ?? `${ns}windowing`;
   if (!components.windowingStrategies[windowing] || options.windowFn) {
     const coderId = `${ns}window_coder`;
     components.coders[coderId] = create(pb.CoderSchema, {
@@ -80,6 +82,14 @@ export function expansion(request: ExpansionRequest, options: ExpansionOptions =
       windowFn: { urn: options.windowFn ?? 'beam:window_fn:global_windows:v1' },
       windowCoderId: coderId,
       environmentId: `${ns}env`,
+    });
+  }
+  if (options.windowing) {
+    const { $typeName: _, ...given } = components.windowingStrategies[windowing]!;
+    windowing = `${ns}other_windowing`;
+    components.windowingStrategies[windowing] = create(pb.WindowingStrategySchema, {
+      ...given,
+      ...options.windowing,
     });
   }
   const ids: Record<string, string> = {};

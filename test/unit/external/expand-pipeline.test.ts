@@ -20,7 +20,19 @@ import {
   urns,
 } from '../../../src/proto/index.ts';
 import { bytes, int64, string } from '../../../src/schema/index.ts';
-import { create, withCoder } from '../../../src/transforms/index.ts';
+import {
+  combinePerKey,
+  create,
+  fixedWindows,
+  groupByKey,
+  iterableSideInput,
+  parDo,
+  reshuffle,
+  sum,
+  valueState,
+  windowInto,
+  withCoder,
+} from '../../../src/transforms/index.ts';
 import {
   type ExpansionOptions,
   expansion,
@@ -235,6 +247,59 @@ test('an output that is not what was declared is an error', async () => {
     /other windows.*applyAsync/s,
     varied({ windowFn: 'beam:window_fn:fixed_windows:v1' }),
   );
+});
+
+test('another trigger or lateness of an output is refused where something behind it goes by it', async () => {
+  const trigger = { trigger: { case: 'elementCount', value: { elementCount: 1 } } } as const;
+  const answer = varied({ windowing: { trigger, allowedLateness: 5n } });
+  const key = (pc: PCollection<string>) => pc.map((value) => ({ key: value, value: 1 }));
+  const behind: Record<string, (pc: PCollection<string>) => unknown> = {
+    group: (pc) => key(pc).apply(groupByKey()),
+    combine: (pc) => key(pc).apply(combinePerKey(sum)),
+    'parDo/process': (pc) =>
+      key(pc).apply(parDo({ process: () => [] }, { seen: valueState(int64) })),
+    map: (pc) =>
+      pc
+        .root()
+        .apply(create([1]))
+        .map((n) => n, { side: iterableSideInput(pc) }),
+    // What it was expanded with is not so any more.
+    External: (pc) => {
+      const again = external(given);
+      return pc
+        .apply(withCoder(new StrUtf8Coder()))
+        .apply(again)
+        .map((x) => x)
+        .apply((x) => key(x).apply(groupByKey()));
+    },
+  };
+  let given = '';
+  for (const [name, apply] of Object.entries(behind)) {
+    await assert.rejects(
+      expand((root, address) => {
+        given = address;
+        apply(
+          strings(root)
+            .apply(external(address))
+            .map((x) => x),
+        );
+      }, answer),
+      (error: unknown) =>
+        fails(
+          'UNSUPPORTED',
+          /another trigger and allowed lateness, which cannot be declared, and .* goes by it/,
+        )(error) &&
+        new RegExp(name === 'External' ? 'group' : name, 'i').test((error as Error).message),
+    );
+  }
+  for (const apply of [
+    (pc: PCollection<string>) => pc.map((x) => x).apply(reshuffle()),
+    (pc: PCollection<string>) => key(pc.apply(windowInto(fixedWindows(1)))).apply(groupByKey()),
+  ]) {
+    await expand((root, address) => apply(strings(root).apply(external(address))), answer);
+  }
+  // What is as it was may be grouped.
+  await expand((root, address) => key(strings(root).apply(external(address))).apply(groupByKey()));
 });
 
 test('a service that ignores the namespace is found out when ids collide', async () => {
