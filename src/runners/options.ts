@@ -66,11 +66,11 @@ export interface PipelineOptions {
    * `TestPipeline` does. @default false
    */
   forceEncoding?: boolean | undefined;
-  /** Runner `node`: processes that execute Python stages at the same time. @default 1 */
+  /** Runner `node`: processes that execute Python stages at the same time. Others refuse it. @default 1 */
   pythonWorkers?: number | undefined;
   /**
    * Runner `node`: how long a worker of an expansion service that is not the managed Python host may
-   * take until it connects. Milliseconds. @default 60,000
+   * take until it connects. Milliseconds. Other runners refuse it. @default 60,000
    */
   workerStartTimeoutMs?: number | undefined;
   [name: string]: unknown;
@@ -84,6 +84,26 @@ export function mergeOptions(
   refuseTypos(run);
   const given = Object.entries(run).filter(([, value]) => value !== undefined);
   return { ...runner, ...Object.fromEntries(given) };
+}
+
+/** What only `node` can do. `forceEncoding` is not among it: the others encode what goes from stage to stage. */
+const OF_NODE = ['pythonWorkers', 'workerStartTimeoutMs'] as const;
+
+/**
+ * Refuses options that a runner would leave aside without a word.
+ *
+ * @throws BeamBridgeError `UNSUPPORTED`
+ */
+export function refuseOptionsOfNode(options: PipelineOptions, runner: string): void {
+  const name = OF_NODE.find((option) => options[option] !== undefined);
+  if (name === undefined) return;
+  throw new BeamBridgeError('UNSUPPORTED', `the runner '${runner}' has no option ${name}`, {
+    hint: `Leave it out, or use runner: 'node'. ${
+      runner === 'direct'
+        ? 'Python stages run in the host, one bundle after the other.'
+        : 'The job service says how many workers it wants.'
+    }`,
+  });
 }
 
 /** A value of JSON. */

@@ -5,7 +5,7 @@ import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
 import { isPortable } from '../../schema/index.ts';
-import type { PipelineOptions } from '../options.ts';
+import { type PipelineOptions, refuseOptionsOfNode } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
 import { Runner } from '../runner-base.ts';
@@ -14,6 +14,7 @@ import { openService } from './service.ts';
 /** Runs pipelines on this machine: Python stages in the host, TypeScript stages in this process. */
 export class DirectRunner extends Runner {
   protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+    refuseOptionsOfNode(options, 'direct');
     refuseTestStream(pipeline);
     refuseOwnWindows(pipeline);
     return startRun(pipeline, options, openService);

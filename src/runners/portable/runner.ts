@@ -2,7 +2,7 @@
 // The runner for job services that somebody else runs.
 
 import type { Pipeline } from '../../pipeline/index.ts';
-import type { PipelineOptions } from '../options.ts';
+import { type PipelineOptions, refuseOptionsOfNode } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
 import { Runner } from '../runner-base.ts';
@@ -16,6 +16,7 @@ export class PortableRunner extends Runner {
   }
 
   protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+    refuseOptionsOfNode(options, 'portable');
     return startRun(pipeline, options, openService);
   }
 }

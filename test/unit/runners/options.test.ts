@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BeamBridgeError } from '../../../src/base/index.ts';
+import { createRunner } from '../../../src/runners/index.ts';
 import { mergeOptions, optionsToStruct } from '../../../src/runners/options.ts';
+import { create } from '../../../src/transforms/index.ts';
 
 test('options of a run win over those of the runner, and undefined does not count', () => {
   assert.deepEqual(
@@ -57,3 +59,25 @@ for (const [name, value] of Object.entries({
     );
   });
 }
+
+test('options that only node has are refused by the other runners, and not left aside', async () => {
+  for (const [runner, option] of [
+    [createRunner({ runner: 'direct', pythonWorkers: 2 }), 'pythonWorkers'],
+    [createRunner({ runner: 'direct', workerStartTimeoutMs: 1000 }), 'workerStartTimeoutMs'],
+    [createRunner({ jobEndpoint: 'localhost:1', pythonWorkers: 2 }), 'pythonWorkers'],
+  ] as const) {
+    await assert.rejects(
+      runner.run((root) => root.apply(create([1]))),
+      (error) =>
+        error instanceof BeamBridgeError &&
+        error.code === 'UNSUPPORTED' &&
+        error.message.includes(`has no option ${option}`) &&
+        /runner: 'node'/.test(error.hint ?? ''),
+    );
+  }
+  const runner = createRunner({ runner: 'direct' });
+  await assert.rejects(
+    runner.run((root) => root.apply(create([1])), { pythonWorkers: 2 }),
+    { code: 'UNSUPPORTED' },
+  );
+});
