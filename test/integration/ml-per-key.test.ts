@@ -13,7 +13,16 @@ import {
   RunInference,
 } from '../../src/ml/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
-import { int64, string } from '../../src/schema/index.ts';
+import {
+  array,
+  float64,
+  int64,
+  map,
+  row,
+  type SchemaType,
+  string,
+  tensor,
+} from '../../src/schema/index.ts';
 import { stopHosts } from '../../src/services/index.ts';
 import { assignTimestamps, create } from '../../src/transforms/index.ts';
 
@@ -109,6 +118,49 @@ for (const name of ['direct', 'node'] as const) {
     assert.deepEqual(out.sort(), ['a: 1*2', 'a: 9*2', 'b: 1*2', 'b: 9*7']);
   });
 }
+
+test('keys are of any declared type, arrays and rows with lists and maps among them', async () => {
+  const byType: [SchemaType, unknown, unknown, unknown][] = [
+    [array(int64), [1, 2], [2], [3]],
+    [
+      row({ id: int64, tags: array(string) }),
+      { id: 1, tags: ['x'] },
+      { id: 1, tags: [] },
+      { id: 2, tags: [] },
+    ],
+    [map(string, int64), new Map([['a', 1]]), new Map([['b', 1]]), new Map([['a', 2]])],
+    [float64, Number.NaN, 0.5, 1.5],
+    [tensor(int64, [2]), [1, 2], [2, 1], [2, 2]],
+  ];
+  for (const [type, one, other, none] of byType) {
+    const handler = perKey<unknown, number, number>([
+      { keys: [one], handler: times(2) },
+      { keys: [other], handler: times(10) },
+    ]);
+    const found: [number, number][] = [];
+    const failures: unknown[] = [];
+    await createRunner({ runner: 'node' }).run((root) => {
+      const { predictions, failed } = root
+        .apply(create([one, other, none, one].map((key, value) => ({ key, value: value + 1 }))))
+        .apply(RunInference.ofKVs(handler, type).withDeadLetters());
+      predictions.map(({ value }) => found.push([value.example, value.inference]));
+      failed.map(({ element, errorType, message }) =>
+        failures.push([element.value, errorType, message]),
+      );
+    });
+    assert.deepEqual(
+      found.sort(),
+      [
+        [1, 2],
+        [2, 20],
+        [4, 8],
+      ],
+      `${type.kind}: ${failures}`,
+    );
+    assert.equal(failures.length, 1);
+    assert.deepEqual((failures[0] as unknown[]).slice(0, 2), [3, 'NO_MODEL_FOR_KEY']);
+  }
+});
 
 test('what is no model per key is refused', () => {
   const refused = { code: 'INVALID_ARGUMENT' };

@@ -27,6 +27,7 @@ from beambridge_host.inference.model_cache import Plan
 from beambridge_host.inference.models import FILE_FAMILIES, check_credentials, check_model_files, is_local, python_error
 from beambridge_host.inference.options import Options, check_options, read_options, with_functions
 from beambridge_host.inference.providers import find_provider, prepared
+from beambridge_host.inference.route_keys import route_key
 from beambridge_host.inference.scoring import PackedHandler, Route, Setup
 from beambridge_host.wire import arrays, examples
 from beambridge_host.wire.packed import Declared, Gather
@@ -81,7 +82,7 @@ def run_inference(
     route_of, routes = {}, []
     for model in models:
       handler = built(model.model_handler_provider, getattr(model, 'kwargs', None), getattr(model, 'options', ''))
-      route_of.update({key: len(routes) for key in model.keys})
+      route_of.update({route_key(key): len(routes) for key in model.keys})
       routes.append(_route_of_keys(handler, model.keys[0], wanted, transform))
     hints: dict[str, Any] = {}
   else:

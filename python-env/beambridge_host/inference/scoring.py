@@ -20,6 +20,7 @@ from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
     check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
+from beambridge_host.inference.route_keys import route_key
 from beambridge_host.wire import examples
 from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.packed import (
@@ -141,7 +142,7 @@ class PackedHandler(base.ModelHandler):
     taken: dict[int, tuple[list[int], list[Any], list[Any]]] = {}
     for keys, values in parts:
       for key, value in zip(keys, values):
-        index = self._setup.route_of.get(key)
+        index = self._setup.route_of.get(route_key(key))
         if index is None:
           out.append(self._refused(self._no_model(key)))
           continue
