@@ -26,8 +26,8 @@ export interface XgboostOptions extends PythonHandlerOptions {
   modelState: string;
   /**
    * What the model is given: arrays, a data frame whose columns are the fields of rows, sparse
-   * matrices (whose zeros XGBoost takes for missing), or datatable's frames (which need a Python
-   * before 3.13).
+   * matrices, or datatable's frames (which need a Python before 3.13). XGBoost takes the zeros of sparse
+   * matrices for missing: they are for models that were trained on such ones.
    *
    * @default 'pandas' when examples are rows, else 'numpy'
    */
