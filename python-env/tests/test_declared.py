@@ -13,6 +13,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from beambridge_host.errors import BridgeError
 from beambridge_host.host import declared
+from beambridge_host.host.conform import Conform
 from beambridge_host.host.declared_limits import limited
 
 
@@ -41,7 +42,7 @@ class VagueTest(unittest.TestCase):
 class ConformTest(unittest.TestCase):
 
   def conform(self, type_, value):
-    step = pickler.loads(pickler.dumps(declared._Conform(declared.plan(type_), 'T')))
+    step = pickler.loads(pickler.dumps(Conform(declared.plan(type_), 'T')))
     return step(value)
 
   def test_dicts_become_rows_and_numbers_of_numpy_pythons(self):
@@ -119,10 +120,10 @@ class ConformTest(unittest.TestCase):
     for value, text in ((Timestamp(micros=1234567), 'whose microseconds a millisInstant would lose'),
                         (Timestamp(micros=-1), 'microseconds'), (1, 'where an instant is declared')):
       with self.assertRaises(BridgeError) as caught:
-        declared._Conform(('instant', 1000), 'T')(value)
+        Conform(('instant', 1000), 'T')(value)
       self.assertIn(text, str(caught.exception))
-    self.assertEqual(declared._Conform(('instant', 1000), 'T')(Timestamp(micros=-5000)).micros, -5000)
-    self.assertEqual(declared._Conform(('instant', 1), 'T')(Timestamp(micros=7)).micros, 7)
+    self.assertEqual(Conform(('instant', 1000), 'T')(Timestamp(micros=-5000)).micros, -5000)
+    self.assertEqual(Conform(('instant', 1), 'T')(Timestamp(micros=7)).micros, 7)
 
   def test_rows_whose_type_is_known_are_looked_at_where_their_numbers_are_narrow(self):
     with beam.Pipeline() as pipeline:
