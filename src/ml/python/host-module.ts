@@ -49,6 +49,7 @@ export const MODULES = [
   'inference.calls',
   'inference.model_cache',
   'inference.options',
+  'inference.route_keys',
   'wire.packed',
   'inference.scoring',
   'inference.hopeless',
