@@ -61,6 +61,13 @@ export type ErrorCode =
   | 'HOST_START_FAILED'
   | 'HOST_DIED'
   | 'WORKER_DIED'
+  // Engines that are started here.
+  | 'ENGINE_NOT_FOUND'
+  | 'ENGINE_START_FAILED'
+  | 'ENGINE_MISMATCH'
+  | 'ENGINE_DIED'
+  | 'JAVA_NOT_FOUND'
+  | 'JAVA_TOO_OLD'
   // Files.
   | 'FILE_NOT_FOUND'
   | 'OUTPUT_NOT_WRITABLE'

@@ -20,4 +20,9 @@ export interface JobService extends ServiceAddress, AsyncDisposable {
   prepare(pipeline: pb.Pipeline): Promise<void>;
   /** Ends a job that did not obey its cancellation, if there is a way. */
   abandon(): Promise<void>;
+  /**
+   * Ends what is left of a job that its service calls cancelled, where that is only half of the truth;
+   * resolves when the engine itself says that it is over.
+   */
+  ended?(signal: AbortSignal): Promise<void>;
 }

@@ -15,6 +15,8 @@ const KNOWN = [
   'forceEncoding',
   'pythonWorkers',
   'workerStartTimeoutMs',
+  'prismBinary',
+  'prismVersion',
 ];
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */

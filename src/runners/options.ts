@@ -25,13 +25,17 @@ export interface PipelineOptions {
   /**
    * Which engine executes the pipeline: `node` is this process, with Python workers beside it for
    * Python stages, in batch and in streaming; `direct` is Python's DirectRunner in the managed
-   * Python host; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
+   * Python host; `prism` is Beam's Prism, in a process of its own; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
    * functions of this program run in it, Python stages in workers of the managed Python host.
    *
    * @default `'node'`, and `'portable'` where there is a `jobEndpoint`
    */
   // A text too: `const options = { runner: 'direct' }` has no narrower type.
   runner?: RunnerName | (string & {}) | undefined;
+  /** Runner `prism`: path of the program. @default `prism` on the path, else one that Go builds once */
+  prismBinary?: string | undefined;
+  /** Runner `prism`: the release of Beam that is built where there is no Prism. @default '2.77.0' */
+  prismVersion?: string | undefined;
   /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */
   jobEndpoint?: string | undefined;
   /**
@@ -125,6 +129,8 @@ const OURS: ReadonlySet<string> = new Set([
   'forceEncoding',
   'pythonWorkers',
   'workerStartTimeoutMs',
+  'prismBinary',
+  'prismVersion',
 ]);
 
 /**

@@ -10,6 +10,7 @@ const REFUSALS: readonly RegExp[] = [
   /\bunimplemented runner transform\[/,
   /\bunsupported feature ".*" set with value\b/,
   /\benvironment \S+ with urn \S+ unimplemented\b/,
+  /\bunsupported (?:StateKey|StateRequest|WindowCoder|OutputTime)\b/,
   // Java's.
   /\bUnknown or unsupported WindowFn\b/,
   /\bwere consumed but never produced\b/,

@@ -7,6 +7,7 @@ import { NodeRunner } from './node/runner.ts';
 import { refuseTypos } from './option-typos.ts';
 import type { PipelineOptions } from './options.ts';
 import { PortableRunner } from './portable/runner.ts';
+import { PrismRunner } from './prism/runner.ts';
 import type { Runner } from './runner-base.ts';
 
 type RunnerClass = new (options: PipelineOptions) => Runner;
@@ -15,6 +16,7 @@ const RUNNERS = new Map<unknown, RunnerClass>([
   ['direct', DirectRunner],
   ['portable', PortableRunner],
   ['node', NodeRunner],
+  ['prism', PrismRunner],
   // Names of the official SDK.
   ['default', NodeRunner],
   ['universal', DirectRunner],
@@ -22,7 +24,6 @@ const RUNNERS = new Map<unknown, RunnerClass>([
 
 /** Runners that are known by name and come with a later version, with what to use until then. */
 const LATER = new Map<unknown, string>([
-  ['prism', "Start Prism yourself and use runner: 'portable' with jobEndpoint: 'localhost:8073'."],
   ['flink', "Start Flink's job server and use runner: 'portable' with its jobEndpoint."],
   [
     'dataflow',

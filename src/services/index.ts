@@ -2,6 +2,8 @@
 // Processes and Python environments: start, ready, health, stop. The only room that starts processes.
 // It may import `base`.
 
+// Beam's own engines.
+export { findPrism, PRISM_VERSION, type PrismOptions, startPrism } from './engines/prism.ts';
 export {
   findDetachedHost,
   listDetachedHosts,

@@ -73,11 +73,23 @@ export const configurations: readonly RunnerConfiguration[] = [
   },
 ];
 
+/** Runners of engines that not every machine has, by the name in `CONFORMANCE_RUNNER`. */
+const engines: Readonly<Record<string, () => Runner>> = {
+  prism: () => createRunner({ runner: 'prism', progress: false }),
+};
+
 /**
- * What the suite runs on: the configurations, or a job service of one's own that
- * `CONFORMANCE_JOB_ENDPOINT` names. That is to see what it can do, and no column of the table.
+ * What the suite runs on: the configurations, an engine that `CONFORMANCE_RUNNER` names, or a job service
+ * of one's own at `CONFORMANCE_JOB_ENDPOINT`. Those are to see what they can do, and no column of the table.
  */
 export function configurationsToRun(): readonly RunnerConfiguration[] {
+  const name = process.env.CONFORMANCE_RUNNER;
+  const createPipelineRunner = engines[name ?? ''];
+  if (name && createPipelineRunner) {
+    // One case that its engine fails must not take others along.
+    const alone = { encodes: true, together: false, pythonTogether: false, runsPython: true };
+    return [{ name, createPipelineRunner, ...alone, unsupported: {} }];
+  }
   const jobEndpoint = process.env.CONFORMANCE_JOB_ENDPOINT;
   if (!jobEndpoint) return configurations;
   return [

@@ -5,12 +5,10 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { createClient, GrpcStatus, jobs } from '../../proto/index.ts';
-import { expansionResolver } from '../expansion-services.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
-import { PythonWorkers } from '../python-workers.ts';
+import { attach } from './attach.ts';
 import { callError, isServiceError, QUICK_CALL_MS } from './calls.ts';
-import { rewriteCombines } from './combines.ts';
 
 /**
  * The job service at the option `jobEndpoint`.
@@ -25,21 +23,7 @@ export async function openService(
   const address = parseEndpoint(options.jobEndpoint);
   const name = `the job service at ${address}`;
   await check(address, name, signal);
-  const workers = new PythonWorkers();
-  return {
-    address,
-    name,
-    token: undefined,
-    logs: false,
-    lost: workers.lost,
-    resolveService: expansionResolver(pipeline, options),
-    prepare: async (pipeline) => {
-      rewriteCombines(pipeline);
-      await workers.serve(pipeline);
-    },
-    abandon: async () => {},
-    [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
-  };
+  return attach(pipeline, options, { address, name });
 }
 
 function parseEndpoint(endpoint: unknown): string {

@@ -31,6 +31,8 @@ export interface ServiceOptions<Ready> {
    * Ports belong into it, since the kernel picks them.
    */
   ready: (line: string) => Ready | undefined;
+  /** Whether `ready` looks at standard error too, where some say it. @default false */
+  readyOnErrors?: boolean;
   /** Sees every line of standard output after that one. */
   onLine?: (line: string) => void;
   /** Sees every line of standard error. @default written to the log as `debug` */
@@ -128,7 +130,8 @@ class RunningService<Ready> implements Service<Ready> {
     onLines(child.stdout, (line) => this.hear(line));
     onLines(child.stderr, (line) => {
       this.errors.add(`${line}\n`);
-      if (options.onErrorLine) options.onErrorLine(line);
+      if (options.readyOnErrors && this.announced === undefined) this.hear(line);
+      else if (options.onErrorLine) options.onErrorLine(line);
       else this.log.debug(line);
     });
     child.stdin.on('error', () => {});

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A job service that is up, as runs see it: whoever started it, its workers are on this machine.
+
+import type { BeamBridgeError } from '../../base/index.ts';
+import type { Pipeline } from '../../pipeline/index.ts';
+import { expansionResolver } from '../expansion-services.ts';
+import type { JobService } from '../job-service.ts';
+import type { PipelineOptions } from '../options.ts';
+import { PythonWorkers } from '../python-workers.ts';
+import { rewriteCombines } from './combines.ts';
+
+/** What is known of a job service. */
+export interface Attached {
+  readonly address: string;
+  /** What messages call it. */
+  readonly name: string;
+  /** Resolves with the reason once it is gone. @default nobody here would know */
+  readonly lost?: Promise<BeamBridgeError> | undefined;
+  /** Ends a job that did not obey its cancellation. @default there is no way */
+  abandon?(): Promise<void>;
+  /** Sees that a job which its service calls cancelled has ended. @default it has */
+  ended?: JobService['ended'];
+  /** Ends what only one run needed. */
+  dispose?(): Promise<unknown>;
+}
+
+/** The job service of one run of `pipeline`. */
+export function attach(
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  { address, name, lost, abandon, ended, dispose }: Attached,
+): JobService {
+  const workers = new PythonWorkers();
+  return {
+    address,
+    name,
+    token: undefined,
+    logs: false,
+    lost: lost ? Promise.race([lost, workers.lost]) : workers.lost,
+    resolveService: expansionResolver(pipeline, options),
+    prepare: async (expanded) => {
+      rewriteCombines(expanded);
+      await workers.serve(expanded);
+    },
+    abandon: abandon ?? (async () => {}),
+    ...(ended ? { ended } : {}),
+    [Symbol.asyncDispose]: async () => {
+      await workers[Symbol.asyncDispose]();
+      await dispose?.();
+    },
+  };
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runner that executes on Prism, started for each run.
+
+import type { Pipeline } from '../../pipeline/index.ts';
+import type { PipelineOptions } from '../options.ts';
+import type { PipelineResult } from '../result.ts';
+import { startRun } from '../run.ts';
+import { Runner } from '../runner-base.ts';
+import { openService } from './service.ts';
+
+/** Runs pipelines on Beam's Prism, in a process beside this one. */
+export class PrismRunner extends Runner {
+  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+    return startRun(pipeline, options, openService);
+  }
+}

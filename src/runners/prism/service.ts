@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prism as a job service: a process for each run. It starts in milliseconds, and one that a pipeline
+// brought down takes no other along.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import type { Pipeline } from '../../pipeline/index.ts';
+import { type ServiceExit, startPrism } from '../../services/index.ts';
+import type { JobService } from '../job-service.ts';
+import type { PipelineOptions } from '../options.ts';
+import { attach } from '../portable/attach.ts';
+import { isRefusal, REFUSAL_HINT } from '../refusals.ts';
+
+/** How long a Prism may take to end itself whose job did not. Milliseconds. */
+const ABANDONED_MS = 500;
+
+/**
+ * A Prism for one run.
+ *
+ * @throws BeamBridgeError `ENGINE_NOT_FOUND`, `ENGINE_START_FAILED`, `ABORTED`
+ */
+export async function openService(
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<JobService> {
+  const prism = await startPrism({
+    binary: options.prismBinary,
+    version: options.prismVersion,
+    signal,
+  });
+  return attach(pipeline, options, {
+    address: prism.info,
+    name: 'Prism',
+    lost: prism.exited.then(diedOf),
+    abandon: async () => void (await prism.stop(ABANDONED_MS)),
+    dispose: () => prism.stop(ABANDONED_MS),
+  });
+}
+
+/** Why Prism is gone; it panics at some of what it lacks. */
+function diedOf({ code, signal, stderr }: ServiceExit): BeamBridgeError {
+  const panic = /^panic: (.*)$/m.exec(stderr)?.[1];
+  if (panic && isRefusal(panic)) {
+    return new BeamBridgeError('UNSUPPORTED', `Prism cannot run this job: ${panic}`, {
+      hint: REFUSAL_HINT,
+      detail: stderr,
+    });
+  }
+  const how = signal ? `ended by ${signal}` : `ended with status ${code ?? 'unknown'}`;
+  return new BeamBridgeError('ENGINE_DIED', `Prism was ${how} while it ran a job`, {
+    hint: 'Its last words are below. Signal 9 often means that the machine ran out of memory.',
+    detail: panic ? `panic: ${panic}\n${stderr}` : stderr || undefined,
+  });
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engines that a machine may have or lack. Tests use what is there, and fetch nothing: that is for
+// scripts/test-engines.
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { cacheFolder, PRISM_VERSION } from '../../src/services/index.ts';
+import { runTool } from '../../src/services/process/run-tool.ts';
+
+/** The path of a Prism, or why there is none. */
+export async function prismHere(): Promise<{ binary: string } | { skip: string }> {
+  const cached = path.join(cacheFolder(), 'engines', `prism-${PRISM_VERSION}`, 'prism');
+  const candidates = [process.env.BEAMBRIDGE_TEST_PRISM, cached, ...onPath('prism')];
+  for (const binary of candidates) {
+    if (!binary || !existsSync(binary)) continue;
+    const { output } = await runTool(binary, ['-h'], { timeout: 10_000 });
+    if (output.includes('-job_port')) return { binary };
+  }
+  return { skip: 'there is no Prism on this machine: scripts/test-engines builds it' };
+}
+
+/** Files of that name in the folders where programs are looked for. */
+export function onPath(name: string): string[] {
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  return folders.map((folder) => path.join(folder, name)).filter((file) => existsSync(file));
+}
