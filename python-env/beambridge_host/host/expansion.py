@@ -72,10 +72,10 @@ class _Declared(ptransform.PTransform):
         tag: self._typed(pcoll, self._types.get(tag, lone), f'Declared({tag})') for tag, pcoll in outputs.items()
     }
 
-  def _typed(self, pcoll: Any, wanted: Any, label: str = 'Declared') -> Any:
-    if wanted is None:
+  def _typed(self, pcoll: Any, output_type: Any, label: str = 'Declared') -> Any:
+    if output_type is None:
       return pcoll
-    type_, plan = wanted
+    type_, plan = output_type
     return declared.typed(pcoll, type_, label, self._name, plan)
 
 
