@@ -24,7 +24,6 @@ from beambridge_host.inference.hopeless import Streak
 from beambridge_host.inference.models import loads_model, out_of_memory
 from beambridge_host.inference.scoring import PackedHandler, Setup
 from beambridge_host.wire.columns import prefixed
-from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.packed import result_of
 from beambridge_host.wire.results import Results, joined
 
@@ -135,7 +134,9 @@ class DeadLetterHandler(PackedHandler):
       outcomes = one_by_one(outcomes, result_of)
     try:
       packed = columns.pack(_scored(outcomes))
-    except Misfit:
+    except FatalError:
+      raise
+    except Exception:  # pylint: disable=broad-except
       # Only now, because it looks at every value by itself.
       outcomes = one_by_one(outcomes, columns.checked)
       packed = columns.pack(_scored(outcomes))

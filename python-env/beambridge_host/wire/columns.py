@@ -31,6 +31,7 @@ from apache_beam.typehints.schemas import named_tuple_from_schema
 from beambridge_host.errors import BridgeError, bridge_error
 from beambridge_host.wire.coded import plain_reader
 from beambridge_host.wire.field_names import in_python, python_names
+from beambridge_host.wire.misfit import MOST, UNSAFE, Misfit
 from beambridge_host.wire.tensors import Forms, restorer, tensor_of
 from beambridge_host.wire.unconverted import Unconverted, taken
 
@@ -213,18 +214,23 @@ def _damaged(what: str) -> BridgeError:
 
 
 class ColumnWriter:
-  """Writes columns of one declared type. Values must have been converted to it before."""
+  """Writes columns of one declared type. Values must have been converted to it before.
+
+  Numbers may come as they are in Python: those that TypeScript does not hold raise Misfit, which does not say where.
+  """
 
   def __init__(self, field: schema_pb2.Field) -> None:
     listed = element_type(field.type)
     self.dtype = number_type(listed if listed is not None else field.type)
     self._is_list = listed is not None
+    forms = Forms.of(field)
+    self._is_bigint = (forms.part('e') if self._is_list else forms).is_bigint
     self._coder = _field_coder(field).get_impl()
     self._row = _row_class(_python_name(field))
 
   def write_block(self, block: np.ndarray) -> bytes:
     """Lists of one length, as the rows of an array of the declared type."""
-    code, body = _narrow(block)
+    code, body = self._narrow(block)
     return bytes((EQUAL_LISTS, code)) + np.array(block.shape[1], '<u4').tobytes() + body
 
   def write_tensors(self, tensors: Any) -> bytes:
@@ -247,12 +253,12 @@ class ColumnWriter:
     return self.write_lists([np.asarray(value, self.dtype) for value in values])
 
   def write_numbers(self, numbers: np.ndarray) -> bytes:
-    code, body = _narrow(numbers)
+    code, body = self._narrow(numbers)
     return bytes((NUMBERS, code)) + body
 
   def write_lists(self, lists: Sequence[np.ndarray]) -> bytes:
     lengths = np.fromiter(map(len, lists), '<u4', len(lists))
-    code, body = _narrow(np.concatenate(lists) if lists else np.empty(0, self.dtype))
+    code, body = self._narrow(np.concatenate(lists) if lists else np.empty(0, self.dtype))
     if len(lengths) and (lengths == lengths[0]).all():
       return bytes((EQUAL_LISTS, code)) + lengths[:1].tobytes() + body
     return bytes((LISTS, code)) + lengths.tobytes() + body
@@ -263,6 +269,16 @@ class ColumnWriter:
     for value in values:
       self._coder.encode_to_stream(self._row(value), stream, True)
     return stream.get()
+
+  def _narrow(self, numbers: np.ndarray) -> tuple[int, bytes]:
+    wire = numbers.dtype
+    if wire.kind == 'i' and numbers.size:
+      low, high = int(numbers.min()), int(numbers.max())
+      if not (self._is_bigint or -MOST <= low <= high <= MOST):
+        raise Misfit(high if high > MOST else low, 'int64', UNSAFE)
+      wire = next(t for t in WIRE_TYPES[:4] if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    wire = wire.newbyteorder('<')
+    return _WIRE_CODES[wire], numbers.astype(wire).tobytes()
 
 
 def _header_size(dimensions: int) -> int:
@@ -281,15 +297,6 @@ def _tensor_wire(dtype: np.dtype) -> np.dtype:
 
 def _tensor_body(array: np.ndarray) -> bytes:
   return array.astype(_tensor_wire(array.dtype), copy=False).tobytes()
-
-
-def _narrow(numbers: np.ndarray) -> tuple[int, bytes]:
-  wire = numbers.dtype
-  if wire.kind == 'i' and numbers.size:
-    low, high = int(numbers.min()), int(numbers.max())
-    wire = next(t for t in WIRE_TYPES[:4] if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
-  wire = wire.newbyteorder('<')
-  return _WIRE_CODES[wire], numbers.astype(wire).tobytes()
 
 
 def _field_coder(field: schema_pb2.Field) -> coders.RowCoder:

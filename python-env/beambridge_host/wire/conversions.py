@@ -12,7 +12,7 @@ import dataclasses
 import decimal
 import math
 from types import SimpleNamespace
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Iterable, Mapping, Optional
 
 import numpy as np
 from apache_beam.portability.api import schema_pb2
@@ -22,10 +22,13 @@ from beambridge_host.wire.columns import NUMBER_TYPES
 from beambridge_host.wire.exact_numbers import Missing, as_float, as_numpy, tensor_array
 from beambridge_host.wire.field_names import python_names
 from beambridge_host.wire.instants import INSTANTS, instant
-from beambridge_host.wire.misfit import Misfit, type_name
+from beambridge_host.wire.misfit import MOST, UNSAFE, Misfit, type_name
 from beambridge_host.wire.tensors import Forms, represented
 
 Convert = Callable[[Any], Any]
+
+# The exponent of TypeScript's decimals, either way.
+_MOST_OF_SCALE = 100_000
 
 
 def _is_masked(value: Any) -> bool:
@@ -40,7 +43,10 @@ def _scalar(value: Any) -> Any:
   return value
 
 
-def _whole(low: int, high: int, declared: str) -> Convert:
+def _whole(dtype: np.dtype, is_bigint: bool, declared: str) -> Convert:
+  low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+  least, most = (low, high) if is_bigint or high <= MOST else (-MOST, MOST)
+
   def convert(value: Any) -> int:
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
@@ -49,8 +55,8 @@ def _whole(low: int, high: int, declared: str) -> Convert:
       if not scalar.is_integer():
         raise Misfit(value, declared, 'it is not a whole number')
       scalar = int(scalar)
-    if not low <= scalar <= high:
-      raise Misfit(value, declared, 'it is out of range')
+    if not least <= scalar <= most:
+      raise Misfit(value, declared, UNSAFE if low <= scalar <= high else 'it is out of range')
     return scalar
 
   return convert
@@ -92,7 +98,24 @@ def _string(value: Any) -> str:
       raise Misfit(value, 'string', 'it is no UTF-8') from None
   if not isinstance(scalar, str):
     raise Misfit(value, 'string')
+  if not scalar.isascii():
+    try:
+      scalar.encode()
+    except UnicodeEncodeError:
+      raise Misfit(value, 'string', 'it holds half a surrogate pair') from None
   return str(scalar)
+
+
+def _one_of(values: Iterable[str], declared: str) -> Convert:
+  known = frozenset(values)
+
+  def convert(value: Any) -> str:
+    text = _string(value)
+    if text not in known:
+      raise Misfit(value, declared, 'it is none of the declared values')
+    return text
+
+  return convert
 
 
 def _bytes(value: Any) -> bytes:
@@ -134,6 +157,8 @@ def _map(key: Convert, item: Convert, declared: str) -> Convert:
       except Misfit as misfit:
         misfit.path = f'[{name!r}]{misfit.path}'
         raise
+    if len(out) < len(value):
+      raise Misfit(value, declared, 'several of its keys are one')
     return out
 
   return convert
@@ -183,13 +208,25 @@ def _row(schema: schema_pb2.Schema, declared: str) -> Convert:
   return convert
 
 
+def _decimal(declared: str) -> Convert:
+  def convert(value: Any) -> decimal.Decimal:
+    if not isinstance(value, decimal.Decimal):
+      raise Misfit(value, declared)
+    if not value.is_finite():
+      raise Misfit(value, declared, 'it is not finite')
+    if abs(int(value.as_tuple().exponent)) > _MOST_OF_SCALE:
+      raise Misfit(value, declared, 'its exponent is out of range')
+    return value
+
+  return convert
+
+
 def _logical(logical: schema_pb2.LogicalType, declared: str) -> Convert:
   if logical.urn in INSTANTS:
     return instant(INSTANTS[logical.urn], declared)
   if logical.urn == 'beam:logical_type:decimal:v1':
-    language_type: Any = decimal.Decimal
-  else:
-    language_type = LogicalType.from_runner_api(logical).language_type()
+    return _decimal(declared)
+  language_type = LogicalType.from_runner_api(logical).language_type()
   represented = converter(logical.representation) if language_type in (str, bytes) else None
   limit = logical.argument.atomic_value.int32 or None
 
@@ -230,12 +267,14 @@ def _required(field_type: schema_pb2.FieldType, forms: Forms) -> Convert:
     return lambda value: represented(tensor, tensor_array(tensor, value))
   if info == 'atomic_type':
     dtype = NUMBER_TYPES.get(field_type.atomic_type)
+    if forms.enumeration is not None:
+      return _one_of(forms.enumeration, declared)
     if dtype is None:
       return {
           schema_pb2.BOOLEAN: _boolean, schema_pb2.STRING: _string, schema_pb2.BYTES: _bytes
       }[field_type.atomic_type]
     if dtype.kind == 'i':
-      return _whole(int(np.iinfo(dtype).min), int(np.iinfo(dtype).max), declared)
+      return _whole(dtype, forms.is_bigint, declared)
     return _fraction(dtype, declared)
   if info == 'map_type':
     key, item = field_type.map_type.key_type, field_type.map_type.value_type

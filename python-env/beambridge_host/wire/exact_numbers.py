@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from beambridge_host.wire.misfit import Misfit
+from beambridge_host.wire.misfit import MOST, UNSAFE, Misfit
 from beambridge_host.wire.tensors import Tensor
 
 
@@ -66,6 +66,19 @@ def exactly(numbers: np.ndarray, declared: np.dtype) -> Optional[np.ndarray]:
   return numbers.astype(declared) if limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max else None
 
 
+def elements(tensor: Tensor, numbers: np.ndarray) -> Optional[np.ndarray]:
+  """The numbers as elements of tensors, when that changes none of them and TypeScript has each."""
+  exact = exactly(numbers, tensor.dtype)
+  return None if exact is None or _unsafe(tensor, exact) is not None else exact
+
+
+def _unsafe(tensor: Tensor, numbers: np.ndarray) -> Optional[int]:
+  """A whole number of a tensor of numbers that TypeScript has not as such."""
+  if tensor.element != 'int64' or not numbers.size:
+    return None
+  return next((end for end in (int(numbers.min()), int(numbers.max())) if abs(end) > MOST), None)
+
+
 def _rounded(value: Any, dtype: np.dtype) -> bool:
   """Whether whole numbers in nested lists would be rounded: numpy makes fractions of those that stand among fractions."""
   if isinstance(value, (list, tuple)):
@@ -107,4 +120,7 @@ def tensor_array(tensor: Tensor, value: Any) -> np.ndarray:
     same = (array.dtype.kind == 'b') == (tensor.dtype.kind == 'b') and (array.dtype.kind != 'f' or tensor.dtype.kind == 'f')
     changed = 'out of range or would be rounded' if array.dtype.kind in 'iu' and tensor.dtype.kind == 'f' else 'out of range'
     raise Misfit(value, str(tensor), f'an element is {changed}' if same else f'its elements are {array.dtype}')
+  unsafe = _unsafe(tensor, exact)
+  if unsafe is not None:
+    raise Misfit(value, str(tensor), f'an element is {unsafe}, and {UNSAFE}')
   return exact

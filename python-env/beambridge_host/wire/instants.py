@@ -14,6 +14,9 @@ from beambridge_host.wire.misfit import Misfit
 # By logical type, how many microseconds its step has.
 INSTANTS = {'beam:logical_type:millis_instant:v1': 1000, 'beam:logical_type:micros_instant:v1': 1}
 
+# Microseconds from 1970 that a Date of TypeScript reaches, either way.
+_MOST_OF_DATE = 864 * 10**16
+
 
 def instant(step: int, declared: str) -> Callable[[Any], Timestamp]:
   """A function that gives a time as a Timestamp in whole steps of so many microseconds, or raises Misfit."""
@@ -30,8 +33,14 @@ def instant(step: int, declared: str) -> Callable[[Any], Timestamp]:
       time = value
     else:
       raise Misfit(value, declared)
-    if time.micros % step:
+    try:
+      micros = time.micros
+    except ValueError as error:
+      raise Misfit(value, declared, str(error)) from None
+    if micros % step:
       raise Misfit(value, declared, 'its microseconds would be lost: declare microsInstant')
+    if step == 1000 and abs(micros) > _MOST_OF_DATE:
+      raise Misfit(value, declared, 'a Date of TypeScript does not reach that far')
     return time
 
   return convert

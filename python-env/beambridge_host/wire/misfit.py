@@ -4,12 +4,17 @@
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.wire.tensors import Forms
+
+# Of whole numbers of 64 bits a number of TypeScript holds those from -MOST to MOST.
+MOST = (1 << 53) - 1
+UNSAFE = 'a number of TypeScript holds at most ±(2^53 - 1): declare bigint64'
 
 
 class Misfit(Exception):
@@ -34,7 +39,10 @@ def describe(value: Any) -> str:
   shape = getattr(value, 'shape', None)
   if shape is not None and not np.isscalar(value):
     return f'{name} of shape {tuple(shape)} and type {getattr(value, "dtype", "unknown")}'
-  text = repr(value.item()) if isinstance(value, np.generic) else repr(value)
+  try:
+    text = repr(value.item()) if isinstance(value, np.generic) else repr(value)
+  except Exception:  # pylint: disable=broad-except
+    return name  # A class of the program's own may fail at this, too.
   return f'{name} {text}' if len(text) <= 60 else f'{name} {text[:59]}…'
 
 
@@ -44,15 +52,24 @@ def type_name(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> str
     return f'nullable({forms.tensor})' if field_type.nullable else str(forms.tensor)
   info = field_type.WhichOneof('type_info')
   if info == 'atomic_type':
-    name = {
-        schema_pb2.BYTE: 'int8', schema_pb2.FLOAT: 'float32', schema_pb2.DOUBLE: 'float64'
-    }.get(field_type.atomic_type) or schema_pb2.AtomicType.Name(field_type.atomic_type).lower()
+    name = _atomic_name(field_type.atomic_type, forms)
   elif info == 'map_type':
-    name = f'map({type_name(field_type.map_type.key_type)}, {type_name(field_type.map_type.value_type, forms.part("v"))})'
+    key, item = field_type.map_type.key_type, field_type.map_type.value_type
+    name = f'map({type_name(key, forms.part("k"))}, {type_name(item, forms.part("v"))})'
   elif info == 'row_type':
     name = f'row({", ".join(field.name for field in field_type.row_type.schema.fields)})'
   elif info == 'logical_type':
-    name = field_type.logical_type.urn
+    name = field_type.logical_type.urn.removeprefix('beam:logical_type:').removesuffix(':v1')
   else:
     name = f'{(info or "unknown").removesuffix("_type")}({type_name(getattr(field_type, info).element_type, forms.part("e"))})'
   return f'nullable({name})' if field_type.nullable else name
+
+
+def _atomic_name(atomic: schema_pb2.AtomicType.ValueType, forms: Forms) -> str:
+  if forms.enumeration is not None:
+    values = ', '.join(map(json.dumps, forms.enumeration))
+    return f'enumeration({values if len(values) <= 60 else values[:59] + "…"})'
+  if forms.is_bigint:
+    return 'bigint64'
+  names = {schema_pb2.BYTE: 'int8', schema_pb2.FLOAT: 'float32', schema_pb2.DOUBLE: 'float64'}
+  return names.get(atomic) or schema_pb2.AtomicType.Name(atomic).lower()

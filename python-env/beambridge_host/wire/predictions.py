@@ -13,9 +13,10 @@ from typing import Any, Iterable, Optional, Sequence
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.errors import FatalError, one_line
 from beambridge_host.wire.columns import ColumnWriter, element_type, number_type
 from beambridge_host.wire.conversions import converter, fields_of
-from beambridge_host.wire.exact_numbers import as_numpy, exactly, tensor_array
+from beambridge_host.wire.exact_numbers import as_numpy, elements, exactly, tensor_array
 from beambridge_host.wire.misfit import Misfit, type_name
 from beambridge_host.wire.several import NamedOutputs, Outputs, OutputType, Several, chosen
 from beambridge_host.wire.tensors import Forms, Tensor, tensor_of
@@ -57,37 +58,66 @@ class PredictionColumn:
 
   def pack(self, values: Sequence[Any]) -> bytes:
     """The column of these values. Raises Misfit for the first that does not fit, or a FatalError where no value could."""
+    values = self._wanted(values)
+    try:
+      packed = self._at_once(values)
+    except FatalError:
+      raise
+    except Exception:  # pylint: disable=broad-except
+      packed = None
+    # The slow way is right for every value, and finds the one that is wrong.
+    return packed if packed is not None else self._one_by_one(values)
+
+  def _wanted(self, values: Sequence[Any]) -> Any:
+    """Of several outputs what the declared type wants: for a row a column of each field."""
     if isinstance(values, Several):
       values = values.chosen(self._declared)
-      if isinstance(values, dict):
-        return self._spread(values)
+    if isinstance(values, (dict, np.ndarray)):
+      return values
+    return [chosen(value, self._declared) if isinstance(value, (Outputs, NamedOutputs)) else value for value in values]
+
+  def _at_once(self, values: Any) -> Optional[bytes]:
+    if isinstance(values, dict):
+      if not self._fields:
+        return None
+      return self._writer.write_rows([column.pack(values[name]) for name, column in self._fields.items()])
     if isinstance(values, np.ndarray):
       whole = self._whole(values)
       if whole is not None:
         return whole
       values = list(values)
-    else:
-      values = [chosen(value, self._declared) if isinstance(value, (Outputs, NamedOutputs)) else value for value in values]
-    if self._tensor is not None:
-      return self._writer.write_tensors(self._tensors(self._tensor, values))
-    packed = self._packed(values)
-    # The slow way is right for every value, and finds the one that is wrong.
-    return packed if packed is not None else self._writer.write([self._convert(value) for value in values])
+    return self._packed(values) if self._tensor is None else self._block(self._tensor, values)
 
-  def _spread(self, columns: dict[str, Any]) -> bytes:
-    """Outputs over the fields of the declared row."""
-    if self._fields:
-      try:
-        return self._writer.write_rows([column.pack(columns[name]) for name, column in self._fields.items()])
-      except Misfit:
-        pass  # The slow way says where.
-    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-    return self._writer.write([self._convert(row) for row in rows])
+  def _one_by_one(self, values: Any) -> bytes:
+    rows = [dict(zip(values, row)) for row in zip(*values.values())] if isinstance(values, dict) else list(values)
+    try:
+      return self._written(rows)
+    except Misfit:
+      raise
+    except Exception:
+      for row in rows:
+        self._alone(row)
+      raise
+
+  def _alone(self, value: Any) -> None:
+    """Raises Misfit for whatever keeps a value from being written: code of its own class, or Beam's coder."""
+    try:
+      self._written([value])
+    except Misfit:
+      raise
+    except Exception as error:
+      raise Misfit(value, self._declared.type, one_line(error)) from error
+
+  def _written(self, values: Sequence[Any]) -> bytes:
+    if self._tensor is None:
+      return self._writer.write([self._convert(value) for value in values])
+    arrays = [tensor_array(self._tensor, as_numpy(value)) for value in values]
+    return self._writer.write_tensors(np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays)
 
   def _whole(self, values: np.ndarray) -> Optional[bytes]:
     """The column of values that are one array already, where it is of the declared type."""
     if self._tensor is not None:
-      block = exactly(values, self._tensor.dtype) if self._tensor.fits(values.shape[1:]) else None
+      block = elements(self._tensor, values) if self._tensor.fits(values.shape[1:]) else None
       return None if block is None else self._writer.write_tensors(block)
     if self._writer.dtype is None or not values.size:
       return None
@@ -128,23 +158,17 @@ class PredictionColumn:
     rows = [fields_of(value) for value in values]
     if any(row is None or any(name not in row for name in self._fields) for row in rows):
       return None
-    try:
-      columns = [column.pack([row[name] for row in rows]) for name, column in self._fields.items()]
-    except Misfit:
-      return None
-    return self._writer.write_rows(columns)
+    return self._writer.write_rows([column.pack([row[name] for row in rows]) for name, column in self._fields.items()])
 
-  def _tensors(self, tensor: Tensor, values: Sequence[Any]) -> Any:
-    if not len(values):
-      return np.empty((0, *(size or 0 for size in tensor.shape)), tensor.dtype)
+  def _block(self, tensor: Tensor, values: Sequence[Any]) -> Optional[bytes]:
+    if not values:
+      return self._writer.write_tensors(np.empty((0, *(size or 0 for size in tensor.shape)), tensor.dtype))
     tensors = [as_numpy(value) for value in values]
     kinds = {(value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None for value in tensors}
-    if len(kinds) == 1 and None not in kinds and tensor.fits(tensors[0].shape):
-      block = exactly(np.stack(tensors), tensor.dtype)
-      if block is not None:
-        return block
-    arrays = [tensor_array(tensor, value) for value in tensors]
-    return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
+    if len(kinds) > 1 or None in kinds or not tensor.fits(tensors[0].shape):
+      return None
+    block = elements(tensor, np.stack(tensors))
+    return None if block is None else self._writer.write_tensors(block)
 
 
 _NUMPY_NUMBERS: Iterable[type] = frozenset(

@@ -87,6 +87,11 @@ class Forms:
     form = self._forms.get(self._path)
     return form.get('enumeration') if isinstance(form, dict) else None
 
+  @property
+  def is_bigint(self) -> bool:
+    """Whether TypeScript has the whole numbers of 64 bits that stand here as bigints; else as numbers."""
+    return self._forms.get(self._path) == 'bigint'
+
 
 def tensor_of(field: schema_pb2.Field) -> Optional[Tensor]:
   """The declared tensor of a field that cannot be null."""

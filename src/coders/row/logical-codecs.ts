@@ -70,9 +70,13 @@ function microsInstant(type: LogicalType): Codec {
     write(value, out) {
       const micros = microsOf(value, type);
       const fraction = ((micros % MICROS_PER_SECOND) + MICROS_PER_SECOND) % MICROS_PER_SECOND;
+      const seconds = (micros - fraction) / MICROS_PER_SECOND;
+      if (BigInt.asIntN(64, seconds) !== seconds) {
+        throw wrongType(type, value, 'Its seconds do not fit 64 bits.');
+      }
       out.byte(2);
       out.byte(0);
-      out.varint64((micros - fraction) / MICROS_PER_SECOND);
+      out.varint64(seconds);
       out.varint(Number(fraction));
     },
     read(input) {

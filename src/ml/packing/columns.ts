@@ -82,11 +82,9 @@ export class ColumnCodec {
   /**
    * Gives a column's values one after the other, each made when it is asked for.
    *
-   * @param onUnsafe - gives what stands for a whole number that a number does not hold, where values are single
-   *   numbers. @default throws
    * @throws BeamBridgeError `INT64_OUT_OF_RANGE`, `MALFORMED_DATA`, from what is returned as well
    */
-  reader(bytes: Uint8Array, count: number, onUnsafe: OnUnsafe = raise): () => unknown {
+  reader(bytes: Uint8Array, count: number): () => unknown {
     const input = new ByteReader(bytes);
     const kind = input.byte();
     if (kind === CODED) return () => this.coder.decode(input, true)[this.name];
@@ -103,7 +101,7 @@ export class ColumnCodec {
     if (!isList && kind !== NUMBERS) throw damaged(`is of unknown kind ${kind}`);
     const wire = input.byte();
     if (kind === NUMBERS) {
-      const all = this.numbers(input, wire, this.type, onUnsafe);
+      const all = this.numbers(input, wire, this.type);
       if (all.length !== count) throw damaged(`has ${all.length} numbers for ${count} rows`);
       return inOrder(all);
     }
@@ -126,12 +124,7 @@ export class ColumnCodec {
   }
 
   /** The rest of the column in the declared JavaScript type. */
-  private numbers(
-    input: ByteReader,
-    wire: number,
-    type: FieldType | undefined,
-    onUnsafe: OnUnsafe = raise,
-  ): Values {
+  private numbers(input: ByteReader, wire: number, type: FieldType | undefined): Values {
     const Wire = WIRE_TYPES[wire];
     if (!Wire) {
       throw new BeamBridgeError('MALFORMED_DATA', `a column has numbers of unknown type ${wire}`);
@@ -144,20 +137,13 @@ export class ColumnCodec {
     if (!(numbers instanceof BigInt64Array)) return numbers;
     return Array.from(numbers, (value) => {
       if (Number.isSafeInteger(Number(value))) return Number(value);
-      const unsafe = new BeamBridgeError(
+      throw new BeamBridgeError(
         'INT64_OUT_OF_RANGE',
         `field ${this.name} holds ${value}, outside the integers that a number holds exactly (±2^53 - 1)`,
         { hint: 'Declare the field bigint64 and use bigint values.' },
       );
-      return onUnsafe(unsafe) as number;
     });
   }
-}
-
-type OnUnsafe = (error: BeamBridgeError) => unknown;
-
-function raise(error: BeamBridgeError): never {
-  throw error;
 }
 
 /** What cannot be right is refused: rows without values would pass as undefined. */

@@ -114,12 +114,13 @@ export class PackedAnswers {
         ...(await this.inHalves(examples.slice(half), keys?.slice(half))),
       ];
     }
-    // A model may fill one array in each call, and the other half is the next.
-    return predictions.map((prediction) => this.checked(ownCopy(prediction)));
+    return predictions.map((prediction) => this.checked(prediction));
   }
 
-  private checked(prediction: unknown): Outcome {
+  private checked(given: unknown): Outcome {
     try {
+      // A model may fill one array in each call, and the other half is the next.
+      const prediction = ownCopy(given);
       this.writeColumn('inference', this.predicted[0]![1], [prediction], new ByteWriter());
       return { prediction };
     } catch (error) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answered batches to predictions, and to failed rows where those have an output of their own.
 
-import { BeamBridgeError, ByteReader } from '../../base/index.ts';
+import { ByteReader } from '../../base/index.ts';
 import { type DoFn, type TaggedOutput, TimestampedValue, tagged } from '../../transforms/index.ts';
-import { FAILED, type Failure, failureOf, readFailures } from '../failures/dead-letters.ts';
+import { FAILED, type Failure, readFailures } from '../failures/dead-letters.ts';
 import type { Tally } from '../failures/tally.ts';
 import { timestampsIn } from './batch-rows.ts';
 import { ColumnCodec } from './columns.ts';
@@ -55,9 +55,7 @@ export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
     const failures = this.hasFailures ? readFailures(input.prefixedBytes()) : NONE;
     this.tally?.answered(count, failures);
     const predicted = count - failures.size;
-    // Where rows may fail, a number that does not fit stands in its place until its row comes.
-    const onUnsafe = this.hasFailures ? (error: BeamBridgeError) => error : undefined;
-    const nextInference = this.inferences.reader(input.prefixedBytes(), predicted, onUnsafe);
+    const nextInference = this.inferences.reader(input.prefixedBytes(), predicted);
     const nextModelId = this.modelIds?.reader(input.prefixedBytes(), predicted);
     for (let i = 0; i < count; i++) {
       const key = nextKey?.();
@@ -69,18 +67,10 @@ export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
         yield tagged(FAILED, new TimestampedValue({ element, ...failure }, timestamp));
         continue;
       }
-      const inference = nextInference();
-      const modelId = nextModelId?.();
-      if (inference instanceof BeamBridgeError) {
-        const element = nextKey ? { key, value: example } : example;
-        const unsafe = { element, ...failureOf(inference, 'prediction') };
-        yield tagged(FAILED, new TimestampedValue(unsafe, timestamp));
-        continue;
-      }
       const row = { ...this.blank };
       row.example = example;
-      row.inference = inference;
-      if (nextModelId) row.model_id = modelId;
+      row.inference = nextInference();
+      if (nextModelId) row.model_id = nextModelId();
       yield new TimestampedValue(nextKey ? { key, value: row } : row, timestamp);
     }
   }
