@@ -17,6 +17,13 @@ const KNOWN = [
   'workerStartTimeoutMs',
   'prismBinary',
   'prismVersion',
+  'flinkMaster',
+  'flinkJobServer',
+  'flinkVersion',
+  'flinkBeamVersion',
+  'flinkJavaOptions',
+  'parallelism',
+  'checkpointingInterval',
 ];
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */

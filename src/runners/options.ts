@@ -25,7 +25,7 @@ export interface PipelineOptions {
   /**
    * Which engine executes the pipeline: `node` is this process, with Python workers beside it for
    * Python stages, in batch and in streaming; `direct` is Python's DirectRunner in the managed
-   * Python host; `prism` is Beam's Prism, in a process of its own; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
+   * Python host; `prism` is Beam's Prism, in a process of its own; `flink` is Apache Flink, by Beam's job server; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
    * functions of this program run in it, Python stages in workers of the managed Python host.
    *
    * @default `'node'`, and `'portable'` where there is a `jobEndpoint`
@@ -36,6 +36,26 @@ export interface PipelineOptions {
   prismBinary?: string | undefined;
   /** Runner `prism`: the release of Beam that is built where there is no Prism. @default '2.77.0' */
   prismVersion?: string | undefined;
+  /**
+   * Runner `flink`: `'[local]'` for a Flink inside the job server, or `HOST:PORT` of the REST of a
+   * cluster's JobManager, whose TaskManagers must reach this machine. @default '[local]'
+   */
+  flinkMaster?: string | undefined;
+  /**
+   * Runner `flink`: the jar of Beam's job server, a folder with its jars, a class path, or Maven
+   * coordinates. @default coordinates made of `flinkVersion` and `flinkBeamVersion`, fetched once
+   */
+  flinkJobServer?: string | undefined;
+  /** Runner `flink`: major and minor release of Flink. @default what the cluster says, else '1.20' */
+  flinkVersion?: string | undefined;
+  /** Runner `flink`: the release of Beam whose job server is fetched. @default '2.77.0' */
+  flinkBeamVersion?: string | undefined;
+  /** Runner `flink`: options of Java for the job server. @default ['-Xmx1g'] */
+  flinkJavaOptions?: readonly string[] | undefined;
+  /** Runner `flink`: how many tasks of each step there are. @default what Flink is configured to */
+  parallelism?: number | undefined;
+  /** Runner `flink`: milliseconds between two checkpoints of a stream. @default none are made */
+  checkpointingInterval?: number | undefined;
   /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */
   jobEndpoint?: string | undefined;
   /**
@@ -131,6 +151,11 @@ const OURS: ReadonlySet<string> = new Set([
   'workerStartTimeoutMs',
   'prismBinary',
   'prismVersion',
+  'flinkMaster',
+  'flinkJobServer',
+  'flinkVersion',
+  'flinkBeamVersion',
+  'flinkJavaOptions',
 ]);
 
 /**

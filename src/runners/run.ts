@@ -219,7 +219,13 @@ class Run extends BaseRun {
         return late;
       },
     );
-    const end = await Promise.race([job.ended.catch(() => 'gone' as const), late, refused]);
+    // Some services call a job cancelled that goes on elsewhere.
+    const ended = job.ended
+      .then(() => this.service!.ended?.(over.signal))
+      .catch((error: unknown) => {
+        if (!over.signal.aborted) log.warn('the job may still run', error);
+      });
+    const end = await Promise.race([ended, late, refused]);
     over.abort();
     if (end === 'late') {
       await this.service!.abandon().catch((error: unknown) =>

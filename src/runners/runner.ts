@@ -3,6 +3,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { DirectRunner } from './direct/runner.ts';
+import { FlinkRunner } from './flink/runner.ts';
 import { NodeRunner } from './node/runner.ts';
 import { refuseTypos } from './option-typos.ts';
 import type { PipelineOptions } from './options.ts';
@@ -17,6 +18,7 @@ const RUNNERS = new Map<unknown, RunnerClass>([
   ['portable', PortableRunner],
   ['node', NodeRunner],
   ['prism', PrismRunner],
+  ['flink', FlinkRunner],
   // Names of the official SDK.
   ['default', NodeRunner],
   ['universal', DirectRunner],
@@ -24,7 +26,6 @@ const RUNNERS = new Map<unknown, RunnerClass>([
 
 /** Runners that are known by name and come with a later version, with what to use until then. */
 const LATER = new Map<unknown, string>([
-  ['flink', "Start Flink's job server and use runner: 'portable' with its jobEndpoint."],
   [
     'dataflow',
     "Run it with runner: 'node', or by a job service that reaches this machine with runner: 'portable' and its jobEndpoint.",

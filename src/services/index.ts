@@ -3,6 +3,14 @@
 // It may import `base`.
 
 // Beam's own engines.
+export {
+  FLINK_BEAM_VERSION,
+  FLINK_VERSION,
+  type FlinkJobServerOptions,
+  getFlinkJobServer,
+  stopFlinkJobServers,
+} from './engines/flink.ts';
+export { findJava } from './engines/java.ts';
 export { findPrism, PRISM_VERSION, type PrismOptions, startPrism } from './engines/prism.ts';
 export {
   findDetachedHost,

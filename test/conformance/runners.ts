@@ -76,6 +76,13 @@ export const configurations: readonly RunnerConfiguration[] = [
 /** Runners of engines that not every machine has, by the name in `CONFORMANCE_RUNNER`. */
 const engines: Readonly<Record<string, () => Runner>> = {
   prism: () => createRunner({ runner: 'prism', progress: false }),
+  flink: () =>
+    createRunner({
+      runner: 'flink',
+      flinkMaster: process.env.CONFORMANCE_FLINK || '[local]',
+      flinkJobServer: process.env.BEAMBRIDGE_TEST_FLINK_JARS,
+      progress: false,
+    }),
 };
 
 /**

@@ -4,7 +4,8 @@
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { cacheFolder, PRISM_VERSION } from '../../src/services/index.ts';
+import { fileURLToPath } from 'node:url';
+import { cacheFolder, findJava, PRISM_VERSION } from '../../src/services/index.ts';
 import { runTool } from '../../src/services/process/run-tool.ts';
 
 /** The path of a Prism, or why there is none. */
@@ -17,6 +18,21 @@ export async function prismHere(): Promise<{ binary: string } | { skip: string }
     if (output.includes('-job_port')) return { binary };
   }
   return { skip: 'there is no Prism on this machine: scripts/test-engines builds it' };
+}
+
+/** Where scripts/test-engines puts what it fetches. */
+const FETCHED = fileURLToPath(new URL('../../.cache/engines/', import.meta.url));
+
+/** The folder with the jars of Flink's job server, or why there is none. */
+export async function flinkHere(): Promise<{ jars: string } | { skip: string }> {
+  const jars = process.env.BEAMBRIDGE_TEST_FLINK_JARS || path.join(FETCHED, 'flink');
+  if (!existsSync(jars)) {
+    return { skip: 'there is no job server of Flink here: scripts/test-engines fetches it' };
+  }
+  return findJava().then(
+    () => ({ jars }),
+    (error: Error) => ({ skip: error.message.split('\n')[0]! }),
+  );
 }
 
 /** Files of that name in the folders where programs are looked for. */

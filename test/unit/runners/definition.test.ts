@@ -84,7 +84,7 @@ test('what is no pipeline is refused', async () => {
   );
 });
 
-for (const runner of ['flink', 'dataflow'] as const) {
+for (const runner of ['dataflow'] as const) {
   test(`the runner ${runner} is refused with what to use now`, () => {
     assert.throws(() => createRunner({ runner }), withCode('UNSUPPORTED'));
   });

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runner that executes on Flink, by Beam's job server.
+
+import type { Pipeline } from '../../pipeline/index.ts';
+import type { PipelineOptions } from '../options.ts';
+import type { PipelineResult } from '../result.ts';
+import { startRun } from '../run.ts';
+import { Runner } from '../runner-base.ts';
+import { flinkOptions } from './options.ts';
+import { openService } from './service.ts';
+
+/** Runs pipelines on a Flink of one's own, or on a cluster whose workers reach this machine. */
+export class FlinkRunner extends Runner {
+  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+    return startRun(pipeline, flinkOptions(options, pipeline.isStream), openService);
+  }
+}

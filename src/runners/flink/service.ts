@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Beam's job server for Flink as a job service: one for all runs of this program on the same Flink.
+
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import type { Pipeline } from '../../pipeline/index.ts';
+import { getFlinkJobServer, type ServiceExit } from '../../services/index.ts';
+import type { JobService } from '../job-service.ts';
+import type { PipelineOptions } from '../options.ts';
+import { attach } from '../portable/attach.ts';
+import { LOCAL, masterOf } from './options.ts';
+import { FlinkRest } from './rest.ts';
+
+const log = getLogger('flink');
+
+/**
+ * A job server that is up.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`, `JOB_SERVICE_UNAVAILABLE` where there is no such Flink,
+ * `JAVA_NOT_FOUND`, `JAVA_TOO_OLD`, `ENGINE_NOT_FOUND`, `ENGINE_MISMATCH`, `ENGINE_START_FAILED`, `ABORTED`
+ */
+export async function openService(
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<JobService> {
+  const master = masterOf(options);
+  const rest = master === LOCAL ? undefined : new FlinkRest(master);
+  const server = await getFlinkJobServer({
+    master,
+    jars: options.flinkJobServer,
+    flinkVersion: options.flinkVersion ?? (await rest?.version(signal)),
+    beamVersion: options.flinkBeamVersion,
+    javaOptions: options.flinkJavaOptions,
+    signal,
+  });
+  const appName = String(options.appName);
+  return attach(pipeline, options, {
+    address: server.info,
+    name: "Flink's job server",
+    lost: server.exited.then(diedOf),
+    // A Flink inside the job server ends a job with its cancellation.
+    ...(rest ? { ended: (limit: AbortSignal) => rest.cancel(appName, limit) } : {}),
+    abandon: async () => log.warn(`a cancelled job may still go on on Flink at ${master}`),
+  });
+}
+
+function diedOf({ code, signal, stderr }: ServiceExit): BeamBridgeError {
+  const how = signal ? `ended by ${signal}` : `ended with status ${code ?? 'unknown'}`;
+  return new BeamBridgeError('ENGINE_DIED', `Flink's job server was ${how} while it ran a job`, {
+    hint: 'Its last words are below. Signal 9 often means that the machine ran out of memory; flinkJavaOptions sets how much Java may take.',
+    detail: stderr || undefined,
+  });
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the runner flink tells Beam's Flink runner, and what it asks of a cluster, whose REST is a server
+// of this test.
+
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { flinkOptions, masterOf } from '../../../../src/runners/flink/options.ts';
+import { FlinkRest } from '../../../../src/runners/flink/rest.ts';
+
+const never = new AbortController().signal;
+
+test('a stream keeps its sources, since what is behind them runs as they end', () => {
+  assert.equal(flinkOptions({}, true).shutdownSourcesAfterIdleMs, 1_000_000_000);
+  assert.equal(flinkOptions({}, true).finishBundleBeforeCheckpointing, undefined);
+  assert.equal(flinkOptions({}, false).shutdownSourcesAfterIdleMs, undefined);
+  const own = { shutdownSourcesAfterIdleMs: 5000 };
+  assert.equal(flinkOptions(own, true).shutdownSourcesAfterIdleMs, 5000);
+});
+
+test('with checkpoints a bundle gives what it has before each', () => {
+  const options = flinkOptions({ checkpointingInterval: 3000 }, true);
+  assert.equal(options.finishBundleBeforeCheckpointing, true);
+  assert.equal(options.checkpointingInterval, 3000);
+  const own = { checkpointingInterval: 3000, finishBundleBeforeCheckpointing: false };
+  assert.equal(flinkOptions(own, true).finishBundleBeforeCheckpointing, false);
+  const off = flinkOptions({ checkpointingInterval: -1 }, true);
+  assert.equal(off.finishBundleBeforeCheckpointing, undefined);
+});
+
+test('each run has a name by which Flink tells it from others', () => {
+  const [a, b] = [
+    flinkOptions({ appName: 'mine' }, false),
+    flinkOptions({ appName: 'mine' }, false),
+  ];
+  assert.match(String(a.appName), /^mine-/);
+  assert.notEqual(a.appName, b.appName);
+});
+
+test('flinkMaster is a Flink of one’s own or HOST:PORT', () => {
+  assert.equal(masterOf({}), '[local]');
+  assert.equal(masterOf({ flinkMaster: 'flink.example:8081' }), 'flink.example:8081');
+  for (const flinkMaster of ['', 'local', '[auto]', 'http://flink:8081', 'flink']) {
+    assert.throws(() => masterOf({ flinkMaster }), { code: 'INVALID_ARGUMENT', hint: /8081/ });
+  }
+});
+
+/** A cluster with two jobs of one name, which obeys after `looks` more looks. */
+async function cluster(looks = 2) {
+  const asked: string[] = [];
+  const states = new Map([
+    ['a', 'RUNNING'],
+    ['b', 'RUNNING'],
+    ['c', 'FINISHED'],
+  ]);
+  let left = Number.POSITIVE_INFINITY;
+  const server = createServer(({ method, url = '' }, response) => {
+    asked.push(`${method} ${url}`);
+    const job = /^\/jobs\/([abc])/.exec(url)?.[1] ?? '';
+    if (method === 'PATCH') left = looks;
+    else if (job && !url.endsWith('/config') && left-- <= 0) states.set(job, 'CANCELED');
+    const answer = url.endsWith('/overview')
+      ? { jobs: [...states].map(([jid, state]) => ({ jid, state, name: 'beambridge-x' })) }
+      : job && url.endsWith('/config')
+        ? { 'execution-config': { 'user-config': { appName: `run-${job}` } } }
+        : url === '/config'
+          ? { 'flink-version': '1.19.3' }
+          : { jid: job, state: states.get(job) };
+    response.writeHead(method === 'PATCH' ? 202 : 200).end(JSON.stringify(answer));
+  });
+  return { asked, states, address: await listening(server), close: () => server.close() };
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('a cancellation reaches the job of this run alone, and waits for Flink’s own word', async () => {
+  const { asked, states, address, close } = await cluster();
+  try {
+    await new FlinkRest(address).cancel('run-b', never);
+    assert.deepEqual(Object.fromEntries(states), { a: 'RUNNING', b: 'CANCELED', c: 'FINISHED' });
+    assert.deepEqual(
+      asked.filter((each) => each.startsWith('PATCH')),
+      ['PATCH /jobs/b?mode=cancel'],
+    );
+    asked.length = 0;
+    await new FlinkRest(address).cancel('run-c', never);
+    await new FlinkRest(address).cancel('somebody else’s', never);
+    assert.ok(!asked.some((each) => each.startsWith('PATCH')), 'what is over is left alone');
+  } finally {
+    close();
+  }
+});
+
+test('whoever has no more time does not wait for a job that goes on', async () => {
+  const { address, close } = await cluster(1000);
+  const over = new AbortController();
+  try {
+    const cancelled = new FlinkRest(address).cancel('run-a', over.signal);
+    setTimeout(() => over.abort(), 50);
+    await assert.rejects(cancelled, { name: 'AbortError' });
+  } finally {
+    close();
+  }
+});
+
+test('a cluster tells its version; what is none, or is not there, is an error with its address', async () => {
+  const { address, close } = await cluster();
+  try {
+    assert.equal(await new FlinkRest(address).version(never), '1.19');
+  } finally {
+    close();
+  }
+  await assert.rejects(new FlinkRest(address).version(never), {
+    code: 'JOB_SERVICE_UNAVAILABLE',
+    message: new RegExp(`${address} cannot be reached`),
+    hint: /flinkMaster/,
+  });
+  for (const [status, body, message] of [
+    [200, '{}', /is no Flink/],
+    [200, '<html>', /does not answer as Flink does/],
+    [500, 'broken', /status 500/],
+  ] as const) {
+    const server = createServer((_, response) => response.writeHead(status).end(body));
+    const other = await listening(server);
+    try {
+      await assert.rejects(new FlinkRest(other).version(never), {
+        code: 'JOB_SERVICE_UNAVAILABLE',
+        message,
+      });
+    } finally {
+      server.close();
+    }
+  }
+});
