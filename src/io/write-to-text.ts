@@ -183,6 +183,7 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
     commitWithRun(pipeline);
     const text = new StrUtf8Coder();
     const folders: string[] = [];
+    let isOver = false;
     const folder = input
       .root()
       .apply(impulse())
@@ -192,6 +193,8 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
           async () => {
             const made = await makeTemporary(spec.prefix);
             folders.push(made);
+            // A run that ended meanwhile has removed what there was.
+            if (isOver) await removeTemporary(made);
             return made;
           },
           text,
@@ -199,6 +202,7 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
       );
     // Where the run was started, whatever is left is removed: after a success, nothing.
     pipeline.cleanUps.push(async () => {
+      isOver = true;
       for (const made of folders.splice(0)) await removeTemporary(made);
     });
     const parts = input

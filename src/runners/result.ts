@@ -41,7 +41,11 @@ export class PipelineResult {
     return this.job.jobId;
   }
 
-  /** The job's state as far as it is known here; it follows the job. */
+  /**
+   * The job's state as far as it is known here; it follows the job. One that is `DONE` has its outputs under
+   * their names, and one that is `CANCELLED` or `FAILED` has none but those that got them as soon as they
+   * were whole (see `writeToText`).
+   */
   get state(): JobState {
     return this.job.state;
   }
@@ -65,7 +69,10 @@ export class PipelineResult {
     }
   }
 
-  /** Ends the job before it is done; resolves with its last state. A job that has ended stays as it is. */
+  /**
+   * Ends the job before it is done; resolves with its last state when nothing of the run is left. A job that
+   * has ended stays as it is, and so does one whose outputs are about to get their names: it is `DONE` then.
+   */
   cancel(): Promise<JobState> {
     return this.job.cancel();
   }

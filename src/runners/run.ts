@@ -50,21 +50,24 @@ class Run extends BaseRun {
   private job: Job | undefined;
   private infos: Promise<readonly pb.MonitoringInfo[]> | undefined;
   private cancelling: Promise<JobState> | undefined;
+  private isCommitted = false;
   private readonly starting = new AbortController();
 
   get jobId(): string {
     return this.job!.id;
   }
 
+  /** As the job service tells it; but a job is done only when its outputs have their names. */
   get state(): JobState {
-    return this.job!.state;
+    const { state } = this.job!;
+    return isDone(state) && !this.isCommitted ? 'RUNNING' : state;
   }
 
   async start(open: OpenService): Promise<void> {
     try {
       const end = ({ reason, isExiting }: WishToEnd) =>
         this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS);
-      this.attend({ end }, () => ({ phase: this.job?.state ?? this.phase }));
+      this.attend({ end }, () => ({ phase: this.job ? this.state : this.phase }));
       await this.submit(open, this.starting.signal);
     } catch (error) {
       const gone = await this.deathOfService();
@@ -135,34 +138,44 @@ class Run extends BaseRun {
   private async watch(): Promise<JobState> {
     const job = this.job!;
     let failure: BeamBridgeError | undefined;
+    let isThere = true;
     try {
       const lost = this.service!.lost.then((error) => {
         throw error;
       });
       lost.catch(() => {});
-      const state = await Promise.race([job.ended, lost]);
-      if (state === 'FAILED') failure = this.failure();
-      if (state === 'DONE' || state === 'DRAINED') failure = await this.commit();
-      // Afterwards the service may be gone, or may have forgotten the job.
-      if (state !== 'CANCELLED') await this.monitoringInfos().catch(() => {});
+      await Promise.race([job.ended, lost]);
+      if (job.state === 'FAILED') failure = this.failure();
     } catch (error) {
-      // When a host dies, the end of its streams may be seen before the end of its process.
-      const gone = await this.deathOfService();
-      // A job service that lost only its Python workers may wait for them for ever.
-      if (gone && !isTerminal(job.state)) await job.cancel().catch(() => {});
-      if (!isTerminal(job.state)) job.forget(this.cancelling ? 'CANCELLED' : 'FAILED');
-      if (!this.cancelling) failure = gone ?? BeamBridgeError.from(error, 'JOB_FAILED');
+      isThere = false;
+      // A service that is lost when it has said that the job is done has done its part.
+      if (!isDone(job.state)) failure = await this.giveUp(error);
     }
+    if (isDone(job.state)) failure = await this.commit();
+    // Afterwards the service may be gone, or may have forgotten the job.
+    if (isThere && job.state !== 'CANCELLED') await this.monitoringInfos().catch(() => {});
     await this.letGo();
     if (failure) throw failure;
     if (job.state === 'CANCELLED' && this.stopReason) throw this.stopReason;
     return job.state;
   }
 
+  /** Ends a job that nobody can tell of any more; why, unless that was wanted. */
+  private async giveUp(error: unknown): Promise<BeamBridgeError | undefined> {
+    const job = this.job!;
+    // When a host dies, the end of its streams may be seen before the end of its process.
+    const gone = await this.deathOfService();
+    // A job service that lost only its Python workers may wait for them for ever.
+    if (gone && !isTerminal(job.state)) await job.cancel().catch(() => {});
+    if (!isTerminal(job.state)) job.forget(this.cancelling ? 'CANCELLED' : 'FAILED');
+    return this.cancelling ? undefined : (gone ?? BeamBridgeError.from(error, 'JOB_FAILED'));
+  }
+
   /** Gives outputs their names; what is wrong if that fails. */
   private async commit(): Promise<BeamBridgeError | undefined> {
     try {
       await this.commitOutputs();
+      this.isCommitted = true;
       return undefined;
     } catch (error) {
       this.job!.forget('FAILED');
@@ -207,7 +220,11 @@ class Run extends BaseRun {
 
   private async end(graceMs: number): Promise<JobState> {
     const job = this.job!;
-    if (isTerminal(job.state)) return job.state;
+    if (isTerminal(job.state)) {
+      // It is too late to keep outputs from getting their names, if they do.
+      await this.closed;
+      return job.state;
+    }
     const over = new AbortController();
     const late = delay(graceMs, 'late' as const, { signal: over.signal }).catch(
       () => 'late' as const,
@@ -253,6 +270,10 @@ class Run extends BaseRun {
       () => this.service?.[Symbol.asyncDispose](),
     );
   }
+}
+
+function isDone(state: JobState): boolean {
+  return state === 'DONE' || state === 'DRAINED';
 }
 
 // A runner that knows batch and streaming apart must be told which one it is.

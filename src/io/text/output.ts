@@ -99,8 +99,19 @@ export async function makeTemporary(prefix: string): Promise<string> {
 /** What keeps each temporary folder of this process from being removed when it exits. */
 const kept = new Map<string, () => void>();
 
-/** Removes temporary files, which is no reason to fail. */
+/** By temporary folder, the renaming of what is in it that is under way. */
+const placing = new Map<string, Promise<void>>();
+
+/**
+ * Removes temporary files, which is no reason to fail. What is being renamed out of the folder is waited for: half
+ * of it would have its name, and nothing could be put back.
+ */
 export async function removeTemporary(folder: string): Promise<void> {
+  await placing.get(folder)?.catch(() => {});
+  await remove(folder);
+}
+
+async function remove(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true }).catch((error) => {
     log.warn(`the temporary folder ${folder} could not be removed`, error);
   });
@@ -152,10 +163,16 @@ export async function completeOutput(
  * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
  */
 export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<void> {
-  await placeAll(outputs.flatMap(({ moves }) => moves));
+  const placed = placeAll(outputs.flatMap(({ moves }) => moves));
+  for (const { temporary } of outputs) placing.set(temporary, placed);
+  try {
+    await placed;
+  } finally {
+    for (const { temporary } of outputs) placing.delete(temporary);
+  }
   for (const { spec, temporary, finals } of outputs) {
     named.add(temporary);
-    await removeTemporary(temporary);
+    await remove(temporary);
     await warnOfOthers(spec, finals);
   }
 }

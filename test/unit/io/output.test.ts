@@ -14,6 +14,7 @@ import {
   type OutputSpec,
   type Part,
   placeOutputs,
+  removeTemporary,
 } from '../../../src/io/text/output.ts';
 import { placeAll } from '../../../src/io/text/place.ts';
 import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
@@ -279,4 +280,21 @@ test('what was to be replaced is there again when its name cannot be given, also
   assert.equal(readFileSync(to, 'utf8'), 'of yesterday\n');
   rmSync(temporary, { recursive: true });
   rmSync(to);
+});
+
+test('a run that ends while shards get their names leaves all of them, and no temporary folder', async () => {
+  const output = spec('ending/out', { shards: 30 });
+  const folder = await makeTemporary(output.prefix);
+  const parts = await Promise.all(
+    Array.from({ length: 30 }, async (_, shard) => ({
+      ...(await part(folder, `p${shard}`, `${shard}\n`)),
+      shard,
+    })),
+  );
+  const whole = await completeOutput(output, folder, parts);
+  const [placed] = await Promise.allSettled([placeOutputs([whole]), removeTemporary(folder)]);
+  assert.equal(placed.status, 'fulfilled');
+  const names = readdirSync(join(scratch, 'ending'));
+  assert.equal(names.length, 30);
+  assert.ok(names.every((name) => name.startsWith('out-')));
 });

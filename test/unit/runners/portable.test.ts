@@ -6,10 +6,12 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode } from '../../../src/base/index.ts';
-import type { Root } from '../../../src/pipeline/index.ts';
+import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { fn, jobs, LoopbackServer, pb, urns } from '../../../src/proto/index.ts';
 import { createRunner, pipeline } from '../../../src/runners/index.ts';
+import { startRun } from '../../../src/runners/run.ts';
 import { impulse } from '../../../src/transforms/index.ts';
 import { type FakeBehaviour, FakeJobService, until } from '../../helpers/fake-job-service.ts';
 
@@ -122,6 +124,104 @@ test('a job that ignores its cancellation is given up', async () => {
     assert.equal(await result.cancel(), 'CANCELLED');
   });
 });
+
+/** A pipeline whose outputs get their names when `commit` allows it. */
+const committing = (commit: () => Promise<void>) => (root: Root) => {
+  root.pipeline.commits.push(commit);
+  return simple(root);
+};
+
+/** A promise and what settles it. */
+function gate() {
+  let open!: () => void;
+  let fail!: (error: Error) => void;
+  const promise = new Promise<void>((resolve, reject) => {
+    open = resolve;
+    fail = reject;
+  });
+  return { promise, open, fail };
+}
+
+for (const how of ['cancel()', 'an abort'] as const) {
+  for (const outcome of ['DONE', 'FAILED'] as const) {
+    test(`${how} while outputs get their names is too late, and the state tells what became of them: ${outcome}`, async () => {
+      await withFake({}, async (fake, runner) => {
+        const committed = gate();
+        const begun = gate();
+        const controller = new AbortController();
+        const result = await runner.runAsync(
+          committing(() => {
+            begun.open();
+            return committed.promise;
+          }),
+          { signal: controller.signal },
+        );
+        await begun.promise;
+        assert.equal(result.state, 'RUNNING');
+        let isOver = false;
+        const end = how === 'cancel()' ? result.cancel() : result.waitUntilFinish();
+        end.catch(() => {});
+        void end.finally(() => (isOver = true)).catch(() => {});
+        if (how === 'an abort') controller.abort();
+        assert.equal(await result.waitUntilFinish(50), 'RUNNING');
+        assert.equal(isOver, false);
+        if (outcome === 'DONE') committed.open();
+        else committed.fail(new BeamBridgeError('OUTPUT_NOT_WRITABLE', 'full'));
+        if (how === 'cancel()') assert.equal(await end, outcome);
+        else if (outcome === 'DONE') assert.equal(await end, 'DONE');
+        else await assert.rejects(end, withCode('OUTPUT_NOT_WRITABLE'));
+        assert.equal(result.state, outcome);
+        assert.ok(!fake.calls.includes('cancel'));
+      });
+    });
+  }
+}
+
+test('a job that is cancelled names no outputs', async () => {
+  let named = 0;
+  await withFake({ run: () => {} }, async (_, runner) => {
+    const result = await runner.runAsync(
+      committing(async () => {
+        named += 1;
+      }),
+    );
+    assert.equal(await result.cancel(), 'CANCELLED');
+    assert.equal(result.state, 'CANCELLED');
+    assert.equal(named, 0);
+  });
+});
+
+for (const isCancelled of [false, true]) {
+  test(`a service that is lost when its job is done has done its part${isCancelled ? ', also for who cancels' : ''}`, async () => {
+    let named = 0;
+    // What it says of the end is under way for a moment: its messages do not end.
+    const calls = { getMessageStream: () => {} };
+    await using fake = await FakeJobService.start({ run: () => {}, calls });
+    const lost = gate();
+    const pipeline = new Pipeline();
+    committing(async () => {
+      named += 1;
+    })(new Root(pipeline));
+    const result = await startRun(pipeline, {}, async () => ({
+      address: fake.address,
+      name: 'the fake',
+      token: undefined,
+      logs: true,
+      lost: lost.promise.then(() => new BeamBridgeError('HOST_DIED', 'gone')),
+      resolveService: async () => assert.fail('nothing is expanded'),
+      prepare: async () => {},
+      abandon: async () => {},
+      [Symbol.asyncDispose]: async () => {},
+    }));
+    fake.job.become('DONE');
+    await delay(100);
+    assert.equal(result.state, 'RUNNING');
+    if (isCancelled) void result.cancel();
+    lost.open();
+    assert.equal(await result.waitUntilFinish(), 'DONE');
+    assert.equal(named, 1);
+  });
+}
 
 test('a job that somebody else cancels is an error of run', async () => {
   await withFake({ run: (job) => job.become('CANCELLED') }, async (_, runner) => {
