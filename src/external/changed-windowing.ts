@@ -4,7 +4,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import type { TransformNode, WindowingStrategy } from '../pipeline/index.ts';
-import { create, fromBinary, pb, toBinary, urns } from '../proto/index.ts';
+import { clone, create, fromBinary, pb, toBinary, urns } from '../proto/index.ts';
 
 const { GROUP_BY_KEY, PAR_DO, ASSIGN_WINDOWS } = urns.StandardPTransforms_Primitives;
 const { COMBINE_PER_KEY, COMBINE_GLOBALLY, RESHUFFLE } = urns.StandardPTransforms_Composites;
@@ -77,7 +77,20 @@ function assumedMessage(assumed: WindowingStrategy): pb.WindowingStrategy {
 
 function triggerOf({ trigger }: pb.WindowingStrategy): string {
   if ((trigger?.trigger.case ?? 'default') === 'default') return '';
-  return Buffer.from(toBinary(pb.TriggerSchema, trigger!)).toString('base64');
+  const compared = clone(pb.TriggerSchema, trigger!);
+  forgetPeriods(compared);
+  return Buffer.from(toBinary(pb.TriggerSchema, compared)).toString('base64');
+}
+
+/** Python's SDK leaves out the period of `afterProcessingTime` where it writes a trigger that it was given. */
+function forgetPeriods(part: object): void {
+  for (const [name, value] of Object.entries(part) as [string, unknown][]) {
+    if (name === 'timestampTransforms') {
+      const times = value as pb.TimestampTransform[];
+      const kept = times.filter(({ timestampTransform }) => timestampTransform.case !== 'alignTo');
+      times.splice(0, times.length, ...kept);
+    } else if (typeof value === 'object' && value !== null) forgetPeriods(value);
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import { type PCollection, Pipeline, pipelineToProto, Root } from '../../../src/
 import {
   type ExpansionRequest,
   fromBinary,
+  type MessageInitShape,
   create as message,
   pb,
   toBinary,
@@ -21,12 +22,15 @@ import {
 } from '../../../src/proto/index.ts';
 import { bytes, int64, string } from '../../../src/schema/index.ts';
 import {
+  afterProcessingTime,
   combinePerKey,
   create,
   fixedWindows,
+  globalWindows,
   groupByKey,
   iterableSideInput,
   parDo,
+  repeatedly,
   reshuffle,
   sum,
   valueState,
@@ -298,6 +302,38 @@ test('another trigger or lateness of an output is refused where something behind
   ]) {
     await expand((root, address) => apply(strings(root).apply(external(address))), answer);
   }
+  // Python leaves out the period where it writes the trigger of its input: that is no other one.
+  const time = (...timestampTransforms: object[]) =>
+    ({
+      trigger: {
+        case: 'repeat',
+        value: {
+          subtrigger: { trigger: { case: 'afterProcessingTime', value: { timestampTransforms } } },
+        },
+      },
+    }) as MessageInitShape<typeof pb.TriggerSchema>;
+  const delay = { timestampTransform: { case: 'delay', value: { delayMillis: 5000n } } };
+  const options = {
+    trigger: repeatedly(afterProcessingTime(5, { period: 60 })),
+    accumulationMode: 'discarding',
+  } as const;
+  const timed = (answered: ReturnType<typeof varied>) =>
+    expand(
+      (root, address) =>
+        key(
+          strings(root).apply(windowInto(globalWindows(), options)).apply(external(address)),
+        ).apply(groupByKey()),
+      answered,
+    );
+  const { components } = await timed(varied({ windowing: { trigger: time(delay) } }));
+  assert.ok(
+    Object.values(components.windowingStrategies).some(({ trigger }) =>
+      JSON.stringify(trigger, (_, value) =>
+        typeof value === 'bigint' ? Number(value) : value,
+      ).includes('alignTo'),
+    ),
+  );
+  await assert.rejects(timed(varied({ windowing: { trigger: time() } })), { code: 'UNSUPPORTED' });
   // What is as it was may be grouped.
   await expand((root, address) => key(strings(root).apply(external(address))).apply(groupByKey()));
 });
