@@ -100,7 +100,13 @@ class Batches<K, V> implements DoFn<KV<K, V>, KV<K, V[]>, Context<V>> {
     const { values, count, windowEnd, patience, window } = context;
     const waiting = (await count.read()) ?? 0;
     values.add(value);
-    if (waiting + 1 >= this.size) return this.flush(key, context);
+    if (waiting + 1 >= this.size) {
+      if (waiting > 0) {
+        windowEnd.clear();
+        if (this.duration > 0) patience.clear();
+      }
+      return this.flush(key, context);
+    }
     count.write(waiting + 1);
     if (waiting === 0) {
       windowEnd.set(window.lookup().maxTimestamp());
@@ -109,17 +115,17 @@ class Batches<K, V> implements DoFn<KV<K, V>, KV<K, V[]>, Context<V>> {
     return [];
   }
 
-  onTimer({ key }: TimerFiring<K>, context: Context<V>): Promise<KV<K, V[]>[]> {
+  /** Clears the other timer only, if there is one: a runner may fire again what is cleared as it fires. */
+  onTimer({ key, timer }: TimerFiring<K>, context: Context<V>): Promise<KV<K, V[]>[]> {
+    if (timer === 'patience') context.windowEnd.clear();
+    else if (this.duration > 0) context.patience.clear();
     return this.flush(key, context);
   }
 
-  private async flush(key: K, context: Context<V>): Promise<KV<K, V[]>[]> {
-    const { values, count, windowEnd, patience } = context;
+  private async flush(key: K, { values, count }: Context<V>): Promise<KV<K, V[]>[]> {
     const batch = await values.read();
     values.clear();
     count.clear();
-    windowEnd.clear();
-    patience.clear();
     return batch.length > 0 ? [{ key, value: batch }] : [];
   }
 }
