@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Temporary folders that go with the program where it ends without tidying up: by process.exit(), or
-// by an error that nobody caught. A signal that kills leaves them.
+// Temporary folders that go with the program where it ends without tidying up: by process.exit(), by an
+// error that nobody caught, or by a signal that a run was told of. One that kills at once leaves them.
 
 import { rmSync } from 'node:fs';
 
@@ -8,14 +8,15 @@ const folders = new Set<string>();
 
 /** Removes the folder when the program exits, until the returned function is called. */
 export function removeAtExit(folder: string): () => void {
-  if (folders.size === 0) process.on('exit', removeAll);
+  if (folders.size === 0) process.on('exit', removeExitFolders);
   folders.add(folder);
   return () => {
-    if (folders.delete(folder) && folders.size === 0) process.off('exit', removeAll);
+    if (folders.delete(folder) && folders.size === 0) process.off('exit', removeExitFolders);
   };
 }
 
-function removeAll(): void {
+/** Removes those folders now, for whoever is about to end the program in a way that has no `exit`. */
+export function removeExitFolders(): void {
   for (const folder of folders) {
     try {
       rmSync(folder, { recursive: true, force: true });

@@ -8,7 +8,7 @@ export { Condition } from './condition.ts';
 export { isErrorCode } from './error-codes.ts';
 export { errorNonce, isErrorNonce } from './error-nonces.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
-export { removeAtExit } from './exit-folders.ts';
+export { removeAtExit, removeExitFolders } from './exit-folders.ts';
 export { latin1 } from './latin1.ts';
 export {
   getLogger,
@@ -26,3 +26,4 @@ export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';
 export { isThenable } from './thenable.ts';
 export { yieldIfDue } from './turn.ts';
+export { within } from './within.ts';

@@ -2,7 +2,7 @@
 // Ctrl-C and SIGTERM while jobs run: streams come to their end and the program goes on; other jobs are
 // cancelled, then the program ends as the signal would have ended it. Nothing is installed while no job runs.
 
-import { BeamBridgeError, getLogger } from '../base/index.ts';
+import { BeamBridgeError, getLogger, removeExitFolders, within } from '../base/index.ts';
 import type { PipelineOptions } from './options.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -121,8 +121,11 @@ function onSignal(signal: NodeJS.Signals): void {
     `${signal}: cancelling ${active.size} ${active.size === 1 ? 'job' : 'jobs'}`,
   );
   const done = Promise.allSettled([...active].map((run) => run.interrupt(signal)));
-  const late = new Promise((resolve) => setTimeout(resolve, EXIT_AFTER_MS).unref());
-  Promise.race([done, late]).then(() => {
-    if (!handled) process.kill(process.pid, signal);
+  // It keeps the program, too: one with nothing left to wait for would end, but not by the signal.
+  within(EXIT_AFTER_MS, done).then(() => {
+    if (handled) return;
+    // Whatever could not be cleaned up in time, or lives as long as the program.
+    removeExitFolders();
+    process.kill(process.pid, signal);
   });
 }

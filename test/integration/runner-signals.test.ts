@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { before, test } from 'node:test';
@@ -26,9 +28,9 @@ interface Ran {
   exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-function run(mode: string): Ran {
+function run(...args: string[]): Ran {
   const tag = randomUUID();
-  const child = spawn(process.execPath, ['--import', 'tsx', program, mode], {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, [TAG]: tag },
   });
@@ -104,6 +106,23 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
     await nothingLeft(ran.tag);
   });
 }
+
+test('a run that is not cleaned up in time leaves no temporary folder either', {
+  skip,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-stuck-'));
+  try {
+    const ran = run('stuck', join(folder, 'part'));
+    await ran.says('running');
+    while (readdirSync(folder).length === 0) await delay(20);
+    ran.child.kill('SIGINT');
+    assert.deepEqual(await ran.exit, { code: null, signal: 'SIGINT' });
+    assert.deepEqual(readdirSync(folder), []);
+    await nothingLeft(ran.tag);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('a second SIGINT ends a program at once', { skip }, async () => {
   const ran = run('long');

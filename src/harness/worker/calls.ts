@@ -46,16 +46,3 @@ export function endCall(call: Call): Promise<void> {
     call.end();
   });
 }
-
-/** Waits for `work`, but for no longer than `limitMs`. */
-export async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  try {
-    await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

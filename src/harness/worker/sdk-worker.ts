@@ -2,11 +2,11 @@
 // One worker as a runner sees it: it connects to the runner's control service, answers instructions
 // until the runner hangs up, and then leaves nothing behind.
 
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
 import { create, createClient, fn } from '../../proto/index.ts';
 import { BundleEngine, type FunctionLookup } from '../engine/index.ts';
 import { Bundles, type InstructionResult } from './bundles.ts';
-import { endCall, watchCall, within } from './calls.ts';
+import { endCall, watchCall } from './calls.ts';
 import { Channels } from './channels.ts';
 import { Descriptors } from './descriptors.ts';
 import { Failures } from './failures.ts';

@@ -2,7 +2,7 @@
 // One run of a pipeline in this process: expand what is Python's, plan, execute (what is in front of
 // Python before Python is there), and leave nothing behind however it ends.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, within } from '../../base/index.ts';
 import { expandPipeline, withAnotherHost } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
@@ -18,6 +18,9 @@ import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
 import { openPython, type PythonSide } from './python-side.ts';
+
+/** How long functions may take to tear themselves down. Milliseconds. */
+const SETTLE_MS = 10_000;
 
 /** Tells apart the runs of one program. */
 let runs = 0;
@@ -174,7 +177,8 @@ class NodeRun extends BaseRun {
       functions,
       isStrict: this.options.forceEncoding === true,
     });
-    this.cleanUps.push(() => bundles.close());
+    // It waits for what is at work, which the engine has done before.
+    this.cleanUps.push(() => within(this.engine?.hasLeftWork ? 0 : SETTLE_MS, bundles.close()));
     const own: StageExecutor = {
       inProcess: true,
       canRetry: false,

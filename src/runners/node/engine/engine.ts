@@ -2,7 +2,7 @@
 // Runs plans: moves watermarks and starts what can be started until everything has come to its end.
 // It knows values, windows and time, and no gRPC.
 
-import { BeamBridgeError, Condition, getLogger, yieldIfDue } from '../../../base/index.ts';
+import { BeamBridgeError, Condition, getLogger, within, yieldIfDue } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
 import { Graph, type GraphOptions } from './graph.ts';
@@ -11,6 +11,9 @@ import type { Surroundings } from './node.ts';
 import type { Plan } from './plan.ts';
 
 const log = getLogger('node');
+
+/** How long user code may keep a run that is to end. Milliseconds. */
+const SETTLE_MS = 2000;
 
 /** One run of a pipeline, whose plan may come in parts. */
 export class Engine implements Surroundings {
@@ -180,10 +183,16 @@ export class Engine implements Surroundings {
     return least === undefined ? undefined : Math.min(least, Date.now() + 2_000_000_000);
   }
 
-  /** Ends everything that is under way. */
+  /** Ends everything that is under way. A function of the user's that does not come back is left behind. */
   private async stop(reason: unknown): Promise<void> {
     this.abort(BeamBridgeError.from(reason, 'JOB_FAILED'));
-    await Promise.all(this.work);
+    await within(SETTLE_MS, Promise.all(this.work));
+    if (this.hasLeftWork) log.info('functions that do not come back are left behind');
+  }
+
+  /** Whether functions are still at work, once the run is over. */
+  get hasLeftWork(): boolean {
+    return this.work.size > 0;
   }
 
   /** Lets sources come to their end; the run ends when everything that they gave was processed. */
