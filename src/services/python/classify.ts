@@ -71,7 +71,7 @@ export function classifyFailure({ doing, output, packages, offline }: FailedStep
     return make(
       'ENVIRONMENT_BUILD_FAILED',
       'the Python packages could not be fetched: the certificate of the package registry is not trusted',
-      'Behind a proxy of a company, let Python trust its certificate: name the file in SSL_CERT_FILE (and PIP_CERT for pip), or add it to the system.',
+      'Behind a proxy of a company, let Python trust its certificate: add it to the system, or name its file in SSL_CERT_FILE for uv and in PIP_CERT for pip, which looks into REQUESTS_CA_BUNDLE before that where it is set.',
     );
   }
   if (offline || isConnectivityLine(output)) {

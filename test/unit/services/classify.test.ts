@@ -25,6 +25,20 @@ const cases: [
     "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(': Failed to establish a new connection: [Errno -2] Name or service not known')'\nERROR: No matching distribution found for six",
   ],
   [
+    'pip, a private certificate authority',
+    'ENVIRONMENT_BUILD_FAILED',
+    /the certificate of the package registry is not trusted/,
+    ['six'],
+    "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by 'SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)'))': /simple/six/\nCould not fetch URL https://packages.example/simple/six/: There was a problem confirming the ssl certificate: HTTPSConnectionPool(host='packages.example', port=443): Max retries exceeded with url: /simple/six/ (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)'))) - skipping\nERROR: Could not find a version that satisfies the requirement six (from versions: none)\nERROR: No matching distribution found for six",
+  ],
+  [
+    'uv, a private certificate authority',
+    'ENVIRONMENT_BUILD_FAILED',
+    /the certificate of the package registry is not trusted/,
+    ['six'],
+    'error: Failed to fetch: https://packages.example/simple/six/\n  cause: error sending request for url (https://packages.example/simple/six/)\n  cause: client error (Connect)\n  cause: invalid peer certificate: UnknownIssuer',
+  ],
+  [
     'pip, no such package',
     'PACKAGE_NOT_INSTALLABLE',
     /the Python package Left.Pad==3 cannot/,
