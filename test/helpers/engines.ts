@@ -2,7 +2,7 @@
 // Engines that a machine may have or lack. Tests use what is there, and fetch nothing: that is for
 // scripts/test-engines.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder, findJava, PRISM_VERSION } from '../../src/services/index.ts';
@@ -33,6 +33,18 @@ export async function flinkHere(): Promise<{ jars: string } | { skip: string }> 
     () => ({ jars }),
     (error: Error) => ({ skip: error.message.split('\n')[0]! }),
   );
+}
+
+/** The folder with the jars of Java's expansion service and harness, or why there is none. */
+export async function javaExpansionHere(): Promise<{ jars: string } | { skip: string }> {
+  const found = await flinkHere();
+  if ('skip' in found)
+    return { skip: found.skip.replace('job server of Flink', 'service of Java') };
+  const names = readdirSync(found.jars);
+  const missing = ['beam-sdks-java-expansion-service', 'beam-sdks-java-harness', 'jamm'].find(
+    (artifact) => !names.some((name) => name.startsWith(artifact)),
+  );
+  return missing ? { skip: `${found.jars} has no ${missing}` } : found;
 }
 
 /** Files of that name in the folders where programs are looked for. */
