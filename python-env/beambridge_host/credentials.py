@@ -17,6 +17,9 @@ _SHORTEST = 4
 # What is shorter than this is a secret where it stands alone: it may be a part of a word.
 _SHORTEST_PART = 8
 
+# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`.
+_SECRET_PARAMETER = re.compile(r'(?:token|sig|signature|secret|password|passwd|pwd|key|auth|credentials?)\Z', re.IGNORECASE)
+
 # The names that HTML has for what a header can hold.
 _ENTITIES = sorted({(name.rstrip(';'), value) for name, value in html.entities.html5.items() if value.isascii()})
 
@@ -33,17 +36,24 @@ def remember(value: str) -> None:
 
 
 def remember_url(url: str) -> None:
-  """Has the password in an address replaced from now on."""
+  """Has the password in an address replaced from now on, or the token in its place, and those of its parameters."""
   try:
     parsed = urllib.parse.urlsplit(url)
     user, password = parsed.username or '', parsed.password
   except ValueError:
     return  # Whoever asks it says what is wrong with it.
-  if password:
-    for form in (password, urllib.parse.unquote(password)):
-      remember(form)
-      # In a header both travel together, so that a short one is found as well.
-      remember(base64.b64encode(f'{urllib.parse.unquote(user)}:{form}'.encode('utf-8', 'replace')).decode())
+  # A token may be all that stands there; a short word is a name.
+  secret = password or (user if len(user) >= _SHORTEST_PART else '')
+  for form in {secret, urllib.parse.unquote(secret)} if secret else ():
+    remember(form)
+    # In a header both travel together, so that a short one is found as well.
+    pair = f'{urllib.parse.unquote(user)}:{form}' if password else f'{form}:'
+    remember(base64.b64encode(pair.encode('utf-8', 'replace')).decode())
+  for parameter in re.split('[&;]', parsed.query):
+    name, _, value = parameter.partition('=')
+    if _SECRET_PARAMETER.search(urllib.parse.unquote(name)):
+      for form in {value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value)}:
+        remember(form)
 
 
 def hidden(text: str) -> str:

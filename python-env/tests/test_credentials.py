@@ -72,6 +72,16 @@ class CredentialsTest(unittest.TestCase):
         credentials.hidden('https://me:open%20sesame@host: open sesame, long-enough, Bearer'),
         'https://me:[credential]@host: [credential], [credential], Bearer')
 
+  def test_tokens_in_addresses(self) -> None:
+    credentials.remember_url('https://t0ken-alone@host/v1?api-key=k3y%2Fk3y%3D&v=2030-01-01&access_token=abc+def;SIG=s1g+s1g%3D')
+    shown = credentials.hidden(
+        'https://t0ken-alone@host/v1?api-key=k3y%2Fk3y%3D&v=2030-01-01 k3y%252Fk3y%253D k3y/k3y= '
+        f'abc+def, abc def, s1g+s1g= {base64.b64encode(b"t0ken-alone:").decode()}')
+    self.assertEqual(
+        shown,
+        'https://[credential]@host/v1?api-key=[credential]&v=2030-01-01 [credential] [credential] '
+        '[credential], [credential], [credential] [credential]')
+
   def test_a_credential_is_found_whichever_of_its_characters_are_escaped(self) -> None:
     key = 'sk+A/b=c"d\\e&f<g z%h'
     credentials.remember(key)

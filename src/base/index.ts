@@ -4,6 +4,7 @@
 
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
+export { conceal } from './conceal.ts';
 export { Condition } from './condition.ts';
 export { isErrorCode } from './error-codes.ts';
 export { errorNonce, isErrorNonce } from './error-nonces.ts';

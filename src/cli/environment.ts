@@ -2,6 +2,7 @@
 // `beambridge env`: Python environments before a pipeline needs them.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { conceal } from '../base/index.ts';
 import {
   cleanPythonEnvironments,
   ensurePythonEnvironment,
@@ -79,7 +80,7 @@ async function printTable(environments: readonly StoredEnvironment[]): Promise<v
   const rows = [['KEY', 'PYTHON', 'SIZE', 'LAST USED', 'STATE', 'HAS']];
   for (const environment of environments) {
     const { key, version = '?', extras, packages, lastUsed, state, folder } = environment;
-    const has = [...extras, ...packages].join(' ');
+    const has = conceal([...extras, ...packages].join(' '));
     const size = gigabytes(await sizeOf(folder));
     rows.push([
       key,
@@ -115,7 +116,7 @@ function tell(removals: readonly Removal[]): void {
   let total = 0;
   for (const { environment, freed, kept } of removals) {
     const { key, extras, packages, processes } = environment;
-    const what = [key, ...extras, ...packages].join(' ');
+    const what = conceal([key, ...extras, ...packages].join(' '));
     total += freed ?? 0;
     if (kept) process.stdout.write(`kept ${what}: ${kept}\n`);
     else if (processes.length === 0) process.stdout.write(`removed ${what}\n`);

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, conceal, getLogger } from '../../base/index.ts';
 import { folderError, makeFolder } from './cache.ts';
 import type { EnvironmentProgress, PythonEnvironment } from './environment.ts';
 import { findInstaller, type InstallContext, type Installer, pythonIn } from './install.ts';
@@ -84,7 +84,7 @@ export function buildCommand({ extras, packages }: Requirements): string {
   return [
     'npx beambridge env build',
     ...extras.map((extra) => `--extra ${extra}`),
-    ...packages.map((spec) => `--package ${quote(spec)}`),
+    ...packages.map((spec) => `--package ${quote(conceal(spec))}`),
   ].join(' ');
 }
 
@@ -100,7 +100,8 @@ async function build(options: BuildOptions): Promise<void> {
       interpreter,
       signal,
       originals: sources.originals,
-      onLine: (line) => {
+      onLine: (printed) => {
+        const line = conceal(printed);
         log.debug(line);
         const step =
           /^\s*(Collecting|Downloading|Building|Preparing|Prepared|Installing|Installed|Resolved)\b.*/.exec(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What pip, venv and uv mean by what they print when an environment cannot be built.
 
-import { BeamBridgeError, type ErrorDetails } from '../../base/index.ts';
+import { BeamBridgeError, conceal, type ErrorDetails } from '../../base/index.ts';
 
 /** Lines that say that a registry could not be reached. Both tools repeat them while they retry. */
 const CONNECTIVITY =
@@ -51,14 +51,14 @@ export interface FailedStep {
 
 /** The error of a build step, by what its tool printed. */
 export function classifyFailure({ doing, output, packages, offline }: FailedStep): BeamBridgeError {
-  const detail = lastLines(output);
+  const detail = conceal(lastLines(output));
   const make = (
     code: 'ENVIRONMENT_OFFLINE' | 'PACKAGE_NOT_INSTALLABLE' | 'ENVIRONMENT_BUILD_FAILED',
     message: string,
     hint: string,
   ): BeamBridgeError => {
     const details: ErrorDetails = { hint, detail };
-    return new BeamBridgeError(code, message, details);
+    return new BeamBridgeError(code, conceal(message), details);
   };
   if (NO_SPACE.test(output)) {
     return make(

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, conceal } from '../../base/index.ts';
 import { nameOf } from './classify.ts';
 import type { PythonEnvironment } from './environment.ts';
 import { minorOf, OLDEST_MINOR, otherKindError, probeInterpreter } from './interpreter.ts';
@@ -140,9 +140,9 @@ function sameMinor(version: string): boolean {
 function lacking({ named, command, missing, detail }: Lacking): BeamBridgeError {
   return new BeamBridgeError(
     'PACKAGE_NOT_INSTALLABLE',
-    `${named} (${command}) does not have ${missing.join(', ')}`,
+    `${named} (${command}) does not have ${conceal(missing.join(', '))}`,
     {
-      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.map((spec) => `'${spec}'`).join(' ')}\`, or leave it out.`,
+      hint: `Nothing is installed into a Python of yours: run \`${command} -m pip install ${missing.map((spec) => `'${conceal(spec)}'`).join(' ')}\`, or leave it out.`,
       detail,
     },
   );

@@ -139,3 +139,15 @@ test('names of distributions compare in their canonical spelling', () => {
   assert.equal(nameOf('Scikit_Learn>=1.2'), 'scikit-learn');
   assert.equal(nameOf('a.b[extra] == 1'), 'a-b');
 });
+
+test('credentials in addresses of packages and indexes are shown nowhere', () => {
+  const spec = 'left-pad @ https://user:S3cr3tVal@host/left-pad.whl?token=S3cr3tVal';
+  const error = classifyFailure({
+    doing: 'installed extra packages',
+    output: `Looking in indexes: https://S3cr3tVal@host/simple\nERROR: No matching distribution found for left-pad @ https://user:S3cr3tVal@host/left-pad.whl?token=S3cr3tVal`,
+    packages: [spec],
+    offline: false,
+  });
+  assert.match(error.shortMessage, /left-pad/);
+  assert.doesNotMatch(error.message, /S3cr3tVal/);
+});

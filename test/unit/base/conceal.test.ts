@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses lose their credentials in every spelling, and nothing else.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { conceal } from '../../../src/base/index.ts';
+
+const SECRET = 'S3cr3tVal';
+const C = '[credential]';
+const twice = (text: string) => encodeURIComponent(encodeURIComponent(text));
+
+/** A text, and what is to become of it. */
+const table: [text: string, shown: string][] = [
+  [`https://user:${SECRET}@host/simple`, `https://${C}@host/simple`],
+  [`https://${SECRET}@host/simple`, `https://${C}@host/simple`],
+  [`https://user:p@${SECRET}@@host:8443/simple`, `https://${C}@host:8443/simple`],
+  [`https://user:${SECRET}%40x%2Fy@host/a@b`, `https://${C}@host/a@b`],
+  [`git+https://${SECRET}@host/x.git@main`, `git+https://${C}@host/x.git@main`],
+  [`pkg @ https://user:${SECRET}@host/x.whl?a=1`, `pkg @ https://${C}@host/x.whl?a=1`],
+  [
+    `see 'https://u:${SECRET}@a/b' and https://v:${SECRET}@c.`,
+    `see 'https://${C}@a/b' and https://${C}@c.`,
+  ],
+  [encodeURIComponent(`https://user:${SECRET}@host/simple`), `https%3A%2F%2F${C}%40host%2Fsimple`],
+  [twice(`https://user:${SECRET}@host/s`), `https%253A%252F%252F${C}%2540host%252Fs`],
+  [`https://host/x?token=${SECRET}`, `https://host/x?token=${C}`],
+  [`/x.whl?v=1&sig=${SECRET}%2B%2F%3D&se=2030`, `/x.whl?v=1&sig=${C}&se=2030`],
+  [
+    `https://h/x?X-Amz-Signature=${SECRET}&api_key=${SECRET}#sha256=ab`,
+    `https://h/x?X-Amz-Signature=${C}&api_key=${C}#sha256=ab`,
+  ],
+  [
+    `https://h/x?access_token=${SECRET};subscription-key=${SECRET}`,
+    `https://h/x?access_token=${C};subscription-key=${C}`,
+  ],
+  [
+    encodeURIComponent(`https://h/x?token=${SECRET}&v=1`),
+    `https%3A%2F%2Fh%2Fx%3Ftoken%3D${C}%26v%3D1`,
+  ],
+  [twice(`?a=b&TOKEN=${SECRET}&v=1`), `%253Fa%253Db%2526TOKEN%253D${C}%2526v%253D1`],
+  ['https://****@host/simple', 'https://****@host/simple'],
+  ['git+ssh://git@host/x.git', 'git+ssh://git@host/x.git'],
+  ['https://host/a@b?page=2&keys=all', 'https://host/a@b?page=2&keys=all'],
+  ['six @ https://host/six.whl', 'six @ https://host/six.whl'],
+  ['mail to a@b.c: 100% done', 'mail to a@b.c: 100% done'],
+];
+
+for (const [text, shown] of table) {
+  test(`conceals ${text}`, () => {
+    assert.equal(conceal(text), shown);
+    assert.ok(!conceal(text).includes(SECRET));
+  });
+}
+
+test('a long text takes no time that grows faster than it does', () => {
+  const long = `https://${'a:'.repeat(100_000)} ${'?token'.repeat(50_000)} ${'%25'.repeat(100_000)} ${'://'.repeat(50_000)}`;
+  assert.equal(conceal(long).length, long.length);
+});
