@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Side inputs that stay valid from bundle to bundle, as many as fit into a number of bytes.
 
+/**
+ * What an entry takes besides its values, about: in a stream of very many windows whose values are small,
+ * that is nearly all of it.
+ */
+const ENTRY_BYTES = 256;
+
 /** What is kept of one window of one side input. */
 export interface CachedSideInput {
   readonly value: unknown;
@@ -13,10 +19,10 @@ export class SideInputCache {
   private readonly entries = new Map<string, CachedSideInput>();
   private total = 0;
 
-  /** @param capacity - in encoded bytes */
+  /** @param capacity - in encoded bytes, and what entries take besides */
   constructor(private readonly capacity: number) {}
 
-  /** Encoded bytes kept. */
+  /** Bytes kept. */
   get bytes(): number {
     return this.total;
   }
@@ -33,9 +39,10 @@ export class SideInputCache {
 
   set(key: string, contents: CachedSideInput): void {
     this.delete(key);
-    if (contents.bytes > this.capacity) return;
+    const bytes = sizeOf(contents);
+    if (bytes > this.capacity) return;
     this.entries.set(key, contents);
-    this.total += contents.bytes;
+    this.total += bytes;
     for (const oldest of this.entries.keys()) {
       if (this.total <= this.capacity) break;
       this.delete(oldest);
@@ -43,7 +50,12 @@ export class SideInputCache {
   }
 
   private delete(key: string): void {
-    this.total -= this.entries.get(key)?.bytes ?? 0;
+    const contents = this.entries.get(key);
+    if (contents) this.total -= sizeOf(contents);
     this.entries.delete(key);
   }
+}
+
+function sizeOf({ bytes }: CachedSideInput): number {
+  return bytes + ENTRY_BYTES;
 }
