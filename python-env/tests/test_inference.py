@@ -81,6 +81,33 @@ class DescribePairs(base.ModelHandler[tuple[str, str], Any, Any]):
     return [(key, f'{key}-{text}') for key, text in batch]
 
 
+class GroupPairs(DescribePairs):
+
+  def __init__(self, key: str = '') -> None:
+    super().__init__()
+    self._key = key
+
+  def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
+    return [(self._key or key, f'{key}-{text}') for key, text in sorted(batch, key=lambda pair: pair[0])]
+
+
+WORDS = """
+from apache_beam.ml.inference import base
+
+class Word(base.ModelHandler):
+  def __init__(self, word):
+    super().__init__()
+    self._word = word
+  def load_model(self):
+    return ''
+  def run_inference(self, batch, model, inference_args=None):
+    return [self._word + row for row in batch]
+
+def per_key():
+  return base.KeyedModelHandler([base.KeyModelMapping(['a'], Word('A')), base.KeyModelMapping(['b', 'c'], Word('B'))])
+"""
+
+
 class Twice(Describe):
 
   def run_inference(self, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
@@ -233,6 +260,21 @@ class RunInferenceTest(unittest.TestCase):
     self.score(
         models_per_key, atomic(schema_pb2.DOUBLE), atomic(schema_pb2.DOUBLE), [1.0, 2.0, 3.0, 4.0, 5.0],
         keys=['a', 'b', 'a', 'c', 'b'], expected=[10.0, 200.0, 30.0, 400.0, 500.0])
+
+  def test_a_model_per_key_out_of_a_file_does_too(self):
+    text = atomic(schema_pb2.STRING)
+    options = json.dumps({'file': 'words.py', 'source': WORDS, 'name': 'per_key'})
+    self.score(
+        'beambridge_host.handlers.custom.custom', text, text, ['1', '2', '3', '4', '5'], keys=['a', 'b', 'a', 'c', 'b'],
+        options=options, expected=['A1', 'B2', 'A3', 'B4', 'B5'])
+
+  def test_a_handler_of_pairs_that_groups_them_by_key(self):
+    text = atomic(schema_pb2.STRING)
+    options = {'keys': ['a', 'b', 'a', 'b', 'a'], 'expected': ['a-1', 'b-2', 'a-3', 'b-4', 'a-5']}
+    self.score(GroupPairs, text, text, ['1', '2', '3', '4', '5'], **options)
+    self.score(lambda: GroupPairs().with_postprocess_fn(lambda pair: pair), text, text, ['1', '2', '3', '4', '5'], **options)
+    self.refuses('INFERENCE_MISMATCH', lambda: self.score(
+        lambda: GroupPairs('other'), text, text, ['1', '2', '3', '4', '5'], **options))
 
   def test_a_handler_that_says_nothing_of_its_examples_gets_the_values_of_key_values(self):
     text = atomic(schema_pb2.STRING)

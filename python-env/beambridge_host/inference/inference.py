@@ -27,10 +27,10 @@ from beambridge_host.inference.model_cache import Plan
 from beambridge_host.inference.models import FILE_FAMILIES, check_credentials, check_model_files, is_local, python_error
 from beambridge_host.inference.options import Options, check_options, read_options, with_functions
 from beambridge_host.inference.providers import find_provider, prepared
-from beambridge_host.inference.route_keys import route_key
 from beambridge_host.inference.scoring import PackedHandler, Route, Setup
 from beambridge_host.wire import arrays, examples
 from beambridge_host.wire.packed import Declared, Gather
+from beambridge_host.wire.route_keys import route_key
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ import functools
 import itertools
 import os
 import time
-from collections import defaultdict, deque
 from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 from apache_beam.ml.inference import base
@@ -20,12 +19,13 @@ from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
     check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
-from beambridge_host.inference.route_keys import route_key
 from beambridge_host.wire import examples
 from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
 from beambridge_host.wire.results import Results, asked, counted, joined, take_over
+from beambridge_host.wire.route_keys import route_key
+from beambridge_host.wire.row_order import by_keys
 from beambridge_host.worker import threads
 
 
@@ -222,17 +222,8 @@ class PackedHandler(base.ModelHandler):
     if self._metrics:
       taken = (time.perf_counter_ns() - began) // 1000
       self._metrics.called(len(rows), round(call.bytes_per_row * len(rows)), taken, prefixes)
-    return self._in_order(route.handler, rows, predictions)
-
-  def _in_order(self, handler: Any, rows: Sequence[Any], predictions: Sequence[Any]) -> Sequence[Any]:
     counted(predictions, rows)
-    if not getattr(handler, '_id_to_mh_map', None):
-      return predictions
-    # With a model per key in Beam's way, predictions come grouped by key.
-    waiting: dict[Any, deque[Any]] = defaultdict(deque)
-    for prediction in predictions:
-      waiting[prediction[0]].append(prediction)
-    return [waiting[row[0]].popleft() for row in rows]
+    return by_keys(predictions, rows) if route.pairs and not isinstance(predictions, Results) else predictions
 
   def _no_model(self, key: Any) -> BridgeError:
     return bridge_error(

@@ -9,8 +9,9 @@ who looks at single ones (functions after the handler, a handler around it) gets
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import copy
 import itertools
-from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 from apache_beam.ml.inference import base, utils
@@ -18,7 +19,8 @@ from apache_beam.ml.inference import base, utils
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.outputs import counted, predictions_of
 from beambridge_host.wire.owned import owned
-from beambridge_host.wire.several import Several
+from beambridge_host.wire.row_order import is_pair, moved, moved_results
+from beambridge_host.wire.several import Several, not_a_batch
 
 
 class _Part(NamedTuple):
@@ -92,14 +94,43 @@ def kept(results: Iterable[Any], rows: Sequence[Any]) -> Sequence[Any]:
 def asked(handler: Any, rows: Sequence[Any], model: Any, inference_args: Any) -> Sequence[Any]:
   """What a handler gives for some rows, which it may change: neither another call nor functions after it see that."""
   taken = owned(rows)
-  return _of_rows(kept(handler.run_inference(taken, model, inference_args), taken), taken, rows)
+  return in_order(lambda: handler.run_inference(taken, model, inference_args), taken, rows)
 
 
-def _of_rows(results: Sequence[Any], taken: Sequence[Any], rows: Sequence[Any]) -> Sequence[Any]:
+def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) -> Sequence[Any]:
+  """What a handler gives for rows that it takes, in their order also where its results say that they are in another.
+
+  Args:
+    taken: what the handler is given, which it may change: a list even by sorting it, or by taking its rows out.
+    rows: the same for whoever asks.
+  """
+  if type(taken) not in (list, tuple):
+    return _of_rows(kept(ask(), taken), (taken,), rows)
+  before = tuple(taken)
+  results = kept(ask(), before)
+  if isinstance(results, Results):
+    examples = [example for part in results._parts for example in part.examples]
+    places = moved(examples, before)
+    says_whose = any(part.examples is not before for part in results._parts)
+  else:
+    places = moved_results(results, before)
+    says_whose = any(isinstance(each[1] if is_pair(each) else each, base.PredictionResult) for each in results)
+  if places is not None:
+    every = list(results)
+    return [every[place] for place in places]
+  if not says_whose and moved(taken, before) is not None:
+    raise not_a_batch(
+        f'the model handler sorted the batch that it was given, and gave {len(results)} predictions without their examples',
+        hint='Sort a copy: sorted(batch). Or give PredictionResult(example, prediction) for each.')
+  return _of_rows(results, (taken, before), rows)
+
+
+def _of_rows(results: Sequence[Any], given: Sequence[Sequence[Any]], rows: Sequence[Any]) -> Sequence[Any]:
   """Results of the rows as they were before a model took them."""
   if not isinstance(results, Results):
     return results
-  return Results([part._replace(examples=rows) if part.examples is taken else part for part in results._parts])
+  return Results([
+      part._replace(examples=rows) if any(part.examples is each for each in given) else part for part in results._parts])
 
 
 def _kept_one(result: Any) -> Any:
@@ -138,9 +169,34 @@ class _InBeam(NamedTuple):
   maybe_keyed: Any
 
 
+def _of_each(handler: Any, rows: Sequence[Any], model: Any, inference_args: Any) -> Sequence[Any]:
+  return counted(in_order(lambda: handler.run_inference(rows, model, inference_args), rows, rows), rows)
+
+
 def _pairs(handler: Any, batch: Sequence[Any], model: Any, inference_args: Any) -> Iterable[Any]:
   keys, rows = zip(*batch)
-  return list(zip(keys, counted(kept(handler._unkeyed.run_inference(rows, model, inference_args), rows), rows)))
+  return list(zip(keys, _of_each(handler._unkeyed, rows, model, inference_args)))
+
+
+class _Inner:
+  """One of the handlers of a model per key, which Beam asks for what it then takes apart."""
+
+  def __init__(self, handler: Any) -> None:
+    self._handler = handler
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._handler, name)
+
+  def run_inference(self, rows: Sequence[Any], model: Any, inference_args: Any = None) -> Sequence[Any]:
+    return _of_each(self._handler, rows, model, inference_args)
+
+
+def _per_key(handler: Any, run: Any, batch: Sequence[Any], model: Any, inference_args: Any) -> Iterable[Any]:
+  asked_once = copy.copy(handler)
+  asked_once._id_to_mh_map = {name: _Inner(inner) for name, inner in handler._id_to_mh_map.items()}
+  # Beam's says it to the first model manager that it sees.
+  handler._max_models_per_worker_hint = None
+  return run(asked_once, batch, model, inference_args)
 
 
 def take_over() -> None:
@@ -155,7 +211,9 @@ def take_over() -> None:
   before = _InBeam(keyed.run_inference, maybe_keyed.run_inference)
 
   def run_keyed(self: Any, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
-    return (_pairs if self._single_model else before.keyed)(self, batch, model, inference_args)
+    if self._single_model:
+      return _pairs(self, batch, model, inference_args)
+    return _per_key(self, before.keyed, batch, model, inference_args)
 
   def run_maybe_keyed(self: Any, batch: Sequence[Any], model: Any, inference_args: Any = None) -> Iterable[Any]:
     return (_pairs if isinstance(batch[0], tuple) else before.maybe_keyed)(self, batch, model, inference_args)
