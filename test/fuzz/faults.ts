@@ -131,7 +131,7 @@ export const FAULTS: readonly Fault[] = [
     file: `${STAGE}/next-bundle.ts`,
     from: "(kind !== 'timers' || running === 0);",
     to: "(kind !== 'timers' || (running === 0 && !moment.isThere.elements));",
-    by: { test: 'test/unit/runners/node/stage/next-bundle.test.ts' },
+    by: { test: 'test/unit/runners/node/fairness.test.ts' },
   },
   {
     name: "a batch's types from data: a column has the type that its values seem to have",

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Long work in this process lets timers, signals and sockets have their turn: a wish to end that
-// comes by a timer of Node's is heard in the middle of it.
+// comes by a timer of Node's is heard in the middle of it. And timers that are due have their turn while
+// elements wait.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KV } from '../../../../src/coders/index.ts';
-import { type DoFn, eventTimeTimer, type Root } from '../../../../src/pipeline/index.ts';
+import {
+  type DoFn,
+  eventTimeTimer,
+  processingTimeTimer,
+  type Root,
+} from '../../../../src/pipeline/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
 import { int64 } from '../../../../src/schema/index.ts';
 import { testStream } from '../../../../src/testing/index.ts';
 import {
   create,
   fixedWindows,
+  fromAsyncIterable,
   groupByKey,
   parDo,
   timestamped,
@@ -116,4 +123,30 @@ describe('a wish to end is heard', () => {
         .map(() => work.piece());
     });
   });
+});
+
+it('a timer that is due fires while elements wait, however many there are', async () => {
+  const all = 1500;
+  let done = 0;
+  let doneBefore: number | undefined;
+  const context = { soon: processingTimeTimer() };
+  const doFn: DoFn<KV<string, number>, never, typeof context> = {
+    process: (_, { soon }) => {
+      if (done === 0) soon.set(Date.now() + 1);
+      done += 1;
+      // Much longer than the source takes to give the next ones: some always wait.
+      for (const began = performance.now(); performance.now() - began < 0.5; );
+    },
+    onTimer: () => {
+      doneBefore ??= done;
+    },
+  };
+  async function* numbers() {
+    for (let value = 0; value < all; value++) yield { key: 'k', value };
+  }
+  await createRunner({ runner: 'node', progress: false }).run((root) => {
+    root.apply(fromAsyncIterable(numbers)).apply(parDo(doFn, context));
+  });
+  assert.equal(done, all);
+  assert.ok(doneBefore !== undefined && doneBefore < all, `it fired after ${doneBefore} of ${all}`);
 });
