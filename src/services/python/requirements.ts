@@ -4,11 +4,13 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BeamBridgeError } from '../../base/index.ts';
 import { PYTHON_ENV_FOLDER } from '../host/paths.ts';
+import { digestSource } from './sources.ts';
 
 /** Changed when environments are laid out in another way, so that old ones are not taken for new. */
 const LAYOUT = 1;
@@ -85,6 +87,7 @@ export async function collectRequirements(
   const specs: string[] = [];
   for (const spec of [...new Set(packages)].sort()) {
     const { resolved, content } = await resolvePackage(spec);
+    if (specs.includes(resolved)) continue;
     specs.push(resolved);
     hash.update(`${resolved}\0${content}\0`);
   }
@@ -119,14 +122,14 @@ async function resolvePackage(spec: string): Promise<{ resolved: string; content
       hint: 'Name packages as pip does: `name`, `name==1.2`, or the path of a wheel or folder.',
     });
   }
-  if (!isPath(trimmed)) return { resolved: trimmed, content: '' };
-  const file = path.resolve(trimmed.replace(/^~(?=\/)/, homedir()));
+  const named = namedFile(trimmed);
+  if (named === undefined && !isPath(trimmed)) return { resolved: trimmed, content: '' };
+  const file = named ?? path.resolve(trimmed.replace(/^~(?=\/)/, homedir()));
+  // A name, its extras and a fragment go to the installer as they were written.
+  const isMore = named !== undefined && !/^file:[^\s;#]*$/.test(trimmed);
+  const resolved = isMore ? trimmed : file;
   try {
-    const info = await stat(file);
-    return {
-      resolved: file,
-      content: info.isDirectory() ? await digestFolder(file) : await digestFile(file),
-    };
+    return { resolved, content: await digestSource(file) };
   } catch (error) {
     throw new BeamBridgeError(
       'PACKAGE_NOT_INSTALLABLE',
@@ -139,29 +142,15 @@ async function resolvePackage(spec: string): Promise<{ resolved: string; content
   }
 }
 
+/** The file or folder of `file:///…` and `name @ file:///…`. */
+function namedFile(spec: string): string | undefined {
+  const [, url] = /(?:^|@\s*)(file:\/\/[^\s;#]*)/.exec(spec) ?? [];
+  return url !== undefined && URL.canParse(url) ? fileURLToPath(url) : undefined;
+}
+
 function isPath(spec: string): boolean {
   if (/^(\.{1,2}|~)?\//.test(spec) || spec === '.' || spec === '..') return true;
   return /\.(whl|zip|tar\.gz)$/.test(spec) && !spec.includes('://') && !spec.includes('@');
-}
-
-async function digestFile(file: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex');
-}
-
-const NOT_SOURCE = /^(\..*|__pycache__|node_modules|build|dist|.*\.egg-info)$/;
-
-async function digestFolder(folder: string): Promise<string> {
-  const hash = createHash('sha256');
-  const entries = await readdir(folder, { withFileTypes: true });
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (NOT_SOURCE.test(entry.name)) continue;
-    const file = path.join(folder, entry.name);
-    if (entry.isDirectory()) hash.update(`${entry.name}/${await digestFolder(file)}`);
-    else if (entry.isFile()) hash.update(`${entry.name}\0${await digestFile(file)}`);
-  }
-  return hash.digest('hex');
 }
 
 /** The pins of the hashed files without their hashes: constraints for packages that have none. */

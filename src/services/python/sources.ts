@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packages that are folders of a user's are built from a copy: setuptools leaves `build` and
 // `*.egg-info` in the folder that it builds, and takes along what an earlier build left in the first.
+// Whatever is copied can become part of what is installed, so that an environment is known by all of it.
 
-import { cp, mkdir, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 const NOT_COPIED = /^(__pycache__|node_modules|\.venv|\.tox|\.mypy_cache|build|.*\.egg-info)$/;
+
+/** Of what is copied, what changes while the package stays as it is. */
+const NO_CODE = /^\.(git|hg|svn|idea|vscode|pytest_cache|ruff_cache|DS_Store)$/;
+
+/** What tools leave is at the top; further down `build` may be a package of the user's. */
+function isCopied(name: string, isAtTop: boolean): boolean {
+  return isAtTop ? !NOT_COPIED.test(name) : name !== '__pycache__';
+}
 
 /** What an installer is given in place of a user's folders. */
 export interface Sources {
@@ -29,14 +39,41 @@ export async function copySources(packages: readonly string[], folder: string): 
     await mkdir(path.dirname(copy), { recursive: true });
     await cp(spec, copy, {
       recursive: true,
-      // What tools leave is at the top; further down `build` may be a package of the user's.
-      filter: (file) =>
-        path.dirname(file) === spec
-          ? !NOT_COPIED.test(path.basename(file))
-          : path.basename(file) !== '__pycache__',
+      filter: (file) => isCopied(path.basename(file), path.dirname(file) === spec),
     });
     originals.set(copy, spec);
     given.push(copy);
   }
   return { packages: given, originals };
+}
+
+/** Digest of a package that is a file or a folder, by its contents. */
+export async function digestSource(file: string): Promise<string> {
+  const info = await stat(file);
+  return info.isDirectory() ? digestFolder(file, []) : digestFile(file);
+}
+
+async function digestFile(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
+}
+
+/** @param above - the folders that it lies in, for links that lead back to one of them */
+async function digestFolder(folder: string, above: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  const inside = [...above, await realpath(folder)];
+  for (const name of (await readdir(folder)).sort()) {
+    if (!isCopied(name, above.length === 0) || NO_CODE.test(name)) continue;
+    const file = path.join(folder, name);
+    // Links are followed, as Python follows them.
+    const info = await stat(file).catch(() => undefined);
+    if (!info) hash.update(`${name}\0-> ${await readlink(file)}`);
+    else if (info.isFile()) hash.update(`${name}\0${await digestFile(file)}`);
+    else if (info.isDirectory()) {
+      const leadsBack = inside.includes(await realpath(file));
+      hash.update(`${name}/${leadsBack ? '' : await digestFolder(file, inside)}`);
+    }
+  }
+  return hash.digest('hex');
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -83,6 +83,46 @@ test('a folder with a package counts by its source, not by what building leaves 
   assert.equal(await digest(), before);
   await writeFile(path.join(folder, 'module.py'), 'x = 1');
   assert.notEqual(await digest(), before);
+});
+
+test('a folder with a package counts by all that is installed of it: linked, hidden and oddly named too', async () => {
+  const source = path.join(folder, 'source');
+  const shared = path.join(folder, 'shared');
+  for (const each of ['mine/build', 'mine/dist', '.git']) {
+    await mkdir(path.join(source, each), { recursive: true });
+  }
+  await mkdir(shared);
+  await writeFile(path.join(source, 'pyproject.toml'), '');
+  await writeFile(path.join(shared, 'common.py'), 'x = 1');
+  await symlink(path.join(shared, 'common.py'), path.join(source, 'mine', 'common.py'));
+  await symlink(shared, path.join(source, 'mine', 'sub'));
+  await symlink('..', path.join(source, 'mine', 'loop'));
+  await symlink('nowhere', path.join(source, 'mine', 'broken'));
+  const specs = [source, `file://${source}`, `mine[some] @ file://${source}#egg=mine`];
+  const digests = () =>
+    Promise.all(specs.map(async (spec) => (await collectRequirements([], [spec])).digest));
+  let before = await digests();
+  const changed = async (isNew: boolean) => {
+    const now = await digests();
+    assert.deepEqual(
+      now.map((digest, i) => digest !== before[i]),
+      specs.map(() => isNew),
+    );
+    before = now;
+  };
+  await changed(false);
+  for (const file of ['mine/build/a.py', 'mine/dist/b.py', 'mine/.config.json', 'dist/c.py']) {
+    await mkdir(path.dirname(path.join(source, file)), { recursive: true });
+    await writeFile(path.join(source, file), 'x = 1');
+    await changed(true);
+  }
+  await writeFile(path.join(shared, 'common.py'), 'x = 2');
+  await changed(true);
+  for (const file of ['.git/HEAD', 'mine/.DS_Store']) {
+    await writeFile(path.join(source, file), 'x');
+    await changed(false);
+  }
+  assert.deepEqual((await collectRequirements([], specs)).packages, [source, specs[2]]);
 });
 
 test('a package whose Python side was left behind by a bundler says so', async () => {
