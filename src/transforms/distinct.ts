@@ -49,24 +49,31 @@ export function distinct<T>(): PTransformClass<PCollection<T>, PCollection<T>> {
         new KVCoder(input.coder, new JsCoder() as Coder<unknown> as Coder<null>),
       ),
     );
+    const combined = withKeyCoder(pairs).apply(combineKeyed(nothing));
+    // Where there is one pane it is the first; not every runner says so of windows that were merged.
+    if (firesOnce(input)) {
+      return combined.apply(mapStep('key', ({ key }: KV<T, null>) => key, input.coder));
+    }
     const context = { pane: paneInfoParam() };
-    return withKeyCoder(pairs)
-      .apply(combineKeyed(nothing))
-      .apply(
-        flatMapStep(
-          'firstPane',
-          ({ key }: KV<T, null>, { pane }: typeof context) => (pane.lookup().isFirst ? [key] : []),
-          input.coder,
-          context,
-        ),
-      );
+    return combined.apply(
+      flatMapStep(
+        'firstPane',
+        ({ key }: KV<T, null>, { pane }: typeof context) => (pane.lookup().isFirst ? [key] : []),
+        input.coder,
+        context,
+      ),
+    );
   });
 }
 
+/** Whether each key of a window comes out once. */
+function firesOnce({ node }: PCollection<unknown>): boolean {
+  const { trigger, allowedLateness } = node.windowing;
+  return trigger.trigger?.case === 'default' && allowedLateness === 0;
+}
+
 function checkMerging(input: PCollection<unknown>, node: TransformNode): void {
-  const { windowFn, trigger, allowedLateness } = input.node.windowing;
-  const firesOnce = trigger.trigger?.case === 'default' && allowedLateness === 0;
-  if (firesOnce || !windowFn.isMerging()) return;
+  if (firesOnce(input) || !input.node.windowing.windowFn.isMerging()) return;
   throw new BeamBridgeError(
     'UNSUPPORTED',
     'distinct in windows that merge, with a trigger or an allowed lateness, would repeat elements',

@@ -58,7 +58,7 @@ async function isRefused(runner: Runner, one: Case, why: string, prepare: Prepar
 
 /** Tests that run a group of cases on a runner. */
 export function testGroup(group: string, cases: Cases, configuration: RunnerConfiguration): void {
-  const { encodes, unsupported, prepare, together } = configuration;
+  const { encodes, unsupported, prepare, together, differs = {} } = configuration;
   describe(group, () => {
     const runner = configuration.createPipelineRunner();
     const isSkipped = (one: Case) => one.encodes === true && !encodes;
@@ -75,7 +75,7 @@ export function testGroup(group: string, cases: Cases, configuration: RunnerConf
     };
     for (const one of cases) {
       const why = unsupported[one.name];
-      const skip = isSkipped(one) && 'values are not encoded there';
+      const skip = isSkipped(one) ? 'values are not encoded there' : (differs[one.name] ?? false);
       test(one.name, { timeout: 120_000, skip }, async () => {
         if (why !== undefined) return isRefused(runner, one, why, prepare);
         if (joined.length > 1 && joined.includes(one)) {

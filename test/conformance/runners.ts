@@ -5,6 +5,7 @@ import type { Root } from '../../src/pipeline/index.ts';
 import { createRunner, type Runner } from '../../src/runners/index.ts';
 import { pythonStreams } from './cases/python-windowing.ts';
 import { testStreams } from './cases/test-streams.ts';
+import { engines } from './engines.ts';
 
 /** A configuration under its name. */
 export interface RunnerConfiguration {
@@ -22,6 +23,8 @@ export interface RunnerConfiguration {
   readonly prepare?: (root: Root) => unknown;
   /** Names of cases that must fail there because a feature is missing, with the reason. */
   readonly unsupported: Readonly<Record<string, string>>;
+  /** Names of cases that an engine of somebody else is known to get wrong, with what it does. */
+  readonly differs?: Readonly<Record<string, string>>;
 }
 
 import { crossIntoPython } from './python-between.ts';
@@ -73,30 +76,13 @@ export const configurations: readonly RunnerConfiguration[] = [
   },
 ];
 
-/** Runners of engines that not every machine has, by the name in `CONFORMANCE_RUNNER`. */
-const engines: Readonly<Record<string, () => Runner>> = {
-  prism: () => createRunner({ runner: 'prism', progress: false }),
-  flink: () =>
-    createRunner({
-      runner: 'flink',
-      flinkMaster: process.env.CONFORMANCE_FLINK || '[local]',
-      flinkJobServer: process.env.BEAMBRIDGE_TEST_FLINK_JARS,
-      progress: false,
-    }),
-};
-
 /**
- * What the suite runs on: the configurations, an engine that `CONFORMANCE_RUNNER` names, or a job service
- * of one's own at `CONFORMANCE_JOB_ENDPOINT`. Those are to see what they can do, and no column of the table.
+ * What the suite runs on: the configurations, the engine that `CONFORMANCE_RUNNER` names, or a job service
+ * of one's own at `CONFORMANCE_JOB_ENDPOINT`. The latter is to see what it can do.
  */
 export function configurationsToRun(): readonly RunnerConfiguration[] {
-  const name = process.env.CONFORMANCE_RUNNER;
-  const createPipelineRunner = engines[name ?? ''];
-  if (name && createPipelineRunner) {
-    // One case that its engine fails must not take others along.
-    const alone = { encodes: true, together: false, pythonTogether: false, runsPython: true };
-    return [{ name, createPipelineRunner, ...alone, unsupported: {} }];
-  }
+  const engine = engines.find(({ name }) => name === process.env.CONFORMANCE_RUNNER);
+  if (engine) return [engine];
   const jobEndpoint = process.env.CONFORMANCE_JOB_ENDPOINT;
   if (!jobEndpoint) return configurations;
   return [

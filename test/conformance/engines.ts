@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Beam's own engines in the suite, which not every machine has: `CONFORMANCE_RUNNER=prism`, or `flink`.
+// What they refuse must be refused with a code; what they are known to get wrong is left out, and named.
+
+import { createRunner } from '../../src/runners/index.ts';
+import type { RunnerConfiguration } from './runners.ts';
+
+const each = (why: string, ...names: string[]) =>
+  Object.fromEntries(names.map((name) => [name, why]));
+
+// One case that its engine fails must not take others along.
+const ALONE = { encodes: true, together: false, pythonTogether: false, runsPython: true };
+
+const prism: RunnerConfiguration = {
+  name: 'prism',
+  createPipelineRunner: () => createRunner({ runner: 'prism', progress: false }),
+  ...ALONE,
+  unsupported: {
+    ...each(
+      'it merges no windows but sessions',
+      'a merging window function of the user',
+      'Python: a merging window function that only Python knows',
+      'Python: values are combined in windows that a function of Python merges',
+      'Python: windows that a function of Python merges meet over time',
+    ),
+    ...each('it has no triggers on sessions', 'a trigger on sessions counts what was merged'),
+    ...each(
+      'it plays one test stream in a pipeline',
+      'distinct of a stream gives an element in the first pane in which it is',
+    ),
+  },
+  differs: {
+    ...each(
+      'it sends nothing to a reshuffle whose output nobody reads',
+      'an element that cannot travel fails the run',
+    ),
+    ...each(
+      'it gives no early panes of a batch',
+      'an early pane, then the one on time, which holds what is new',
+      'an early pane, then the one on time, which holds all so far',
+      'what a count did not reach comes out when the window is over',
+    ),
+    ...each('it finalizes no bundles', 'a bundle is finalized once it counts'),
+    ...each(
+      'it fires a timer of the clock at once that is cleared',
+      'late values come in batches too, once they are there',
+      'a batch that is not full waits as long as it may, and no longer',
+    ),
+    ...each(
+      'it panics at an ordered list of Python',
+      'Python: state of every kind',
+      'Python: an ordered list lasts from bundle to bundle, and loses ranges',
+    ),
+    ...each(
+      'its panes come at other times',
+      'Python: early, on-time and late panes that accumulate',
+      'Python: a composite trigger that looks at the clock',
+    ),
+  },
+};
+
+const flink: RunnerConfiguration = {
+  name: 'flink',
+  createPipelineRunner: () =>
+    createRunner({
+      runner: 'flink',
+      flinkMaster: process.env.CONFORMANCE_FLINK || '[local]',
+      flinkJobServer: process.env.BEAMBRIDGE_TEST_FLINK_JARS,
+      progress: false,
+    }),
+  ...ALONE,
+  unsupported: {},
+  differs: {},
+};
+
+export const engines: readonly RunnerConfiguration[] = [prism, flink];
