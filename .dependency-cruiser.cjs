@@ -14,7 +14,8 @@ const rooms = {
   ml: ['external', 'transforms', 'io'],
   io: ['transforms', 'external'],
   harness: ['coders', 'transforms'],
-  runners: ['harness', 'external', 'services'],
+  worker: ['harness', 'services'],
+  runners: ['worker', 'harness', 'external', 'services'],
   testing: ['runners', 'ml'],
   cli: ['testing', 'io', 'ml'],
 };

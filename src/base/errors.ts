@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one error that leaves this package: a stable code, what happened, and what to do about it.
 
+import { isErrorCode } from './error-codes.ts';
 import { printable } from './printable.ts';
 
 /**
@@ -52,6 +53,13 @@ export type ErrorCode =
   | 'HARNESS_PROTOCOL'
   | 'TIMEOUT'
   | 'ABORTED'
+  // Workers that are not the submitting program.
+  | 'WORKER_MISMATCH'
+  | 'PIPELINE_NOT_EXPORTED'
+  | 'PROGRAM_NOT_BUNDLED'
+  | 'NATIVE_PACKAGE'
+  | 'ARTIFACT_DAMAGED'
+  | 'WORKER_START_FAILED'
   // The managed Python and its processes.
   | 'PYTHON_NOT_FOUND'
   | 'PYTHON_TOO_OLD'
@@ -125,6 +133,8 @@ export class BeamBridgeError extends Error {
   /** Anything that was thrown, as a BeamBridgeError; one that already is stays as it is. */
   static from(thrown: unknown, code: ErrorCode = 'INTERNAL'): BeamBridgeError {
     if (thrown instanceof BeamBridgeError) return thrown;
+    if (isOfAnotherCopy(thrown))
+      return new BeamBridgeError(thrown.code, thrown.shortMessage, thrown);
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new BeamBridgeError(code, message, { cause: thrown });
   }
@@ -141,6 +151,13 @@ export class BeamBridgeError extends Error {
     if (this.stack) merged.stack = this.stack.replace(this.message, merged.message);
     return merged;
   }
+}
+
+/** A program in a worker may have a copy of this package beside the worker's own, with a class of its own. */
+function isOfAnotherCopy(thrown: unknown): thrown is BeamBridgeError {
+  if (!(thrown instanceof Error) || thrown.name !== 'BeamBridgeError') return false;
+  const { code, shortMessage } = thrown as Partial<BeamBridgeError>;
+  return isErrorCode(code) && typeof shortMessage === 'string';
 }
 
 function describe(code: ErrorCode, message: string, details: ErrorDetails): string {

@@ -22,9 +22,10 @@ export {
 } from './log.ts';
 export { mapSome } from './map-some.ts';
 export { nap } from './nap.ts';
-export { CODE_FOLDER, packagePath } from './package.ts';
+export { CODE_FOLDER, packagePath, packageVersion } from './package.ts';
 export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';
 export { isThenable } from './thenable.ts';
 export { yieldIfDue } from './turn.ts';
 export { within } from './within.ts';
+export { setThisWorker, type ThisWorker, thisWorker } from './worker-process.ts';

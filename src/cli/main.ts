@@ -1,33 +1,24 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// The `beambridge` command: keeps a Python host warm, builds Python environments ahead of time.
+// The `beambridge` command: keeps a Python host warm, builds Python environments ahead of time, runs workers.
 
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { BeamBridgeError, packagePath } from '../base/index.ts';
+import { packagePath, packageVersion } from '../base/index.ts';
 import { environmentCommand } from './environment.ts';
 import { hostCommand } from './host.ts';
+import { runCommand } from './run-command.ts';
+import { workerCommand } from './worker.ts';
 
-const { version, description } = JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as {
-  version: string;
+const { description } = JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as {
   description: string;
 };
 
 const program = new Command('beambridge')
   .description(description)
-  .version(version)
+  .version(packageVersion())
   .addCommand(hostCommand())
-  .addCommand(environmentCommand());
+  .addCommand(environmentCommand())
+  .addCommand(workerCommand());
 
-// Ctrl-C ends what is being built or waited for, and leaves nothing half done.
-const interrupted = new AbortController();
-process.once('SIGINT', () => interrupted.abort());
-process.once('SIGTERM', () => interrupted.abort());
-program.setOptionValue('signal', interrupted.signal);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.stderr.write(`beambridge: ${BeamBridgeError.from(error).message}\n`);
-  process.exitCode = interrupted.signal.aborted ? 130 : 1;
-}
+await runCommand(program);

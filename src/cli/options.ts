@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options that several subcommands share: what a Python environment must have.
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PYTHON_EXTRAS } from '../services/index.ts';
 
 /** Values of {@link withEnvironmentOptions}. */
@@ -34,4 +34,11 @@ export function withEnvironmentOptions(command: Command): Command {
 export function signalOf(command: Command): AbortSignal | undefined {
   const signal: unknown = command.optsWithGlobals().signal;
   return signal instanceof AbortSignal ? signal : undefined;
+}
+
+/** A number of seconds greater than 0, as an option's argument. */
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('a number of seconds greater than 0 is needed');
+  return value;
 }

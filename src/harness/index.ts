@@ -35,7 +35,8 @@ export {
   windowFnFromProto,
 } from './engine/index.ts';
 // The worker, for runners elsewhere.
-export { CAPABILITIES } from './worker/environment.ts';
-export { Failures } from './worker/failures.ts';
+export { CAPABILITIES, ownEnvironment } from './worker/environment.ts';
+export { Failures, failureOf } from './worker/failures.ts';
+export { LoggingChannel } from './worker/logging-channel.ts';
 export { SdkWorker, type SdkWorkerOptions } from './worker/sdk-worker.ts';
 export { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';

@@ -191,7 +191,7 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
         mapStep(
           'prepare',
           async () => {
-            const made = await makeTemporary(spec.prefix);
+            const made = await makeTemporary(spec.prefix, pipeline.isCommittedHere);
             folders.push(made);
             // A run that ended meanwhile has removed what there was.
             if (isOver) await removeTemporary(made);

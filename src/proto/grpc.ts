@@ -10,9 +10,14 @@ import type * as grpc from '@grpc/grpc-js';
 const require = createRequire(import.meta.url);
 let loaded: typeof grpc | undefined;
 
+/** Where a program that travels to workers as one file keeps the gRPC that it brings along. */
+const BROUGHT_ALONG = Symbol.for('beambridge.grpc');
+
 /** gRPC, loaded when it is first used: a pipeline that stays in this process starts sooner without. */
 export function library(): typeof grpc {
-  loaded ??= require('@grpc/grpc-js') as typeof grpc;
+  loaded ??=
+    (globalThis as { [BROUGHT_ALONG]?: typeof grpc })[BROUGHT_ALONG] ??
+    (require('@grpc/grpc-js') as typeof grpc);
   return loaded;
 }
 

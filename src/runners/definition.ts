@@ -4,6 +4,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { Pipeline, type PValue, Root } from '../pipeline/index.ts';
+import { SERVE, type ServeRequest, serve } from '../worker/index.ts';
 import type { PipelineOptions } from './options.ts';
 
 /** Applies a pipeline's transforms to its root. It may be async; what it returns is not used. */
@@ -20,7 +21,8 @@ export interface PipelineDefinition {
  * Makes a pipeline an exported value of its module, so that workers elsewhere can find it.
  *
  * A function given to `runner.run` directly is enough for runners that execute TypeScript in this
- * process, as `direct` does.
+ * process, as `direct` does. A worker loads the module, too; a run that the module comes to then never
+ * starts, and what is behind it does not happen.
  *
  * @param moduleUrl - always `import.meta.url`
  * @throws BeamBridgeError `INVALID_ARGUMENT`
@@ -42,7 +44,13 @@ export function pipeline(moduleUrl: string, construct: Construct): PipelineDefin
       hint: 'Write `export const name = pipeline(import.meta.url, (root) => …)`.',
     });
   }
-  return { moduleUrl, construct };
+  const definition: PipelineDefinition = { moduleUrl, construct };
+  // A worker calls it: what serves a program is the copy of this package that the program was written with.
+  Object.defineProperty(definition, SERVE, {
+    value: (request: ServeRequest) =>
+      serve(request, (options) => constructPipeline(definition, options)),
+  });
+  return definition;
 }
 
 /** Runs the construction and gives its graph, which is empty where nothing was applied. */

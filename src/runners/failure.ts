@@ -4,7 +4,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { isMarked, parsePythonFailure, pythonError } from '../external/index.ts';
-import type { Failures } from '../harness/index.ts';
+import { type Failures, failureOf } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { isRefusal, REFUSAL_HINT } from './refusals.ts';
@@ -27,6 +27,10 @@ export function jobFailure({ failures, messages, pipeline, proto }: JobFailure):
   for (const text of [...messages].reverse()) {
     const own = failures.find(text);
     if (own) return own;
+  }
+  for (const text of [...messages].reverse()) {
+    const elsewhere = failureOf(text);
+    if (elsewhere) return elsewhere;
   }
   const text = tellingMessage(messages);
   const own = text === undefined ? failures.list().at(-1) : undefined;

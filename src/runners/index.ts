@@ -29,7 +29,7 @@ export {
   type MetricResult,
   MetricResults,
 } from './metrics.ts';
-export type { PipelineOptions, RunnerName } from './options.ts';
+export type { EnvironmentType, PipelineOptions, RunnerName } from './options.ts';
 export { PortableRunner } from './portable/runner.ts';
 export type { JobControl } from './result.ts';
 export { PipelineResult } from './result.ts';

@@ -24,6 +24,9 @@ const KNOWN = [
   'flinkJavaOptions',
   'parallelism',
   'checkpointingInterval',
+  'environmentType',
+  'environmentConfig',
+  'workerProgram',
 ];
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */

@@ -16,6 +16,9 @@ export type RunnerName =
   | 'universal'
   | 'dataflow';
 
+/** Where functions of a program run: Beam's names. */
+export type EnvironmentType = 'LOOPBACK' | 'PROCESS' | 'EXTERNAL' | 'DOCKER';
+
 /**
  * Options of a runner or of one run; those of the run win. What is not listed here is passed to
  * the job service and to the SDK harnesses as it is, under Beam's name for it: `tempLocation` as
@@ -97,6 +100,29 @@ export interface PipelineOptions {
    * take until it connects. Milliseconds. Other runners refuse it. @default 60,000
    */
   workerStartTimeoutMs?: number | undefined;
+  /**
+   * Runners `portable`, `prism` and `flink`: where functions of this program run. `LOOPBACK` is this process, which the engine
+   * must be able to reach; `PROCESS` are processes that the engine starts; `EXTERNAL` those of a pool
+   * (`beambridge worker-pool`); `DOCKER` containers that the engine starts. With all but `LOOPBACK` the
+   * pipeline is one that a module exports, and this program may end once the job is submitted.
+   *
+   * @default `'LOOPBACK'`
+   */
+  environmentType?: EnvironmentType | (string & {}) | undefined;
+  /**
+   * What the `environmentType` is told, as Beam has it: for `PROCESS` `{ command, env }`, where `command` is
+   * one file that can be executed (@default one that is made on this machine); for `EXTERNAL` the
+   * `HOST:PORT` of the pool, or `{ url, params: { token } }`; for `DOCKER` the name of the image. Objects
+   * may be given as the text of their JSON, too.
+   */
+  environmentConfig?: string | Readonly<Record<string, unknown>> | undefined;
+  /**
+   * How this program gets to workers elsewhere: as a `bundle`, which esbuild makes and the engine hands on,
+   * or as the `module` itself, which workers have under the same path, with all that it imports.
+   *
+   * @default `'bundle'`
+   */
+  workerProgram?: 'bundle' | 'module' | undefined;
   [name: string]: unknown;
 }
 
@@ -130,6 +156,11 @@ export function refuseOptionsOfNode(options: PipelineOptions, runner: string): v
   });
 }
 
+/** Whether functions of this program run in processes other than this one. */
+export function runsElsewhere({ environmentType = 'LOOPBACK' }: PipelineOptions): boolean {
+  return environmentType !== 'LOOPBACK';
+}
+
 /** A value of JSON. */
 export type JsonValue =
   | null
@@ -156,6 +187,9 @@ const OURS: ReadonlySet<string> = new Set([
   'flinkVersion',
   'flinkBeamVersion',
   'flinkJavaOptions',
+  'environmentType',
+  'environmentConfig',
+  'workerProgram',
 ]);
 
 /**

@@ -7,7 +7,7 @@ import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { type Endable, unlessExiting, whileWanted } from './interrupts.ts';
 import { MetricResults } from './metrics.ts';
-import type { PipelineOptions } from './options.ts';
+import { type PipelineOptions, runsElsewhere } from './options.ts';
 import { Progress, type ProgressReport } from './progress.ts';
 import type { JobControl } from './result.ts';
 import type { JobState } from './state.ts';
@@ -33,8 +33,7 @@ export abstract class BaseRun implements JobControl {
     protected readonly pipeline: Pipeline,
     protected readonly options: PipelineOptions,
   ) {
-    // The workers of this program's functions are in this process.
-    pipeline.isCommittedHere = true;
+    pipeline.isCommittedHere = !runsElsewhere(options);
   }
 
   abstract cancel(): Promise<JobState>;

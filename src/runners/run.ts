@@ -5,13 +5,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger } from '../base/index.ts';
 import { expandPipeline, withAnotherHost } from '../external/index.ts';
-import { WorkerPool } from '../harness/index.ts';
 import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
+import type { Construct, PipelineDefinition } from './definition.ts';
 import { jobFailure } from './failure.ts';
 import type { WishToEnd } from './interrupts.ts';
 import type { JobService } from './job-service.ts';
 import { optionsToStruct, type PipelineOptions } from './options.ts';
+import { type OwnWorkers, openWorkers } from './own-workers.ts';
 import { Job } from './portable/job.ts';
 import { PipelineResult } from './result.ts';
 import { BaseRun } from './run-base.ts';
@@ -31,13 +32,18 @@ export type OpenService = (
   signal: AbortSignal,
 ) => Promise<JobService>;
 
-/** Starts a pipeline on the job service that `open` gives; resolves once the job runs. */
+/**
+ * Starts a pipeline on the job service that `open` gives; resolves once the job runs.
+ *
+ * @param source - what the pipeline was constructed by, for workers that construct it again
+ */
 export async function startRun(
   pipeline: Pipeline,
   options: PipelineOptions,
   open: OpenService,
+  source?: Construct | PipelineDefinition,
 ): Promise<PipelineResult> {
-  const run = new Run(pipeline, options);
+  const run = new Run(pipeline, options, source);
   await run.start(open);
   return new PipelineResult(run);
 }
@@ -46,12 +52,20 @@ class Run extends BaseRun {
   /** Undefined while Python is set up, which shows progress of its own. */
   private phase: string | undefined;
   private service: JobService | undefined;
-  private pool: WorkerPool | undefined;
+  private workers: OwnWorkers | undefined;
   private job: Job | undefined;
   private infos: Promise<readonly pb.MonitoringInfo[]> | undefined;
   private cancelling: Promise<JobState> | undefined;
   private isCommitted = false;
   private readonly starting = new AbortController();
+
+  constructor(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    private readonly source: Construct | PipelineDefinition | undefined,
+  ) {
+    super(pipeline, options);
+  }
 
   get jobId(): string {
     return this.job!.id;
@@ -82,11 +96,11 @@ class Run extends BaseRun {
   private async submit(open: OpenService, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     // Without the signal: a job that is cancelled should end before its workers do.
-    const starting = WorkerPool.start({ functions: this.pipeline.functions });
+    const starting = openWorkers(this.pipeline, this.options, this.source);
     // What did start is cleaned up even when something else did not.
     starting.then(
-      (pool) => {
-        this.pool = pool;
+      (workers) => {
+        this.workers = workers;
       },
       () => {},
     );
@@ -94,39 +108,39 @@ class Run extends BaseRun {
     this.proto = proto;
 
     this.phase = 'submitting';
-    const options = withStreaming(this.options, this.pipeline.isStream);
-    const jobName = options.jobName ?? defaultJobName();
-    this.job = await Job.submit(
-      this.service!,
-      { pipeline: proto, jobName, options: optionsToStruct({ ...options, jobName }) },
-      signal,
-    );
+    const jobName = this.options.jobName ?? defaultJobName();
+    const options = optionsToStruct({
+      ...withStreaming(this.options, this.pipeline.isStream),
+      ...this.workers!.options,
+      jobName,
+    });
+    this.job = await Job.submit(this.service!, { pipeline: proto, jobName, options }, signal);
   }
 
   /** Opens the job service and gives the pipeline as it is submitted there. May be repeated. */
   private async expand(
     open: OpenService,
-    starting: Promise<WorkerPool>,
+    starting: Promise<OwnWorkers>,
     signal: AbortSignal,
   ): Promise<pb.Pipeline> {
     this.phase = undefined;
     const before = this.service;
     this.service = undefined;
     await before?.[Symbol.asyncDispose]();
-    const [service, pool] = await Promise.allSettled([
+    const [service, workers] = await Promise.allSettled([
       open(this.pipeline, this.options, signal),
       starting,
     ]);
     if (service.status === 'rejected') throw service.reason;
     this.service = service.value;
-    if (pool.status === 'rejected') throw pool.reason;
+    if (workers.status === 'rejected') throw workers.reason;
     signal.throwIfAborted();
 
     this.phase = 'expanding';
     const { resolveService } = service.value;
     const expanded = await expandPipeline(
       this.pipeline,
-      pipelineToProto(this.pipeline, pool.value.environment()),
+      pipelineToProto(this.pipeline, workers.value.environment),
       { resolveService, signal },
     );
     this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
@@ -185,7 +199,7 @@ class Run extends BaseRun {
 
   private failure(): BeamBridgeError {
     return jobFailure({
-      failures: this.pool!.failures,
+      failures: this.workers!.failures,
       messages: this.job!.errors,
       pipeline: this.pipeline,
       proto: this.proto!,
@@ -266,7 +280,7 @@ class Run extends BaseRun {
   private letGo(): Promise<void> {
     return this.close(
       () => this.job?.close(),
-      () => this.pool?.[Symbol.asyncDispose](),
+      () => this.workers?.[Symbol.asyncDispose](),
       () => this.service?.[Symbol.asyncDispose](),
     );
   }

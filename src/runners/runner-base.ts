@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all runners have in common: a pipeline is constructed, started, and waited for.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, thisWorker } from '../base/index.ts';
 import { Pipeline } from '../pipeline/index.ts';
 import { type Construct, constructPipeline, type PipelineDefinition } from './definition.ts';
 import { nothingToDo } from './nothing-to-do.ts';
-import { mergeOptions, type PipelineOptions } from './options.ts';
+import { mergeOptions, type PipelineOptions, runsElsewhere } from './options.ts';
 import type { PipelineResult } from './result.ts';
 import { tidyUp } from './tidy-up.ts';
 
@@ -13,6 +13,9 @@ import { tidyUp } from './tidy-up.ts';
 export abstract class Runner {
   /** Options of every run; those of a run go over them. */
   readonly options: PipelineOptions;
+
+  /** Whether it knows other workers than this process: the option `environmentType`. */
+  protected readonly startsWorkers: boolean = false;
 
   constructor(options: PipelineOptions = {}) {
     this.options = options;
@@ -57,12 +60,28 @@ export abstract class Runner {
     pipeline: Construct | PipelineDefinition,
     options?: PipelineOptions,
   ): Promise<PipelineResult> {
+    const worker = thisWorker();
+    if (worker) {
+      if (!worker.isStart()) throw noRunInWorker();
+      // The program was loaded for one of its pipelines, and must not start it all over.
+      worker.runReached(pipeline);
+      return new Promise(() => {});
+    }
     const merged = mergeOptions(this.options, options);
+    if (!this.startsWorkers && runsElsewhere(merged)) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        `this runner has no workers of environmentType ${merged.environmentType}`,
+        {
+          hint: "Its functions run in this process. Use runner: 'portable' with a jobEndpoint.",
+        },
+      );
+    }
     const graph = new Pipeline();
     try {
       await constructPipeline(pipeline, merged, graph);
       if (graph.transforms.length === 0) return nothingToDo();
-      return await this.start(graph, merged);
+      return await this.start(graph, merged, pipeline);
     } catch (error) {
       // A pipeline that came to no run may have started something, as an expansion service.
       await tidyUp(graph.cleanUps.splice(0));
@@ -70,5 +89,19 @@ export abstract class Runner {
     }
   }
 
-  protected abstract start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult>;
+  protected abstract start(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    source: Construct | PipelineDefinition,
+  ): Promise<PipelineResult>;
+}
+
+function noRunInWorker(): BeamBridgeError {
+  return new BeamBridgeError(
+    'UNSUPPORTED',
+    'a function of a pipeline ran a pipeline, in a worker',
+    {
+      hint: 'Run it where the pipeline is submitted, before or after this one.',
+    },
+  );
 }

@@ -34,30 +34,37 @@ export const CAPABILITIES: readonly string[] = [
   PROTOCOLS.SDK_CONSUMING_RECEIVED_DATA,
 ];
 
+/** What runners show of an environment of ours. */
+export const SDK_LABEL: MessageInitShape<typeof pb.DisplayDataSchema> = {
+  urn: urns.StandardDisplayData_DisplayData.LABELLED,
+  payload: toBinary(
+    pb.LabelledPayloadSchema,
+    create(pb.LabelledPayloadSchema, {
+      key: 'sdk',
+      label: 'SDK',
+      value: { case: 'stringValue', value: 'beambridge (TypeScript)' },
+    }),
+  ),
+};
+
+type Environment = MessageInitShape<typeof pb.EnvironmentSchema>;
+
+/** An environment of this SDK, whatever starts its workers. */
+export function ownEnvironment(
+  urn: string,
+  payload: Uint8Array,
+  dependencies: pb.ArtifactInformation[] = [],
+): Environment {
+  return { urn, payload, dependencies, capabilities: [...CAPABILITIES], displayData: [SDK_LABEL] };
+}
+
 /** An environment whose workers a pool at `address` starts, for whoever shows `token`. */
-export function externalEnvironment(
-  address: string,
-  token: string,
-): MessageInitShape<typeof pb.EnvironmentSchema> {
-  return {
-    urn: urns.StandardEnvironments_Environments.EXTERNAL,
-    payload: toBinary(
+export function externalEnvironment(address: string, token: string): Environment {
+  return ownEnvironment(
+    urns.StandardEnvironments_Environments.EXTERNAL,
+    toBinary(
       pb.ExternalPayloadSchema,
       create(pb.ExternalPayloadSchema, { endpoint: { url: address }, params: { token } }),
     ),
-    capabilities: [...CAPABILITIES],
-    displayData: [
-      {
-        urn: urns.StandardDisplayData_DisplayData.LABELLED,
-        payload: toBinary(
-          pb.LabelledPayloadSchema,
-          create(pb.LabelledPayloadSchema, {
-            key: 'sdk',
-            label: 'SDK',
-            value: { case: 'stringValue', value: 'beambridge (TypeScript)' },
-          }),
-        ),
-      },
-    ],
-  };
+  );
 }

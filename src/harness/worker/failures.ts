@@ -3,7 +3,7 @@
 // carries, so that whoever sees the text come back can find them.
 
 import { randomUUID } from 'node:crypto';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, isErrorCode } from '../../base/index.ts';
 
 const REMEMBERED = 100;
 const MARK = /\[beambridge failure ([0-9a-f-]{36})\]/;
@@ -34,4 +34,29 @@ export class Failures {
   list(): BeamBridgeError[] {
     return [...this.errors.values()];
   }
+}
+
+/** The text of {@link Failures.add}: its message, as src/base/errors.ts writes it, and the id behind it. */
+const TEXT = /BeamBridgeError: (.*?) \[([A-Z0-9_]+)\]((?:\n {2}.*)*)\n\[beambridge failure /s;
+const TRANSFORM = /^ {2}in transform: (.*?)(?: \(applied at (.*)\))?$/m;
+const HINT = /^ {2}hint: (.*)$/m;
+const DETAIL = /^ {2}\| .*$/gm;
+
+/**
+ * The error of a worker elsewhere, as far as its text has it; undefined for a text that is of no worker of
+ * ours.
+ */
+export function failureOf(text: string): BeamBridgeError | undefined {
+  const found = TEXT.exec(text);
+  const [, message, code, more = ''] = found ?? [];
+  if (message === undefined || !isErrorCode(code)) return undefined;
+  const [, transform, appliedAt] = TRANSFORM.exec(more) ?? [];
+  const detail = [...more.matchAll(DETAIL)].map(([line]) => line.slice(4)).join('\n');
+  const hint = HINT.exec(more)?.[1];
+  return new BeamBridgeError(code, message, {
+    transform,
+    appliedAt,
+    hint,
+    detail: detail || undefined,
+  });
 }

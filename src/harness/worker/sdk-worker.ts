@@ -61,6 +61,8 @@ export class SdkWorker implements AsyncDisposable {
   private readonly logging: LoggingChannel | undefined;
   private closing: Promise<void> | undefined;
   private resolveEnded: () => void = () => {};
+  private hasHeard = false;
+  private connectionError: Error | undefined;
 
   constructor(private readonly options: SdkWorkerOptions) {
     const metadata = { worker_id: options.workerId };
@@ -89,8 +91,14 @@ export class SdkWorker implements AsyncDisposable {
     this.call.on('data', (request: fn.InstructionRequest) => void this.handle(request));
   }
 
+  /** Why the runner was never heard of, once the worker has ended without a word of it. */
+  get neverConnected(): Error | undefined {
+    return this.hasHeard ? undefined : this.connectionError;
+  }
+
   private lose(error?: Error): void {
     if (this.closing) return;
+    this.connectionError = error;
     if (error)
       log.debug(`control connection to ${this.options.controlUrl} ended: ${error.message}`);
     void this.close();
@@ -98,6 +106,7 @@ export class SdkWorker implements AsyncDisposable {
 
   private async handle(request: fn.InstructionRequest): Promise<void> {
     const { instructionId } = request;
+    this.hasHeard = true;
     try {
       this.respond({ instructionId, response: await this.answer(request) });
     } catch (thrown) {

@@ -83,13 +83,14 @@ export function checkWritable(prefix: string): void {
  * Makes the folder and, hidden in it, one for temporary files, so that a rename is all that it
  * takes in the end.
  *
+ * @param isOwn - whether all of the run happens in this process, with whose end the folder then goes
  * @throws `OUTPUT_NOT_WRITABLE`
  */
-export async function makeTemporary(prefix: string): Promise<string> {
+export async function makeTemporary(prefix: string, isOwn = true): Promise<string> {
   try {
     await mkdir(folderOf(prefix), { recursive: true });
     const folder = await mkdtemp(join(folderOf(prefix), `.beam-temp-${baseOf(prefix)}-`));
-    kept.set(folder, removeAtExit(folder));
+    if (isOwn) kept.set(folder, removeAtExit(folder));
     return folder;
   } catch (error) {
     throw writeError(error, prefix);

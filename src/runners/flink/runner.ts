@@ -2,6 +2,7 @@
 // The runner that executes on Flink, by Beam's job server.
 
 import type { Pipeline } from '../../pipeline/index.ts';
+import type { Construct, PipelineDefinition } from '../definition.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
@@ -11,7 +12,13 @@ import { openService } from './service.ts';
 
 /** Runs pipelines on a Flink of one's own, or on a cluster whose workers reach this machine. */
 export class FlinkRunner extends Runner {
-  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
-    return startRun(pipeline, flinkOptions(options, pipeline.isStream), openService);
+  protected override readonly startsWorkers = true;
+
+  protected override start(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    source: Construct | PipelineDefinition,
+  ): Promise<PipelineResult> {
+    return startRun(pipeline, flinkOptions(options, pipeline.isStream), openService, source);
   }
 }

@@ -2,6 +2,7 @@
 // The runner for job services that somebody else runs.
 
 import type { Pipeline } from '../../pipeline/index.ts';
+import type { Construct, PipelineDefinition } from '../definition.ts';
 import { type PipelineOptions, refuseOptionsOfNode } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
@@ -15,8 +16,14 @@ export class PortableRunner extends Runner {
     super(typeof options === 'string' ? { jobEndpoint: options } : options);
   }
 
-  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
+  protected override readonly startsWorkers = true;
+
+  protected override start(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    source: Construct | PipelineDefinition,
+  ): Promise<PipelineResult> {
     refuseOptionsOfNode(options, 'portable');
-    return startRun(pipeline, options, openService);
+    return startRun(pipeline, options, openService, source);
   }
 }

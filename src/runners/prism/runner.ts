@@ -2,6 +2,7 @@
 // The runner that executes on Prism, started for each run.
 
 import type { Pipeline } from '../../pipeline/index.ts';
+import type { Construct, PipelineDefinition } from '../definition.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
@@ -10,7 +11,13 @@ import { openService } from './service.ts';
 
 /** Runs pipelines on Beam's Prism, in a process beside this one. */
 export class PrismRunner extends Runner {
-  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
-    return startRun(pipeline, options, openService);
+  protected override readonly startsWorkers = true;
+
+  protected override start(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    source: Construct | PipelineDefinition,
+  ): Promise<PipelineResult> {
+    return startRun(pipeline, options, openService, source);
   }
 }

@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// The command `beambridge-worker`: `beambridge worker` for those who start one file, and give it nothing but
+// the flags of Beam's container contract.
+
+import { runCommand } from './run-command.ts';
+import { workerCommand } from './worker.ts';
+
+await runCommand(workerCommand());

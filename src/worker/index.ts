@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workers that are not the submitting program: a program finds its pipeline's name and is bundled here, and
+// a worker loads it there, constructs the pipeline again, compares, and serves. May import harness, services
+// and what those may import. Runners import it, so it knows none.
+
+// For the submitting program.
+export { type Bundle, bundleProgram } from './bundle.ts';
+export {
+  optionsToText,
+  PROGRAM_OPTION,
+  PROTOCOL,
+  programToText,
+  type WorkerProgram,
+} from './contract.ts';
+export { type Exported, findExport } from './exported.ts';
+// For the worker.
+export { makeLauncher, ownCommand } from './launcher.ts';
+export { endWithParent } from './parent.ts';
+export { findProgram, keepProgram } from './program-cache.ts';
+export { runWorker, type WorkerOptions } from './run-worker.ts';
+export { SERVE, type ServeRequest, serve } from './serve.ts';

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bundles on the disk, named by their content: what was submitted from this machine or fetched by a worker
+// once is there for the next worker. A file is whole when it has its name, and is hashed before it is used.
+
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { BeamBridgeError, getLogger } from '../base/index.ts';
+import { cacheFolder } from '../services/index.ts';
+
+const log = getLogger('worker');
+
+/** Bundles that are kept at least, and for how long. Milliseconds. */
+const KEPT = 20;
+const KEPT_FOR_MS = 24 * 3600_000;
+
+/** Where bundles are kept, and the name of the one with this SHA-256. */
+export function programPath(sha256: string, folder = join(cacheFolder(), 'programs')): string {
+  return join(folder, `${sha256}.mjs`);
+}
+
+/** The path of a bundle that is here, whole; undefined where it is not. */
+export async function findProgram(sha256: string): Promise<string | undefined> {
+  const path = programPath(sha256);
+  try {
+    const found = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+    if (found !== sha256) return undefined;
+  } catch {
+    return undefined;
+  }
+  const now = new Date();
+  // A folder that is only read from does for that.
+  await utimes(path, now, now).catch(() => {});
+  return path;
+}
+
+/**
+ * Writes a bundle and gives its path, once its content proved to be the one that is named.
+ *
+ * @param bytes - how many there are: more are not written
+ * @throws BeamBridgeError `ARTIFACT_DAMAGED`; `IO_FAILED` when there is no place for it
+ */
+export async function keepProgram(
+  { sha256, bytes }: { readonly sha256: string; readonly bytes: number },
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<string> {
+  const path = programPath(sha256, await writableFolder());
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const hash = createHash('sha256');
+    let size = 0;
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      for await (const chunk of chunks) {
+        size += chunk.length;
+        if (size > bytes) break;
+        hash.update(chunk);
+        await file.writeFile(chunk);
+      }
+    } finally {
+      await file.close();
+    }
+    const found = hash.digest('hex');
+    if (found !== sha256 || size > bytes) throw damaged(sha256, bytes, found, size);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await forgetOld(dirname(path));
+  return path;
+}
+
+function damaged(sha256: string, bytes: number, found: string, size: number): BeamBridgeError {
+  return new BeamBridgeError(
+    'ARTIFACT_DAMAGED',
+    `the program that this worker fetched is not the one that was submitted: ${
+      size > bytes
+        ? `it is longer than ${bytes} bytes`
+        : `${size} of ${bytes} bytes, SHA-256 ${found}`
+    }, not ${sha256}`,
+    {
+      hint: 'It was not run. Submit the pipeline again; if that does not help, look at what keeps the artifacts of this runner.',
+    },
+  );
+}
+
+/** The cache, or where that cannot be written a folder of this process. */
+async function writableFolder(): Promise<string> {
+  const folder = dirname(programPath(''));
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const probe = join(folder, `.${randomUUID()}`);
+    await (await open(probe, 'wx')).close();
+    await rm(probe);
+    return folder;
+  } catch (error) {
+    log.debug(`${folder} cannot be written (${String(error)})`);
+  }
+  try {
+    return await mkdtemp(join(tmpdir(), 'beambridge-program-'));
+  } catch (cause) {
+    throw new BeamBridgeError(
+      'IO_FAILED',
+      `a program can be written neither to ${folder} nor to ${tmpdir()}`,
+      {
+        cause,
+        hint: 'Set BEAMBRIDGE_HOME or TMPDIR to a folder that can be written.',
+      },
+    );
+  }
+}
+
+/** Removes bundles that nobody used for long, and never the latest ones. */
+async function forgetOld(folder: string): Promise<void> {
+  try {
+    const entries = await Promise.all(
+      (await readdir(folder)).map(async (name) => {
+        const path = join(folder, name);
+        return { path, used: (await stat(path)).mtimeMs };
+      }),
+    );
+    const old = entries.sort((a, b) => b.used - a.used).slice(KEPT);
+    for (const { path, used } of old) {
+      if (Date.now() - used > KEPT_FOR_MS) await rm(path, { force: true });
+    }
+  } catch (error) {
+    // Another process may tidy up here at the same time.
+    log.debug(`${folder} was not tidied up (${String(error)})`);
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workers that Prism starts, as processes of its own, for a program that submits and may then be gone.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { PRISM_SKIP, type Prism, startPrism } from '../helpers/prism.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'beambridge-prism-'));
+const program = fileURLToPath(new URL('../fixtures/worker/submit.ts', import.meta.url));
+let prism: Prism;
+
+before(async () => {
+  if (!PRISM_SKIP) prism = await startPrism();
+});
+after(async () => {
+  await prism?.[Symbol.asyncDispose]();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** Submits; workers have a cache of their own, so that what they run was staged. */
+function submit(mode: string, more: Record<string, unknown> = {}) {
+  const options = {
+    jobEndpoint: prism.jobEndpoint,
+    environmentType: 'PROCESS',
+    environmentConfig: { env: { BEAMBRIDGE_HOME: join(scratch, 'home') } },
+    given: { n: 2, none: null, list: [1.5, null] },
+    ...more,
+  };
+  const args = [
+    '--import',
+    'tsx',
+    program,
+    mode,
+    join(scratch, mode, 'out'),
+    JSON.stringify(options),
+  ];
+  return execa(process.execPath, args, {
+    reject: false,
+    timeout: 120_000,
+    env: { BEAMBRIDGE_HOME: join(scratch, 'submitter') },
+  });
+}
+
+/** The lines of an output, once it is there. */
+async function output(mode: string): Promise<string[]> {
+  for (;;) {
+    try {
+      const names = readdirSync(join(scratch, mode)).filter((name) => name.startsWith('out-'));
+      if (names.length > 0) {
+        return names.flatMap((name) =>
+          readFileSync(join(scratch, mode, name), 'utf8')
+            .trim()
+            .split('\n'),
+        );
+      }
+    } catch {
+      // The folder comes with the output.
+    }
+    await delay(50);
+  }
+}
+
+const LINE = /^20500 in (\d+) with \{"n":2,"none":null,"list":\[1\.5,null\]\}$/;
+
+test('functions of a program run in a process of the runner, from the bundle that was staged', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const { stdout, stderr } = await submit('whole');
+  const [, submitter] = /^DONE by (\d+)$/.exec(stdout) ?? assert.fail(stdout + stderr);
+  const [line] = await output('whole');
+  assert.match(line!, LINE);
+  assert.notEqual(LINE.exec(line!)![1], submitter);
+  assert.equal(readdirSync(join(scratch, 'home', 'programs')).length, 1);
+});
+
+test('a job goes on when the program that submitted it is gone, and its output gets its name', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const { stdout } = await submit('leaves');
+  assert.match(stdout, /^submitted by/);
+  assert.match((await output('leaves'))[0]!, LINE);
+  // The hidden folder of its parts goes right behind.
+  while (readdirSync(join(scratch, 'leaves')).some((name) => name.startsWith('.'))) await delay(50);
+});
+
+test('what a function throws in a worker is the error of the run', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const { exitCode, stderr } = await submit('throws');
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /RangeError: 100 is too many \[USER_CODE_FAILED\]/);
+  assert.match(stderr, /in transform: map\(key\)/);
+});
