@@ -23,6 +23,10 @@ export class DoFnInstance {
   private ready: Promise<void> | undefined;
   private broken = false;
   private lock: Promise<void> = Promise.resolve();
+  /** Bundles that wait for the lock. */
+  private waiting = 0;
+  /** Tells the bundle that has the lock that another waits for it. */
+  private wanted: (() => void) | undefined;
 
   private constructor(readonly doFn: AnyDoFn) {
     this.isExclusive = Boolean(doFn.startBundle ?? doFn.finishBundle);
@@ -49,19 +53,34 @@ export class DoFnInstance {
     if (this.inUse === 0 && (this.holders === 0 || this.broken)) await this.tearDown();
   }
 
-  /** Waits until a bundle may use the object; resolves with what ends the use. */
-  async acquire(): Promise<() => void> {
-    let unlock = () => {};
-    if (this.isExclusive) {
-      const before = this.lock;
-      this.lock = new Promise((resolve) => {
-        unlock = resolve;
-      });
-      await before;
-    }
+  /**
+   * Waits until a bundle may use the object; resolves with what ends the use.
+   *
+   * @param wanted - called while the bundle uses the object, when another waits for it
+   */
+  async acquire(wanted: () => void): Promise<() => void> {
+    const unlock = this.isExclusive ? await this.takeLock(wanted) : () => {};
     this.inUse += 1;
     return () => {
       this.inUse -= 1;
+      unlock();
+    };
+  }
+
+  private async takeLock(wanted: () => void): Promise<() => void> {
+    const before = this.lock;
+    let unlock = () => {};
+    this.lock = new Promise((resolve) => {
+      unlock = resolve;
+    });
+    this.waiting += 1;
+    this.wanted?.();
+    await before;
+    this.waiting -= 1;
+    this.wanted = wanted;
+    if (this.waiting > 0) wanted();
+    return () => {
+      this.wanted = undefined;
       unlock();
     };
   }

@@ -88,8 +88,9 @@ export class BundlePlan {
     scope.begin(io);
     for (const receiver of this.receivers.values()) receiver.startBundle();
     const releases: (() => void)[] = [];
+    const wanted = () => io.input.giveWay?.();
     try {
-      for (const doFn of this.doFns) releases.push(await doFn.acquire());
+      for (const doFn of this.doFns) releases.push(await doFn.acquire(wanted));
       for (const operator of operators.toReversed()) await operator.startBundle?.();
       await this.readAll(io);
       for (const operator of operators) {

@@ -58,6 +58,12 @@ export interface ElementChunk {
 export interface BundleInput {
   /** The next chunk; undefined once every source has had its last one. */
   next(): MaybePromise<InputChunk | ElementChunk | undefined>;
+  /**
+   * Says that another bundle waits for a DoFn object that this one uses, and that what would come next may
+   * depend on that bundle. Input that is not whole from the beginning ends where it would have to be waited
+   * for, also when {@link next} waits already.
+   */
+  giveWay?(): void;
 }
 
 /** Where a bundle's data sinks write. */

@@ -39,6 +39,8 @@ export interface BundleFeed extends BundleInput {
   restart(): void;
   /** Takes nothing more. */
   close(): void;
+  /** Waits for nothing more: another bundle waits for a DoFn object of this one's. */
+  giveWay(): void;
   /** What lies at an index and behind it. */
   restFrom(index: number): CutOff;
 }
@@ -55,11 +57,17 @@ export class ElementFeed implements BundleFeed {
   private done = 0;
   private given = 0;
   private isClosed = false;
+  private givesWay = false;
 
   constructor(
     first: Block,
     private readonly options: {
-      more(): MaybePromise<Block | undefined>;
+      /** What is there, or `undefined`. */
+      more(): Block | undefined;
+      /** Resolves when more may be there; undefined when none will be, or none is waited for. */
+      arrival?(): Promise<void> | undefined;
+      /** Lets {@link arrival} resolve at once. */
+      wake?(): void;
       isFull(): boolean;
       toChunk: ToChunk;
       /** Whether the bundle may run again. */
@@ -84,10 +92,16 @@ export class ElementFeed implements BundleFeed {
   restart(): void {
     this.given = 0;
     this.isClosed = false;
+    this.givesWay = false;
   }
 
   close(): void {
     this.isClosed = true;
+  }
+
+  giveWay(): void {
+    this.givesWay = true;
+    this.options.wake?.();
   }
 
   next(): MaybePromise<InputChunk | ElementChunk | undefined> {
@@ -98,14 +112,16 @@ export class ElementFeed implements BundleFeed {
       for (const { elements } of this.taken.splice(0)) this.done += elements.length;
       this.given = 0;
     }
-    const more = this.options.more();
-    return more instanceof Promise ? more.then((block) => this.add(block)) : this.add(more);
+    return this.nextBlock();
   }
 
-  private add(block: Block | undefined): InputChunk | ElementChunk | undefined {
-    if (!block) return undefined;
-    this.take(block);
-    return this.give();
+  private nextBlock(): MaybePromise<InputChunk | ElementChunk | undefined> {
+    const block = this.options.more();
+    if (block) {
+      this.take(block);
+      return this.give();
+    }
+    return this.givesWay ? undefined : this.options.arrival?.()?.then(() => this.nextBlock());
   }
 
   private give(): InputChunk | ElementChunk {
@@ -150,6 +166,8 @@ export class RestFeed implements BundleFeed {
 
   close(): void {}
 
+  giveWay(): void {}
+
   next(): InputChunk | ElementChunk | undefined {
     if (this.isGiven) return undefined;
     this.isGiven = true;
@@ -182,6 +200,8 @@ export class FiringFeed implements BundleFeed {
   }
 
   close(): void {}
+
+  giveWay(): void {}
 
   next(): InputChunk | undefined {
     const firing = this.firings[this.given];

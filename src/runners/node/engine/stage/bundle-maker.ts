@@ -3,8 +3,6 @@
 // what became of those before.
 
 import { type Instant, MAX_TIMESTAMP } from '../../../../coders/index.ts';
-import type { MaybePromise } from '../../../../harness/index.ts';
-import type { Block } from '../block.ts';
 import { Bundle, type BundleOwner } from './bundle.ts';
 import {
   type BundleFeed,
@@ -72,7 +70,8 @@ export class BundleMaker {
     // A bundle of what is there; where all of the input comes anyway, of what comes too.
     const next = () => queue.shift(limits.elements - feed.elements, limits.bytesIn - feed.bytes);
     const feed: ElementFeed = new ElementFeed(first, {
-      more: owner.staysOpen ? () => this.moreBlocks(next) : next,
+      more: next,
+      ...(owner.staysOpen && { arrival: () => this.arrival(), wake: () => queue.lookUp() }),
       isFull: () => isFull(bundle.outcome, limits),
       toChunk,
       keeps: !owner.executor.inProcess,
@@ -81,12 +80,10 @@ export class BundleMaker {
     return bundle;
   }
 
-  private moreBlocks(next: () => Block | undefined): MaybePromise<Block | undefined> {
-    const block = next();
-    if (block) return block;
+  private arrival(): Promise<void> | undefined {
     const { around, stage } = this.owner;
     if (around.watermark(stage.input) >= MAX_TIMESTAMP || around.signal.aborted) return undefined;
-    return this.queue.arrival().then(() => this.moreBlocks(next));
+    return this.queue.arrival();
   }
 
   /** Takes notice of what a bundle came to. */

@@ -143,6 +143,7 @@ export class Bundle {
           this.begin();
           return feed.next();
         },
+        giveWay: () => feed.giveWay(),
       },
       output,
       state: bundleState(owner.viewOf, layer, !owner.inputByReference),

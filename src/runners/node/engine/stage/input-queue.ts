@@ -59,8 +59,8 @@ export class InputQueue extends BlockQueue {
     this.less.notify();
   }
 
-  /** Lets those go on who wait for input: there is none. */
-  noMore(): void {
+  /** Lets those look who wait for input: there may be no more, or no time to wait for it. */
+  lookUp(): void {
     this.more.notify();
   }
 

@@ -89,7 +89,7 @@ export class StageNode implements EngineNode {
   step(): boolean {
     const { around, stage } = this.owner;
     const upstream = around.watermark(stage.input);
-    if (upstream >= MAX_TIMESTAMP) this.queue.noMore();
+    if (upstream >= MAX_TIMESTAMP) this.queue.lookUp();
     const holders = this.holders(upstream);
     if (this.mayAdvance(holders)) this.watermarks.updateInput(holders);
     this.expire(holders.waiting);

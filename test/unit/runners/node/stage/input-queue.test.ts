@@ -79,7 +79,7 @@ describe('an input queue', () => {
   });
 
   it('tells who waits for input of what comes, of the end, and of a run that is over', async () => {
-    for (const come of ['take', 'noMore', 'giveUp'] as const) {
+    for (const come of ['take', 'lookUp', 'giveUp'] as const) {
       const queue = new InputQueue(() => true);
       const arrival = queue.arrival();
       assert.equal(queue.isAwaited, true);
