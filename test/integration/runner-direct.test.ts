@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -284,22 +284,25 @@ test('an abort signal ends a job that runs', async () => {
 });
 
 test('Python code that cannot be interrupted is ended with its host', async () => {
-  const { pid } = await getHost();
-  const { promise: started, resolve } = gate();
-  const result = await runner.runAsync((root) =>
-    root
-      .apply(numbers(1))
-      .map((x) => {
-        setTimeout(resolve, 1000);
-        return x;
-      })
-      .apply(withSchema(int64))
-      .apply(python('lambda x: __import__("time").sleep(600) or x')),
-  );
-  await started;
-  assert.equal(await result.cancel(), 'CANCELLED');
-  await runner.run((root) => root.apply(numbers(1)));
-  assert.notEqual((await getHost()).pid, pid);
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-test-'));
+  try {
+    const asleep = join(folder, 'asleep');
+    const tellsWhere = `print(__import__('os').getpid(), file=open(${JSON.stringify(asleep)}, 'w'))`;
+    const sleeping = `lambda x: ${tellsWhere} or __import__('time').sleep(600) or x`;
+    const result = await runner.runAsync((root) =>
+      root.apply(numbers(1)).apply(withSchema(int64)).apply(python(sleeping)),
+    );
+    let pid = 0;
+    while (pid === 0) {
+      await delay(20);
+      if (existsSync(asleep)) pid = Number(readFileSync(asleep, 'utf8'));
+    }
+    assert.equal(await result.cancel(), 'CANCELLED');
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+    await runner.run((root) => root.apply(numbers(1)));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a host that is killed in the middle of a job is told, and replaced by the next run', async () => {
