@@ -7,10 +7,16 @@ import unittest
 import uuid
 from typing import Any
 
+from apache_beam.internal import pickler
 from apache_beam.ml.inference import base
+from apache_beam.portability.api import schema_pb2
 
+from beambridge_host.inference.inference import run_inference
 from beambridge_host.inference.model_cache import Models, Plan, fingerprint
+from beambridge_host.wire.columns import prefixed
 from tests.contexts import entered
+from tests.test_columns import atomic
+from tests.test_inference import batch, inferences, schema
 
 
 class FromFile(base.ModelHandler):
@@ -101,6 +107,50 @@ class FailedUpdatesTest(unittest.TestCase):
     self.write(os.path.join(folder, 'inner', 'a'), 'x')
     self.assertNotEqual(fingerprint(folder), before)
     self.assertEqual(fingerprint('gs://bucket/model'), [])
+
+
+class Remembers(base.ModelHandler):
+  """Predicts how many rows it was ever given, from where, and what it set when it loaded the model."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.path, self.rows = 'own', []
+
+  def update_model_path(self, model_path: Any = None) -> None:
+    self.path = model_path
+
+  def load_model(self) -> Any:
+    self.word = f'loaded {self.path}'
+    return 'model'
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    self.rows.extend(batch)
+    return [f'{len(self.rows)} from {self.path}, {self.word}'] * len(batch)
+
+
+class SharedModelTest(unittest.TestCase):
+  """Who shares a model shares no handler: it may keep the rows of a call."""
+
+  def score(self, updates: bytes = b'') -> list[Any]:
+    text = atomic(schema_pb2.STRING)
+    transform = run_inference(Remembers, schema(text, text), settings={'model_identifier': uuid.uuid4().hex})
+    # As a process has them, one for each thread.
+    handlers = [pickler.loads(pickler.dumps(transform._handler)) for _ in range(2)]
+    models = [handler.load_model() for handler in handlers]
+    self.assertIs(*models)
+
+    def told(handler: Any, rows: list[str]) -> Any:
+      answers = list(handler.run_inference([batch(text, rows, updates=updates)], models[0]))
+      return inferences(text.SerializeToString(), answers[0])[0]
+
+    return [told(handlers[0], ['a', 'b']), told(handlers[1], ['c']), told(handlers[0], ['d'])]
+
+  def test_each_has_its_own_handler_that_knows_what_loading_set(self) -> None:
+    self.assertEqual(self.score(), [f'{count} from own, loaded own' for count in (2, 1, 3)])
+
+  def test_of_a_model_update_too(self) -> None:
+    update = prefixed(b'new') + prefixed(b'')
+    self.assertEqual(self.score(update), [f'{count} from new, loaded new' for count in (2, 1, 3)])
 
 
 if __name__ == '__main__':

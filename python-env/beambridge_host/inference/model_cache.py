@@ -21,6 +21,7 @@ from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
 from beambridge_host.inference.models import remember_credentials, told_by_file
+from beambridge_host.wire import examples
 from beambridge_host.wire.results import asked, take_over
 from beambridge_host.wire.unconverted import taken
 
@@ -54,25 +55,50 @@ class Loading(NamedTuple):
 
 
 class Loaded:
-  """A model and the handler that knows it."""
+  """A model that is shared, and what handlers must know of it. Each of who shares it has a handler of its own, as in Beam."""
 
-  def __init__(self, handler: Any, path: str, copies: Sequence[Any], release: Callable[[], None]) -> None:
-    self.handler = handler
+  def __init__(self, path: str, copies: Sequence[Any], release: Callable[[], None], learned: Sequence[dict[str, Any]]) -> None:
     self.path = path
     self.model = copies[0]
     self._copies = itertools.cycle(copies)
     self._release = release
+    self._learned = learned
 
   def __del__(self) -> None:
     # Only now, because another thread may still use a model that was forgotten.
     self._release()
 
-  def infer(self, rows: Sequence[Any], inference_args: Optional[dict[str, Any]], seconds: Optional[float]) -> Sequence[Any]:
-    """The handler's predictions."""
+  def handler_of(self, handler: Any) -> Any:
+    """The handler of somebody who shares the model, or for a model update a copy of it, knowing what loading it has set."""
+    if self.path:
+      handler = copy.deepcopy(handler)
+      handler.update_model_path(self.path)
+    for inner, learned in zip(examples.inner_handlers(handler), self._learned):
+      if learned:
+        vars(inner).update(learned)
+    return handler
+
+  def infer(
+      self, handler: Any, rows: Sequence[Any], inference_args: Optional[dict[str, Any]],
+      seconds: Optional[float]) -> Sequence[Any]:
+    """What a handler predicts with the model."""
     model = next(self._copies)
     if isinstance(model, calls.Child):
       return model.call(taken(rows), inference_args, seconds=seconds)
-    return calls.within(lambda: asked(self.handler, rows, model, inference_args), seconds)
+    return calls.within(lambda: asked(handler, rows, model, inference_args), seconds)
+
+
+def _attributes(handler: Any) -> list[dict[str, Any]]:
+  return [dict(getattr(inner, '__dict__', {})) for inner in examples.inner_handlers(handler)]
+
+
+_NOTHING = object()
+
+
+def _learned(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+  return [
+      {name: value for name, value in now.items() if was.get(name, _NOTHING) is not value} for was, now in zip(before, after)
+  ]
 
 
 class Plan(NamedTuple):
@@ -148,6 +174,7 @@ class Models:
     remember_credentials(handler)
     before = base._get_current_process_memory_in_bytes()
     began = time.monotonic()
+    attributes = _attributes(handler)
     try:
       copies, release = self._copies(source, handler)
     except Exception as error:
@@ -155,7 +182,7 @@ class Models:
       raise
     taken = round((time.monotonic() - began) * 1000)
     self._loadings.append(Loading(taken, base._get_current_process_memory_in_bytes() - before))
-    return Loaded(handler, source.path, copies, release)
+    return Loaded(source.path, copies, release, _learned(attributes, _attributes(handler)))
 
   def _copies(self, source: Source, handler: Any) -> tuple[Sequence[Any], Callable[[], None]]:
     plan = self._plan

@@ -8,7 +8,8 @@ import functools
 import itertools
 import os
 import time
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
+import weakref
+from typing import Any, Callable, Iterable, Mapping, MutableMapping, NamedTuple, Optional, Sequence
 
 from apache_beam.ml.inference import base
 
@@ -71,6 +72,8 @@ class PackedHandler(base.ModelHandler):
     self._columns: Optional[Columns] = None
     self._adapters: list[Any] = []
     self._metrics: Optional[InferenceMetrics] = None
+    # By the models in use; made there, too.
+    self._handlers: MutableMapping[Loaded, Any] = {}
     self._sizes = [BatchSizes(route.batching, least_rows(route.handler)) for route in setup.routes]
 
   def __str__(self) -> str:
@@ -101,6 +104,7 @@ class PackedHandler(base.ModelHandler):
     setup = self._setup
     if self._columns is None:
       reads_keys = setup.route_of is not None or any(route.pairs for route in setup.routes)
+      self._handlers = weakref.WeakKeyDictionary()
       self._columns = Columns(setup.declared, setup.transform, reads_keys)
       self._adapters = [
           examples.example_adapter(route.outer, self._columns.example) for route in setup.routes
@@ -159,6 +163,7 @@ class PackedHandler(base.ModelHandler):
   def _of_route(self, index: int, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> Sequence[Any]:
     route = self._setup.routes[index]
     model = self._model(index, updates, call.models)
+    handler = self._handler(route, model)
     # Which update it was: those that cannot be loaded are passed over.
     path = getattr(model, 'path', '')
     names = [update.name for update in updates if update.path == path and update.name]
@@ -178,7 +183,7 @@ class PackedHandler(base.ModelHandler):
     def infer(part: Sequence[Any]) -> Sequence[Any]:
       if not preprocess and isinstance(part, list) and hasattr(part[0], 'iloc'):
         part = Frames(whole_frame(part))  # What dead letters took apart.
-      return in_memory(part, lambda rows: self._infer(route, model, rows, call, prefixes, self._sizes[index]))
+      return in_memory(part, lambda rows: self._infer(handler, model, rows, call, prefixes, self._sizes[index], route.pairs))
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))
     if not isinstance(outcomes, Results) and any(map(row_failure, outcomes)):
@@ -202,17 +207,25 @@ class PackedHandler(base.ModelHandler):
     failed = self._metrics.update_failed if self._metrics else lambda: None
     return self._checked(lambda: models.latest(index, [update.path for update in updates], handler, failed))
 
+  def _handler(self, route: Route, model: Any) -> Any:
+    # Not that of whoever loaded the model: several threads have one of them each, which may keep what it likes about a call.
+    if not isinstance(model, Loaded):
+      return route.handler
+    if model not in self._handlers:
+      self._handlers[model] = model.handler_of(route.handler)
+    return self._handlers[model]
+
   def _infer(
-      self, route: Route, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str],
-      sizes: BatchSizes) -> Sequence[Any]:
+      self, handler: Any, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str],
+      sizes: BatchSizes, pairs: bool) -> Sequence[Any]:
     began = time.perf_counter_ns()
     try:
       with threads.CALLS.call():
         if isinstance(model, Loaded):
-          predictions = model.infer(rows, call.inference_args, self._setup.limit)
+          predictions = model.infer(handler, rows, call.inference_args, self._setup.limit)
         else:
           predictions = within(
-              lambda: asked(route.handler, rows, model, call.inference_args), self._setup.limit)
+              lambda: asked(handler, rows, model, call.inference_args), self._setup.limit)
     except BaseException as error:
       if self._metrics:
         self._metrics.failed(prefixes)
@@ -223,7 +236,7 @@ class PackedHandler(base.ModelHandler):
       taken = (time.perf_counter_ns() - began) // 1000
       self._metrics.called(len(rows), round(call.bytes_per_row * len(rows)), taken, prefixes)
     counted(predictions, rows)
-    return by_keys(predictions, rows) if route.pairs and not isinstance(predictions, Results) else predictions
+    return by_keys(predictions, rows) if pairs and not isinstance(predictions, Results) else predictions
 
   def _no_model(self, key: Any) -> BridgeError:
     return bridge_error(

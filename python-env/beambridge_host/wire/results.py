@@ -194,7 +194,10 @@ class _Inner:
 def _per_key(handler: Any, run: Any, batch: Sequence[Any], model: Any, inference_args: Any) -> Iterable[Any]:
   asked_once = copy.copy(handler)
   asked_once._id_to_mh_map = {name: _Inner(inner) for name, inner in handler._id_to_mh_map.items()}
-  # Beam's says it to the first model manager that it sees.
+  # How many models there may be is said once for a process, and each of its threads has a handler of its own.
+  mine = object()
+  if vars(model).setdefault('_beambridge_bounded_by', mine) is not mine:
+    asked_once._max_models_per_worker_hint = None
   handler._max_models_per_worker_hint = None
   return run(asked_once, batch, model, inference_args)
 
