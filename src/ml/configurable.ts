@@ -187,8 +187,10 @@ export abstract class Configurable<
   }
 
   /**
-   * A name for the model: transforms with one name share what is loaded. Give it only to transforms
-   * whose handlers load the same. A pipeline's transforms with one handler object share it without.
+   * A name for the model: transforms of this pipeline with one name share what is loaded, which must be
+   * the same. A pipeline's transforms with one handler object share it without.
+   *
+   * @throws when applied: `INVALID_ARGUMENT` where handlers with one name load different models
    */
   withModelIdentifier(identifier: string): this {
     this.pythonHandler('withModelIdentifier');

@@ -44,7 +44,7 @@ export function pythonStep(
   const wanted = pythonSettings(options, {
     model_updates: updates ? true : undefined,
     max_models: perKey?.maxModels,
-    model_identifier: modelIdentifier(pipeline, settings),
+    model_identifier: modelIdentifier(pipeline, settings, transform),
   });
   if (wanted) args.settings = wanted;
   // Only the managed host runs on this machine for sure.
