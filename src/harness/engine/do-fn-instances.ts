@@ -21,6 +21,8 @@ export class DoFnInstance {
   private holders = 0;
   private inUse = 0;
   private ready: Promise<void> | undefined;
+  /** Over when the teardowns so far are: what comes later must not be torn down by them. */
+  private tornDown: Promise<void> = Promise.resolve();
   private broken = false;
   private lock: Promise<void> = Promise.resolve();
   /** Bundles that wait for the lock. */
@@ -88,7 +90,7 @@ export class DoFnInstance {
   /** Calls `setup` unless that was done. A `setup` that failed is tried again by the next bundle. */
   setUp(): Promise<void> {
     if (this.ready) return this.ready;
-    const ready = Promise.resolve().then(() => this.doFn.setup?.());
+    const ready = this.tornDown.then(() => this.doFn.setup?.());
     this.ready = ready;
     ready.catch(() => {
       if (this.ready === ready) this.ready = undefined;
@@ -106,11 +108,15 @@ export class DoFnInstance {
     if (this.broken && this.inUse === 0) await this.tearDown();
   }
 
-  private async tearDown(): Promise<void> {
+  private tearDown(): Promise<void> {
     this.broken = false;
     const { ready } = this;
     this.ready = undefined;
-    if (!ready) return;
+    if (ready) this.tornDown = this.tearDownAfter(ready);
+    return this.tornDown;
+  }
+
+  private async tearDownAfter(ready: Promise<void>): Promise<void> {
     try {
       await ready;
       await this.doFn.teardown?.();

@@ -17,6 +17,8 @@ interface Entry {
 
 /** By handler, and by where the model is. */
 const loaded = new WeakMap<AnyHandler, Map<string | undefined, Entry>>();
+/** The models that are being closed, likewise. */
+const closing = new WeakMap<AnyHandler, Map<string | undefined, Promise<void>>>();
 
 /** A model in use. */
 export interface LoadedModel {
@@ -69,7 +71,7 @@ export async function acquireModel(
       release: async () => {
         if (isReleased) return;
         isReleased = true;
-        if (leave()) await close(handler, model);
+        if (leave()) await close(handler, modelUri, model);
       },
     };
   } catch (error) {
@@ -90,6 +92,8 @@ async function turnOf(entry: Entry): Promise<() => void> {
 
 async function load(handler: AnyHandler, modelUri: string | undefined): Promise<unknown> {
   try {
+    // Two of a large model may be too much, and what it holds, such as a file, may be held once.
+    await closing.get(handler)?.get(modelUri);
     return await handler.loadModel(modelUri);
   } catch (error) {
     if (error instanceof BeamBridgeError) throw error;
@@ -103,7 +107,17 @@ async function load(handler: AnyHandler, modelUri: string | undefined): Promise<
   }
 }
 
-async function close(handler: AnyHandler, model: unknown): Promise<void> {
+function close(handler: AnyHandler, modelUri: string | undefined, model: unknown): Promise<void> {
+  const models = closing.get(handler) ?? new Map<string | undefined, Promise<void>>();
+  closing.set(handler, models);
+  const closed = closeOne(handler, model).then(() => {
+    if (models.get(modelUri) === closed) models.delete(modelUri);
+  });
+  models.set(modelUri, closed);
+  return closed;
+}
+
+async function closeOne(handler: AnyHandler, model: unknown): Promise<void> {
   try {
     await handler.closeModel?.(model);
   } catch (error) {

@@ -142,3 +142,35 @@ describe('one DoFn object that keeps something per bundle', () => {
     assert.deepEqual(found, [1, 3, 4]);
   });
 });
+
+describe('one DoFn object in two runs', () => {
+  it('is set up for the second once the first has torn it down', async () => {
+    const calls: string[] = [];
+    let closing = () => {};
+    let close = () => {};
+    const isClosing = new Promise<void>((resolve) => {
+      closing = resolve;
+    });
+    const closed = new Promise<void>((resolve) => {
+      close = resolve;
+    });
+    const step = parDo<number, number>({
+      setup: () => void calls.push('setup'),
+      process: (n) => [n],
+      async teardown() {
+        calls.push('teardown begins');
+        closing();
+        await closed;
+        calls.push('teardown ends');
+      },
+    });
+    const first = outputs((root) => root.apply(create([1])).apply(step));
+    await isClosing;
+    const second = outputs((root) => root.apply(create([2])).apply(step));
+    await delay(50);
+    close();
+    assert.deepEqual(await Promise.all([first, second]), [[1], [2]]);
+    const once = ['setup', 'teardown begins', 'teardown ends'];
+    assert.deepEqual(calls, [...once, ...once]);
+  });
+});
