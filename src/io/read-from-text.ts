@@ -21,7 +21,10 @@ export interface ReadTextOptions {
   encoding?: TextEncoding;
   /** Whether a pattern may match nothing. @default false */
   allowEmptyMatch?: boolean;
-  /** Larger files are read in parts of this many bytes, by several workers. @default 64 MiB */
+  /**
+   * Larger files are read in parts of this many bytes, by several workers. @default a 32nd of all files
+   * together, from 256 KiB to 64 MiB
+   */
   splitBytes?: number;
 }
 
@@ -31,12 +34,10 @@ export interface ReadAllTextOptions extends ReadTextOptions {
   withFilename?: boolean;
 }
 
-type Settled = Required<ReadTextOptions>;
+type Settled = Required<Omit<ReadTextOptions, 'splitBytes'>> & { splitBytes: number | undefined };
 type Lines = PCollection<string>;
 /** The path of a file and a line of it. */
 type LinesOfFiles = PCollection<KV<string, string>>;
-
-const SPLIT_BYTES = 64 * 1024 * 1024;
 
 /**
  * The lines of all files that match, without their ends (`\n` or `\r\n`), in no particular order.
@@ -199,7 +200,7 @@ function checkOptions(transform: string, options: ReadTextOptions): Settled {
     skipHeaderLines = 0,
     encoding = 'utf8',
     allowEmptyMatch = false,
-    splitBytes = SPLIT_BYTES,
+    splitBytes,
   } = options;
   checkCompression(compression);
   if (!Number.isSafeInteger(skipHeaderLines) || skipHeaderLines < 0) {
@@ -210,7 +211,7 @@ function checkOptions(transform: string, options: ReadTextOptions): Settled {
       'Give a whole number of lines, 0 or more.',
     );
   }
-  if (!Number.isSafeInteger(splitBytes) || splitBytes < 1) {
+  if (splitBytes !== undefined && (!Number.isSafeInteger(splitBytes) || splitBytes < 1)) {
     throw invalid(transform, 'splitBytes', splitBytes, 'Give a whole number of bytes, 1 or more.');
   }
   if (encoding !== 'utf8' && encoding !== 'latin1') {

@@ -23,27 +23,57 @@ export interface FileRange {
 export interface FindOptions {
   compression: Compression;
   skipHeaderLines: number;
-  splitBytes: number;
+  /** @default so many that all files have about 32 parts, from 256 KiB to 64 MiB */
+  splitBytes?: number | undefined;
   allowEmptyMatch: boolean;
 }
 
-/** The ranges of one file. A compressed file has one, for it can only be read from its beginning. */
-export async function rangesOf(path: string, options: FindOptions): Promise<FileRange[]> {
+/** A file that was looked at. */
+interface Look {
+  readonly path: string;
+  /** Where its lines begin, behind its header. */
+  readonly begin: number;
+  readonly size: number;
+  readonly gzip: boolean;
+  readonly version: string;
+}
+
+async function lookAt(path: string, options: FindOptions): Promise<Look> {
   const gzip = isGzip(path, options.compression);
   try {
     await using file = await open(path, 'r');
     const { size, version } = await versionOf(file);
-    if (gzip) return [{ path, start: 0, end: size, atLine: true, gzip, version }];
-    const begin = await endOfHeader(file, options.skipHeaderLines);
-    const ranges: FileRange[] = [];
-    for (let start = begin; start < size; start += options.splitBytes) {
-      const end = Math.min(start + options.splitBytes, size);
-      ranges.push({ path, start, end, atLine: start === begin, gzip, version });
-    }
-    return ranges;
+    const begin = gzip ? 0 : await endOfHeader(file, options.skipHeaderLines);
+    return { path, begin, size, gzip, version };
   } catch (error) {
     throw readError(error, path);
   }
+}
+
+/** The ranges of one file. A compressed file has one, for it can only be read from its beginning. */
+function cut({ path, begin, size, gzip, version }: Look, splitBytes: number): FileRange[] {
+  if (gzip) return [{ path, start: 0, end: size, atLine: true, gzip, version }];
+  const ranges: FileRange[] = [];
+  for (let start = begin; start < size; start += splitBytes) {
+    const end = Math.min(start + splitBytes, size);
+    ranges.push({ path, start, end, atLine: start === begin, gzip, version });
+  }
+  return ranges;
+}
+
+/** How large ranges are of so many bytes: there are some for each of many workers, and none is tiny. */
+function sizeOfParts(total: number): number {
+  return Math.min(Math.max(Math.ceil(total / PARTS), LEAST_BYTES), MOST_BYTES);
+}
+
+/** Ranges of all files together, where nobody says how large they are. */
+const PARTS = 32;
+const LEAST_BYTES = 256 * 1024;
+const MOST_BYTES = 64 * 1024 * 1024;
+
+/** The ranges of one file. */
+export function rangesOf(path: string, options: FindOptions): Promise<FileRange[]> {
+  return rangesOfAll([path], options);
 }
 
 /** The ranges of all files; few are open at the same time, however many there are. */
@@ -51,7 +81,11 @@ export async function rangesOfAll(
   paths: Iterable<string>,
   options: FindOptions,
 ): Promise<FileRange[]> {
-  return (await mapSome([...paths], (path) => rangesOf(path, options))).flat();
+  const looks = await mapSome([...paths], (path) => lookAt(path, options));
+  const plain = looks.filter(({ gzip }) => !gzip);
+  const total = plain.reduce((sum, { begin, size }) => sum + Math.max(size - begin, 0), 0);
+  const { splitBytes = sizeOfParts(total) } = options;
+  return looks.flatMap((look) => cut(look, splitBytes));
 }
 
 const PIECE = 64 * 1024;

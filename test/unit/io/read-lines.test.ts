@@ -202,6 +202,28 @@ async function readAll(ranges: readonly FileRange[], after = () => {}): Promise<
   }
 }
 
+test('files are cut for several workers, into parts that are neither tiny nor very many', async () => {
+  const { splitBytes: _, ...unsaid } = DEFAULTS;
+  const sizes = async (...bytes: number[]) => {
+    const paths = bytes.map((size, i) => {
+      const path = file(`sized-${i}`, '');
+      truncateSync(path, size);
+      return path;
+    });
+    const ranges = await rangesOfAll(paths, unsaid);
+    return ranges.map(({ start, end }) => end - start);
+  };
+  const kib = 1024;
+  assert.deepEqual(await sizes(200 * kib), [200 * kib]);
+  // As 20,000 rows of 64 numbers have it.
+  assert.deepEqual(await sizes(600 * kib), [256 * kib, 256 * kib, 88 * kib]);
+  assert.equal((await sizes(32 * 1024 * kib)).length, 32);
+  // Many files are parts already.
+  assert.equal((await sizes(...new Array(40).fill(500 * kib))).length, 40);
+  assert.deepEqual(new Set(await sizes(8 * 1024 ** 3)), new Set([64 * 1024 * kib]));
+  assert.deepEqual(await sizes(0), []);
+});
+
 test('more files than there may be descriptors are listed', async () => {
   const path = file('listed', 'a\n');
   let open = 0;
