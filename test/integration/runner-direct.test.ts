@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -28,6 +28,7 @@ import {
   withName,
   withSchema,
 } from '../../src/index.ts';
+import { writeToText } from '../../src/io/index.ts';
 import { int64 } from '../../src/schema/index.ts';
 import { ensurePythonEnvironment, getHost } from '../../src/services/index.ts';
 
@@ -271,6 +272,29 @@ test('a long job is cancelled, and the host goes on', async () => {
   assert.equal(await result.waitUntilFinish(), 'CANCELLED');
   await runner.run((root) => root.apply(numbers(1)));
   assert.equal((await getHost()).pid, pid);
+});
+
+test('cancel() while outputs get their names waits for them: the job is done, and all are there', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'beambridge-late-'));
+  try {
+    const [begun, slow] = [gate(), gate()];
+    const result = await runner.runAsync((root) => {
+      root.pipeline.commits.push(() => {
+        begun.resolve();
+        return slow.promise;
+      });
+      root.apply(create(['a'])).apply(writeToText(join(folder, 'out'), { numShards: 2 }));
+    });
+    await begun.promise;
+    const shards = () => readdirSync(folder).filter((name) => name.startsWith('out'));
+    assert.deepEqual([result.state, shards()], ['RUNNING', []]);
+    const cancelled = result.cancel();
+    slow.resolve();
+    assert.equal(await cancelled, 'DONE');
+    assert.deepEqual([result.state, shards().length], ['DONE', 2]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('an abort signal ends a job that runs', async () => {
