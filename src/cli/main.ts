@@ -9,6 +9,7 @@ import { environmentCommand } from './environment.ts';
 import { hostCommand } from './host.ts';
 import { runCommand } from './run-command.ts';
 import { workerCommand } from './worker.ts';
+import { workerPoolCommand } from './worker-pool.ts';
 
 const { description } = JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as {
   description: string;
@@ -19,6 +20,7 @@ const program = new Command('beambridge')
   .version(packageVersion())
   .addCommand(hostCommand())
   .addCommand(environmentCommand())
-  .addCommand(workerCommand());
+  .addCommand(workerCommand())
+  .addCommand(workerPoolCommand());
 
 await runCommand(program);

@@ -16,7 +16,7 @@ interface WorkerCommandFlags {
 }
 
 /** Status of a process that ended because it was told to: 128 and the number of SIGTERM. */
-const TERMINATED = 143;
+export const TERMINATED = 143;
 
 /** The subcommand `worker`. */
 export function workerCommand(): Command {

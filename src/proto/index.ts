@@ -28,4 +28,4 @@ export {
   type ServiceImplementation,
   serviceDefinition,
 } from './grpc.ts';
-export { LoopbackServer, type LoopbackServerOptions } from './loopback-server.ts';
+export { type ListenAt, LoopbackServer, type LoopbackServerOptions } from './loopback-server.ts';

@@ -40,7 +40,14 @@ interface Stranger {
   readonly known: () => void;
 }
 
-/** A gRPC server on a port of 127.0.0.1 that the kernel picks. */
+/** Where a server listens. */
+export interface ListenAt {
+  readonly host: string;
+  /** 0 for one that the kernel picks. */
+  readonly port: number;
+}
+
+/** A gRPC server, on a port of 127.0.0.1 that the kernel picks unless it is told another address. */
 export class LoopbackServer {
   private readonly server: grpc.Server;
   private readonly listener: Server;
@@ -117,20 +124,35 @@ export class LoopbackServer {
     return this;
   }
 
-  /** Binds and starts; resolves with `127.0.0.1:port`. */
-  listen(): Promise<string> {
+  /**
+   * Binds and starts; resolves with its address.
+   *
+   * @param at - @default a port of 127.0.0.1 that the kernel picks
+   */
+  listen({ host = '127.0.0.1', port = 0 }: Partial<ListenAt> = {}): Promise<string> {
     return new Promise((resolve, reject) => {
+      const name = host.includes(':') ? `[${host}]` : host;
       this.listener.once('error', (cause) => {
+        const { code } = cause as NodeJS.ErrnoException;
         reject(
-          new BeamBridgeError('INTERNAL', 'no port of 127.0.0.1 could be bound', {
-            cause,
-            hint: 'Check that this machine lets a program listen on its loopback interface.',
-          }),
+          port === 0 && host === '127.0.0.1'
+            ? new BeamBridgeError('INTERNAL', 'no port of 127.0.0.1 could be bound', {
+                cause,
+                hint: 'Check that this machine lets a program listen on its loopback interface.',
+              })
+            : new BeamBridgeError(
+                'INVALID_ARGUMENT',
+                `${name}:${port} cannot be listened on (${code})`,
+                {
+                  cause,
+                  hint: 'Choose an address of this machine, and a port that nobody uses, or 0 for any.',
+                },
+              ),
         );
       });
-      this.listener.listen(0, '127.0.0.1', () => {
+      this.listener.listen(port, host, () => {
         const address = this.listener.address();
-        if (address && typeof address === 'object') resolve(`127.0.0.1:${address.port}`);
+        if (address && typeof address === 'object') resolve(`${name}:${address.port}`);
       });
     });
   }

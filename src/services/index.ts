@@ -25,6 +25,8 @@ export { type Host, type StartHostOptions, startHost } from './host/host.ts';
 export { getHost, getHostLike, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
 // Where the Python package of ours lies, for those who send its source elsewhere.
 export { PYTHON_ENV_FOLDER } from './host/paths.ts';
+// A process that runs until it ends.
+export { type Program, type ProgramOptions, startProgram } from './process/program.ts';
 // Any other service.
 export {
   type Service,

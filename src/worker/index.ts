@@ -16,6 +16,7 @@ export { type Exported, findExport } from './exported.ts';
 // For the worker.
 export { makeLauncher, ownCommand } from './launcher.ts';
 export { endWithParent } from './parent.ts';
+export { type PoolOptions, ProcessPool } from './pool.ts';
 export { findProgram, keepProgram } from './program-cache.ts';
 export { runWorker, type WorkerOptions } from './run-worker.ts';
 export { SERVE, type ServeRequest, serve } from './serve.ts';

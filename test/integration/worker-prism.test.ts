@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { ownCommand, ProcessPool } from '../../src/worker/index.ts';
 import { PRISM_SKIP, type Prism, startPrism } from '../helpers/prism.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-prism-'));
@@ -96,4 +97,22 @@ test('what a function throws in a worker is the error of the run', {
   assert.equal(exitCode, 1);
   assert.match(stderr, /RangeError: 100 is too many \[USER_CODE_FAILED\]/);
   assert.match(stderr, /in transform: map\(key\)/);
+});
+
+test('a pool starts the workers, and which has the token of the environment', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const [file = '', ...args] = ownCommand();
+  await using pool = await ProcessPool.start({
+    command: [file, ...args, 'worker'],
+    token: 'secret',
+    env: { BEAMBRIDGE_HOME: join(scratch, 'pool') },
+  });
+  const environmentConfig = { url: pool.address, params: { token: 'secret' } };
+  const { stdout, stderr } = await submit('pool', {
+    environmentType: 'EXTERNAL',
+    environmentConfig,
+  });
+  assert.match(stdout, /^DONE by/, stderr);
+  assert.match((await output('pool'))[0]!, LINE);
 });
