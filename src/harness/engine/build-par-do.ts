@@ -22,6 +22,7 @@ import { StatefulDoFnOperator } from './operators/stateful-do-fn.ts';
 import { SideInputs } from './side-inputs.ts';
 import { UserStates } from './user-state.ts';
 import { UserTimers } from './user-timers.ts';
+import { WindowKinds } from './window-kinds.ts';
 
 export function parDo(id: string, transform: pb.PTransform, context: BuildContext): Operator {
   const { view, scope, cache } = context;
@@ -47,9 +48,12 @@ export function parDo(id: string, transform: pb.PTransform, context: BuildContex
       : undefined;
   const stateful = stateAndTimers(id, transform, fn, context);
   const metrics = new UserMetrics(id, fn.transform);
+  const inputs = mainInputs(transform);
+  const windowCoder = () => view.windowCoder(inputs[0] ?? '');
   const parts: ParDoParts = {
     transformId: id,
-    inputs: mainInputs(transform),
+    inputs,
+    windowKinds: new WindowKinds(windowCoder, 'an output of finishBundle', info),
     info,
     sideInputs,
     metrics,

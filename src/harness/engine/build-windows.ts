@@ -10,6 +10,7 @@ import type { Operator } from './operator.ts';
 import { AssignWindows } from './operators/assign-windows.ts';
 import { mapWindow, mergeWindows, WindowQuestion } from './operators/windows.ts';
 import { windowFnFromProto } from './window-fns.ts';
+import { WindowKinds } from './window-kinds.ts';
 
 export function assignWindows(
   id: string,
@@ -20,7 +21,13 @@ export function assignWindows(
   const { windowFn } = payloadOf(pb.WindowIntoPayloadSchema, transform);
   const out = onlyOutput(transform, context);
   const assign = windowFnFromProto(windowFn, view.functions);
-  return new AssignWindows(id, mainInputs(transform), assign, out, view.transformInfo(id));
+  const info = view.transformInfo(id);
+  // Beam's own make their own kind.
+  const kinds =
+    windowFn?.urn === FUNCTION_URNS.windowFn
+      ? new WindowKinds(() => assign.windowCoder(), 'an element, by assignWindows', info)
+      : undefined;
+  return new AssignWindows(id, mainInputs(transform), assign, kinds, out, info);
 }
 
 export function mergeWindowsOf(

@@ -8,6 +8,7 @@ import { type TransformInfo, userError } from '../errors.ts';
 import { type MonitoringInfo, UserMetrics } from '../metrics.ts';
 import type { Operator, Receiver } from '../operator.ts';
 import type { MaybePromise } from '../types.ts';
+import type { WindowKinds } from '../window-kinds.ts';
 
 const DROPPED = counter('droppedInNoWindow');
 
@@ -18,6 +19,8 @@ export class AssignWindows implements Operator {
     readonly transformId: string,
     readonly inputs: readonly string[],
     private readonly windowFn: WindowFn,
+    /** Of a function that the user wrote. */
+    private readonly kinds: WindowKinds | undefined,
     private readonly out: Receiver,
     private readonly info: TransformInfo,
   ) {
@@ -54,7 +57,10 @@ export class AssignWindows implements Operator {
     } catch (error) {
       throw userError(error, this.info);
     }
-    if (Array.isArray(windows)) return windows as Window[];
+    if (Array.isArray(windows)) {
+      this.kinds?.check(windows);
+      return windows as Window[];
+    }
     throw new BeamBridgeError(
       'USER_CODE_FAILED',
       `assignWindows gave ${describeValue(windows)}, where an array of windows was expected`,

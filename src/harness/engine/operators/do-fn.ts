@@ -6,16 +6,20 @@ import { instantOf, type WindowedValue } from '../../../coders/index.ts';
 import { TaggedOutput } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
 import type { MaybePromise } from '../types.ts';
+import type { WindowKinds } from '../window-kinds.ts';
 import { FlatMapOperator } from './flat-map.ts';
 import type { ParDoParts } from './par-do.ts';
 
 export class DoFnOperator extends FlatMapOperator {
+  private readonly windowKinds: WindowKinds;
+
   constructor(
     parts: ParDoParts,
     readonly instance: DoFnInstance,
   ) {
     const { doFn } = instance;
     super(parts, (element, context) => doFn.process(element, context));
+    this.windowKinds = parts.windowKinds;
   }
 
   override async startBundle(): Promise<void> {
@@ -60,6 +64,7 @@ export class DoFnOperator extends FlatMapOperator {
       given.windows.length > 0 &&
       given.pane
     ) {
+      this.windowKinds.check(given.windows);
       const { timestamp } = given;
       if (Number.isSafeInteger(timestamp)) return given as WindowedValue<unknown>;
       try {

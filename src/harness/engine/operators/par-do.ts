@@ -10,6 +10,7 @@ import type { MonitoringInfo, UserMetrics } from '../metrics.ts';
 import type { Operator } from '../operator.ts';
 import type { SideInputs } from '../side-inputs.ts';
 import type { MaybePromise } from '../types.ts';
+import type { WindowKinds } from '../window-kinds.ts';
 
 /** The parts from which every ParDo is made. */
 export interface ParDoParts {
@@ -20,6 +21,8 @@ export interface ParDoParts {
   readonly sideInputs: SideInputs | undefined;
   readonly metrics: UserMetrics;
   readonly emitter: Emitter;
+  /** Of outputs that say their windows themselves. */
+  readonly windowKinds: WindowKinds;
 }
 
 export abstract class ParDoOperator implements Operator {
