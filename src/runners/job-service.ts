@@ -5,6 +5,7 @@ import type { BeamBridgeError } from '../base/index.ts';
 import type { ServiceAddress } from '../external/index.ts';
 import type { ExpansionServiceChoice } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
+import type { PipelineOptions } from './options.ts';
 
 /** A job service that is up, held for one run. Disposing of it ends what only this run needed. */
 export interface JobService extends ServiceAddress, AsyncDisposable {
@@ -18,6 +19,8 @@ export interface JobService extends ServiceAddress, AsyncDisposable {
   resolveService(choice: ExpansionServiceChoice, signal?: AbortSignal): Promise<ServiceAddress>;
   /** Gives an expanded pipeline environments that this service can use. */
   prepare(pipeline: pb.Pipeline): Promise<void>;
+  /** The options of a run, which is about to be submitted, with what the engine must be told below them. */
+  withDefaults?(options: PipelineOptions): PipelineOptions;
   /** Ends a job that did not obey its cancellation, if there is a way. */
   abandon(): Promise<void>;
   /**

@@ -3,6 +3,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { BeamBridgeError } from '../../base/index.ts';
+import type { Pipeline } from '../../pipeline/index.ts';
+import { urns } from '../../proto/index.ts';
 import type { PipelineOptions } from '../options.ts';
 
 /** A Flink of one's own, inside the job server. */
@@ -21,22 +23,36 @@ export function masterOf({ flinkMaster = LOCAL }: PipelineOptions): string {
   );
 }
 
+/** An `appName` that no other run has, by which Flink's REST knows this one. */
+export function appNameOf({ appName }: PipelineOptions): string {
+  return `${typeof appName === 'string' ? appName : 'beambridge'}-${randomUUID()}`;
+}
+
 /**
- * The options of a run with Flink's defaults below them.
+ * The options of a run with Flink's defaults below them, once its pipeline is expanded.
  *
- * - Of a stream, the source that starts all ends at once, and in its end the splittable DoFns behind it run:
- *   what they give comes to no other task until then, which is never. A source that stays idle does not end.
+ * - The source that starts all ends at once, and in its end the splittable DoFns behind it run: what they
+ *   give comes to no other task until then, which is never in a stream. A source that stays idle does not end.
  * - With checkpoints, what a bundle has given so far would come out only with the next one.
- *
- * Each run has an `appName` of its own, by which Flink's REST knows it.
  */
-export function flinkOptions(options: PipelineOptions, isStream: boolean): PipelineOptions {
-  const { appName, checkpointingInterval } = options;
+export function flinkOptions(options: PipelineOptions, pipeline: Pipeline): PipelineOptions {
+  const { checkpointingInterval } = options;
   const hasCheckpoints = typeof checkpointingInterval === 'number' && checkpointingInterval > 0;
   return {
-    ...(isStream ? { shutdownSourcesAfterIdleMs: FOR_EVER } : {}),
-    ...(isStream && hasCheckpoints ? { finishBundleBeforeCheckpointing: true } : {}),
+    ...(hasEndlessDoFn(pipeline) ? { shutdownSourcesAfterIdleMs: FOR_EVER } : {}),
+    ...(pipeline.isStream && hasCheckpoints ? { finishBundleBeforeCheckpointing: true } : {}),
     ...options,
-    appName: `${typeof appName === 'string' ? appName : 'beambridge'}-${randomUUID()}`,
   };
 }
+
+/** Whether a step makes a stream of what has an end; a test stream is a source of Flink's own, and ends. */
+function hasEndlessDoFn(pipeline: Pipeline): boolean {
+  return pipeline.transforms.some(({ children, external, inputs, outputs, spec }) => {
+    if (children.length > 0 || spec?.urn === TEST_STREAM) return false;
+    if (![...inputs.values()].every(({ bounded }) => bounded)) return false;
+    if (external && pipeline.hasEndlessExpansion) return true;
+    return [...outputs.values()].some(({ bounded }) => !bounded);
+  });
+}
+
+const { TEST_STREAM } = urns.StandardPTransforms_Primitives;

@@ -7,7 +7,6 @@ import type { PipelineOptions } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { startRun } from '../run.ts';
 import { Runner } from '../runner-base.ts';
-import { flinkOptions } from './options.ts';
 import { openService } from './service.ts';
 
 /** Runs pipelines on a Flink of one's own, or on a cluster whose workers reach this machine. */
@@ -19,6 +18,6 @@ export class FlinkRunner extends Runner {
     options: PipelineOptions,
     source: Construct | PipelineDefinition,
   ): Promise<PipelineResult> {
-    return startRun(pipeline, flinkOptions(options, pipeline.isStream), openService, source);
+    return startRun(pipeline, options, openService, source);
   }
 }

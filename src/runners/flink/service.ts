@@ -7,7 +7,7 @@ import { getFlinkJobServer, type ServiceExit } from '../../services/index.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { attach } from '../portable/attach.ts';
-import { LOCAL, masterOf } from './options.ts';
+import { appNameOf, flinkOptions, LOCAL, masterOf } from './options.ts';
 import { FlinkRest } from './rest.ts';
 
 const log = getLogger('flink');
@@ -33,11 +33,12 @@ export async function openService(
     javaOptions: options.flinkJavaOptions,
     signal,
   });
-  const appName = String(options.appName);
+  const appName = appNameOf(options);
   return attach(pipeline, options, {
     address: server.info,
     name: "Flink's job server",
     lost: server.exited.then(diedOf),
+    withDefaults: (all) => ({ ...flinkOptions(all, pipeline), appName }),
     // A Flink inside the job server ends a job with its cancellation.
     ...(rest ? { ended: (limit: AbortSignal) => rest.cancel(appName, limit) } : {}),
     abandon: async () => log.warn(`a cancelled job may still go on on Flink at ${master}`),

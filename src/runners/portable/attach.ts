@@ -20,6 +20,8 @@ export interface Attached {
   abandon?(): Promise<void>;
   /** Sees that a job which its service calls cancelled has ended. @default it has */
   ended?: JobService['ended'];
+  /** What its engine must be told beside the options of a run, which is submitted. @default nothing */
+  withDefaults?: JobService['withDefaults'];
   /** Ends what only one run needed. */
   dispose?(): Promise<unknown>;
 }
@@ -28,7 +30,7 @@ export interface Attached {
 export function attach(
   pipeline: Pipeline,
   options: PipelineOptions,
-  { address, name, lost, abandon, ended, dispose }: Attached,
+  { address, name, lost, abandon, ended, withDefaults, dispose }: Attached,
 ): JobService {
   const workers = new PythonWorkers();
   return {
@@ -44,6 +46,7 @@ export function attach(
     },
     abandon: abandon ?? (async () => {}),
     ...(ended ? { ended } : {}),
+    ...(withDefaults ? { withDefaults } : {}),
     [Symbol.asyncDispose]: async () => {
       await workers[Symbol.asyncDispose]();
       await dispose?.();

@@ -6,36 +6,75 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { flinkOptions, masterOf } from '../../../../src/runners/flink/options.ts';
+import { rawExternalTransform } from '../../../../src/external/index.ts';
+import { type PCollection, Pipeline, Root } from '../../../../src/pipeline/index.ts';
+import { appNameOf, flinkOptions, masterOf } from '../../../../src/runners/flink/options.ts';
 import { FlinkRest } from '../../../../src/runners/flink/rest.ts';
+import { int64 } from '../../../../src/schema/index.ts';
+import { testStream } from '../../../../src/testing/index.ts';
+import { create, periodicImpulse } from '../../../../src/transforms/index.ts';
 
 const never = new AbortController().signal;
 
+const pipelineOf = (build: (root: Root) => unknown) => {
+  const pipeline = new Pipeline();
+  build(new Root(pipeline));
+  return pipeline;
+};
+const batch = pipelineOf((root) => root.apply(create([1])).map((x) => x));
+const stream = pipelineOf((root) => root.apply(periodicImpulse({ interval: 10 })).map((x) => x));
+
 test('a stream keeps its sources, since what is behind them runs as they end', () => {
-  assert.equal(flinkOptions({}, true).shutdownSourcesAfterIdleMs, 1_000_000_000);
-  assert.equal(flinkOptions({}, true).finishBundleBeforeCheckpointing, undefined);
-  assert.equal(flinkOptions({}, false).shutdownSourcesAfterIdleMs, undefined);
+  assert.equal(flinkOptions({}, stream).shutdownSourcesAfterIdleMs, 1_000_000_000);
+  assert.equal(flinkOptions({}, stream).finishBundleBeforeCheckpointing, undefined);
+  assert.equal(flinkOptions({}, batch).shutdownSourcesAfterIdleMs, undefined);
   const own = { shutdownSourcesAfterIdleMs: 5000 };
-  assert.equal(flinkOptions(own, true).shutdownSourcesAfterIdleMs, 5000);
+  assert.equal(flinkOptions(own, stream).shutdownSourcesAfterIdleMs, 5000);
+});
+
+test('a script of elements ends by itself, and its sources are not kept', () => {
+  const script = testStream(int64).addElements(1).advanceWatermarkToInfinity();
+  const scripted = pipelineOf((root) => root.apply(script).map((x) => x));
+  assert.ok(scripted.isStream);
+  assert.equal(flinkOptions({}, scripted).shutdownSourcesAfterIdleMs, undefined);
+  const both = pipelineOf((root) => {
+    root.apply(script);
+    root.apply(periodicImpulse({ interval: 10 }));
+  });
+  assert.equal(flinkOptions({}, both).shutdownSourcesAfterIdleMs, 1_000_000_000);
+});
+
+test('what another SDK expands to without an end keeps the sources too', () => {
+  const source = rawExternalTransform('u', undefined, 'localhost:1', { output: int64 });
+  const foreign = pipelineOf((root) => root.apply(source));
+  assert.equal(flinkOptions({}, foreign).shutdownSourcesAfterIdleMs, undefined);
+  foreign.hasEndlessExpansion = true;
+  assert.equal(flinkOptions({}, foreign).shutdownSourcesAfterIdleMs, 1_000_000_000);
+  const step = rawExternalTransform<PCollection<number>, PCollection<number>>(
+    'u',
+    undefined,
+    'localhost:1',
+    { output: int64 },
+  );
+  const behind = pipelineOf((root) => root.apply(testStream(int64).addElements(1)).apply(step));
+  behind.hasEndlessExpansion = true;
+  assert.equal(flinkOptions({}, behind).shutdownSourcesAfterIdleMs, undefined);
 });
 
 test('with checkpoints a bundle gives what it has before each', () => {
-  const options = flinkOptions({ checkpointingInterval: 3000 }, true);
+  const options = flinkOptions({ checkpointingInterval: 3000 }, stream);
   assert.equal(options.finishBundleBeforeCheckpointing, true);
   assert.equal(options.checkpointingInterval, 3000);
   const own = { checkpointingInterval: 3000, finishBundleBeforeCheckpointing: false };
-  assert.equal(flinkOptions(own, true).finishBundleBeforeCheckpointing, false);
-  const off = flinkOptions({ checkpointingInterval: -1 }, true);
+  assert.equal(flinkOptions(own, stream).finishBundleBeforeCheckpointing, false);
+  const off = flinkOptions({ checkpointingInterval: -1 }, stream);
   assert.equal(off.finishBundleBeforeCheckpointing, undefined);
 });
 
 test('each run has a name by which Flink tells it from others', () => {
-  const [a, b] = [
-    flinkOptions({ appName: 'mine' }, false),
-    flinkOptions({ appName: 'mine' }, false),
-  ];
-  assert.match(String(a.appName), /^mine-/);
-  assert.notEqual(a.appName, b.appName);
+  const [a, b] = [appNameOf({ appName: 'mine' }), appNameOf({ appName: 'mine' })];
+  assert.match(a, /^mine-/);
+  assert.notEqual(a, b);
 });
 
 test('flinkMaster is a Flink of one’s own or HOST:PORT', () => {
