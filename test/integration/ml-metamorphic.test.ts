@@ -26,7 +26,7 @@ for (const [extras, least] of [
   test(`in Python, with ${extras.join(', ')}`, { skip: SKIP_HEAVY }, async (t: TestContext) => {
     const { python } = await ensurePythonEnvironment({ extras: [...extras] });
     let combinations = 0;
-    for (const module of ['test_outputs', 'test_examples', 'test_categories']) {
+    for (const module of ['test_outputs', 'test_examples', 'test_types', 'test_categories']) {
       const args = ['-W', 'ignore', '-m', 'unittest', `tests.metamorphic.${module}`];
       const child = spawn(python, args, {
         cwd: pythonEnv,

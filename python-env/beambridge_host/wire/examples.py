@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import typing
+from collections.abc import Mapping
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
@@ -20,7 +21,8 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host.errors import bridge_error, one_line
 from beambridge_host.wire.columns import Rows
 from beambridge_host.wire.frames import Frames, frames_of, numbers_of
-from beambridge_host.wire.tensors import tensor_of
+from beambridge_host.wire.tensors import Forms
+from beambridge_host.wire.typed_arrays import typed_arrays
 from beambridge_host.wire.unconverted import Unconverted, taken
 
 Adapt = Callable[[Sequence[Any]], Sequence[Any]]
@@ -126,20 +128,29 @@ def _adapter(handler: Any, example: schema_pb2.Field) -> Adapt:
   if not preprocessed:
     declared = declared_example(type(first))
   if typing.get_origin(declared) is dict:
-    return _dicts_of(_MAKERS[_family(typing.get_args(declared)[1], first)], example)
+    return _dicts_of(_family(typing.get_args(declared)[1], first), example)
   family = _family(declared, first)
   if family == 'pandas':
     return frames_of(example)
-  make = _MAKERS['numpy' if family == 'python' and tensor_of(example) is not None else family]
+  make = _maker(family, example.type, Forms.of(example))
   if family in _WHOLE and not preprocessed and takes_arrays(first):
     return _whole_batches(_WHOLE[family], make)
   if family == 'numpy' and 'xgboost' in ''.join(cls.__module__ for cls in type(first).__mro__):
     # A function that scores each example by itself wants a matrix for it.
-    return lambda values: [np.atleast_2d(np.asarray(value)) for value in values]
-  if make is numpy_of:
-    # Numbers, lists of numbers and tensors are arrays already.
-    return lambda values: list(values) if _is_array(values[0]) else [make(value) for value in values]
+    return lambda values: [np.atleast_2d(np.asarray(make(value))) for value in values]
+  if family == 'numpy':
+    # The rows of one array are arrays already.
+    return lambda values: list(values) if _is_array(values) and values.ndim > 1 else [make(value) for value in values]
   return lambda values: [make(value) for value in values]
+
+
+def _maker(family: str, kind: schema_pb2.FieldType, forms: Forms) -> Callable[[Any], Any]:
+  """A function from a value of a declared type to what a library wants."""
+  make = _MAKERS[family]
+  if family == 'python':
+    return make if forms.tensor is None else lambda value: None if value is None else np.asarray(value)
+  typed = typed_arrays(kind, forms)
+  return lambda value: make(_array_of(typed, value))
 
 
 def _whole_batches(whole: Callable[[Any], Any], make: Callable[[Any], Any]) -> Adapt:
@@ -182,27 +193,24 @@ def _is_array(value: Any) -> bool:
   return type(value) is np.ndarray
 
 
-def _dicts_of(make: Callable[[Any], Any], example: schema_pb2.Field) -> Adapt:
-  """Rows and maps as dicts of what `make` makes."""
-  numbers = {field.name: numbers_of(field) for field in example.type.row_type.schema.fields}
+def _dicts_of(family: str, example: schema_pb2.Field) -> Adapt:
+  """Rows and maps as dicts of what a library wants."""
+  fields = example.type.row_type.schema.fields
+  makers = {field.name: _maker(family, field.type, Forms.of(field)) for field in fields}
+  numbers = {field.name: numbers_of(field) for field in fields}
+  item = _maker(family, example.type.map_type.value_type, Forms.of(example).part('v'))
 
   def parts_of(name: str, column: Any) -> list[Any]:
-    of_name = numbers.get(name)
-    return [make(part) for part in (column if of_name is None else of_name(column))]
+    of_name = numbers[name]
+    return list(map(makers[name], column if of_name is None else of_name(column)))
 
   def adapt(values: Sequence[Any]) -> Sequence[Any]:
-    if isinstance(values, Rows):
-      parts = [parts_of(name, column) for name, column in values.columns.items()]
-      return [dict(zip(values.columns, row)) for row in zip(*parts)]
-    if hasattr(values[0], '_asdict'):
-      return [dict(zip(numbers, row)) for row in zip(*map(parts_of, numbers, zip(*values)))]
-    return [{name: make(part) for name, part in _parts(value)} for value in values]
+    if not isinstance(values, Rows) and isinstance(values[0], Mapping):
+      return [{name: makers.get(name, item)(part) for name, part in value.items()} for value in values]
+    columns = values.columns if isinstance(values, Rows) else dict(zip(makers, zip(*values)))
+    return [dict(zip(columns, row)) for row in zip(*(parts_of(name, column) for name, column in columns.items()))]
 
   return adapt
-
-
-def _parts(value: Any) -> Sequence[tuple[str, Any]]:
-  return list((value._asdict() if hasattr(value, '_asdict') else value).items())
 
 
 def _python(value: Any) -> Any:
@@ -214,7 +222,7 @@ def _array_of(make: Callable[[Any], Any], value: Any) -> Any:
   try:
     return make(value)
   except ValueError as error:
-    if not isinstance(value, (list, tuple)) or not any(isinstance(part, (list, tuple, np.ndarray)) for part in value):
+    if not isinstance(value, (list, tuple)) or not any(part is None or isinstance(part, (list, tuple, np.ndarray)) for part in value):
       raise
     raise bridge_error(
         'ROW_MISMATCH', f'an example is a list of lists of several lengths, which is no array: {one_line(error)}',
@@ -235,6 +243,13 @@ def _library(name: str) -> Any:
   return importlib.import_module(name)
 
 
+def _tensor_of(value: Any) -> Any:
+  tensorflow = _library('tensorflow')
+  # Of no texts it would make fractions.
+  texts = type(value) is np.ndarray and value.dtype == object
+  return tensorflow.convert_to_tensor(value, tensorflow.string if texts else None)
+
+
 # A batch that is one array, for handlers that take it so.
 _WHOLE: dict[str, Callable[[Any], Any]] = {
     'numpy': lambda values: values,
@@ -246,7 +261,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     'python': _python,
     'numpy': numpy_of,
     'torch': lambda value: _array_of(_library('torch').as_tensor, value),
-    'tensorflow': lambda value: _array_of(_library('tensorflow').convert_to_tensor, value),
+    'tensorflow': lambda value: _array_of(_tensor_of, value),
     'scipy': lambda value: _library('scipy.sparse').csr_matrix(np.atleast_2d(value)),
     'datatable': lambda value: _library('datatable').Frame(np.atleast_2d(value)),
 }

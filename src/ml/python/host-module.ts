@@ -31,6 +31,7 @@ export const MODULES = [
   'wire.several',
   'wire.outputs',
   'wire.predictions',
+  'wire.typed_arrays',
   'wire.examples',
   'wire.arrays',
   'wire.casting',
