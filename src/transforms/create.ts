@@ -6,6 +6,7 @@ import { type Coder, describeValue, JsCoder, VarIntCoder } from '../coders/index
 import type { PCollection, PTransformClass, Root } from '../pipeline/index.ts';
 import { type Accepts, coderOf, type SchemaType } from '../schema/index.ts';
 import { impulse } from './impulse.ts';
+import { allOf } from './read-once.ts';
 import { reshuffle } from './reshuffle.ts';
 import { flatMapStep, transform } from './transform.ts';
 
@@ -41,7 +42,7 @@ interface Chunk {
  *
  * @param options - or, as in the official SDK, whether to reshuffle
  * @throws `CODER_MISMATCH` for an element that the coder cannot write, such as a function
- * @throws `INVALID_ARGUMENT` for what is not iterable
+ * @throws `INVALID_ARGUMENT` for what is not iterable, and for an iterator that another create has read
  *
  * @example
  * ```ts
@@ -68,7 +69,7 @@ export function create<T>(
   // An iterator can be read once, and the transform applied several times.
   let read: readonly T[] | undefined;
   return transform('create', (root) => {
-    read ??= Array.isArray(elements) ? (elements as readonly T[]) : [...elements];
+    read ??= allOf(elements, 'create');
     const chunks = encodeChunks(read, coder);
     if (!spread || chunks.length <= 1) {
       return root

@@ -9,6 +9,7 @@ import {
   type OffsetRange,
   offsetRange,
   type PCollection,
+  type Pipeline,
   type PTransformClass,
   type RestrictionTracker,
   type Root,
@@ -22,6 +23,7 @@ import { AsyncReading } from './async-reading.ts';
 import { DrainPatience } from './drain-patience.ts';
 import { impulse } from './impulse.ts';
 import { splittableStep } from './periodic-impulse.ts';
+import { beginReading, claimReading } from './read-once.ts';
 import { transform } from './transform.ts';
 
 /** Options of {@link fromAsyncIterable}. */
@@ -53,9 +55,10 @@ export interface AsyncIterableOptions<T> {
  * A `bounded` one is read to its end all the same.
  *
  * It is read in this process and once: no runner can repeat what it gave, or read it elsewhere. Give a
- * function where the pipeline runs more than once.
+ * function where the pipeline runs more than once, or where it is applied twice.
  *
- * @throws `INVALID_ARGUMENT` for what is not async iterable, and for options that are not as described
+ * @throws `INVALID_ARGUMENT` for what is not async iterable, for options that are not as described, and
+ *   for an iterable, where it is no function, that another source or run reads
  *
  * @example
  * ```ts
@@ -79,7 +82,8 @@ export function fromAsyncIterable<T>(
   const declared = coder ?? (schema && coderOf(schema));
   const plain = new JsCoder() as Coder<unknown> as Coder<T>;
   return transform('fromAsyncIterable', (root, pipeline) => {
-    const reading = new ReadIterable(source, options);
+    if (typeof source !== 'function') claimReading(source, pipeline);
+    const reading = new ReadIterable(source, options, pipeline);
     // What ends by itself does so, as Beam's default for bounded restrictions has it.
     if (!reading.bounded) pipeline.drains.push(() => reading.drain());
     const step = splittableStep(reading, declared ?? plain, declared !== undefined);
@@ -142,6 +146,7 @@ class ReadIterable<T>
   constructor(
     private readonly source: AsyncSource<T>,
     private readonly options: AsyncIterableOptions<T>,
+    private readonly pipeline: Pipeline,
   ) {
     this.bounded = options.bounded ?? false;
   }
@@ -191,18 +196,23 @@ class ReadIterable<T>
   }
 
   private readerAt(position: number): AsyncReader<T> {
-    if (!this.reader) {
-      this.reader = new AsyncReader(this.source);
-      if (this.draining) this.reader.askToEnd();
-    }
-    if (this.reader.position === position) return this.reader;
+    if (!this.reader && position === 0) this.reader = this.begin();
+    if (this.reader?.position === position) return this.reader;
     throw new BeamBridgeError(
       'UNSUPPORTED',
-      `element ${position} of the iterable is asked for, but ${this.reader.position} were read`,
+      `element ${position} of the iterable is asked for, but ${this.reader?.position ?? 0} were read`,
       {
         hint: 'An iterable is read once, in one process: give it to a runner that does not retry.',
       },
     );
+  }
+
+  private begin(): AsyncReader<T> {
+    const { source, pipeline } = this;
+    if (typeof source !== 'function') beginReading(source, pipeline);
+    const reader = new AsyncReader(source);
+    if (this.draining) reader.askToEnd();
+    return reader;
   }
 
   teardown(): void {

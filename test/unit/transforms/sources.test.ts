@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { BeamBridgeError } from '../../../src/base/index.ts';
 import { watchFiles } from '../../../src/io/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
-import { fromAsyncIterable, periodicImpulse } from '../../../src/transforms/index.ts';
+import { create, fromAsyncIterable, periodicImpulse } from '../../../src/transforms/index.ts';
 
 function refuses(build: () => unknown, message: RegExp): void {
   assert.throws(build, (error) => {
@@ -101,4 +102,99 @@ test('an iterator that throws, and one that gives no result, fail the run with i
       return true;
     });
   }
+});
+
+/** Runs sources one after the other, and gives what each gave, or the error of the run. */
+async function runOf(...sources: ReturnType<typeof fromAsyncIterable<number>>[]) {
+  const given: number[][] = [];
+  try {
+    await createRunner({ progress: false }).run((root) => {
+      for (const source of sources) {
+        const found: number[] = [];
+        given.push(found);
+        root.apply(source).map((n) => void found.push(n));
+      }
+    });
+    return given;
+  } catch (error) {
+    return error as BeamBridgeError;
+  }
+}
+
+async function* oneTwo() {
+  yield 1;
+  yield 2;
+}
+
+const readTwice = (error: unknown) => {
+  assert.ok(error instanceof BeamBridgeError, JSON.stringify(error));
+  assert.equal(error.code, 'INVALID_ARGUMENT');
+  assert.match(error.message, /can be read once/);
+  assert.match(error.hint ?? '', /function/);
+  assert.match(error.message, /fromAsyncIterable/);
+};
+
+test('an async iterable has one reader: a second in the same pipeline, or in another run, is refused', async () => {
+  const bounded = true;
+  for (const make of [
+    oneTwo,
+    () => Readable.from([1, 2]),
+    () => ReadableStream.from([1, 2]),
+    () => ({ [Symbol.asyncIterator]: oneTwo }),
+  ]) {
+    const iterable = make() as AsyncIterable<number>;
+    const source = fromAsyncIterable(iterable, { bounded });
+    readTwice(await runOf(source, source));
+    readTwice(await runOf(source, fromAsyncIterable(iterable, { bounded })));
+    // A pipeline that was not run has read nothing.
+    assert.deepEqual(await runOf(source), [[1, 2]]);
+    readTwice(await runOf(source));
+    readTwice(await runOf(fromAsyncIterable(iterable, { bounded })));
+  }
+});
+
+test('a function makes an async iterable for each reader, in each run', async () => {
+  const source = fromAsyncIterable(oneTwo, { bounded: true });
+  for (let run = 0; run < 2; run++) {
+    assert.deepEqual(await runOf(source, source, fromAsyncIterable(oneTwo, { bounded: true })), [
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ]);
+  }
+});
+
+test('two pipelines that were built with one async iterable: the first that runs reads it', async () => {
+  const source = fromAsyncIterable(oneTwo(), { bounded: true });
+  let goOn = () => {};
+  const wait = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const late = createRunner({ progress: false }).run(async (root) => {
+    root.apply(source);
+    await wait;
+  });
+  assert.deepEqual(await runOf(source), [[1, 2]]);
+  goOn();
+  await late.then(
+    () => assert.fail('it was read twice'),
+    (error) => readTwice(error),
+  );
+});
+
+test('an iterator given to two creates is refused, where the second had nothing', async () => {
+  const numbers = [1, 2].values();
+  const once = create(numbers);
+  const given: number[] = [];
+  for (let run = 0; run < 2; run++) {
+    await createRunner({ progress: false }).run((root) => {
+      root.apply(once).map((n) => void given.push(n));
+      root.apply(once).map((n) => void given.push(n));
+    });
+  }
+  assert.equal(given.length, 8, 'one transform keeps what it has read');
+  refuses(() => new Root(new Pipeline()).apply(create(numbers)), /create was given .*read once/);
+  const set = new Set([1, 2]);
+  const root = new Root(new Pipeline());
+  for (let times = 0; times < 2; times++) root.apply(create(set));
 });
