@@ -14,6 +14,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host.handlers.custom import UserFile
 from beambridge_host.inference.scoring import PackedHandler, Route, Setup
 from beambridge_host.wire.frames import frames_of
+from beambridge_host.wire.fitting import in_sizes_of
 from beambridge_host.wire.owned import owned
 from tests.metamorphic import driver
 from tests.metamorphic.driver import Refused, Way, ready, run
@@ -90,6 +91,35 @@ class ArraysUsedAgainTest(unittest.TestCase):
     handler = ready(sklearn(model_uri='model', input='numpy'), types.SimpleNamespace(predict=predict))
     self.assertEqual(
         run(handler, LIST, NUMBERS, [[1.0, 2.0], [1.0, 2.0, 3.0], [5.0, 5.0]], PLAINLY), [[3.0, 2.0], [6.0, 3.0], [10.0, 2.0]])
+
+  def test_several_outputs_by_shape(self):
+    from beambridge_host.handlers.sklearn import sklearn
+    buffer = np.zeros((9, 2))
+    declared = field(row_type(sums=array_of(DOUBLE), lengths=DOUBLE), 'inference')
+    forms = {
+        'by name': lambda rows: {'sums': rows[:, :1], 'lengths': rows[:, 1]},
+        'in order': lambda rows: (rows[:, :1], rows[:, 1]),
+    }
+    for name, form in forms.items():
+
+      def predict(rows):
+        buffer[:len(rows)] = np.stack([rows.sum(1), np.full(len(rows), rows.shape[1])], 1)
+        return form(buffer[:len(rows)])
+
+      with self.subTest(name):
+        handler = ready(sklearn(model_uri='model', input='numpy'), types.SimpleNamespace(predict=predict))
+        found = run(handler, LIST, declared, [[1.0, 2.0], [1.0, 2.0, 3.0], [5.0, 5.0]], PLAINLY)
+        self.assertEqual([tuple(each.values()) for each in found], [([3.0], 2.0), ([6.0], 3.0), ([10.0], 2.0)])
+
+  def test_several_outputs_of_a_model_of_one_size(self):
+    buffer = np.zeros((2, 1))
+
+    def predict(inputs):
+      buffer[:] = inputs['x']
+      return {'x': buffer, 'y': buffer[:, 0]}
+
+    found = in_sizes_of(2, {'x': np.arange(5.0).reshape(5, 1)}, 5, predict)
+    self.assertEqual([(float(each['x'][0]), float(each['y'])) for each in found], [(i, i) for i in range(5)])
 
 
 class OutputsOfCallsTest(unittest.TestCase):

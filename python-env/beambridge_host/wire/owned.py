@@ -17,6 +17,15 @@ import numpy as np
 from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.unconverted import Unconverted
 
+
+class Holder:
+  """Something of ours that holds what a model gave, and knows how to copy it."""
+
+  def copy(self) -> Any:
+    """The same with values of its own."""
+    raise NotImplementedError
+
+
 # What nobody can change.
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
 
@@ -27,6 +36,8 @@ def owned(value: Any) -> Any:
     return value
   if isinstance(value, Unconverted):
     return value.take()
+  if isinstance(value, Holder):
+    return value.copy()
   if isinstance(value, np.ndarray):
     return _array(value)
   if isinstance(value, Frames):

@@ -153,7 +153,7 @@ def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> 
   batch = batch if hasattr(batch, '__len__') else list(batch)
   inferences = predictions_of(predictions, len(batch))
   # A model may use its arrays again for the next call, before these are looked at.
-  return Results([_Part(batch, inferences.copy() if isinstance(inferences, Several) else owned(inferences), model_id)])
+  return Results([_Part(batch, owned(inferences), model_id)])
 
 
 def of_function(results: Any, batch: Any, model_id: Optional[str] = None) -> Any:

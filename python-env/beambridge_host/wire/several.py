@@ -15,7 +15,7 @@ import numpy as np
 
 from beambridge_host.errors import BridgeError, FatalError, bridge_error
 from beambridge_host.wire.exact_numbers import as_numpy
-from beambridge_host.wire.owned import owned
+from beambridge_host.wire.owned import Holder, owned
 
 _FIRST_DIMENSION = (
     'The first dimension of an output must be the batch, also for a batch of one: keep it where the model squeezes '
@@ -30,6 +30,7 @@ def not_a_batch(message: str, hint: str = _FIRST_DIMENSION) -> BridgeError:
 class Unfit(NamedTuple):
   """Why an output is no batch: it matters only where it is wanted."""
   reason: str
+  hint: str = _FIRST_DIMENSION
 
 
 NOTHING = 'is None'
@@ -132,10 +133,10 @@ def _fit(output: Any, name: Any, nullable: bool) -> Any:
     return output
   if output.reason == NOTHING and nullable:
     return None
-  raise not_a_batch(f'the output {name!r} of the model {output.reason}')
+  raise not_a_batch(f'the output {name!r} of the model {output.reason}', output.hint)
 
 
-class Several(Sequence):
+class Several(Sequence, Holder):
   """Several outputs for a batch: by their names, or in their order."""
 
   def __init__(self, columns: Mapping[Any, Any], named: bool, count: int, whole: Any = None) -> None:
