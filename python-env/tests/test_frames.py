@@ -7,12 +7,14 @@ import os
 import pickle
 import tempfile
 import unittest
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas
 from apache_beam.portability.api import schema_pb2
+from apache_beam.utils import multi_process_shared
 from apache_beam.utils.timestamp import Timestamp
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -24,7 +26,8 @@ from beambridge_host.errors import BridgeError, FatalError
 from beambridge_host.handlers.sklearn import sklearn
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import ColumnReader, ColumnWriter
-from beambridge_host.wire.frames import Frames, column_of, frames_of, in_order_of, refuse_other_columns, whole_frame
+from beambridge_host.wire.fitted_columns import in_order_of, refuse_other_columns, telling
+from beambridge_host.wire.frames import Frames, column_of, frames_of, whole_frame
 from tests.test_columns import DECIMAL, MILLIS, array_of, atomic, field, tensor, with_forms
 from tests.test_predictions import logical
 
@@ -201,6 +204,22 @@ class ModelTest(unittest.TestCase):
     for function in (probabilities, in_beams_way):
       found = self.score(self.handler(model, inference_fn=function), rows)
       self.assertEqual([each.shape for each in found], [(2,), (2,)])
+
+  def test_a_model_behind_a_proxy_tells_its_columns_too(self):
+    frame = pandas.DataFrame({'b': [1.0], 'a': [2.0]})
+    for name, make in (
+        ('scikit-learn', lambda: DecisionTreeClassifier().fit(frame[['a', 'b']], [0])),
+        ('LightGBM', lambda: _booster(['a', 'b'])),
+        ('of no attributes', lambda: {'feature_names': 1})):
+      with self.subTest(name):
+        shared = multi_process_shared.MultiProcessShared(telling(make), tag=f'test_{uuid.uuid4().hex}', always_proxy=True)
+        proxy = shared.acquire()
+        expected = ['b', 'a'] if name == 'of no attributes' else ['a', 'b']
+        self.assertEqual(list(in_order_of(proxy, frame).columns), expected)
+        if name == 'LightGBM':
+          with self.assertRaisesRegex(FatalError, 'fitted on the columns a, b, and the example has b, c'):
+            refuse_other_columns(proxy, frame.rename(columns={'a': 'c'}))
+        shared.release(proxy)
 
   def test_rows_in_another_order_are_refused(self):
     model = DecisionTreeClassifier().fit(pandas.DataFrame({'city': [1, 2], 'age': [1, 2]}), ['a', 'b'])

@@ -236,6 +236,28 @@ class OutputsTest(unittest.TestCase):
     self.assertEqual(packed(array_of(STRING), 2, np.array([['a', 'b'], ['c', 'd']], object)), [['a', 'b'], ['c', 'd']])
     self.assertEqual(packed(STRING, 2, pandas.Categorical(['a', 'b'])), ['a', 'b'])
 
+  def test_an_index_that_says_that_rows_moved(self):
+    values = pandas.Series([3.0, 1.0, 2.0])
+    moved, said = values.sort_values(), 'in another order: its index begins with \\[1, 2, 0\\]'
+    both = row(a=DOUBLE, b=DOUBLE)
+    for declared, outputs in (
+        (DOUBLE, moved),
+        (row(a=DOUBLE), pandas.DataFrame({'a': moved})),
+        (both, {'a': values, 'b': moved}),
+        (both, (values, moved)),
+        (both, (moved, values)),
+        (row(a=DOUBLE), {'a': moved}),
+        (row(a=array_of(DOUBLE)), {'a': pandas.DataFrame({'x': moved})})):
+      with self.assertRaisesRegex(FatalError, said) as caught:
+        packed(declared, 3, outputs)
+      self.assertIn('sort_index()', fields_of(caught.exception)['hint'])
+    # What is not wanted need not be right, and an index that is none of the batch's says nothing.
+    self.assertEqual(packed(row(a=DOUBLE), 3, {'a': values, 'b': moved}), [(3.0,), (1.0,), (2.0,)])
+    self.assertEqual(packed(DOUBLE, 3, moved.sort_index()), [3, 1, 2])
+    self.assertEqual(packed(DOUBLE, 3, moved.reset_index(drop=True)), [1, 2, 3])
+    for index in ([5, 3, 4], ['b', 'a', 'c'], [0, 0, 0]):
+      self.assertEqual(packed(DOUBLE, 3, pandas.Series([1.0, 2.0, 3.0], index=index)), [1, 2, 3])
+
   def test_what_is_missing_in_pandas_does_not_depend_on_other_rows(self):
     whole = atomic(schema_pb2.INT64, nullable=True)
     for values in ([None], [1, None], [1.5, None], [None, None], [float('nan'), None], [1, float('nan')]):

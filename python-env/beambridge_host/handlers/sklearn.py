@@ -10,7 +10,7 @@ from apache_beam.ml.inference import sklearn_inference
 
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays
-from beambridge_host.wire.frames import refuse_other_columns
+from beambridge_host.wire.fitted_columns import refuse_other_columns
 from beambridge_host.wire.outputs import of_estimator
 
 

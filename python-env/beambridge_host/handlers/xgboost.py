@@ -22,7 +22,8 @@ from apache_beam.ml.inference import base, utils
 from beambridge_host.errors import bridge_error
 from beambridge_host.inference.providers import provider
 from beambridge_host.wire import arrays
-from beambridge_host.wire.frames import Frames, in_order_of, whole_frame
+from beambridge_host.wire.fitted_columns import in_order_of
+from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.outputs import of_estimator
 
 try:
@@ -103,9 +104,11 @@ class _Identified:
 
   def run_inference(
       self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:
-    # A function of the user's own gets one frame for all rows.
-    rows = batch.frame if isinstance(batch, Frames) and not getattr(self._inference_fn, 'takes_arrays', False) else batch
-    predictions = self._inference_fn(rows, model, inference_args)
+    if isinstance(batch, Frames) and not getattr(self._inference_fn, 'takes_arrays', False):
+      # A function of the user's own gets one frame for all rows.
+      return arrays.scored_frame(
+          lambda frame: self._inference_fn(frame, model, inference_args), batch, model, self._model_state)
+    predictions = self._inference_fn(batch, model, inference_args)
     if isinstance(predictions, list) and any(isinstance(each, base.PredictionResult) for each in predictions):
       return predictions
     return utils._convert_to_result(batch, predictions, self._model_state)

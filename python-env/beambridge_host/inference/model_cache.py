@@ -22,6 +22,7 @@ from apache_beam.utils import multi_process_shared
 from beambridge_host.inference import calls
 from beambridge_host.inference.models import remember_credentials, told_by_file
 from beambridge_host.wire import examples
+from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.results import asked, take_over
 from beambridge_host.wire.unconverted import taken
 
@@ -197,7 +198,7 @@ class Models:
     # Names of files in Beam's implementation.
     tag = f'{plan.tag}_{source.route}_{hashlib.sha256(source.path.encode()).hexdigest()[:16] if source.path else "own"}'
     handles = [
-        multi_process_shared.MultiProcessShared(handler.load_model, tag=f'{tag}_{i}', always_proxy=True)
+        multi_process_shared.MultiProcessShared(telling(handler.load_model), tag=f'{tag}_{i}', always_proxy=True)
         for i in range(plan.copies or handler.model_copies())
     ]
     copies = [handle.acquire() for handle in handles]

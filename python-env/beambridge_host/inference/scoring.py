@@ -21,6 +21,7 @@ from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, 
 from beambridge_host.inference.models import (
     check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
 from beambridge_host.wire import examples
+from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.packed import (
     Columns, Declared, PackedRows, Update, identified, read_updates, row_count, row_failure, without_key)
@@ -83,7 +84,7 @@ class PackedHandler(base.ModelHandler):
     take_over()
     setup = self._setup
     if setup.managed:
-      return self._checked(self._first.load_model, self._first)
+      return self._checked(telling(self._first.load_model), self._first)
     models = shared_models(setup.plan, functools.partial(check_model, transform=self._transform))
     if setup.eager:
       self._checked(lambda: models.get(Source(0, ''), self._first))

@@ -24,10 +24,10 @@ from beambridge_host.errors import bridge_error
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import element_type, number_type
 from beambridge_host.wire.exact_numbers import as_numpy
-from beambridge_host.wire.frames import Frames, in_order_of, refuse_other_columns, whole_frame
+from beambridge_host.wire.fitted_columns import in_order_of, refuse_other_columns
+from beambridge_host.wire.frames import Frames, whole_frame
 from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
 from beambridge_host.wire.owned import owned
-from beambridge_host.wire.several import not_a_batch
 from beambridge_host.wire.tensors import tensor_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -140,9 +140,14 @@ _torch = TorchCall()
 
 def scored_frames(handler: Any, batch: Sequence[Any], model: Any, inference_args: Optional[Mapping[str, Any]]) -> Any:
   """What a handler of data frames gives for rows that are one frame."""
-  frame = in_order_of(model, whole_frame(batch))
+  return scored_frame(
+      lambda frame: handler._model_inference_fn(model, frame, inference_args), batch, model, handler._model_uri)
+
+
+def scored_frame(predict: Callable[[Any], Any], batch: Sequence[Any], model: Any, model_id: Optional[str]) -> Any:
+  """What an inference function gives for rows that are one frame, whose columns are in the model's order."""
   try:
-    predictions = handler._model_inference_fn(model, frame, inference_args)
+    predictions = predict(in_order_of(model, whole_frame(batch)))
   except TypeError as error:
     if 'iterable of pandas objects' not in str(error):
       raise
@@ -151,19 +156,9 @@ def scored_frames(handler: Any, batch: Sequence[Any], model: Any, inference_args
         hint='The batch is one data frame already: leave pandas.concat out.') from error
   if type(predictions) is tuple and len(predictions) == 2 and _are_frames(predictions[1]):
     predictions = predictions[0]  # Beam's functions give the rows too.
-  _refuse_reordered(predictions)
-  return utils._convert_to_result(batch, predictions, handler._model_uri)
-
-
-def _refuse_reordered(predictions: Any) -> None:
-  """Raises where the index of a frame or series says that its rows stand in another order than those of the batch."""
-  index = predictions.index if hasattr(predictions, 'iloc') else None
-  if index is None or index.dtype.kind != 'i' or index.is_monotonic_increasing:
-    return
-  if np.array_equal(np.sort(index.to_numpy()), np.arange(len(index))):
-    raise not_a_batch(
-        f'the inference function gave the rows of the batch in another order: its index begins with {index[:5].tolist()}',
-        hint='sort_index() puts them back. Where they are in the order of the batch, give reset_index(drop=True).')
+  if isinstance(predictions, list) and any(isinstance(each, base.PredictionResult) for each in predictions):
+    return predictions
+  return utils._convert_to_result(batch, predictions, model_id)
 
 
 def _are_frames(rows: Any) -> bool:

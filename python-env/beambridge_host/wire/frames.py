@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, Optional
 import numpy as np
 from apache_beam.portability.api import schema_pb2
 
-from beambridge_host.errors import FatalError, bridge_error
+from beambridge_host.errors import bridge_error
 from beambridge_host.wire.columns import NUMBER_TYPES, Rows, element_type
 from beambridge_host.wire.instants import INSTANTS
 from beambridge_host.wire.tensors import Forms
@@ -81,53 +81,6 @@ def _unlike(widths: Iterable[int]) -> ValueError:
   if len(counts) < 2:
     return ValueError('rows of other columns are no data frame')
   return ValueError(f'rows of {" and ".join(map(str, counts))} columns are no data frame')
-
-
-def in_order_of(model: Any, frame: Any) -> Any:
-  """The frame with its columns in the order in which the model was fitted, where they are the same."""
-  names, columns = fitted_names(model), _as_named(model, frame)
-  if names == columns or len(names) != len(columns) or set(names) != set(columns):
-    return frame
-  return frame.iloc[:, [columns.index(name) for name in names]]
-
-
-def fitted_names(model: Any) -> list[Any]:
-  """The names of the columns that a model was fitted on, in their order; none where it does not tell."""
-  # scikit-learn and what follows it; XGBoost's boosters; CatBoost; LightGBM's boosters.
-  for attribute in ('feature_names_in_', 'feature_names', 'feature_names_', 'feature_name'):
-    names = getattr(model, attribute, None)
-    if attribute == 'feature_name' and callable(names) and _is_lightgbm(model):
-      names = names()
-    if isinstance(names, (list, tuple, np.ndarray)):
-      return list(names)
-  return []
-
-
-def refuse_other_columns(model: Any, frame: Any) -> None:
-  """Raises where LightGBM, which goes by places and looks at no names, would take columns for others."""
-  if not _is_lightgbm(model) or not all(isinstance(name, str) for name in frame.columns):
-    return
-  names = fitted_names(model)
-  # Nor does one tell of columns that had no names, or it calls them so.
-  if names in ([], _as_named(model, frame), [f'Column_{place}' for place in range(len(names))]):
-    return
-  raise bridge_error(
-      'INVALID_ARGUMENT', f'the model was fitted on the columns {_listed(names)}, and the example has {_listed(frame.columns)}',
-      hint='Declare example: row({ … }) with these fields, in any order, or choose the columns in an inferenceFn.', make=FatalError)
-
-
-def _is_lightgbm(model: Any) -> bool:
-  return any(kind.__module__.partition('.')[0] == 'lightgbm' for kind in type(model).__mro__)
-
-
-def _as_named(model: Any, frame: Any) -> list[Any]:
-  """The columns as a model names them: LightGBM puts underscores for spaces."""
-  return [str(name).replace(' ', '_') for name in frame.columns] if _is_lightgbm(model) else list(frame.columns)
-
-
-def _listed(names: Any) -> str:
-  shown = ', '.join(map(str, names[:10]))
-  return shown if len(names) <= 10 else f'{shown} and {len(names) - 10} more'
 
 
 def frames_of(field: schema_pb2.Field) -> Callable[[Sequence[Any]], Frames]:

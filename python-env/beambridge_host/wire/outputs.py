@@ -138,7 +138,8 @@ def _column(value: Any, count: int) -> Any:
     return Unfit(NOTHING)
   try:
     if is_array(value):
-      return _batch(value, count)
+      order = _other_order(value)
+      return _batch(value, count) if order is None else Unfit(f'has {order}', _HOW_TO_ORDER)
     if _are_batches_of_one(value, count):
       return list(predictions_of(value, count))
     if isinstance(value, list) or isinstance(value, tuple) and not _are_outputs(value):
@@ -156,10 +157,26 @@ def _batch(value: Any, count: int) -> Any:
     return as_numpy(value).reshape(1)
   if not shape or shape[0] != count:
     raise not_a_batch(f'the model handler gave {_described(value)} for {_examples(count)}')
+  order = _other_order(value)
+  if order is not None:
+    raise not_a_batch(f'the model handler gave {order}', _HOW_TO_ORDER)
   if _is_frame(value):
     columns = {str(name): _plain(value[name]) for name in value.columns}
     return Several(columns, True, count, whole=value.to_numpy())
   return _plain(value)
+
+
+_HOW_TO_ORDER = 'sort_index() puts them back. Where they are in the order of the batch, give reset_index(drop=True).'
+
+
+def _other_order(value: Any) -> Optional[str]:
+  """What the index of a frame or series says, where its rows stand in another order than those of the batch."""
+  index = value.index if hasattr(value, 'iloc') else None
+  if index is None or index.dtype.kind not in 'iu' or index.is_monotonic_increasing:
+    return None
+  if not np.array_equal(np.sort(index.to_numpy()), np.arange(len(index))):
+    return None
+  return f'the rows of the batch in another order: its index begins with {index[:5].tolist()}'
 
 
 def _plain(value: Any) -> Any:

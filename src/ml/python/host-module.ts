@@ -26,6 +26,7 @@ export const MODULES = [
   'wire.columns',
   'wire.exact_numbers',
   'wire.conversions',
+  'wire.fitted_columns',
   'wire.frames',
   'wire.owned',
   'wire.several',
