@@ -44,14 +44,18 @@ import { create, withName } from '../../src/transforms/index.ts';
 const GIVES = `
 import datetime
 import decimal
+import enum
 
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 from apache_beam.utils.timestamp import Timestamp
 
+class Label(str, enum.Enum):
+  A = 'a'
+
 class Gives(ModelHandler):
   def load_model(self):
-    return {'np': np, 'datetime': datetime, 'Decimal': decimal.Decimal, 'Timestamp': Timestamp}
+    return {'Label': Label, 'np': np, 'datetime': datetime, 'Decimal': decimal.Decimal, 'Timestamp': Timestamp}
   def run_inference(self, batch, model, inference_args=None):
     return [eval(row, model) for row in batch]
 `;
@@ -83,6 +87,8 @@ const CASES: [SchemaType, string, unknown, string, RegExp][] = [
   [nullable(bigint64), '2**53', 2n ** 53n, '-2**63 - 1', /bigint64/],
   [tensor(bigint64, [1]), '[2**53]', [2n ** 53n], '[2**64]', /bigint64/],
   [typedArray('bigint64'), '[2**53]', BigInt64Array.of(2n ** 53n), '[2**63]', /inference\[0\]/],
+  [known, 'Label.A', 'a', "'c'", /str 'c' .*enumeration\("a", "b"\)/],
+  [string, 'Label.A', 'a', "'\\udfff'", /half a surrogate/],
   [known, "'b'", 'b', "'c'", /str 'c' .*enumeration\("a", "b"\)/],
   [nullable(known), 'None', null, "'c'", /str 'c'/],
   [array(known), "['a']", ['a'], "['a', 'c']", /inference\[1\]: str 'c'/],

@@ -193,9 +193,10 @@ def _row(fields: list) -> Convert:
   return convert
 
 
+# Of an enumeration's member `str` says which it is, and not its text.
 _SCALARS: dict[str, Convert] = {
     'any': lambda value: value,
     'bool': _guarded(lambda value: isinstance(value, (bool, np.bool_)), 'a boolean', bool),
-    'str': _guarded(lambda value: isinstance(value, str), 'a string', str),
+    'str': _guarded(lambda value: isinstance(value, str), 'a string', str.__str__),
     'bytes': _guarded(lambda value: isinstance(value, (bytes, bytearray)), 'bytes', bytes),
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import math
+import operator
 from types import SimpleNamespace
 from typing import Any, Callable, Iterable, Mapping, Optional
 
@@ -57,7 +58,7 @@ def _whole(dtype: np.dtype, is_bigint: bool, declared: str) -> Convert:
       scalar = int(scalar)
     if not least <= scalar <= most:
       raise Misfit(value, declared, UNSAFE if low <= scalar <= high else 'it is out of range')
-    return scalar
+    return operator.index(scalar)
 
   return convert
 
@@ -103,7 +104,8 @@ def _string(value: Any) -> str:
       scalar.encode()
     except UnicodeEncodeError:
       raise Misfit(value, 'string', 'it holds half a surrogate pair') from None
-  return str(scalar)
+  # Of an enumeration's member `str` says which it is, and not its text.
+  return str.__str__(scalar)
 
 
 def _one_of(values: Iterable[str], declared: str) -> Convert:

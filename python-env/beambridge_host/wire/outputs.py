@@ -161,7 +161,7 @@ def _batch(value: Any, count: int) -> Any:
   if order is not None:
     raise not_a_batch(f'the model handler gave {order}', _HOW_TO_ORDER)
   if _is_frame(value):
-    columns = {str(name): _plain(value[name]) for name in value.columns}
+    columns = {str.__str__(name) if isinstance(name, str) else str(name): _plain(value[name]) for name in value.columns}
     return Several(columns, True, count, whole=value.to_numpy())
   return _plain(value)
 
