@@ -69,8 +69,56 @@ const flink: RunnerConfiguration = {
       progress: false,
     }),
   ...ALONE,
-  unsupported: {},
-  differs: {},
+  unsupported: {
+    ...each(
+      "it knows Beam's own window functions alone",
+      'a window function of the user',
+      'a merging window function of the user',
+      'Python: a window function that only Python knows',
+      'Python: a merging window function that only Python knows',
+      'Python: values are combined in windows that a function of Python merges',
+      'Python: windows that a function of Python merges meet over time',
+    ),
+    ...each(
+      'it finalizes no bundles in batch',
+      'a bundle is finalized once it counts',
+      'Python: a bundle is finalized once it counts',
+    ),
+    ...each(
+      'its test streams have no clock',
+      'a batch that is not full waits as long as it may, and no longer',
+      'panes by the clock of a scripted stream',
+      'Python: a composite trigger that looks at the clock',
+      'Python: a timer of the clock',
+    ),
+  },
+  differs: {
+    ...each(
+      'it gives one pane of a batch',
+      'an early pane, then the one on time, which holds what is new',
+      'an early pane, then the one on time, which holds all so far',
+      'what a count did not reach comes out when the window is over',
+      'about panes',
+    ),
+    ...each(
+      'its panes come at other times',
+      'distinct of a stream gives an element in the first pane in which it is',
+      'latestPerKey of a stream follows its panes',
+      'late values come in batches too, once they are there',
+      'early, on-time and late panes of a scripted stream',
+      'Python: early, on-time and late panes that accumulate',
+      'Python: panes that discard, and late elements dropped',
+    ),
+    ...each(
+      'it plays a script on before a timer is taken back',
+      'Python: a timer that a later bundle takes back',
+    ),
+    ...each(
+      'it has no ordered lists for Python',
+      'Python: state of every kind',
+      'Python: an ordered list lasts from bundle to bundle, and loses ranges',
+    ),
+  },
 };
 
 export const engines: readonly RunnerConfiguration[] = [prism, flink];
