@@ -251,11 +251,11 @@ class Run extends BaseRun {
       },
     );
     // Some services call a job cancelled that goes on elsewhere.
-    const ended = job.ended
-      .then(() => this.service!.ended?.(over.signal))
-      .catch((error: unknown) => {
+    const endedElsewhere = (): Promise<void> | undefined =>
+      this.service!.ended?.(over.signal).catch((error: unknown) => {
         if (!over.signal.aborted) log.warn('the job may still run', error);
       });
+    const ended = job.ended.then(endedElsewhere, () => {});
     const end = await Promise.race([ended, late, refused]);
     over.abort();
     if (end === 'late') {

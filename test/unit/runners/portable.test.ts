@@ -7,11 +7,11 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError, type ErrorCode } from '../../../src/base/index.ts';
+import { BeamBridgeError, type ErrorCode, setLogSink } from '../../../src/base/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { fn, jobs, LoopbackServer, pb, urns } from '../../../src/proto/index.ts';
-import { createRunner, pipeline } from '../../../src/runners/index.ts';
-import { startRun } from '../../../src/runners/run.ts';
+import { constructPipeline, createRunner, pipeline, startRun } from '../../../src/runners/index.ts';
+import { openService } from '../../../src/runners/portable/service.ts';
 import { impulse } from '../../../src/transforms/index.ts';
 import { type FakeBehaviour, FakeJobService, until } from '../../helpers/fake-job-service.ts';
 
@@ -222,6 +222,50 @@ for (const isCancelled of [false, true]) {
     assert.equal(named, 1);
   });
 }
+
+test('cancel resolves when the engine says that the job is over, where its service says so before', async () => {
+  const order: string[] = [];
+  let isOver = () => {};
+  const over = new Promise<void>((resolve) => {
+    isOver = resolve;
+  });
+  await using fake = await FakeJobService.start({ run: () => {} });
+  const graph = await constructPipeline(simple, {});
+  const result = await startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
+    ...(await openService(...given)),
+    ended: async () => {
+      order.push(result.state);
+      await over;
+    },
+  }));
+  const cancelled = result.cancel().then((state) => order.push(`resolved ${state}`));
+  await until(() => order.length > 0);
+  assert.deepEqual(order, ['CANCELLED']);
+  isOver();
+  await cancelled;
+  assert.deepEqual(order, ['CANCELLED', 'resolved CANCELLED']);
+});
+
+test('a job that goes on on its engine after all is told, and not waited for', async () => {
+  const warnings: string[] = [];
+  const restore = setLogSink(({ level, message }) => {
+    if (level === 'warn') warnings.push(message);
+  });
+  try {
+    await using fake = await FakeJobService.start({ run: () => {} });
+    const graph = await constructPipeline(simple, {});
+    const result = await startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
+      ...(await openService(...given)),
+      ended: async () => {
+        throw new Error('the engine cannot be reached');
+      },
+    }));
+    assert.equal(await result.cancel(), 'CANCELLED');
+    assert.ok(warnings.some((message) => message.includes('the job may still run')));
+  } finally {
+    restore();
+  }
+});
 
 test('a job that somebody else cancels is an error of run', async () => {
   await withFake({ run: (job) => job.become('CANCELLED') }, async (_, runner) => {
