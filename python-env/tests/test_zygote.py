@@ -101,7 +101,7 @@ class ZygoteTest(unittest.TestCase):
     program = '''
         import json
         order = json.dumps({'worker_id': 'w', 'control': 'nowhere'})
-        worker._serve = lambda order: os._exit(int(numpy.random.randint(1, 250)))
+        worker.serve = lambda order: os._exit(int(numpy.random.randint(1, 250)))
         helper = zygote.Zygote.start(worker.forked([]), lambda: None)
         helper.listen()
         codes = set()

@@ -3,19 +3,23 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type BootCommand, ensurePythonEnvironment, pythonBoot } from '../services/index.ts';
 import { endWithParent, ownCommand, ProcessPool } from '../worker/index.ts';
-import { signalOf } from './options.ts';
+import { type EnvironmentFlags, signalOf, withEnvironmentOptions } from './options.ts';
 import { TERMINATED } from './worker.ts';
 
 interface PoolFlags {
   listen: { host: string; port: number };
   tokenFile?: string;
   withParent?: true;
+  python?: true;
 }
+
+type Flags = PoolFlags & EnvironmentFlags;
 
 /** The subcommand `worker-pool`. */
 export function workerPoolCommand(): Command {
-  return new Command('worker-pool')
+  return withEnvironmentOptions(new Command('worker-pool'))
     .description('start worker processes for runners that ask: environmentType EXTERNAL')
     .addOption(
       new Option('--listen <address>', 'HOST:PORT; port 0 is any')
@@ -27,12 +31,13 @@ export function workerPoolCommand(): Command {
       'file with the token that runners show; needed for all but loopback',
     )
     .option('--with-parent', 'end with the process that started this one')
-    .action(async ({ listen, tokenFile, withParent }: PoolFlags, command: Command) => {
+    .option('--python', 'workers for Python stages, with these extras and packages')
+    .action(async (flags: Flags, command: Command) => {
+      const { listen, tokenFile, withParent } = flags;
       if (withParent) endWithParent();
-      const [file = '', ...args] = ownCommand();
       const signal = signalOf(command)!;
       await using pool = await ProcessPool.start({
-        command: [file, ...args, 'worker'],
+        ...(flags.python ? await pythonWorker(flags, signal) : ownWorker()),
         listen,
         token: tokenFile === undefined ? undefined : tokenOf(tokenFile),
       });
@@ -40,6 +45,20 @@ export function workerPoolCommand(): Command {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       process.exitCode = TERMINATED;
     });
+}
+
+function ownWorker(): BootCommand {
+  const [file = '', ...args] = ownCommand();
+  return { command: [file, ...args, 'worker'], env: {} };
+}
+
+async function pythonWorker(flags: Flags, signal: AbortSignal): Promise<BootCommand> {
+  const { python } = await ensurePythonEnvironment({
+    extras: flags.extra,
+    packages: flags.package,
+    signal,
+  });
+  return pythonBoot(python);
 }
 
 function address(text: string): { host: string; port: number } {

@@ -26,6 +26,8 @@ const KNOWN = [
   'checkpointingInterval',
   'environmentType',
   'environmentConfig',
+  'pythonEnvironmentType',
+  'pythonEnvironmentConfig',
   'workerProgram',
 ];
 

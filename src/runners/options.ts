@@ -117,6 +117,16 @@ export interface PipelineOptions {
    */
   environmentConfig?: string | Readonly<Record<string, unknown>> | undefined;
   /**
+   * The same for Python stages of the managed Python, whose workers are those of its host where it is
+   * `LOOPBACK`: then the host, and this program, must be there as long as the job.
+   *
+   * @default `'PROCESS'` where the `environmentType` is that and names no command, or the
+   * `environmentType` where there is a `pythonEnvironmentConfig`; else `'LOOPBACK'`
+   */
+  pythonEnvironmentType?: EnvironmentType | (string & {}) | undefined;
+  /** What the `pythonEnvironmentType` is told, as `environmentConfig`; a pool is `beambridge worker-pool --python`. */
+  pythonEnvironmentConfig?: string | Readonly<Record<string, unknown>> | undefined;
+  /**
    * How this program gets to workers elsewhere: as a `bundle`, which esbuild makes and the engine hands on,
    * or as the `module` itself, which workers have under the same path, with all that it imports.
    *
@@ -189,6 +199,8 @@ const OURS: ReadonlySet<string> = new Set([
   'flinkJavaOptions',
   'environmentType',
   'environmentConfig',
+  'pythonEnvironmentType',
+  'pythonEnvironmentConfig',
   'workerProgram',
 ]);
 

@@ -19,7 +19,10 @@ export class PythonWorkers implements AsyncDisposable {
   private readonly token = randomBytes(24).toString('base64url');
   private readonly pools = new Map<string, Promise<void>>();
 
-  constructor() {
+  /** @param starter - who starts workers for what a host expanded. @default the host itself */
+  constructor(
+    private readonly starter?: (host: Host) => Promise<Pick<pb.Environment, 'urn' | 'payload'>>,
+  ) {
     this.lost = new Promise((resolve) => {
       this.lose = resolve;
     });
@@ -56,6 +59,10 @@ export class PythonWorkers implements AsyncDisposable {
   private async open(environment: pb.Environment, hosts: readonly Host[]): Promise<void> {
     const host = hostOf(environment, hosts);
     if (!host) return;
+    if (this.starter) {
+      Object.assign(environment, await this.starter(host));
+      return;
+    }
     const opened = this.pools.get(host.pool) ?? this.openPool(host);
     this.pools.set(host.pool, opened);
     await opened;

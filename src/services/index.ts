@@ -12,6 +12,8 @@ export {
 } from './engines/flink.ts';
 export { findJava } from './engines/java.ts';
 export { findPrism, PRISM_VERSION, type PrismOptions, startPrism } from './engines/prism.ts';
+// The Python host.
+export { type BootCommand, pythonBoot } from './host/boot.ts';
 export {
   findDetachedHost,
   listDetachedHosts,
@@ -19,7 +21,6 @@ export {
   startDetachedHost,
   stopDetachedHosts,
 } from './host/detached.ts';
-// The Python host.
 export { onHostExit } from './host/exits.ts';
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
 export { getHost, getHostLike, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';

@@ -14,7 +14,7 @@ export {
 } from './contract.ts';
 export { type Exported, findExport } from './exported.ts';
 // For the worker.
-export { makeLauncher, ownCommand } from './launcher.ts';
+export { makeLauncher, makeWorkerLauncher, ownCommand } from './launcher.ts';
 export { endWithParent } from './parent.ts';
 export { type PoolOptions, ProcessPool } from './pool.ts';
 export { findProgram, keepProgram } from './program-cache.ts';

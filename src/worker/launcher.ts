@@ -47,10 +47,18 @@ function absolute(flag: string, value: string): string {
   }
 }
 
-/** Makes a command for workers of this machine, and gives its path. */
-export async function makeLauncher(): Promise<string> {
-  const command = [...ownCommand(), 'worker'].map(quoted).join(' ');
-  const text = `#!/bin/sh\nexec ${command} "$@"\n`;
+/** A worker of TypeScript's, as a runner's command. */
+export function makeWorkerLauncher(): Promise<string> {
+  return makeLauncher([...ownCommand(), 'worker']);
+}
+
+/** Makes a file of a command for runners on this machine, and gives its path. */
+export async function makeLauncher(
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
+  const text = `#!/bin/sh\n${exports.join('')}exec ${command.map(quoted).join(' ')} "$@"\n`;
   const folder = join(cacheFolder(), 'launchers');
   const name = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const path = join(folder, `worker-${name}`);

@@ -44,7 +44,6 @@ function submit(mode: string, more: Record<string, unknown> = {}) {
   return execa(process.execPath, args, {
     reject: false,
     timeout: 120_000,
-    env: { BEAMBRIDGE_HOME: join(scratch, 'submitter') },
   });
 }
 
@@ -115,4 +114,19 @@ test('a pool starts the workers, and which has the token of the environment', {
   });
   assert.match(stdout, /^DONE by/, stderr);
   assert.match((await output('pool'))[0]!, LINE);
+});
+
+test('Python stages run in processes of the runner, too, and go on when the program is gone', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const { stdout, stderr } = await submit('leaves python');
+  assert.match(stdout, /^submitted by/, stderr);
+  assert.match((await output('leaves python'))[0]!, LINE);
+});
+
+test('what Python raises in such a worker is the error of the run', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const { stderr } = await submit('python throws');
+  assert.match(stderr, /ZeroDivisionError: .* \[PYTHON_EXCEPTION\]/);
 });

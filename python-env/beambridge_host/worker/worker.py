@@ -33,7 +33,7 @@ _SAMPLING_PERIOD_MS = 10
 _SIDE_INPUTS_OF_NOW = 'disable_global_windowed_args_caching'
 
 # Of interest to those who look for a fault in a harness; the host's own log says what matters.
-_CHATTY = ('apache_beam.runners.worker.sdk_worker', 'apache_beam.runners.worker.data_plane')
+CHATTY = ('apache_beam.runners.worker.sdk_worker', 'apache_beam.runners.worker.data_plane')
 
 
 def _end_with_host() -> None:
@@ -61,7 +61,8 @@ def _harness_class() -> Any:
   return Harness
 
 
-def _serve(order: dict[str, str]) -> None:
+def serve(order: dict[str, str]) -> None:
+  """Answers the runner at `control` until it hangs up."""
   try:
     harness = _harness_class()(
         order['control'], worker_id=order['worker_id'], state_cache_size=_STATE_CACHE_BYTES)
@@ -91,24 +92,28 @@ def prepare() -> None:
   pickler.set_library(PipelineOptions(flags=[]).view_as(SetupOptions).pickle_library)
 
 
+def number_metrics() -> None:
+  """Gives the metrics of this process short names of its own: Prism keeps one table of them for all workers of a job."""
+  from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel
+
+  sdk_worker.SHORT_ID_CACHE._last_short_id = os.getpid() << 20
+
+
 def _await_order(channel: Channel, log_level: str, modules: list[str]) -> NoReturn:
   """Imports what is missing, waits for an order and serves it."""
   code = 0
   try:
     prepare()
-    from apache_beam.runners.worker import sdk_worker  # pylint: disable=import-outside-toplevel
-
-    # Prism keeps one table of the short names of metrics for all workers of a job.
-    sdk_worker.SHORT_ID_CACHE._last_short_id = os.getpid() << 20
+    number_metrics()
     preload(modules)
     send_logs(channel, log_level)
     if log_level != 'DEBUG':
-      for name in _CHATTY:
+      for name in CHATTY:
         logging.getLogger(name).setLevel('WARNING')
     line = sys.stdin.buffer.readline()
     if line:
       threading.Thread(target=_end_with_host, name='end-with-host', daemon=True).start()
-      _serve(json.loads(line))
+      serve(json.loads(line))
   except BaseException as error:  # pylint: disable=broad-except
     channel.send({'failure': hidden(f'{type(error).__name__}: {error}')})
     code = 1

@@ -8,6 +8,7 @@ import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { PythonWorkers } from '../python-workers.ts';
 import { rewriteCombines } from './combines.ts';
+import { pythonStarter } from './environment.ts';
 
 /** What is known of a job service. */
 export interface Attached {
@@ -32,7 +33,7 @@ export function attach(
   options: PipelineOptions,
   { address, name, lost, abandon, ended, withDefaults, dispose }: Attached,
 ): JobService {
-  const workers = new PythonWorkers();
+  const workers = new PythonWorkers(pythonStarter(options));
   return {
     address,
     name,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options `environmentType` and `environmentConfig` as Beam's environments.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, errorNonce } from '../../base/index.ts';
 import { ownEnvironment } from '../../harness/index.ts';
 import { create, type MessageInitShape, pb, toBinary, urns } from '../../proto/index.ts';
-import { makeLauncher } from '../../worker/index.ts';
+import { type Host, pythonBoot } from '../../services/index.ts';
+import { makeLauncher, makeWorkerLauncher } from '../../worker/index.ts';
 import type { PipelineOptions } from '../options.ts';
 
 const { DOCKER, EXTERNAL, PROCESS } = urns.StandardEnvironments_Environments;
@@ -13,32 +14,82 @@ const TYPES = ['LOOPBACK', 'PROCESS', 'EXTERNAL', 'DOCKER'];
 type Environment = MessageInitShape<typeof pb.EnvironmentSchema>;
 type Config = Readonly<Record<string, unknown>>;
 
+/** What one of the options names, and what stands in where it leaves a command out. */
+interface Wanted {
+  readonly type: string | undefined;
+  readonly config: PipelineOptions['environmentConfig'];
+  /** The path of a command for this machine. */
+  readonly launcher: () => Promise<string>;
+  /** Variables for it. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The part of an environment that says who starts its workers. */
+interface Starter {
+  readonly urn: string;
+  readonly payload: Uint8Array;
+}
+
 /**
  * The environment whose workers run functions of this program elsewhere.
  *
  * @throws BeamBridgeError `INVALID_ARGUMENT`
  */
 export async function environmentOf(
-  { environmentType, environmentConfig }: PipelineOptions,
+  { environmentType: type, environmentConfig: config }: PipelineOptions,
   dependencies: pb.ArtifactInformation[],
 ): Promise<Environment> {
-  switch (environmentType) {
+  const { urn, payload } = await starterOf({ type, config, launcher: makeWorkerLauncher });
+  return ownEnvironment(urn, payload, dependencies);
+}
+
+/**
+ * Who starts the workers of Python stages that a host of ours expanded; undefined where the host does.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`
+ */
+export function pythonStarter(
+  options: PipelineOptions,
+): ((host: Host) => Promise<Starter>) | undefined {
+  const { environmentType, environmentConfig, pythonEnvironmentConfig: config } = options;
+  // Where TypeScript's workers are made on this machine, so can Python's be.
+  const isHere = environmentType === 'PROCESS' && !namesCommand(environmentConfig);
+  const type = options.pythonEnvironmentType ?? (isHere || config ? environmentType : 'LOOPBACK');
+  if (type === undefined || type === 'LOOPBACK') return undefined;
+  return ({ python, token }) => {
+    const { command, env } = pythonBoot(python);
+    return starterOf({
+      type,
+      config,
+      launcher: () => makeLauncher(command, env),
+      // By it what their errors say of codes and hints is believed.
+      env: { BEAMBRIDGE_ERROR_NONCE: errorNonce(token) },
+    });
+  };
+}
+
+function namesCommand(config: PipelineOptions['environmentConfig']): boolean {
+  return typeof config === 'string' && !isJson(config) ? true : 'command' in parse(config);
+}
+
+async function starterOf(wanted: Wanted): Promise<Starter> {
+  const { type, config } = wanted;
+  switch (type) {
     case 'PROCESS':
-      return ownEnvironment(PROCESS, await processPayload(environmentConfig), dependencies);
+      return { urn: PROCESS, payload: await processPayload(wanted) };
     case 'EXTERNAL':
-      return ownEnvironment(EXTERNAL, externalPayload(environmentConfig), dependencies);
+      return { urn: EXTERNAL, payload: externalPayload(config) };
     case 'DOCKER':
-      return ownEnvironment(DOCKER, dockerPayload(environmentConfig), dependencies);
+      return { urn: DOCKER, payload: dockerPayload(config) };
     default:
-      throw new BeamBridgeError(
-        'INVALID_ARGUMENT',
-        `there is no environmentType ${JSON.stringify(environmentType)}`,
-        { hint: `There are ${TYPES.join(', ')}.` },
+      throw invalid(
+        `there is no environmentType ${JSON.stringify(type)}`,
+        `There are ${TYPES.join(', ')}.`,
       );
   }
 }
 
-async function processPayload(given: PipelineOptions['environmentConfig']): Promise<Uint8Array> {
+async function processPayload({ config: given, launcher, env: own }: Wanted): Promise<Uint8Array> {
   const config = typeof given === 'string' && !isJson(given) ? { command: given } : parse(given);
   const { command, env, os, arch } = config;
   return toBinary(
@@ -46,8 +97,8 @@ async function processPayload(given: PipelineOptions['environmentConfig']): Prom
     create(pb.ProcessPayloadSchema, {
       os: text(os, 'os') ?? '',
       arch: text(arch, 'arch') ?? '',
-      command: text(command, 'command') ?? (await makeLauncher()),
-      env: texts(env, 'env'),
+      command: text(command, 'command') ?? (await launcher()),
+      env: { ...own, ...texts(env, 'env') },
     }),
   );
 }
