@@ -28,11 +28,11 @@ export function describeValue(value: unknown): string {
 }
 
 function describeObject(value: object): string {
-  if (Array.isArray(value)) return `array of ${value.length}`;
   const name = value.constructor?.name ?? 'Object';
+  if (Array.isArray(value)) return `${name === 'Array' ? 'array' : name} of ${value.length}`;
   if (ArrayBuffer.isView(value)) return `${name} of ${value.byteLength} bytes`;
   if (value instanceof Date)
-    return `Date ${Number.isNaN(value.getTime()) ? 'that is invalid' : value.toISOString()}`;
+    return `${name} ${Number.isNaN(value.getTime()) ? 'that is invalid' : value.toISOString()}`;
   if (isThenable(value))
     return value instanceof Promise ? 'a Promise' : `${name} with a then method`;
   if (value instanceof Map || value instanceof Set) return `${name} of ${value.size}`;

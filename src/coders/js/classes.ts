@@ -2,6 +2,7 @@
 // Classes of a program whose instances the JavaScript coder keeps, because the program said so.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import { ERRORS, TYPED_ARRAYS } from './tags.ts';
 
 /** A class of a program's own. */
 // biome-ignore lint/suspicious/noExplicitAny: any constructor at all.
@@ -14,14 +15,16 @@ const byPrototype = new Map<unknown, string>();
  * Lets instances of classes be elements of PCollections without a declared type. An instance travels as
  * the name of its class and its own fields, and comes back as an instance that has them: no
  * constructor is called. Fields that start with # stay behind, so a class with such fields is better
- * mapped to a plain object.
+ * mapped to a plain object. A class may extend Array, Map, Set, Date, ArrayBuffer, an error or a typed
+ * array, whose contents travel as well.
  *
  * Call it where the class is declared, so that every process that loads the program knows the class.
  * Values that are no classes are accepted and ignored: functions are never sent, they are held or loaded.
  *
  * @param moduleName - tells classes of the same name apart
  * @param values - the classes by their names
- * @throws BeamBridgeError `INVALID_ARGUMENT` when another class has the name already
+ * @throws BeamBridgeError `INVALID_ARGUMENT` when another class has the name already, or when a class extends
+ *   one of JavaScript's own whose contents cannot be written, such as RegExp, Promise or WeakMap
  *
  * @example
  * ```ts
@@ -40,6 +43,7 @@ export function requireForSerialization(moduleName: string, values: Readonly<obj
         hint: 'Give the module another name, or call requireForSerialization once for each class.',
       });
     }
+    checkExtended(full, value);
     byName.set(full, value);
     byPrototype.set(value.prototype, full);
   }
@@ -47,6 +51,27 @@ export function requireForSerialization(moduleName: string, values: Readonly<obj
 
 function isClass(value: unknown): value is AnyClass {
   return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+/** Of these the coder writes what is in them; by name, since every realm has its own. */
+const EXTENDED: ReadonlySet<string> = new Set([
+  ...['Object', 'Array', 'Map', 'Set', 'Date', 'ArrayBuffer'],
+  ...[...ERRORS, ...TYPED_ARRAYS].map(({ name }) => name),
+]);
+const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
+
+function checkExtended(full: string, { prototype }: AnyClass): void {
+  for (let at = prototype; at; at = Object.getPrototypeOf(at) as object) {
+    const type: unknown = Object.hasOwn(at, 'constructor') ? at.constructor : undefined;
+    if (typeof type !== 'function' || !NATIVE.test(Function.prototype.toString.call(type)))
+      continue;
+    if (EXTENDED.has(type.name)) return;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `instances of ${full} cannot travel: what is in a ${type.name} cannot be written`,
+      { hint: `Keep the ${type.name} out of elements: emit what it is made of as a plain object.` },
+    );
+  }
 }
 
 /** The name under which the class of an instance is known, if it is. */

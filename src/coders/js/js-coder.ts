@@ -12,16 +12,17 @@ export const JS_DETERMINISTIC_CODER_URN = 'beambridge:coder:js-deterministic:v1'
 /**
  * Any plain JavaScript value, kept exactly: `null`, `undefined`, booleans, numbers with NaN, -0 and
  * infinities, bigints, strings, `Date`, `Map`, `Set`, typed arrays, `ArrayBuffer`, `Buffer`, arrays
- * (holes become `undefined`), plain objects, the built-in errors, and the value classes of this
- * package. Only TypeScript knows it: in front of a transform in another language a PCollection
+ * (holes become `undefined`; fields beside the elements stay behind, but for those of what a regular
+ * expression matched), plain objects, the built-in errors, the value classes of this package, and instances of
+ * classes that {@link requireForSerialization} was told of. Only TypeScript knows it: in front of a transform in another language a PCollection
  * needs a schema or a standard coder.
  *
  * The deterministic form is for keys. It writes the names of objects and the entries of Maps and
  * Sets in sorted order, and -0 as 0, so that values that are equal as keys of a `Map` are equal
  * keys, and so are objects, Maps and Sets with equal contents in any order.
  *
- * @throws BeamBridgeError `CODER_MISMATCH` for functions, symbols, promises, class instances and
- *   cyclic values
+ * @throws BeamBridgeError `CODER_MISMATCH` for functions, symbols, promises, instances of other classes,
+ *   those that extend `Map`, `Array` and the like too, and cyclic values
  */
 export class JsCoder implements Coder<unknown> {
   readonly name: string;

@@ -9,9 +9,10 @@ import { setField } from '../set-field.ts';
 import { Tensor, type TensorElement } from '../tensor.ts';
 import { readText } from '../text.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
+import { asInstance, builtInOf, errorOf, withFields } from './built-ins.ts';
 import { registeredClass } from './classes.ts';
 import { ERRORS, MAX_DEPTH, Tag, TYPED_ARRAYS } from './tags.ts';
-import { littleEndian } from './write.ts';
+import { littleEndian } from './write-instances.ts';
 
 /** Reads one value. */
 export function readJs(input: ByteReader, depth = 0): unknown {
@@ -68,10 +69,7 @@ function readRare(tag: number, input: ByteReader, depth: number): unknown {
       return readError(input, nest(depth));
     case Tag.ERROR_WITH_FIELDS: {
       const error = readError(input, nest(depth));
-      const fields = readJs(input, nest(depth));
-      for (const [name, value] of Object.entries(fields ?? {}))
-        setField(error as never, name, value);
-      return error;
+      return withFields(error, Object(readJs(input, nest(depth))) as object);
     }
     case Tag.MATCH: {
       const [all, index, match] = [0, 1, 2].map(() => readJs(input, nest(depth)));
@@ -96,6 +94,8 @@ function readRare(tag: number, input: ByteReader, depth: number): unknown {
       return readTensor(input, nest(depth));
     case Tag.INSTANCE:
       return readInstance(input, nest(depth));
+    case Tag.BUILT_IN_INSTANCE:
+      return readBuiltInInstance(input, nest(depth));
     default:
       throw malformed(`unknown tag ${tag} in a JavaScript value`);
   }
@@ -148,8 +148,21 @@ function readPlainObject(input: ByteReader, depth: number): Record<string, unkno
 
 function readInstance(input: ByteReader, depth: number): object {
   const { prototype } = registeredClass(readString(input));
+  return withFields(Object.create(prototype) as object, readFields(input, depth));
+}
+
+function readBuiltInInstance(input: ByteReader, depth: number): object {
+  const { prototype } = registeredClass(readString(input));
+  const builtIn = readJs(input, depth);
+  if (typeof builtIn !== 'object' || builtIn === null || builtInOf(builtIn) === undefined) {
+    throw malformed('the contents of an instance are missing');
+  }
+  return asInstance(builtIn, prototype, readFields(input, depth));
+}
+
+function readFields(input: ByteReader, depth: number): object {
   if (input.byte() !== Tag.OBJECT) throw malformed('the fields of an instance are missing');
-  return Object.assign(Object.create(prototype), readPlainObject(input, depth));
+  return readPlainObject(input, depth);
 }
 
 function readMap(input: ByteReader, depth: number): Map<unknown, unknown> {
@@ -182,12 +195,9 @@ function readTensor(input: ByteReader, depth: number): unknown {
 }
 
 function readError(input: ByteReader, depth: number): Error {
-  const type = ERRORS[input.byte()];
-  if (!type) throw malformed('unknown kind of error');
+  const kind = input.byte();
+  if (kind >= ERRORS.length) throw malformed('unknown kind of error');
   const message = readString(input);
   const stack = readJs(input, depth);
-  const cause = readJs(input, depth);
-  const error = cause === undefined ? new type(message) : new type(message, { cause });
-  if (typeof stack === 'string') error.stack = stack;
-  return error;
+  return errorOf(kind, { message, stack, cause: readJs(input, depth), fields: {} });
 }

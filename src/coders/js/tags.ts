@@ -54,6 +54,11 @@ export const Tag = {
   ERROR_WITH_FIELDS: 0x1a,
   /** What a regular expression matched: the array, then index, input and groups. */
   MATCH: 0x1b,
+  /**
+   * Name of a class that the program registered and that extends one of JavaScript's own, the object that it
+   * is without the class, then its other fields as an object.
+   */
+  BUILT_IN_INSTANCE: 0x1c,
   /** From here, the low six bits are the length of a UTF-8 string in bytes. */
   SHORT_STRING: 0x40,
   /** From here, the low seven bits are a small whole number. */
@@ -75,7 +80,7 @@ export const TYPED_ARRAYS = [
   Float64Array,
 ] as const;
 
-/** Errors by their kind byte; append only. Any other error class is refused. */
+/** Errors by their kind byte; append only. Any other error class must be registered. */
 export const ERRORS = [
   Error,
   EvalError,

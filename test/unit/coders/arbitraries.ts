@@ -25,6 +25,7 @@ import {
   NullableCoder,
   type PaneInfo,
   ParamWindowedValueCoder,
+  requireForSerialization,
   ShardedKeyCoder,
   StrUtf8Coder,
   Tensor,
@@ -161,6 +162,87 @@ export const jsValues: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) 
   ),
 })).value;
 
+class Point {
+  constructor(
+    readonly x: unknown,
+    readonly y = 0,
+  ) {}
+}
+class Table extends Map<unknown, unknown> {
+  label: unknown = 'x';
+  // What is read and written are the contents, whatever a class makes of them.
+  override *[Symbol.iterator](): MapIterator<[unknown, unknown]> {}
+}
+class Tags extends Set<unknown> {
+  override get size(): number {
+    return -1;
+  }
+}
+class Line extends Array<unknown> {
+  label: unknown = 'x';
+}
+class Day extends Date {
+  zone: unknown = 'Oslo';
+}
+class Failed extends RangeError {
+  code: unknown = 7;
+}
+class Block extends ArrayBuffer {
+  label: unknown = 'x';
+}
+class Samples extends Float32Array {
+  rate: unknown = 1;
+}
+class Money extends Decimal {
+  currency: unknown = 'NOK';
+}
+/** Registered as one that a program declares them. */
+export const REGISTERED = { Point, Table, Tags, Line, Day, Failed, Block, Samples, Money };
+requireForSerialization('arbitraries', REGISTERED);
+
+const errors = fc
+  .tuple(
+    fc.constantFrom(Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError),
+    texts,
+    fc.option(jsValues, { nil: undefined }),
+    fc.record({ code: jsValues, name: texts }, { requiredKeys: [], noNullPrototype: true }),
+  )
+  .map(([type, message, cause, fields]) =>
+    Object.assign(cause === undefined ? new type(message) : new type(message, { cause }), fields),
+  );
+
+/** Instances of classes, of each kind that the JavaScript coder keeps, with any value in them. */
+const instances: Arbitrary<object> = fc.oneof(
+  errors,
+  fc.constantFrom(/(?<n>b)(c)?/, /b/).map((pattern) => {
+    const match = pattern.exec('abd')!;
+    // Objects without a prototype become plain ones.
+    return Object.assign(match, { groups: match.groups && { ...match.groups } });
+  }),
+  jsValues.map((x) => new Point(x)),
+  jsValues.map((label) => Object.assign(new Table().set(label, [label]), { label })),
+  jsValues.map((x) => new Tags().add(x)),
+  jsValues.map((label) => Object.assign(Line.from([1, label]), { label })),
+  jsValues.map((zone) => Object.assign(new Day(5), { zone })),
+  jsValues.map((code) => Object.assign(new Failed('x', { cause: code }), { code })),
+  jsValues.map((label) => Object.assign(new Block(3), { label })),
+  jsValues.map((rate) => Object.assign(Samples.from([1, 2]), { rate })),
+  jsValues.map((currency) => Object.assign(new Money(5n, 1), { currency })),
+);
+
+/** Any value that the JavaScript coder keeps, with instances of classes at any place. */
+export const everyJsValue: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    jsValues,
+    instances,
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(texts, tie('value'), { noNullPrototype: true, maxKeys: 3 }),
+    tie('value').map((inner) => new Map([[inner, inner]])),
+    tie('value').map((inner) => new Table([[1, inner]])),
+  ),
+})).value;
+
 const keyValues = plain({ key: texts, value: safeIntegers });
 
 /** Every coder but the state backed one, which decodes to an object of its own. */
@@ -198,5 +280,5 @@ export const CODERS: readonly CoderCase[] = [
     texts.map((value) => ({ value, ...constant })),
   ),
   of(new TimerCoder(new StrUtf8Coder(), new IntervalWindowCoder()), timers),
-  of(new JsCoder(), jsValues),
+  of(new JsCoder(), everyJsValue),
 ];

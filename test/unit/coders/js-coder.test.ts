@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { ByteWriter } from '../../../src/base/index.ts';
 import {
+  Decimal,
   decodeValue,
   encodeValue,
   JsCoder,
@@ -66,6 +68,15 @@ class Point {
 }
 
 class Failure extends Error {}
+class Table extends Map<unknown, unknown> {}
+class Tags extends Set<unknown> {}
+class Line extends Array {}
+class Day extends Date {}
+class Block extends ArrayBuffer {
+  unit = 'b';
+}
+class Samples extends Float32Array {}
+class Money extends Decimal {}
 
 const refused: [string, unknown, string][] = [
   ['a function', () => 1, 'Functions and symbols'],
@@ -77,6 +88,14 @@ const refused: [string, unknown, string][] = [
   ['a regular expression', /x/, 'Class instances'],
   ['a DataView', new DataView(new ArrayBuffer(2)), 'typed arrays'],
   ['a WeakMap', new WeakMap(), 'Class instances'],
+  ['an instance of a class that extends Map', new Table([[1, 2]]), 'new Map(value)'],
+  ['an instance of a class that extends Set', new Tags([1]), 'requireForSerialization'],
+  ['an instance of a class that extends Array', Line.from([1]), '[...value]'],
+  ['an instance of a class that extends Date', new Day(5), 'new Date(value)'],
+  ['an instance of a class that extends ArrayBuffer', new Block(1), 'requireForSerialization'],
+  ['an instance of a class that extends a typed array', new Samples(1), 'typed arrays'],
+  ['an instance of a class that extends Decimal', new Money(1n, 0), 'requireForSerialization'],
+  ['what is made of Buffer', Object.setPrototypeOf(Buffer.from('a'), {}), 'typed arrays'],
 ];
 
 for (const [name, value, hint] of refused) {
@@ -88,6 +107,20 @@ for (const [name, value, hint] of refused) {
     );
   });
 }
+
+test('what extends an array is named by its class where it is refused', () => {
+  assert.throws(() => encodeValue(js, Line.from([1, 2])), { message: /hold Line of 2/ });
+});
+
+test('arrays, and what a regular expression matched, may come from another realm', () => {
+  const { list, match } = runInNewContext('({ list: [1, [2]], match: /(?<n>.)/.exec("a") })') as {
+    list: unknown;
+    match: RegExpExecArray;
+  };
+  assert.deepStrictEqual(there(list), [1, [2]]);
+  const back = there(match) as RegExpExecArray;
+  assert.deepEqual([back[1], back.index, back.groups?.n], ['a', 0, 'a']);
+});
 
 test('a cyclic value is refused and named as such', () => {
   const ring: Record<string, unknown> = {};
