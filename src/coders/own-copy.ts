@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // A copy of a value that its new owner may change.
 
+import {
+  asInstance,
+  builtInOf,
+  errorKind,
+  errorOf,
+  errorParts,
+  fieldsBeside,
+  isMatch,
+  isPlainArray,
+  viewKind,
+} from './js/built-ins.ts';
+import { registeredClass, registeredName } from './js/classes.ts';
+import { Decimal, MicrosInstant } from './logical-values.ts';
 import { setField } from './set-field.ts';
+import { StateBackedIterable } from './state-backed-iterable.ts';
 import { Tensor } from './tensor.ts';
+import { IntervalWindow } from './values.ts';
 
 /**
- * A value with nothing in it that others hold: plain objects, arrays, Maps, Sets, dates, bytes, typed
- * arrays and tensors are copied, with what is in them. Instances of other classes stay themselves, since
- * a copy would lack their methods.
+ * A value with nothing in it that others hold: what the JavaScript coder would make of it, without the bytes,
+ * and views of bytes that it refuses. What else it refuses stays itself, since a copy of an instance
+ * would lack what its class keeps out of sight.
  */
 export function ownCopy<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
@@ -15,24 +30,81 @@ export function ownCopy<T>(value: T): T {
 }
 
 function copyOf(value: object): unknown {
-  if (Array.isArray(value)) return value.map(ownCopy);
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) {
-    const copy = Object.create(prototype as object | null) as Record<string, unknown>;
-    for (const [name, inner] of Object.entries(value)) setField(copy, name, ownCopy(inner));
-    return copy;
+  if (prototype === Object.prototype || prototype === null) return fieldsInto({}, value);
+  if (isPlainArray(value, prototype)) {
+    const copy: unknown[] = [];
+    for (let i = 0; i < value.length; i++) copy.push(ownCopy(value[i]));
+    if (!isMatch(value)) return copy;
+    const { index, input, groups } = value;
+    return Object.assign(copy, { index, input, groups: ownCopy(groups) });
   }
-  if (Buffer.isBuffer(value)) return Buffer.from(value);
   // Only what a view shows: what it is a view of may be a thousand times as large.
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView))
-    return (value as Uint8Array).slice();
-  if (prototype === Map.prototype) {
-    return new Map(
-      [...(value as Map<unknown, unknown>)].map(([key, inner]) => [ownCopy(key), ownCopy(inner)]),
-    );
+  if (viewKind(prototype) !== undefined) return (value as Uint8Array).slice();
+  if (errorKind(prototype) !== undefined) {
+    const parts = errorParts(value as Error);
+    return errorOf(errorKind(prototype)!, {
+      ...parts,
+      cause: ownCopy(parts.cause),
+      fields: ownCopy(parts.fields),
+    });
   }
-  if (prototype === Set.prototype) return new Set([...(value as Set<unknown>)].map(ownCopy));
-  if (prototype === Date.prototype) return new Date(value as Date);
-  if (value instanceof Tensor) return new Tensor(value.dtype, value.shape, value.data.slice());
-  return value;
+  return copyOfInstance(value, prototype);
+}
+
+function copyOfInstance(value: object, prototype: unknown): unknown {
+  switch (prototype) {
+    case Map.prototype: {
+      const copy = new Map<unknown, unknown>();
+      for (const [key, inner] of value as Map<unknown, unknown>) {
+        copy.set(ownCopy(key), ownCopy(inner));
+      }
+      return copy;
+    }
+    case Set.prototype:
+      return new Set(Array.from(value as Set<unknown>, ownCopy));
+    case Date.prototype:
+      return new Date(value as Date);
+    case Buffer.prototype:
+      return Buffer.from(value as Buffer);
+    case ArrayBuffer.prototype:
+      return (value as ArrayBuffer).slice(0);
+    case DataView.prototype: {
+      const { buffer, byteOffset, byteLength } = value as DataView;
+      return new DataView(buffer.slice(byteOffset, byteOffset + byteLength));
+    }
+    case Tensor.prototype: {
+      const { dtype, shape, data } = value as Tensor;
+      return new Tensor(dtype, [...shape], ownCopy(data));
+    }
+    case IntervalWindow.prototype:
+      return new IntervalWindow((value as IntervalWindow).start, (value as IntervalWindow).end);
+    case Decimal.prototype:
+      return new Decimal((value as Decimal).unscaled, (value as Decimal).scale);
+    case MicrosInstant.prototype:
+      return new MicrosInstant((value as MicrosInstant).micros);
+    case StateBackedIterable.prototype: {
+      const values = value as StateBackedIterable<unknown>;
+      // Those that must be fetched are made anew each time.
+      return values.token ? value : values.inline.map(ownCopy);
+    }
+    default:
+      return copyOfRegistered(value, prototype);
+  }
+}
+
+function copyOfRegistered(value: object, prototype: unknown): object {
+  const name = registeredName(prototype);
+  if (name === undefined) return value;
+  const known = registeredClass(name).prototype as object;
+  const builtIn = builtInOf(value);
+  if (builtIn === undefined) return fieldsInto(Object.create(known) as object, value);
+  return asInstance(ownCopy(builtIn), known, ownCopy(fieldsBeside(value)));
+}
+
+function fieldsInto(copy: object, value: object): object {
+  for (const name of Object.keys(value)) {
+    setField(copy as never, name, ownCopy((value as Record<string, unknown>)[name]));
+  }
+  return copy;
 }

@@ -3,7 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ownCopy, Tensor } from '../../../src/coders/index.ts';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import {
+  decodeValue,
+  encodeValue,
+  GlobalWindow,
+  JsCoder,
+  ownCopy,
+  StateBackedIterable,
+  Tensor,
+} from '../../../src/coders/index.ts';
+import { everyJsValue } from './arbitraries.ts';
 
 class Counter extends Map<string, number> {
   plus() {
@@ -39,7 +50,70 @@ test('of a view only what it shows is copied', () => {
   assert.equal(ownCopy(view).buffer.byteLength, 16);
 });
 
-test('instances of other classes stay themselves, wherever they are', () => {
+/** All objects in a value, and the memory of what is bytes. */
+function partsOf(value: unknown, found = new Set<object>()): Set<object> {
+  if (typeof value !== 'object' || value === null || found.has(value)) return found;
+  if (value === GlobalWindow.INSTANCE) return found;
+  found.add(value);
+  // Small Buffers are parts of one pool.
+  if (ArrayBuffer.isView(value) && !Buffer.isBuffer(value)) found.add(value.buffer);
+  if (value instanceof Map) Map.prototype.forEach.call(value, (v, k) => partsOf([k, v], found));
+  if (value instanceof Set) Set.prototype.forEach.call(value, (v) => partsOf(v, found));
+  if (value instanceof Error) partsOf([value.cause], found);
+  if (!ArrayBuffer.isView(value)) for (const part of Object.values(value)) partsOf(part, found);
+  return found;
+}
+
+test('a copy is what the JavaScript coder makes of the value, and shares nothing with it', () => {
+  const js = new JsCoder();
+  fc.assert(
+    fc.property(everyJsValue, (value) => {
+      const copy = ownCopy(value);
+      assert.deepStrictEqual(copy, decodeValue(js, encodeValue(js, value)));
+      assert.deepEqual(encodeValue(js, copy), encodeValue(js, value));
+      const parts = partsOf(value);
+      for (const part of partsOf(copy)) assert.ok(!parts.has(part), 'a part is shared');
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('what only the coder knows how to read is copied as it reads it', () => {
+  // biome-ignore lint/suspicious/noSparseArray: the hole is what is tested
+  assert.deepStrictEqual(ownCopy([1, , 3]), [1, undefined, 3]);
+  assert.deepStrictEqual(ownCopy(Object.assign(Object.create(null) as object, { a: 1 })), { a: 1 });
+  const row = { n: 1 };
+  const copy = ownCopy(new StateBackedIterable([row], new JsCoder())) as Iterable<object>;
+  assert.deepStrictEqual(copy, [{ n: 1 }]);
+  assert.notEqual([...copy][0], row);
+  const more = new StateBackedIterable([row], new JsCoder(), new Uint8Array([9]));
+  assert.equal(ownCopy(more), more);
+});
+
+test('arrays, and what a regular expression matched, may come from another realm', () => {
+  const { list, match } = runInNewContext('({ list: [1, [2]], match: /(?<n>.)/.exec("a") })') as {
+    list: unknown;
+    match: RegExpExecArray;
+  };
+  assert.deepStrictEqual(ownCopy(list), [1, [2]]);
+  const copy = ownCopy(match);
+  assert.deepEqual([copy[1], copy.index, copy.groups?.n], ['a', 0, 'a']);
+});
+
+test('a Buffer and the Buffer of a tensor have memory of their own, and so has a DataView', () => {
+  const bytes = Buffer.from([1, 2]);
+  const tensor = new Tensor('uint8', [2], bytes);
+  const view = new DataView(new ArrayBuffer(8), 4, 2);
+  const copies = ownCopy({ bytes, tensor, view });
+  bytes[0] = 9;
+  view.setInt8(0, 9);
+  assert.equal(copies.bytes[0], 1);
+  assert.equal(copies.tensor.data[0], 1);
+  assert.deepEqual([copies.view.getInt8(0), copies.view.byteLength], [0, 2]);
+  assert.equal(copies.view.buffer.byteLength, 2);
+});
+
+test('instances of classes that nobody declared stay themselves, wherever they are', () => {
   const point = new Point();
   assert.equal(ownCopy(new Map([['p', point]])).get('p'), point);
   assert.equal(ownCopy(new Counter()).plus(), 1);

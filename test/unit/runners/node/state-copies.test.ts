@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { KV } from '../../../../src/coders/index.ts';
+import { type KV, requireForSerialization } from '../../../../src/coders/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
 import {
   type BagState,
@@ -30,6 +30,10 @@ import {
 interface Box {
   n: number;
 }
+class Counted implements Box {
+  n = 0;
+}
+requireForSerialization('state-copies', { Counted });
 interface States {
   value: ValueState<Box>;
   bag: BagState<Box>;
@@ -56,9 +60,9 @@ const states = (): States => ({
 const PAIRS = [1, 2, 3].map((value) => ({ key: 'k', value }));
 
 /** Reads each state, changes what it read, and says what is in it then. */
-const changing: DoFn<KV<string, number>, string, States> = {
+const changing = (newBox: () => Box): DoFn<KV<string, number>, string, States> => ({
   async process({ value: at }, { value, bag, map, multimap, ordered, combining }) {
-    const boxes = Array.from({ length: 6 }, (): Box => ({ n: 0 }));
+    const boxes = Array.from({ length: 6 }, newBox);
     if (at === 1) {
       value.write(boxes[0]!);
       bag.add(boxes[1]!);
@@ -83,30 +87,33 @@ const changing: DoFn<KV<string, number>, string, States> = {
     for (const box of await read()) box.n += 1;
     return [(await read()).map(({ n }) => n).join()];
   },
-};
+});
+const BOXES = { objects: () => ({ n: 0 }), 'registered instances': () => new Counted() };
 
 for (const forceEncoding of [false, true]) {
-  test(`what is changed and not written is forgotten, in bundles of any size${forceEncoding ? ', checked' : ''}`, async () => {
-    const runner = createRunner({ runner: 'node', forceEncoding });
-    const found: string[] = [];
-    await runner.run((root) => {
-      root
-        .apply(create(PAIRS))
-        .apply(parDo(changing, states()))
-        .map((all) => found.push(all));
-      async function* slowly() {
-        for (const pair of PAIRS) {
-          yield pair;
-          await new Promise((resolve) => setTimeout(resolve, 30));
+  for (const [kind, newBox] of Object.entries(BOXES)) {
+    test(`what is changed and not written is forgotten: ${kind}, in bundles of any size${forceEncoding ? ', checked' : ''}`, async () => {
+      const runner = createRunner({ runner: 'node', forceEncoding });
+      const found: string[] = [];
+      await runner.run((root) => {
+        root
+          .apply(create(PAIRS))
+          .apply(parDo(changing(newBox), states()))
+          .map((all) => found.push(all));
+        async function* slowly() {
+          for (const pair of PAIRS) {
+            yield pair;
+            await new Promise((resolve) => setTimeout(resolve, 30));
+          }
         }
-      }
-      root
-        .apply(fromAsyncIterable(slowly))
-        .apply(parDo(changing, states()))
-        .map((all) => found.push(all));
+        root
+          .apply(fromAsyncIterable(slowly))
+          .apply(parDo(changing(newBox), states()))
+          .map((all) => found.push(all));
+      });
+      assert.deepEqual(found, Array(6).fill(Array(8).fill(0).join()));
     });
-    assert.deepEqual(found, Array(6).fill(Array(8).fill(0).join()));
-  });
+  }
 
   test(`what is changed, written and given away stays what it was${forceEncoding ? ', checked' : ''}`, async () => {
     const counting: DoFn<KV<string, number>, KV<string, Box>, { value: ValueState<Box> }> = {
