@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -25,7 +25,7 @@ import { int64 } from '../../src/schema/index.ts';
 import { findPrism, startPrism } from '../../src/services/index.ts';
 import { runTool } from '../../src/services/process/run-tool.ts';
 import { processes } from '../helpers/alive.ts';
-import { prismHere } from '../helpers/engines.ts';
+import { onPath, prismHere } from '../helpers/engines.ts';
 import { until } from '../helpers/fake-job-service.ts';
 
 const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
@@ -46,8 +46,13 @@ describe('finding Prism', () => {
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'beambridge-test-'));
     process.env.BEAMBRIDGE_HOME = path.join(folder, 'home');
-    process.env.PATH = `${path.join(folder, 'bin')}:/usr/bin:/bin`;
     await mkdir(path.join(folder, 'bin'));
+    // Nothing but these: Go may be in the same folder as they are.
+    for (const tool of ['cat', 'chmod', 'find', 'mkdir', 'sh', 'sleep']) {
+      const [found] = onPath(tool);
+      if (found) await symlink(found, path.join(folder, 'bin', tool));
+    }
+    process.env.PATH = path.join(folder, 'bin');
   });
   after(async () => {
     process.env.PATH = PATH;
