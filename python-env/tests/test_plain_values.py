@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values of Python's own special classes (members of enumerations, times) as what they are, wherever a prediction has them."""
 
+import datetime
 import enum
 import typing
 import unittest
@@ -10,16 +11,22 @@ import numpy as np
 import pandas
 from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints import row_type
+from apache_beam.utils.timestamp import Timestamp
 
+from beambridge_host.errors import BridgeError
 from beambridge_host.host import declared
 from beambridge_host.host.conform import Conform
 from beambridge_host.wire.columns import ColumnReader
 from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.outputs import predictions_of
 from beambridge_host.wire.predictions import PredictionColumn
-from tests.test_columns import array_of, atomic, field, row_of, tensor, with_forms
+from tests.test_columns import MILLIS, array_of, atomic, field, row_of, tensor, with_forms
+from tests.test_predictions import logical
 
 STRING, INT64, DOUBLE = atomic(schema_pb2.STRING), atomic(schema_pb2.INT64), atomic(schema_pb2.DOUBLE)
+MILLIS_INSTANT = logical(MILLIS, INT64)
+MICROS = logical(
+    'beam:logical_type:micros_instant:v1', row_of([field(INT64, 'seconds'), field(INT64, 'micros')]).type)
 
 
 def map_of(key: schema_pb2.FieldType, item: schema_pb2.FieldType) -> schema_pb2.FieldType:
@@ -107,6 +114,97 @@ class EnumerationTest(unittest.TestCase):
     made = Conform(declared.plan(type_), 'T')({'label': Label.CAT, 'levels': [Level.LOW], 'share': Share.HALF})
     self.assertEqual(repr((made.label, made.levels, made.share)), "('cat', [1], 0.5)")
     self.assertEqual(repr(Conform(('str',), 'T')(Told('cat'))), "'cat'")
+
+
+TIME = 'a time is no number'
+
+
+class TimesAsNumbersTest(unittest.TestCase):
+
+  def test_times_and_durations_are_no_numbers(self):
+    for unit in ('ns', 'us', 'ms', 's', 'D'):
+      for kind in ('M8', 'm8'):
+        times = np.array([5, 7], f'{kind}[{unit}]')
+        for of, values in (
+            (field(INT64), times), (field(INT64), list(times)), (field(INT64), times.reshape(2, 1)), (field(DOUBLE), times),
+            (field(nullable(INT64)), times), (field(nullable(DOUBLE)), list(times)), (field(atomic(schema_pb2.INT32)), times),
+            (field(array_of(INT64)), [times]), (field(array_of(DOUBLE)), times.reshape(2, 1)), (field(array_of(INT64)), [list(times)]),
+            (field(array_of(nullable(INT64))), [times]), (field(map_of(STRING, INT64)), [{'a': times[0]}]),
+            (row_of([field(INT64, 'n')]), [{'n': times[0]}]), (tensor('int64', [2]), [times]), (tensor('float64', [2]), [list(times)]),
+            (field(atomic(schema_pb2.BOOLEAN)), times), (field(STRING), times)):
+          with self.subTest(f'{unit} {kind} {of}'):
+            with self.assertRaises(Misfit) as caught:
+              PredictionColumn(of).pack(values)
+            if 'tensor' not in caught.exception.declared and of.type.atomic_type not in (schema_pb2.STRING, schema_pb2.BOOLEAN):
+              self.assertEqual(caught.exception.why.partition(':')[0], TIME)
+
+  def test_nor_are_those_of_pandas_and_python(self):
+    day = pandas.Timestamp('2020-01-01')
+    for value in (day, day.tz_localize('UTC'), day - day, day.to_pydatetime(), datetime.date(2020, 1, 1), datetime.timedelta(1)):
+      for of in (field(INT64), field(DOUBLE), field(nullable(INT64))):
+        with self.subTest(repr(value)), self.assertRaises(Misfit) as caught:
+          written(of, value)
+        self.assertIn(TIME, caught.exception.why)
+    for column in (pandas.Series([day, day]), pandas.Series([day - day, day - day])):
+      with self.assertRaises(Misfit) as caught:
+        PredictionColumn(field(INT64)).pack(predictions_of(column, 2))
+      self.assertIn(TIME, caught.exception.why)
+    masked = np.ma.MaskedArray(np.array([5, 7], 'M8[ns]'), mask=[True, False])
+    with self.assertRaises(Misfit) as caught:
+      written(field(array_of(nullable(INT64))), masked)
+    self.assertEqual((caught.exception.path, caught.exception.why.partition(':')[0]), ('[1]', TIME))
+
+  def test_an_output_of_a_transform_is_none_either(self):
+    for plan in (('int', 64), ('float', 64), ('nullable', ('int', 64))):
+      for value in (np.timedelta64(5, 'ns'), np.datetime64(5, 'ns')):
+        with self.assertRaises(BridgeError) as caught:
+          Conform(plan, 'T')(value)
+        self.assertIn('ROW_MISMATCH', str(caught.exception))
+
+
+class NoTimeTest(unittest.TestCase):
+
+  def test_what_is_no_time_is_null_where_that_may_be(self):
+    days = pandas.Series([pandas.Timestamp('2020-01-01', tz='UTC'), pandas.NaT])
+    for value in (pandas.NaT, pandas.NA, np.datetime64('NaT'), np.timedelta64('NaT', 'ns'), days[1]):
+      for kind in (MICROS, MILLIS_INSTANT):
+        with self.subTest(f'{value!r} {kind}'):
+          self.assertEqual(written(field(nullable(kind)), value), [None])
+          self.assertEqual(written(field(array_of(nullable(kind))), [value]), [[None]])
+          self.assertEqual(written(row_of([field(nullable(kind), 't')]), {'t': value})[0].t, None)
+          for of, given in ((field(kind), value), (field(array_of(kind)), [value]), (field(map_of(STRING, kind)), {'a': value})):
+            with self.assertRaises(Misfit) as caught:
+              written(of, given)
+            self.assertEqual(caught.exception.why, 'it is no time')
+      self.assertEqual(written(field(nullable(STRING)), value), [None])
+    for kind in (MICROS, MILLIS_INSTANT):
+      column = PredictionColumn(field(nullable(kind))).pack(predictions_of(days, 2))
+      self.assertEqual(ColumnReader(field(nullable(kind))).read(column, 2), [Timestamp(1577836800), None])
+    self.assertIsNone(Conform(('nullable', ('instant', 1)), 'T')(pandas.NaT))
+
+  def test_times_of_any_zone_are_instants(self):
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    for value in (datetime.datetime(2020, 1, 1, 2, tzinfo=zone), pandas.Timestamp('2020-01-01T02:00', tz=zone),
+                  pandas.Timestamp('2020-01-01T01:00', tz='Europe/Oslo'), pandas.Timestamp('2020-01-01', tz='UTC')):
+      self.assertEqual(written(field(MICROS), value), [Timestamp(1577836800)])
+      self.assertEqual(written(field(nullable(MILLIS_INSTANT)), value), [Timestamp(1577836800)])
+
+  def test_a_time_that_says_no_zone_or_has_no_year_is_refused(self):
+
+    class Silent(datetime.tzinfo):
+
+      def utcoffset(self, dt: Any) -> Any:
+        return None
+
+    west = datetime.timezone(-datetime.timedelta(hours=2))
+    for value, why in (
+        (datetime.datetime(2020, 1, 1), 'it says no time zone'), (datetime.datetime(2020, 1, 1, tzinfo=Silent()), 'it says no time zone'),
+        (pandas.Timestamp('2020-01-01'), 'it says no time zone'), (np.datetime64('2020-01-01'), "numpy's times say no time zone"),
+        (np.array(['2020-01-01'], 'M8[ns]'), "numpy's times say no time zone"),
+        (datetime.datetime.max.replace(tzinfo=west), 'it has no year from 1 to 9999 in UTC')):
+      with self.subTest(repr(value)), self.assertRaises(Misfit) as caught:
+        written(field(MICROS), value)
+      self.assertIn(why, caught.exception.why)
 
 
 if __name__ == '__main__':

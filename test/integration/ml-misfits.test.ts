@@ -66,6 +66,9 @@ const GIVES_ARRAY = GIVES.replace(
 );
 
 const known = enumeration(['a', 'b']);
+/** 1970 in Greenwich. */
+const ZONED =
+  'datetime.datetime(1970, 1, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))';
 const DATE_LIMIT = 864 * 10 ** 10;
 /** What is declared, what fits it and what that is here, what does not fit, and what is said of it. */
 const CASES: [SchemaType, string, unknown, string, RegExp][] = [
@@ -87,6 +90,10 @@ const CASES: [SchemaType, string, unknown, string, RegExp][] = [
   [nullable(bigint64), '2**53', 2n ** 53n, '-2**63 - 1', /bigint64/],
   [tensor(bigint64, [1]), '[2**53]', [2n ** 53n], '[2**64]', /bigint64/],
   [typedArray('bigint64'), '[2**53]', BigInt64Array.of(2n ** 53n), '[2**63]', /inference\[0\]/],
+  [int64, '5', 5, "np.datetime64(5, 'ns')", /datetime64.*int64: a time is no number/],
+  [nullable(float32), 'None', null, "np.timedelta64(5, 's')", /a time is no number/],
+  [millisInstant, ZONED, new Date(0), "np.datetime64('NaT')", /it is no time/],
+  [nullable(microsInstant), "np.datetime64('NaT')", null, "np.datetime64(0, 's')", /no time zone/],
   [known, 'Label.A', 'a', "'c'", /str 'c' .*enumeration\("a", "b"\)/],
   [string, 'Label.A', 'a', "'\\udfff'", /half a surrogate/],
   [known, "'b'", 'b', "'c'", /str 'c' .*enumeration\("a", "b"\)/],

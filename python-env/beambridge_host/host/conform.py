@@ -61,7 +61,7 @@ def _converter(plan_: Any) -> Convert:
     return _row([(name, _at(f'.{name}', _converter(part)), part[0] == 'nullable') for name, part in parts[0]])
   if kind == 'nullable':
     inner = _converter(parts[0])
-    return lambda value: None if value is None else inner(value)
+    return lambda value: None if value is None or _is_null(value) else inner(value)
   if kind == 'tuple':
     return _tuple([_at(f'[{i}]', _converter(part)) for i, part in enumerate(parts[0])])
   if kind == 'dict':
@@ -84,11 +84,21 @@ def _converter(plan_: Any) -> Convert:
   return _SCALARS[kind]
 
 
+def _is_null(value: Any) -> bool:
+  """Whether pandas means none by it: NaT and NA, but not NaN, which is a number."""
+  kind = type(value)
+  return kind.__name__ in ('NaTType', 'NAType') and kind.__module__.partition('.')[0] == 'pandas'
+
+
+# numpy's durations are whole numbers to it, in any unit.
+_NO_NUMBERS = (bool, np.bool_, np.timedelta64)
+
+
 def _whole(bits: int) -> Convert:
   least, most = -(1 << bits - 1), (1 << bits - 1) - 1
 
   def convert(value: Any) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, (int, np.integer)):
       raise _Unfit(f'{_describe(value)}, where a whole number is declared')
     number = operator.index(value)
     if not least <= number <= most:
@@ -108,7 +118,7 @@ def _float(bits: int) -> Convert:
   rounded = np.dtype(f'float{bits}').type
 
   def convert(value: Any) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (float, int, np.floating, np.integer)):
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, (float, int, np.floating, np.integer)):
       raise _Unfit(f'{_describe(value)}, where a number is declared')
     is_whole = isinstance(value, (int, np.integer))
     if is_whole and abs(int(value)) > exact and not _keeps(int(value), bits):

@@ -9,6 +9,7 @@ either fits its declared type or is refused by name: nothing is rounded, cut or 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import decimal
 import math
 import operator
@@ -20,7 +21,7 @@ from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints.schemas import LogicalType
 
 from beambridge_host.wire.columns import NUMBER_TYPES
-from beambridge_host.wire.exact_numbers import Missing, as_float, as_numpy, tensor_array
+from beambridge_host.wire.exact_numbers import as_float, as_numpy, is_null, is_time, tensor_array
 from beambridge_host.wire.field_names import python_names
 from beambridge_host.wire.instants import INSTANTS, instant
 from beambridge_host.wire.misfit import MOST, UNSAFE, Misfit, type_name
@@ -32,16 +33,22 @@ Convert = Callable[[Any], Any]
 _MOST_OF_SCALE = 100_000
 
 
-def _is_masked(value: Any) -> bool:
-  return isinstance(value, np.ma.MaskedArray) and value.ndim == 0 and np.ma.is_masked(value)
+_TIME = ("a time is no number: declare an instant, or give its count in a unit, as value.astype('datetime64[ms]').astype('int64') "
+         "or value / numpy.timedelta64(1, 'ms')")
 
 
 def _scalar(value: Any) -> Any:
   """A Python scalar where there is exactly one; arrays of one element hold one."""
   value = as_numpy(value)
-  if isinstance(value, (np.ndarray, np.generic)) and value.size == 1:
+  # Of a time it would be the count of its nanoseconds.
+  if isinstance(value, (np.ndarray, np.generic)) and value.size == 1 and not is_time(value):
     return value.item()
   return value
+
+
+def _no_number(value: Any, declared: str) -> Misfit:
+  times = (datetime.date, datetime.timedelta)
+  return Misfit(value, declared, _TIME if isinstance(value, times) or is_time(as_numpy(value)) else '')
 
 
 def _whole(dtype: np.dtype, is_bigint: bool, declared: str) -> Convert:
@@ -51,7 +58,7 @@ def _whole(dtype: np.dtype, is_bigint: bool, declared: str) -> Convert:
   def convert(value: Any) -> int:
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
-      raise Misfit(value, declared)
+      raise _no_number(value, declared)
     if isinstance(scalar, float):
       if not scalar.is_integer():
         raise Misfit(value, declared, 'it is not a whole number')
@@ -67,7 +74,7 @@ def _fraction(dtype: np.dtype, declared: str) -> Convert:
   def convert(value: Any) -> float:
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
-      raise Misfit(value, declared)
+      raise _no_number(value, declared)
     try:
       number = float(scalar)
     except OverflowError:
@@ -251,7 +258,7 @@ def converter(field_type: schema_pb2.FieldType, forms: Forms = Forms({})) -> Con
   declared = type_name(field_type, forms)
 
   def nullable(value: Any) -> Any:
-    return None if value is None or isinstance(value, Missing) or _is_masked(value) else convert(value)
+    return None if is_null(value) else convert(value)
 
   def required(value: Any) -> Any:
     if value is None:

@@ -23,11 +23,32 @@ class Missing(float):
 MISSING = Missing('nan')
 
 
+def is_null(value: Any) -> bool:
+  """Whether a value stands for none, as numpy and pandas have it too. NaN does not: it is a number like others."""
+  if value is None or isinstance(value, Missing):
+    return True
+  if isinstance(value, np.ma.MaskedArray):
+    return value.ndim == 0 and bool(np.ma.is_masked(value))
+  if isinstance(value, (np.datetime64, np.timedelta64)):
+    return bool(np.isnat(value))
+  kind = type(value)
+  return kind.__name__ in ('NaTType', 'NAType') and kind.__module__.partition('.')[0] == 'pandas'
+
+
+def is_time(value: Any) -> bool:
+  """Whether a value is a time or a duration of numpy, or an array of them: whoever asks for their numbers gets counts in any unit."""
+  return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in 'mM'
+
+
 def as_numpy(value: Any) -> Any:
   """Tensors of any framework as numpy arrays, masked elements as None in lists; everything else as it is."""
   if isinstance(value, np.ma.MaskedArray):
     # Under the mask there is a value, which is none.
-    return value.tolist() if np.ma.is_masked(value) else np.asarray(value.data)
+    if not np.ma.is_masked(value):
+      return np.asarray(value.data)
+    if is_time(value) and value.ndim:
+      return [None if part is np.ma.masked else as_numpy(part) for part in value]
+    return value.tolist()
   if isinstance(value, (np.ndarray, np.generic)):
     return value
   detach = getattr(value, 'detach', None)

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 from apache_beam.utils.timestamp import Timestamp
 
+from beambridge_host.wire.exact_numbers import is_null, is_time
 from beambridge_host.wire.misfit import Misfit
 
 # By logical type, how many microseconds its step has.
@@ -22,13 +23,21 @@ def instant(step: int, declared: str) -> Callable[[Any], Timestamp]:
   """A function that gives a time as a Timestamp in whole steps of so many microseconds, or raises Misfit."""
 
   def convert(value: Any) -> Timestamp:
+    if is_null(value):
+      raise Misfit(value, declared, 'it is no time')
+    if is_time(value):
+      raise Misfit(value, declared, "numpy's times say no time zone: give pandas.Timestamp(value, tz='UTC')")
     if isinstance(value, datetime.datetime):
-      if value.tzinfo is None:
+      # A zone that says nothing is none, and would be this machine's.
+      if value.utcoffset() is None:
         raise Misfit(value, declared, 'it says no time zone, such as datetime.timezone.utc')
       # Those of pandas have them.
       if getattr(value, 'nanosecond', 0):
         raise Misfit(value, declared, 'its nanoseconds would be lost')
-      time = Timestamp.from_utc_datetime(value.astimezone(datetime.timezone.utc))
+      try:
+        time = Timestamp.from_utc_datetime(value.astimezone(datetime.timezone.utc))
+      except OverflowError:
+        raise Misfit(value, declared, 'it has no year from 1 to 9999 in UTC') from None
     elif isinstance(value, Timestamp):
       time = value
     else:

@@ -40,7 +40,7 @@ def describe(value: Any) -> str:
   if shape is not None and not np.isscalar(value):
     return f'{name} of shape {tuple(shape)} and type {getattr(value, "dtype", "unknown")}'
   try:
-    text = repr(value.item()) if isinstance(value, np.generic) else repr(value)
+    text = repr(value) if not isinstance(value, np.generic) else str(value) if value.dtype.kind in 'mM' else repr(value.item())
   except Exception:  # pylint: disable=broad-except
     return name  # A class of the program's own may fail at this, too.
   return f'{name} {text}' if len(text) <= 60 else f'{name} {text[:59]}…'
