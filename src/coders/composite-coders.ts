@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Coders made from other coders: key-values, nullables, length prefixes, sharded keys.
 
-import { ByteReader, type ByteWriter } from '../base/index.ts';
+import { BeamBridgeError, ByteReader, type ByteWriter } from '../base/index.ts';
 import { urns } from '../proto/index.ts';
 import type { Coder, CoderSpec } from './coder.ts';
-import { malformed, mismatch } from './describe.ts';
+import { describeValue, malformed, mismatch } from './describe.ts';
 import type { KV, ShardedKey } from './values.ts';
 
 /** The coder itself when it is deterministic, else its deterministic form, where it has one. */
@@ -15,6 +15,27 @@ export function deterministicForm<T>(coder: Coder<T>): Coder<T> | undefined {
 /** As {@link deterministicForm}, for parts of a composite: a part without such a form stays. */
 function deterministicPart<T>(coder: Coder<T>): Coder<T> {
   return deterministicForm(coder) ?? coder;
+}
+
+/** Whether a value is a key-value: an object with both fields, whatever they hold. */
+export function isKeyValue(value: unknown): value is KV<unknown, unknown> {
+  return typeof value === 'object' && value !== null && 'key' in value && 'value' in value;
+}
+
+/**
+ * The element itself, in front of what goes by its key: of anything else the key would be `undefined`.
+ *
+ * @throws `CODER_MISMATCH` for what is no key-value, as its coder would say
+ */
+export function keyValue<T>(element: T): T {
+  if (isKeyValue(element)) return element;
+  throw new BeamBridgeError(
+    'CODER_MISMATCH',
+    `an element with a key is needed here, and not ${describeValue(element)}`,
+    {
+      hint: 'Map each element to an object { key, value } before: map((x) => ({ key: x.id, value: x })).',
+    },
+  );
 }
 
 /** `beam:coder:kv:v1`: a key, nested, then a value. */
@@ -31,7 +52,7 @@ export class KVCoder<K, V> implements Coder<KV<K, V>> {
   }
 
   encode(value: KV<K, V>, out: ByteWriter, nested: boolean): void {
-    if (typeof value !== 'object' || value === null || !('key' in value) || !('value' in value)) {
+    if (!isKeyValue(value)) {
       throw mismatch(this.name, value, 'A key-value is an object { key, value }.');
     }
     this.key.encode(value.key, out, true);

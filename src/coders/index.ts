@@ -7,7 +7,9 @@ export { decodeValue, encodeValue, transcode } from './codec.ts';
 export type { Coder, CoderSpec } from './coder.ts';
 export {
   deterministicForm,
+  isKeyValue,
   KVCoder,
+  keyValue,
   LengthPrefixCoder,
   NullableCoder,
   ShardedKeyCoder,

@@ -2,7 +2,7 @@
 // The program's own functions before and after a model.
 
 import { BeamBridgeError, isThenable } from '../base/index.ts';
-import { type Coder, JsCoder, type KV, transcode } from '../coders/index.ts';
+import { type Coder, isKeyValue, JsCoder, type KV, transcode } from '../coders/index.ts';
 import { type DoFn, type TaggedOutput, tagged } from '../transforms/index.ts';
 import { failureOf, type InferenceStep, REJECTED } from './failures/dead-letters.ts';
 
@@ -22,6 +22,8 @@ export class ApplyFunctions implements DoFn<unknown, unknown> {
   ) {}
 
   process(element: unknown): unknown[] | Promise<unknown[]> {
+    // What is no key-value has no value to give them: the packing behind refuses it as it came.
+    if (this.keyed && !isKeyValue(element)) return [element];
     const value = this.keyed ? (element as KV<unknown, unknown>).value : element;
     return this.from(0, element, value);
   }

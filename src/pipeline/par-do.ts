@@ -2,7 +2,7 @@
 // ParDo: the primitive that runs a user's function on each element. It lives here and not in
 // src/transforms because PCollection.map and flatMap are made of it.
 
-import { type Coder, JsCoder } from '../coders/index.ts';
+import { type Coder, JsCoder, keyValue } from '../coders/index.ts';
 import type { DoFn, FlatMapFn, MapFn, PredicateFn } from './do-fn.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { labelled } from './names.ts';
@@ -128,7 +128,7 @@ function named<P extends { beamName: unknown }>(part: P): P {
 /** Plain JavaScript key-values with a coder of key-values. */
 function withKeys<T>(input: PCollection<T>): PCollection<T> {
   const coder = keyedForm(input.coder as Coder<unknown>) as Coder<T>;
-  const identity = new ParDo<T, T>({ kind: 'map', fn: (element) => element }, coder);
+  const identity = new ParDo<T, T>({ kind: 'map', fn: keyValue }, coder);
   identity.beamName = 'withKeyCoder';
   return input.apply(identity);
 }

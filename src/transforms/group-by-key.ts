@@ -9,6 +9,7 @@ import {
   JsCoder,
   type KV,
   KVCoder,
+  keyValue,
 } from '../coders/index.ts';
 import {
   newOutput,
@@ -17,10 +18,9 @@ import {
   type TransformNode,
 } from '../pipeline/index.ts';
 import { urns } from '../proto/index.ts';
-import { transform } from './transform.ts';
+import { mapStep, transform } from './transform.ts';
 import { continuationTrigger, mayLoseData } from './trigger-rules.ts';
 import { isGlobal } from './windowings.ts';
-import { recode } from './with-coder.ts';
 
 /**
  * Groups the values of equal keys, separately in each window. Elements are `{key, value}`.
@@ -29,6 +29,7 @@ import { recode } from './with-coder.ts';
  * contents, objects and arrays too, with `0` and `-0` the same key.
  *
  * @throws `NON_DETERMINISTIC_KEY` when the key's coder gives equal keys different bytes
+ * @throws `CODER_MISMATCH` at run time for an element that is no key-value
  * @throws `INVALID_ARGUMENT` for an unbounded PCollection in the global window without a trigger,
  *   and for a trigger after whose last firing elements would be dropped
  *
@@ -63,10 +64,10 @@ export function groupKeyed<K, V>(): PTransformClass<
   });
 }
 
-/** The elements encoded as key-values with a deterministic key. */
+/** The elements encoded as key-values with a deterministic key, which each is seen to be. */
 export function withKeyCoder<K, V>(input: PCollection<KV<K, V>>): PCollection<KV<K, V>> {
   const coder = keyedCoder(input.coder);
-  return coder === input.coder ? input : input.apply(recode('withKeyCoder', coder));
+  return coder === input.coder ? input : input.apply(mapStep('withKeyCoder', keyValue, coder));
 }
 
 function keyedCoder<K, V>(coder: Coder<KV<K, V>>): Coder<KV<K, V>> {

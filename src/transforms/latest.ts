@@ -10,6 +10,7 @@ import {
   JsCoder,
   type KV,
   KVCoder,
+  keyValue,
 } from '../coders/index.ts';
 import { type PCollection, type PTransformClass, timestampParam } from '../pipeline/index.ts';
 import type { CombineFn } from './combine-fn.ts';
@@ -68,10 +69,10 @@ export function latestPerKey<K, V>(): PTransformClass<
     const timed = input.apply(
       mapStep(
         'addTimestamp',
-        ({ key, value }: KV<K, V>, { at }: typeof TIMESTAMP): KV<K, Timed<V>> => ({
-          key,
-          value: { key: value, value: at.lookup() },
-        }),
+        (element: KV<K, V>, { at }: typeof TIMESTAMP): KV<K, Timed<V>> => {
+          const { key, value } = keyValue(element);
+          return { key, value: { key: value, value: at.lookup() } };
+        },
         new KVCoder(key as Coder<K>, new KVCoder(value as Coder<V>, new InstantCoder())),
         TIMESTAMP,
       ),

@@ -2,7 +2,7 @@
 // Side inputs: whole PCollections as values beside each element.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { describeValue, type KV } from '../coders/index.ts';
+import { describeValue, type KV, keyValue } from '../coders/index.ts';
 import { type PCollection, SideInputParam } from '../pipeline/index.ts';
 
 /**
@@ -62,14 +62,16 @@ export function singletonSideInput<T>(
 /**
  * Key-values of the window as a `Map` with one value for each key.
  *
- * @throws `INVALID_ARGUMENT` at run time for a key with two values, or a key that is an object
+ * @throws `INVALID_ARGUMENT` at run time for a key with two values, or a key that is an object;
+ *   `CODER_MISMATCH` for an element that is no key-value
  */
 export function mapSideInput<K, V>(
   pcoll: PCollection<KV<K, V>>,
 ): SideInputParam<KV<K, V>, ReadonlyMap<K, V>> {
   return new SideInputParam<KV<K, V>, ReadonlyMap<K, V>>(pcoll, (elements) => {
     const map = new Map<K, V>();
-    for (const { key, value } of elements) {
+    for (const element of elements) {
+      const { key, value } = pairOf('mapSideInput', pcoll, element);
       checkKey('mapSideInput', pcoll, key);
       if (map.has(key)) {
         throw new BeamBridgeError(
@@ -87,14 +89,16 @@ export function mapSideInput<K, V>(
 /**
  * Key-values of the window as a `Map` from each key to all its values.
  *
- * @throws `INVALID_ARGUMENT` at run time for a key that is an object
+ * @throws `INVALID_ARGUMENT` at run time for a key that is an object; `CODER_MISMATCH` for an element that is
+ *   no key-value
  */
 export function multimapSideInput<K, V>(
   pcoll: PCollection<KV<K, V>>,
 ): SideInputParam<KV<K, V>, ReadonlyMap<K, readonly V[]>> {
   return new SideInputParam<KV<K, V>, ReadonlyMap<K, readonly V[]>>(pcoll, (elements) => {
     const map = new Map<K, V[]>();
-    for (const { key, value } of elements) {
+    for (const element of elements) {
+      const { key, value } = pairOf('multimapSideInput', pcoll, element);
       checkKey('multimapSideInput', pcoll, key);
       const values = map.get(key);
       if (values) values.push(value);
@@ -109,6 +113,17 @@ export function multimapSideInput<K, V>(
 function olderValues(pcoll: PCollection<unknown>): string | undefined {
   if (pcoll.node.windowing.accumulationMode !== 'accumulating') return undefined;
   return "Its panes accumulate: older values stay beside newer ones. A windowInto(…, { trigger, accumulationMode: 'discarding' }) after the combining leaves the newest pane.";
+}
+
+/** @throws `CODER_MISMATCH` for what is no key-value, as in front of a grouping */
+function pairOf<T>(what: string, pcoll: PCollection<unknown>, element: T): T {
+  try {
+    return keyValue(element);
+  } catch (error) {
+    throw BeamBridgeError.from(error).with({
+      detail: `it is of the ${what} of ${pcoll.node.name}`,
+    });
+  }
 }
 
 /** A Map finds objects by identity, which an element that has travelled no longer has. */

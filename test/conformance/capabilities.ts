@@ -78,6 +78,7 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
         'combining state, blind and read in between',
         'what is cleared is gone, in this bundle and later',
         'a state that was not declared fails the run',
+        'a DoFn with state refuses an element without a key',
       ],
       python: ['Python: state of every kind', 'Python: state is kept for each window'],
     },

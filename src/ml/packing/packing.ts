@@ -8,6 +8,7 @@ import {
   describeValue,
   encodeValue,
   GlobalWindow,
+  isKeyValue,
   type KV,
   NO_FIRING,
   type PaneInfo,
@@ -203,8 +204,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
 
   /** The element, or why it is no key-value. */
   private pair(element: unknown): KV<unknown, unknown> | TaggedOutput<unknown> {
-    const pair = element as KV<unknown, unknown> | null;
-    if (typeof pair === 'object' && pair !== null && 'key' in pair && 'value' in pair) return pair;
+    if (isKeyValue(element)) return element;
     const error = new BeamBridgeError(
       'ROW_MISMATCH',
       `RunInference.ofKVs takes { key, value } and not ${describeValue(element)}`,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groupings by key.
 
-import { P, type Root } from '../../../src/pipeline/index.ts';
+import type { KV } from '../../../src/coders/index.ts';
+import { P, type PCollection, type Root } from '../../../src/pipeline/index.ts';
 import { assertDeepEqual } from '../../../src/testing/index.ts';
 import {
   coGroupBy,
@@ -240,6 +241,18 @@ export const grouping: Cases = [
             { key: 2, values: { a: ['yy'], b: [2] } },
           ]),
         );
+    },
+  },
+  {
+    name: 'groupByKey refuses an element without a key',
+    build: (root) => {
+      const rows = root.apply(create([{ id: 1 }])) as PCollection<unknown>;
+      (rows as PCollection<KV<string, number>>).apply(groupByKey());
+    },
+    fails: {
+      code: 'CODER_MISMATCH',
+      message:
+        /an element with a key is needed here, and not Object \{id\}[\s\S]*in transform: groupByKey/,
     },
   },
 ];

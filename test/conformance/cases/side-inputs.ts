@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Side inputs of every kind, matched by window.
 
+import type { KV } from '../../../src/coders/index.ts';
+import type { PCollection } from '../../../src/pipeline/index.ts';
 import { assertDeepEqual } from '../../../src/testing/index.ts';
 import {
   assignTimestamps,
@@ -175,6 +177,19 @@ export const sideInputs: Cases = [
         .map((x, side) => `${x} ${side.lookup()}`, listSideInput(side))
         // The windows [0, 10) and [5, 15) end in the fixed windows [5, 10) and [10, 15).
         .apply(assertDeepEqual(['x 7', 'x ']));
+    },
+  },
+  {
+    name: 'a map of elements without a key is refused',
+    build: (root) => {
+      const rows = root.apply(create([{ id: 1 }])) as PCollection<unknown>;
+      const side = mapSideInput(rows as PCollection<KV<number, number>>);
+      root.apply(create([1])).map((n, { side }) => n + side.lookup().size, { side });
+    },
+    fails: {
+      code: 'CODER_MISMATCH',
+      message:
+        /an element with a key is needed here, and not Object \{id\}[\s\S]*in transform: map/,
     },
   },
 ];

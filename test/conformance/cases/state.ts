@@ -359,4 +359,19 @@ export const state: Cases = [
     },
     fails: { code: 'INVALID_ARGUMENT', message: /a state is used that was not declared/ },
   },
+  {
+    name: 'a DoFn with state refuses an element without a key',
+    build: (root) => {
+      const rows = root.apply(create([{ id: 1 }])) as PCollection<unknown>;
+      const context = { seen: valueState<number>() };
+      (rows as PCollection<Word>).apply(
+        parDo<Word, number, typeof context>({ process: () => [1] }, context),
+      );
+    },
+    fails: {
+      code: 'CODER_MISMATCH',
+      message:
+        /an element with a key is needed here, and not Object \{id\}[\s\S]*in transform: parDo/,
+    },
+  },
 ];
