@@ -29,6 +29,14 @@ export function ownCopy<T>(value: T): T {
   return copyOf(value) as T;
 }
 
+/**
+ * What a function made of one's own value and of `given`, to be changed from now on: a copy where it gave that
+ * back, which belongs to others as well.
+ */
+export function ownResult<T>(result: T, given: unknown): T {
+  return result === given ? ownCopy(result) : result;
+}
+
 function copyOf(value: object): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return fieldsInto({}, value);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A combiner from a function of two values.
 
-import { ownCopy } from '../coders/index.ts';
+import { ownResult } from '../coders/index.ts';
 import type { CombineFn } from './combine-fn.ts';
 
 /** Nothing yet, or one value; a list because `undefined` may be a value. */
@@ -11,6 +11,9 @@ type AtMostOne<T> = [] | [T];
  * A {@link CombineFn} from a function of two values that is commutative and associative.
  * Of no values at all it gives `undefined`.
  *
+ * The function may change its first argument, and return either: it gets a copy of what it returned. What is in
+ * its second argument belongs to others as well, and is copied before it is changed.
+ *
  * @example
  * ```ts
  * lengths.apply(combinePerKey(binaryCombineFn(Math.max)));
@@ -18,9 +21,11 @@ type AtMostOne<T> = [] | [T];
  */
 export function binaryCombineFn<T>(combine: (a: T, b: T) => T): CombineFn<T, AtMostOne<T>, T> {
   const add = (accumulator: AtMostOne<T>, value: T): AtMostOne<T> => {
-    // In place: this runs for every element. `combine` may change the first value, which others hold too.
+    // In place: this runs for every element.
     const changed = accumulator as T[];
-    changed[0] = accumulator.length === 0 ? ownCopy(value) : combine(accumulator[0] as T, value);
+    const next = accumulator.length === 0 ? value : combine(accumulator[0] as T, value);
+    // `combine` may change it the next time, and others hold the value too.
+    changed[0] = ownResult(next, value);
     return accumulator;
   };
   return {

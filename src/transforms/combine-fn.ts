@@ -12,8 +12,9 @@ import type { Coder } from '../coders/index.ts';
 export interface CombineFn<InputT, AccumulatorT, OutputT> {
   beamName?: string;
   createAccumulator(): AccumulatorT;
-  /** May change `accumulator` and return it. */
+  /** May change `accumulator` and return it, or return `input`, of which a copy is kept. `input` is not changed. */
   addInput(accumulator: AccumulatorT, input: InputT): AccumulatorT;
+  /** May change the accumulators and return one of them. */
   mergeAccumulators(accumulators: Iterable<AccumulatorT>): AccumulatorT;
   extractOutput(accumulator: AccumulatorT): OutputT;
   /** @default the coder for plain JavaScript values */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several combiners as one, over an array with an input for each.
 
-import { type Coder, JsCoder, type KV, KVCoder } from '../coders/index.ts';
+import { type Coder, JsCoder, type KV, KVCoder, ownResult } from '../coders/index.ts';
 import type { CombineFn } from './combine-fn.ts';
 
 type AnyCombineFn = CombineFn<unknown, unknown, unknown>;
@@ -42,7 +42,8 @@ function chainFrom(combineFns: readonly AnyCombineFn[], index: number): ChainFn 
   if (index === combineFns.length - 1) {
     return {
       createAccumulator: () => first.createAccumulator(),
-      addInput: (accumulator, inputs) => first.addInput(accumulator, inputs[index]),
+      addInput: (accumulator, inputs) =>
+        ownResult(first.addInput(accumulator, inputs[index]), inputs[index]),
       mergeAccumulators: (accumulators) => first.mergeAccumulators(accumulators),
       accumulatorCoder: coderOf,
     };
@@ -55,7 +56,7 @@ function chainFrom(combineFns: readonly AnyCombineFn[], index: number): ChainFn 
     }),
     addInput(accumulator, inputs) {
       const chain = accumulator as Chain;
-      chain.key = first.addInput(chain.key, inputs[index]);
+      chain.key = ownResult(first.addInput(chain.key, inputs[index]), inputs[index]);
       chain.value = others.addInput(chain.value, inputs);
       return chain;
     },

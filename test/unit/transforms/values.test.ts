@@ -7,14 +7,18 @@ import { decodeValue, encodeValue, JsCoder } from '../../../src/coders/index.ts'
 import type { PCollection, Root } from '../../../src/pipeline/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
 import {
+  afterCount,
   assignTimestamps,
+  type CombineFn,
   combineGlobally,
   combinePerKey,
   counter,
   create,
   groupBy,
+  groupByKey,
   max,
   min,
+  repeatedly,
   slidingWindows,
   split,
   timestampParam,
@@ -79,6 +83,69 @@ test('a combining function that changes its first argument changes nothing of an
       [5000, 10],
     ],
   );
+});
+
+interface Score {
+  n: number;
+  seen: number;
+}
+/** May give back its second argument, and changes its first. */
+const best = (a: Score, b: Score): Score => {
+  if (b.n > a.n) return b;
+  a.seen += b.seen;
+  return a;
+};
+/** The same as a combiner, whose accumulators may be inputs, also when they are merged. */
+const bestOf: CombineFn<Score, Score | undefined, Score | undefined> = {
+  createAccumulator: () => undefined,
+  addInput: (a, b) => (a ? best(a, b) : b),
+  mergeAccumulators: (all) => [...all].reduce((a, b) => (a && b ? best(a, b) : (a ?? b))),
+  extractOutput: (a) => a,
+};
+const SCORES = [
+  { n: 1, seen: 1 },
+  { n: 5, seen: 1 },
+  { n: 2, seen: 1 },
+];
+
+for (const [how, combined] of Object.entries({
+  'a combining function': () => combinePerKey(best),
+  'a combiner': () => combinePerKey(bestOf),
+})) {
+  for (const accumulatesOnce of [true, false]) {
+    test(`${how} that returns its input changes nothing of other windows and steps${accumulatesOnce ? '' : ', grouped before'}`, async () => {
+      const groups: Score[][] = [];
+      const found = await collect((root) => {
+        const scores = root.apply(create(SCORES)).map((value) => ({ key: 'k', value }));
+        const inWindows = scores.apply(assignTimestamps(() => 6_000)).apply(
+          windowInto(slidingWindows(10, 5), {
+            ...(accumulatesOnce
+              ? {}
+              : { trigger: repeatedly(afterCount(3)), accumulationMode: 'discarding' as const }),
+          }),
+        );
+        const best = inWindows.apply(combined() as ReturnType<typeof combinePerKey<string, Score>>);
+        scores.apply(groupByKey()).map(({ value }) => groups.push([...value]));
+        return best.map(({ value }) => value);
+      });
+      assert.deepEqual(found, [
+        { n: 5, seen: 2 },
+        { n: 5, seen: 2 },
+      ]);
+      assert.deepEqual(groups, [SCORES]);
+    });
+  }
+}
+
+test('combiners side by side that return their input have a copy each', async () => {
+  const found = await collect((root) =>
+    root
+      .apply(create(SCORES))
+      .map((score) => ({ k: 'k', score }))
+      .apply(groupBy('k').combining('score', bestOf, 'first').combining('score', bestOf, 'second')),
+  );
+  const score = { n: 5, seen: 2 };
+  assert.deepEqual(found, [{ k: 'k', first: score, second: score }]);
 });
 
 test('whether a value can be encoded is not asked of one in so many', async () => {

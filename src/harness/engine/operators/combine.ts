@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The steps of a combine that work on one element at a time: each turns a key's value into another.
 
-import { type KV, StateBackedIterable, type WindowedValue } from '../../../coders/index.ts';
+import {
+  type KV,
+  ownResult,
+  StateBackedIterable,
+  type WindowedValue,
+} from '../../../coders/index.ts';
 import type { CombineFn } from '../../../transforms/index.ts';
 import { asyncCombiner, type TransformInfo, userError } from '../errors.ts';
 import { type Operator, type Receiver, withValue } from '../operator.ts';
@@ -19,13 +24,13 @@ export const extractOutput: Step = (combineFn, accumulator) => combineFn.extract
 
 /** From one input to an accumulator of it. */
 export const convertToAccumulator: Step = (combineFn, input) =>
-  combineFn.addInput(combineFn.createAccumulator(), input);
+  ownResult(combineFn.addInput(combineFn.createAccumulator(), input), input);
 
 /** From grouped inputs to the result, where nothing was combined before the grouping. */
 export const combineGroupedValues: Step = (combineFn, inputs) => {
   let accumulator = combineFn.createAccumulator();
   for (const input of inputs as Iterable<unknown>) {
-    accumulator = combineFn.addInput(accumulator, input);
+    accumulator = ownResult(combineFn.addInput(accumulator, input), input);
   }
   return combineFn.extractOutput(accumulator);
 };

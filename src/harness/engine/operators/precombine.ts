@@ -7,6 +7,7 @@ import {
   type Coder,
   GlobalWindow,
   type KV,
+  ownResult,
   type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
@@ -96,7 +97,7 @@ export class Precombine implements Operator {
         group.timestamp = element.timestamp;
       }
       const held = group.value;
-      held.value = combineFn.addInput(held.value, value);
+      held.value = ownResult(combineFn.addInput(held.value, value), value);
       // A number stays as small as it is.
       if (typeof held.value !== 'number') this.inputsHeld += 1;
     } catch (error) {
