@@ -175,7 +175,7 @@ test('Python transforms, expanded early and late, run in a worker', async () => 
     );
     early.map((value) => pids.add(`square ${value}`));
   });
-  const host = await getHost();
+  const host = await getHost({ isExact: true });
   assert.ok(pids.has('square 9'));
   assert.equal(pids.has(String(host.pid)), false);
   await noWorkers(host.pid);
@@ -215,11 +215,11 @@ test('what a Python worker logs arrives in our log, once, and so does its error 
     said.map(({ level, name }) => [level, name]),
     [['warn', 'python']],
   );
-  await noWorkers((await getHost()).pid);
+  await noWorkers((await getHost({ isExact: true })).pid);
 });
 
 test('the pool starts workers for nobody without the token of a running job', async () => {
-  const host = await getHost();
+  const host = await getHost({ isExact: true });
   const pool = createClient(fn.BeamFnExternalWorkerPool, host.pool);
   const request = { workerId: 'w', controlEndpoint: { url: '127.0.0.1:1' } };
   try {
@@ -243,7 +243,7 @@ test('the pool starts workers for nobody without the token of a running job', as
 });
 
 test('workers of one id but two runners are two, and end with their own control streams', async () => {
-  const host = await getHost();
+  const host = await getHost({ isExact: true });
   const token = 'a token of a job that is not there';
   const client = createClient(jobs.JobService, host.address, { token: host.token });
   const pool = createClient(fn.BeamFnExternalWorkerPool, host.pool);
@@ -296,7 +296,7 @@ test('workers of one id but two runners are two, and end with their own control 
 });
 
 test('a worker that is killed in the middle of a job is told', async () => {
-  const { pid } = await getHost();
+  const { pid } = await getHost({ isExact: true });
   const error = await interrupted(runner, () => {
     for (const worker of workersOf(pid)) process.kill(worker, 'SIGKILL');
   });
@@ -306,7 +306,7 @@ test('a worker that is killed in the middle of a job is told', async () => {
 });
 
 test('a host that is killed in the middle of a job is told, and takes its workers along', async () => {
-  const host = await getHost();
+  const host = await getHost({ isExact: true });
   let workers: number[] = [];
   await using own = await startJobService();
   const error = await interrupted(createRunner({ jobEndpoint: own.info }), () => {
@@ -329,5 +329,5 @@ test('a cancelled job leaves no worker', async () => {
   const on = createRunner({ jobEndpoint: service.info, signal: controller.signal });
   const error = await interrupted(on, () => controller.abort());
   assert.equal(error.code, 'ABORTED');
-  await noWorkers((await getHost()).pid);
+  await noWorkers((await getHost({ isExact: true })).pid);
 });
