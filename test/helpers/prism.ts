@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prism, Beam's runner in Go, where it is installed: a job service of its own for a test.
+// Prism, Beam's runner in Go, where it is here: a job service that outlives the programs of a test.
 
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
+import { prismHere } from './engines.ts';
 
-/** The binary: that of the variable `PRISM`, on the path, or where `go install` puts it. */
-export function findPrism(): string | undefined {
-  const { PRISM, PATH = '', GOPATH = join(homedir(), 'go') } = process.env;
-  const folders = [...PATH.split(delimiter), join(GOPATH, 'bin')];
-  return [PRISM, ...folders.map((folder) => join(folder, 'prism'))].find(
-    (path) => path && existsSync(path),
-  );
-}
+const here = await prismHere();
 
 /** Why tests of Prism are skipped, if they are. */
-export const PRISM_SKIP =
-  findPrism() === undefined &&
-  'Prism is not here: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0';
+export const PRISM_SKIP = 'skip' in here && here.skip;
 
 /** A Prism that is started. */
 export interface Prism extends AsyncDisposable {
@@ -29,7 +18,7 @@ export interface Prism extends AsyncDisposable {
 
 /** Starts one on a port that the kernel picks. */
 export async function startPrism(): Promise<Prism> {
-  const child = execa(findPrism()!, ['--job_port=0', '--serve_http=false'], {
+  const child = execa('binary' in here ? here.binary : '', ['--job_port=0', '--serve_http=false'], {
     reject: false,
     all: true,
     buffer: false,
