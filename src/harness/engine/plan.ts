@@ -46,6 +46,7 @@ export class BundlePlan {
   private readonly operators: Operator[];
   /** Each DoFn object once, in the order in which locks are taken. */
   private readonly doFns: DoFnInstance[];
+  private stopWaiting: ((error: Error) => void) | undefined;
   private readonly newReceiver: (pcollectionId: string) => Receiver = (id) => new Receiver(id);
 
   constructor(
@@ -90,7 +91,7 @@ export class BundlePlan {
     const releases: (() => void)[] = [];
     const wanted = () => io.input.giveWay?.();
     try {
-      for (const doFn of this.doFns) releases.push(await doFn.acquire(wanted));
+      for (const doFn of this.doFns) releases.push(await this.acquire(doFn, wanted));
       for (const operator of operators.toReversed()) await operator.startBundle?.();
       await this.readAll(io);
       for (const operator of operators) {
@@ -104,12 +105,31 @@ export class BundlePlan {
         residuals: [...scope.residuals],
       };
     } catch (error) {
-      for (const doFn of this.doFns) doFn.markBroken();
+      // What it still waited for is another bundle's.
+      for (const doFn of this.doFns.slice(0, releases.length)) doFn.markBroken();
       throw error;
     } finally {
       scope.end();
       for (const release of releases) release();
       for (const doFn of this.doFns) await doFn.recover();
+    }
+  }
+
+  /** Waits for a DoFn object, which another run may work with for long, unless the bundle is aborted. */
+  private async acquire(doFn: DoFnInstance, wanted: () => void): Promise<() => void> {
+    this.checkGoingOn();
+    if (!doFn.isExclusive) return doFn.acquire(wanted);
+    const acquiring = doFn.acquire(wanted);
+    const aborted = new Promise<never>((_, reject) => {
+      this.stopWaiting = reject;
+    });
+    try {
+      return await Promise.race([acquiring, aborted]);
+    } catch (error) {
+      void acquiring.then((release) => release());
+      throw error;
+    } finally {
+      this.stopWaiting = undefined;
     }
   }
 
@@ -159,6 +179,7 @@ export class BundlePlan {
   /** Ends the bundle under way at the next element. */
   abort(error: Error): void {
     this.scope.aborted = error;
+    this.stopWaiting?.(error);
     for (const source of this.sources.values()) source.abort();
     for (const operator of this.operators) operator.abort?.();
   }

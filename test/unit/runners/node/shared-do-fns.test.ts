@@ -143,6 +143,15 @@ describe('one DoFn object that keeps something per bundle', () => {
   });
 });
 
+/** A promise, and what resolves it. */
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
 describe('one DoFn object in two runs', () => {
   it('is set up for the second once the first has torn it down', async () => {
     const calls: string[] = [];
@@ -172,5 +181,33 @@ describe('one DoFn object in two runs', () => {
     assert.deepEqual(await Promise.all([first, second]), [[1], [2]]);
     const once = ['setup', 'teardown begins', 'teardown ends'];
     assert.deepEqual(calls, [...once, ...once]);
+  });
+
+  it('lets go of the second when that is cancelled, whatever the first is at', {
+    timeout: 10_000,
+  }, async () => {
+    const began = gate();
+    const goOn = gate();
+    let setups = 0;
+    const step = parDo<number, number>({
+      setup: () => void setups++,
+      startBundle() {},
+      async process(n) {
+        began.open();
+        await goOn.opened;
+        return [n];
+      },
+    });
+    const first = outputs((root) => root.apply(create([1, 2])).apply(step));
+    await began.opened;
+    const second = await createRunner({ runner: 'node', progress: false }).runAsync((root) =>
+      root.apply(create([3])).apply(step),
+    );
+    await delay(50);
+    assert.equal(await second.cancel(), 'CANCELLED');
+    goOn.open();
+    assert.deepEqual(await first, [1, 2]);
+    assert.deepEqual(await outputs((root) => root.apply(create([4])).apply(step)), [4]);
+    assert.equal(setups, 2, 'once for the first, which nothing broke, and once for the last');
   });
 });
