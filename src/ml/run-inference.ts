@@ -25,6 +25,7 @@ import { checkCallable, type ValueFunction } from './functions.ts';
 import { withHandlersBatching } from './handler-batching.ts';
 import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
 import { localStep } from './local/local-step.ts';
+import { nativePackageOf } from './local/onnx-runtime.ts';
 import { testModelStep } from './local/test-model.ts';
 import { checkDeadLetters } from './options.ts';
 import type { Keyed, PredictionResult, Result, Value, WithModelId } from './prediction.ts';
@@ -301,8 +302,15 @@ export class RunInference<
       testModelStep(types, options.deadLetters !== undefined, request) ??
       (isPythonHandler(handler)
         ? pythonStep({ ...settings, handler }, pipeline, node.name)
-        : localStep({ ...settings, handler }, node.name));
+        : localModel(pipeline, { ...settings, handler }, node.name));
     const folder = expansionService === undefined ? process.cwd() : undefined;
     return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;
   }
+}
+
+/** A model in the process that runs the pipeline's functions, which must then have its native code. */
+function localModel(pipeline: Pipeline, ...[settings, transform]: Parameters<typeof localStep>) {
+  const native = nativePackageOf(settings.handler);
+  if (native) pipeline.nativePackages.add(native);
+  return localStep(settings, transform);
 }

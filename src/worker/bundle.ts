@@ -21,7 +21,8 @@ const ENTRY = 'beambridge:program';
 /** Where this package looks for gRPC before it loads its own: src/proto/grpc.ts. */
 const GRPC = "globalThis[Symbol.for('beambridge.grpc')]";
 
-const REMEDY =
+/** What to do about native code. */
+export const NATIVE_REMEDY =
   "Where workers have the program and its packages under the same path, say workerProgram: 'module': then nothing is bundled. Else do this step before or after the pipeline, or with a package without native code.";
 
 /**
@@ -135,7 +136,7 @@ function nativeError(natives: ReadonlyMap<string, string>, path: string): BeamBr
     'NATIVE_PACKAGE',
     `${path} imports native code, which cannot travel in a bundle: ${names.join(', ')}`,
     {
-      hint: REMEDY,
+      hint: NATIVE_REMEDY,
       detail: [...natives]
         .map(([name, importer]) => `${name} is imported by ${importer}`)
         .join('\n'),

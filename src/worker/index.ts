@@ -4,7 +4,7 @@
 // and what those may import. Runners import it, so it knows none.
 
 // For the submitting program.
-export { type Bundle, bundleProgram } from './bundle.ts';
+export { type Bundle, bundleProgram, NATIVE_REMEDY } from './bundle.ts';
 export {
   optionsToText,
   PROGRAM_OPTION,

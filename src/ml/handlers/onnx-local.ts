@@ -13,6 +13,7 @@ import {
   type OnnxSession,
   onnxRuntime,
   requireOnnxRuntime,
+  usesOnnxRuntime,
 } from '../local/onnx-runtime.ts';
 import { noTensor } from '../local/onnx-tensors.ts';
 import { modelHandler, type TypeScriptModelHandler } from './typescript.ts';
@@ -76,7 +77,7 @@ export function onnxLocal<ExampleT, InferenceT>(
   requireOnnxRuntime();
   checkFile(modelUri);
   const untyped = options as unknown as Options;
-  return modelHandler<ExampleT, InferenceT, OnnxModel>({
+  const handler = modelHandler<ExampleT, InferenceT, OnnxModel>({
     name: 'onnxLocal',
     modelUri,
     example,
@@ -86,7 +87,8 @@ export function onnxLocal<ExampleT, InferenceT>(
     loadModel: (uri = modelUri) => load(uri, untyped),
     runInference: (batch, model) => predict(batch, model, untyped) as Promise<InferenceT[]>,
     closeModel: ({ session }) => session.release(),
-  }) as TypeScriptModelHandler<ExampleT, InferenceT, unknown>;
+  });
+  return usesOnnxRuntime(handler) as TypeScriptModelHandler<ExampleT, InferenceT, unknown>;
 }
 
 function checkFile(modelUri: string): void {

@@ -52,6 +52,19 @@ export interface OnnxModel {
 
 const PACKAGE = 'onnxruntime-node';
 
+const handlers = new WeakSet<object>();
+
+/** Says of a handler that it loads this package. */
+export function usesOnnxRuntime<H extends object>(handler: H): H {
+  handlers.add(handler);
+  return handler;
+}
+
+/** The package with native code that a handler loads, if any. */
+export function nativePackageOf(handler: object): string | undefined {
+  return handlers.has(handler) ? PACKAGE : undefined;
+}
+
 /** @throws BeamBridgeError `PACKAGE_NOT_FOUND` when onnxruntime-node is not installed */
 export function requireOnnxRuntime(): void {
   try {

@@ -12,6 +12,7 @@ import {
   findExport,
   findProgram,
   keepProgram,
+  NATIVE_REMEDY,
   optionsToText,
   PROGRAM_OPTION,
   PROTOCOL,
@@ -50,6 +51,7 @@ export async function prepareElsewhere(
       },
     );
   }
+  if (workerProgram === 'bundle') refuseNative(pipeline);
   const exported = await findExport(source ?? (() => {}));
   const bundled = workerProgram === 'bundle' ? await bundle(exported) : undefined;
   const program: WorkerProgram = {
@@ -66,6 +68,16 @@ export async function prepareElsewhere(
     environment: await environmentOf(options, bundled ? [bundled.artifact] : []),
     options: { [PROGRAM_OPTION]: programToText(program) },
   };
+}
+
+/** What this package loads itself, a bundler does not see. */
+function refuseNative({ nativePackages }: Pipeline): void {
+  if (nativePackages.size === 0) return;
+  throw new BeamBridgeError(
+    'NATIVE_PACKAGE',
+    `the pipeline loads native code, which cannot travel in a bundle: ${[...nativePackages].join(', ')}`,
+    { hint: NATIVE_REMEDY },
+  );
 }
 
 /** A worker would have to expand them again while it constructs. */
