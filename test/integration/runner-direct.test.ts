@@ -155,10 +155,10 @@ test('Python stages run between stages of this program', async () => {
 });
 
 test('two runs of a program share one host', async () => {
-  const one = await getHost({ isExact: true });
+  const one = await getHost();
   await runner.run((root) => root.apply(numbers(1)));
   await createRunner({ runner: 'direct' }).run((root) => root.apply(numbers(1)));
-  const two = await getHost({ isExact: true });
+  const two = await getHost();
   assert.equal(two.pid, one.pid);
   assert.ok(two.alive);
 });
@@ -264,14 +264,14 @@ async function longJob(options: { signal?: AbortSignal } = {}) {
 }
 
 test('a long job is cancelled, and the host goes on', async () => {
-  const { pid } = await getHost({ isExact: true });
+  const { pid } = await getHost();
   const result = await longJob();
   assert.equal(result.state, 'RUNNING');
   assert.equal(await result.waitUntilFinish(10), 'RUNNING');
   assert.equal(await result.cancel(), 'CANCELLED');
   assert.equal(await result.waitUntilFinish(), 'CANCELLED');
   await runner.run((root) => root.apply(numbers(1)));
-  assert.equal((await getHost({ isExact: true })).pid, pid);
+  assert.equal((await getHost()).pid, pid);
 });
 
 test('cancel() while outputs get their names waits for them: the job is done, and all are there', async () => {
@@ -330,7 +330,7 @@ test('Python code that cannot be interrupted is ended with its host', async () =
 });
 
 test('a host that is killed in the middle of a job is told, and replaced by the next run', async () => {
-  const { pid } = await getHost({ isExact: true });
+  const { pid } = await getHost();
   const result = await longJob();
   process.kill(pid, 'SIGKILL');
   await assert.rejects(
@@ -338,7 +338,7 @@ test('a host that is killed in the middle of a job is told, and replaced by the 
     coded('HOST_DIED', (error) => assert.match(error.message, /SIGKILL/)),
   );
   await runner.run((root) => root.apply(numbers(1)));
-  assert.notEqual((await getHost({ isExact: true })).pid, pid);
+  assert.notEqual((await getHost()).pid, pid);
 });
 
 test('a side input that Beam cannot order is refused here, and looked into on node', async () => {
