@@ -101,6 +101,10 @@ class ConformTest(unittest.TestCase):
     coder('wide', 'varint')
     coder('single', 'double', payload=b'float32')
     coder('list', 'iterable', 'narrow')
+    coder('known', 'string_utf8', payload=b'enumeration:["a", "\\u00e4"]')
+    coder('text', 'string_utf8')
+    coder('all_known', 'iterable', 'known')
+    coder('keyed', 'kv', 'text', 'known')
     coder('optional', 'nullable', 'list')
     coder('kv', 'kv', 'wide', 'single')
     coder('row', 'row', payload=schema.SerializeToString())
@@ -109,12 +113,26 @@ class ConformTest(unittest.TestCase):
     for id_, type_, plan in (
         ('narrow', int, ('int', 16)), ('wide', int, ('int', 64)), ('optional', optional, ('nullable', ('list', ('int', 16)))),
         ('kv', pair, ('tuple', [('int', 64), ('float', 32)])),
+        ('known', str, ('enumeration', ['a', 'ä'])), ('text', str, ('str',)),
+        ('all_known', typehints.Iterable[str], ('list', ('enumeration', ['a', 'ä']))),
+        ('keyed', typehints.Tuple[str, str], ('tuple', [('str',), ('enumeration', ['a', 'ä'])])),
         ('row', row(ms=Timestamp, us=Timestamp, all=typing.Sequence[Timestamp], n=typing.Optional[np.int32]), ('row', [
             ('ms', ('instant', 1000)), ('us', ('instant', 1)), ('all', ('list', ('instant', 1000))),
             ('n', ('nullable', ('int', 32)))]))):
       self.assertEqual(limited(declared.plan(type_), id_, components), plan)
     self.assertTrue(declared._is_narrow(('list', ('instant', 1000))))
     self.assertFalse(declared._is_narrow(('row', [('ms', ('instant', 1))])))
+
+  def test_other_values_than_those_of_an_enumeration_are_refused(self):
+    plan = ('tuple', [('str',), ('nullable', ('list', ('enumeration', ['a', 'b'])))])
+    self.assertTrue(declared._is_narrow(plan))
+    self.assertEqual(Conform(plan, 'T')(('z', ['b', 'a'])), ('z', ['b', 'a']))
+    self.assertEqual(Conform(plan, 'T')(('z', None)), ('z', None))
+    for value, text in ((['a', 'z'], """Python[1][] is str 'z', where one of "a", "b" is declared"""), ([1], 'int 1, where a string')):
+      with self.assertRaises(BridgeError) as caught:
+        Conform(plan, 'T')(('z', value))
+      self.assertIn(text, str(caught.exception))
+      self.assertIn('ROW_MISMATCH', str(caught.exception))
 
   def test_instants_are_not_cut(self):
     for value, text in ((Timestamp(micros=1234567), 'whose microseconds a millisInstant would lose'),

@@ -13,8 +13,12 @@ import { VarIntCoder } from './var-int-coder.ts';
 export type LimitedKind = 'int32' | 'int16' | 'byte' | 'float32';
 
 /** What a coder holds its values to, beyond what it is on the wire. */
-export function limitOf(coder: unknown): LimitedKind | undefined {
-  return coder instanceof NarrowIntCoder || coder instanceof Float32Coder ? coder.limit : undefined;
+export function limitOf(coder: unknown): string | undefined {
+  return coder instanceof NarrowIntCoder ||
+    coder instanceof Float32Coder ||
+    coder instanceof EnumerationCoder
+    ? coder.limit
+    : undefined;
 }
 
 /** Refuses values outside a type, in the words of a row's field. */
@@ -35,9 +39,12 @@ class Limits {
 /** `beam:coder:string_utf8:v1` of the values of an enumeration. @throws `ROW_MISMATCH` for others */
 export class EnumerationCoder extends StrUtf8Coder {
   private readonly limits: Limits;
+  /** With the values as JSON, since there is no end of such types. */
+  readonly limit: string;
 
   constructor(type: FieldType & { readonly kind: 'enumeration' }) {
     super();
+    this.limit = `enumeration:${JSON.stringify(type.values)}`;
     this.limits = new Limits(type);
   }
 

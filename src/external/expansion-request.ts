@@ -15,7 +15,7 @@ export function namespaceOf(node: TransformNode): string {
 
 /**
  * Ids of coders that also say, in the payload that Beam leaves empty, which narrower type is meant by a coder that
- * numbers of several types share. See python-env/beambridge_host/host/declared_limits.py.
+ * several types share. See python-env/beambridge_host/host/declared_limits.py.
  */
 function withLimits(builder: ProtoBuilder): (coder: Coder<unknown>) => string {
   const { coders } = builder.components;

@@ -187,6 +187,37 @@ for (const [name, runner] of Object.entries(runners)) {
       assert.deepEqual(found.sort(), [Math.fround(0.1), Math.fround(0.2), time, time]);
     });
 
+    test('values outside an enumeration are refused wherever it is declared, typed in Python or not', async () => {
+      const known = s.enumeration(['a', 'b']);
+      const pair = new KVCoder(new StrUtf8Coder(), s.coderOf(known));
+      const at = (body: string, hint: string, output: OutputType) =>
+        one(`def f(p):\n  import typing\n  return p | beam.Map(lambda s: ${body})${hint}`, output);
+      const text = '.with_output_types(str)';
+      const pairs = '.with_output_types(typing.Tuple[str, str])';
+      for (const [of, hint, output, good] of [
+        [(v: string) => v, '', known, 'a'],
+        [(v: string) => v, text, known, 'a'],
+        [(v: string) => `[${v}]`, '', s.array(known), ['a']],
+        [(v: string) => v, '', s.nullable(known), 'a'],
+        [(v: string) => `('k', ${v})`, pairs, pair, { key: 'k', value: 'a' }],
+        [(v: string) => `{'e': ${v}}`, '', s.row({ e: known }), { e: 'a' }],
+      ] as const) {
+        await assert.rejects(
+          runner.run((root) => {
+            // That of a row is looked at where it is read.
+            at(of("'a' if len(s) == 1 else 'z'"), hint, output)(root).main.map(() => {});
+          }),
+          (error: BeamBridgeError) => error.code === 'ROW_MISMATCH' && /z/.test(error.message),
+          `${of('v')}${hint}`,
+        );
+        const found: unknown[] = [];
+        await runner.run((root) => {
+          at(of("'a'"), hint, output)(root).main.map((value) => found.push(value));
+        });
+        assert.deepEqual(found, [good, good]);
+      }
+    });
+
     test('a value that is not what is declared ends the run', async () => {
       const source = "def f(p):\n  return p | beam.Map(lambda s: {'n': s})";
       await assert.rejects(

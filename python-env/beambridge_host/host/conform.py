@@ -2,6 +2,7 @@
 """Values of Python as what a TypeScript program declares, by a plan of the type (see declared.py), or refused by their path."""
 
 import collections.abc
+import json
 import math
 import operator
 from typing import Any, Callable
@@ -81,6 +82,8 @@ def _converter(plan_: Any) -> Convert:
     return _float(parts[0])
   if kind == 'instant':
     return _instant(parts[0])
+  if kind == 'enumeration':
+    return _one_of(parts[0])
   return _SCALARS[kind]
 
 
@@ -140,6 +143,18 @@ def _instant(step: int) -> Convert:
     if value.micros % step:
       raise _Unfit(f'{_describe(value)}, whose microseconds a millisInstant would lose: declare microsInstant')
     return value
+
+  return convert
+
+
+def _one_of(values: list) -> Convert:
+  known, text = frozenset(values), _SCALARS['str']
+
+  def convert(value: Any) -> str:
+    made = text(value)
+    if made not in known:
+      raise _Unfit(f'{_describe(value)}, where one of {", ".join(map(json.dumps, values))} is declared')
+    return made
 
   return convert
 

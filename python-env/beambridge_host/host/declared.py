@@ -107,10 +107,10 @@ def typed(
 
 
 def _is_narrow(plan_: Any) -> bool:
-  """Whether something in a type has fewer bits than Python's own numbers, or less precision than its times."""
+  """Whether something in a type is less than Python's: numbers of fewer bits, some texts, times of less precision."""
   if not isinstance(plan_, (list, tuple)):
     return False
-  if plan_ == ('instant', 1000):
+  if plan_ == ('instant', 1000) or plan_[:1] == ('enumeration',):
     return True
   if len(plan_) == 2 and plan_[0] in ('int', 'float') and isinstance(plan_[1], int):
     return plan_[1] < 64

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program declares beyond Beam's types: fewer bits than Python's numbers have, and times without microseconds.
+"""What a program declares beyond Beam's types: fewer bits than Python's numbers have, the values of an enumeration, and
+times without microseconds.
 
-A bare `int32` travels as Beam's varint, whose type is `int`, and both kinds of instants are Python's Timestamp. The
-coder that is asked for says which of them is meant, see src/external/expansion-request.ts.
+A bare `int32` travels as Beam's varint, whose type is `int`, an enumeration as any text, and both kinds of instants are
+Python's Timestamp. The coder that is asked for says which of them is meant, see src/external/expansion-request.ts. Rows
+say it in their schemas, and of an enumeration in a row TypeScript reads no other value.
 """
 
+import json
 from typing import Any
 
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import schema_pb2
 
 _BITS = {b'int32': 32, b'int16': 16, b'byte': 8, b'float32': 32}
+_ENUMERATION = b'enumeration:'
 _INSTANTS = {'beam:logical_type:millis_instant:v1': 1000, 'beam:logical_type:micros_instant:v1': 1}
 
 
@@ -21,6 +25,8 @@ def limited(plan: Any, coder_id: str, components: Any) -> Any:
   kind = plan[0]
   if kind in ('int', 'float'):
     return (kind, _BITS.get(coder.spec.payload, plan[1]))
+  if kind == 'str' and coder.spec.payload.startswith(_ENUMERATION):
+    return ('enumeration', json.loads(coder.spec.payload.removeprefix(_ENUMERATION)))
   if kind == 'row' and coder.spec.urn == common_urns.coders.ROW.urn:
     return _row(plan, schema_pb2.Schema.FromString(coder.spec.payload))
   if kind in ('nullable', 'list') and len(parts) == 1:
