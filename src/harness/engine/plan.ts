@@ -99,6 +99,7 @@ export class BundlePlan {
         await operator.finishBundle?.();
       }
       for (const receiver of this.receivers.values()) receiver.finishBundle();
+      for (const check of scope.checks) check();
       return {
         monitoringInfos: this.monitoringInfos(),
         finalizers: [...scope.finalizers],

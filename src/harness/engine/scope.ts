@@ -15,6 +15,8 @@ export class BundleScope {
   /** @param isStrict - see `strict.ts` */
   constructor(readonly isStrict = false) {}
 
+  /** What a strict plan looks at when a bundle ends. */
+  readonly checks: (() => void)[] = [];
   readonly finalizers: BundleFinalizer[] = [];
   /** What operators left for later. */
   readonly residuals: Residual[] = [];

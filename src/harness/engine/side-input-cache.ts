@@ -12,6 +12,8 @@ export interface CachedSideInput {
   readonly value: unknown;
   /** Encoded size: what the values take in memory is a multiple of it. */
   readonly bytes: number;
+  /** Of a strict plan, where something in it could not be frozen. */
+  readonly hasChanged?: (() => boolean) | undefined;
 }
 
 /** Forgets what was used least recently. */

@@ -12,7 +12,7 @@ import { userError } from './errors.ts';
 import { readAll } from './read-all.ts';
 import type { BundleScope } from './scope.ts';
 import type { CachedSideInput, SideInputCache } from './side-input-cache.ts';
-import { deepFreeze } from './strict.ts';
+import { changedSide, watched } from './strict-sides.ts';
 import type { MaybePromise } from './types.ts';
 import { sideInputWindow } from './window-fns.ts';
 
@@ -70,6 +70,7 @@ export class SideInputs {
         windows: new Map(),
       });
     }
+    if (scope.isStrict) scope.checks.push(() => this.checkAll());
   }
 
   startBundle(): void {
@@ -112,7 +113,10 @@ export class SideInputs {
       side.windows.set(windowKey, contents);
       // A bundle may go on for as long as its input does: the oldest can be read again.
       const [oldest] = side.windows.keys();
-      if (side.windows.size > MOST_WINDOWS) side.windows.delete(oldest!);
+      if (side.windows.size > MOST_WINDOWS) {
+        this.check(side.windows.get(oldest!)!);
+        side.windows.delete(oldest!);
+      }
       this.current.set(side.id, contents);
     });
   }
@@ -131,10 +135,22 @@ export class SideInputs {
     const elements = await readAll(side.element, state.sideInput(key), (size) => {
       bytes += size;
     });
-    if (this.scope.isStrict) deepFreeze(elements);
-    const contents = { value: this.convert(side, elements), bytes };
+    const toValue = () => this.convert(side, elements);
+    const contents = this.scope.isStrict
+      ? { ...watched(elements, side.element, toValue), bytes }
+      : { value: toValue(), bytes };
     if (cacheKey !== undefined) this.cache.set(cacheKey, contents);
     return contents;
+  }
+
+  private checkAll(): void {
+    for (const { windows } of this.sides) {
+      for (const contents of windows.values()) this.check(contents);
+    }
+  }
+
+  private check({ hasChanged }: CachedSideInput): void {
+    if (hasChanged?.()) throw changedSide(this.info);
   }
 
   private convert(side: SideInput, elements: unknown[]): unknown {

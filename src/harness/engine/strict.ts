@@ -19,16 +19,30 @@ import type { MaybePromise } from './types.ts';
 const OF_FROZEN =
   /read only property|not extensible|sealed array|Cannot (delete|redefine) property/;
 
-/** How many of the last objects that a step gave away are looked at again when a bundle ends. */
+/** How many of the last objects that a step gave away, or was given, are looked at again when a bundle ends. */
 const LOOKED_AT_AGAIN = 100;
 /** Larger ones are not. Bytes. */
-const LARGEST_LOOKED_AT = 1024 * 1024;
+export const LARGEST_LOOKED_AT = 1024 * 1024;
+
+/** An object as it was. */
+interface Remembered {
+  readonly value: unknown;
+  readonly bytes: Uint8Array;
+}
+
+function remember<T extends Remembered>(all: T[], one: T): void {
+  if (one.bytes.length > LARGEST_LOOKED_AT) return;
+  all.push(one);
+  if (all.length > LOOKED_AT_AGAIN) all.shift();
+}
 
 /** Hands each consumer a copy of its own. */
 export class StrictReceiver extends Receiver {
   private coder: Coder<unknown> | undefined;
   /** Of this bundle and those before: a step may go on with an object later on. */
-  private readonly givenAway: { value: object; bytes: Uint8Array }[] = [];
+  private readonly givenAway: Remembered[] = [];
+  /** What could not be frozen of what consumers were given. */
+  private readonly handedOut: (Remembered & { consumer: Operator })[] = [];
 
   constructor(
     pcollectionId: string,
@@ -48,18 +62,15 @@ export class StrictReceiver extends Receiver {
     // A sink encodes by itself, and says so in the same words.
     if (isForSinks && !isObject) return this.toEach(element);
     const bytes = this.encoded(value);
-    if (isObject && this.producer) this.keep(value, bytes);
+    if (isObject && this.producer) remember(this.givenAway, { value, bytes });
     return isForSinks ? this.toEach(element) : this.from(0, element, bytes);
-  }
-
-  private keep(value: object, bytes: Uint8Array): void {
-    if (bytes.length > LARGEST_LOOKED_AT) return;
-    this.givenAway.push({ value, bytes });
-    if (this.givenAway.length > LOOKED_AT_AGAIN) this.givenAway.shift();
   }
 
   /** Without encoding between steps, the next one may see an object as it became afterwards. */
   override finishBundle(): void {
+    // A consumer may have kept what it was given, and changed it later on.
+    const kept = this.handedOut.find((one) => this.hasChanged(one.value, one.bytes));
+    if (kept) throw this.changed(kept.consumer, undefined);
     if (!this.givenAway.some(({ value, bytes }) => this.hasChanged(value, bytes))) return;
     throw new BeamBridgeError('INPUT_MUTATED', 'a step changed what it had given away before', {
       ...this.producer,
@@ -90,7 +101,9 @@ export class StrictReceiver extends Receiver {
     // What cannot be frozen is compared afterwards.
     const isFrozen = deepFreeze(value);
     const check = () => {
-      if (!isFrozen && this.hasChanged(value, bytes)) throw this.changed(consumer, undefined);
+      if (isFrozen) return;
+      if (this.hasChanged(value, bytes)) throw this.changed(consumer, undefined);
+      remember(this.handedOut, { value, bytes, consumer });
     };
     let pending: MaybePromise<void>;
     try {
