@@ -130,6 +130,11 @@ test('keys are of any declared type, arrays and rows with lists and maps among t
     ],
     [map(string, int64), new Map([['a', 1]]), new Map([['b', 1]]), new Map([['a', 2]])],
     [float64, Number.NaN, 0.5, 1.5],
+    [row({ class: string, n: int64 }), ...[1, 2, 3].map((n) => ({ class: 'a', n }))] as never,
+    [
+      row({ 'a b': row({ _id: string }) }),
+      ...['x', 'y', 'z'].map((_id) => ({ 'a b': { _id } })),
+    ] as never,
     [tensor(int64, [2]), [1, 2], [2, 1], [2, 2]],
   ];
   for (const [type, one, other, none] of byType) {

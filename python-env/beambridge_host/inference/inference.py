@@ -15,9 +15,10 @@ import json
 import logging
 import os
 import uuid
-from typing import Any, Callable, Mapping, Optional, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
@@ -29,6 +30,7 @@ from beambridge_host.inference.options import Options, check_options, read_optio
 from beambridge_host.inference.providers import find_provider, prepared
 from beambridge_host.inference.scoring import PackedHandler, Route, Setup
 from beambridge_host.wire import arrays, examples
+from beambridge_host.wire.columns import ColumnReader
 from beambridge_host.wire.packed import Declared, Gather
 from beambridge_host.wire.route_keys import route_key
 
@@ -59,7 +61,8 @@ def run_inference(
     base_dir: folder that relative paths of models start from, when this machine runs the pipeline.
     dead_letters: whether answers say which rows failed, instead of the run failing.
     settings: a row of the names in Options.
-    models: in place of a provider, a row of rows of `keys` and the arguments that make their handler.
+    models: in place of a provider, a row of rows of `keys`, a column of `key_count` keys or a list of them, and the arguments
+      that make their handler.
   """
   fields = {field.name: field for field in schema_pb2.Schema.FromString(schema).fields}
   keys = schema_pb2.Schema.FromString(key_schema).fields
@@ -82,8 +85,9 @@ def run_inference(
     route_of, routes = {}, []
     for model in models:
       handler = built(model.model_handler_provider, getattr(model, 'kwargs', None), getattr(model, 'options', ''))
-      route_of.update({route_key(key): len(routes) for key in model.keys})
-      routes.append(_route_of_keys(handler, model.keys[0], wanted, transform))
+      keys_of_model = _keys_of(model, keys)
+      route_of.update({route_key(key): len(routes) for key in keys_of_model})
+      routes.append(_route_of_keys(handler, keys_of_model[0], wanted, transform))
     hints: dict[str, Any] = {}
   else:
     handler = built(model_handler_provider, kwargs, options)
@@ -97,6 +101,13 @@ def run_inference(
   inference = PackedInference(DeadLetterHandler if dead_letters else PackedHandler, setup, wanted)
   # Hints for all steps together, because steps with different ones are not run together.
   return inference.with_resource_hints(**{**hints, **wanted.resource_hints})
+
+
+def _keys_of(model: Any, declared: Sequence[schema_pb2.Field]) -> Sequence[Any]:
+  if not isinstance(model.keys, bytes):
+    return model.keys
+  read = ColumnReader(declared[0]).read(model.keys, model.key_count)
+  return read.tolist() if isinstance(read, np.ndarray) else list(read)
 
 
 def _plan(options: Options, routes: int) -> Plan:

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python's part of a RunInference: the transform on packed batches, and what it is told.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, ByteWriter } from '../../base/index.ts';
 import { pythonCallable, pythonService, pythonTransformIn, typed } from '../../external/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
-import { array, bytes, type RowType, row, type SchemaType } from '../../schema/index.ts';
+import { bytes, int32, type RowType, row, type SchemaType } from '../../schema/index.ts';
 import { schemaBytes } from '../declared.ts';
 import { ownLoaderModule, type PythonModelHandler } from '../handlers/handler.ts';
 import { isPerKey, type PerKeyHandler } from '../handlers/per-key.ts';
 import { type InferenceOptions, pythonSettings } from '../options.ts';
+import { ColumnCodec } from '../packing/columns.ts';
 import type { InferenceTypes } from '../packing/packing.ts';
 import type { Packed } from '../steps.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
@@ -82,11 +83,15 @@ function providerOf({ loader, kwargs }: PythonModelHandler): Record<string, unkn
 
 /** A row of models, because each has arguments of types of its own. */
 function keyedModels({ models }: PerKeyHandler, key: SchemaType): Record<string, unknown> {
+  // As keys travel beside examples, so that fields of any name are told there as they are here.
+  const codec = new ColumnCodec('key', key);
   return Object.fromEntries(
-    models.map(({ keys, handler }, i) => [
-      `m${i}`,
-      { keys: typed(array(key), [...keys]), ...providerOf(handler) },
-    ]),
+    models.map(({ keys, handler }, i) => {
+      const column = new ByteWriter();
+      codec.write(keys, column);
+      const told = { keys: typed(bytes, column.take()), key_count: typed(int32, keys.length) };
+      return [`m${i}`, { ...told, ...providerOf(handler) }];
+    }),
   );
 }
 
