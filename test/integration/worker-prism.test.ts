@@ -2,6 +2,7 @@
 // Workers that Prism starts, as processes of its own, for a program that submits and may then be gone.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -130,3 +131,28 @@ test('what Python raises in such a worker is the error of the run', {
   const { stderr } = await submit('python throws');
   assert.match(stderr, /ZeroDivisionError: .* \[PYTHON_EXCEPTION\]/);
 });
+
+test('Python stages run in the workers of a pool of their own', { skip: PRISM_SKIP }, async () => {
+  await using pool = await command('worker-pool', '--python');
+  const { stdout, stderr } = await submit('python pool', {
+    pythonEnvironmentType: 'EXTERNAL',
+    pythonEnvironmentConfig: pool.address,
+  });
+  assert.match(stdout, /^DONE by/, stderr);
+  assert.match((await output('python pool'))[0]!, LINE);
+});
+
+/** A pool as the command starts it. */
+async function command(...args: string[]) {
+  const [file = '', ...before] = ownCommand();
+  const child = execa(file, [...before, ...args], { reject: false });
+  const [said] = await once(child.stdout, 'data');
+  const address = /at (\S+)\n$/.exec(String(said))?.[1] ?? assert.fail(String(said));
+  return {
+    address,
+    [Symbol.asyncDispose]: async () => {
+      child.kill();
+      assert.equal((await child).exitCode, 143);
+    },
+  };
+}

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { BeamBridgeError } from '../../../src/base/index.ts';
 import { bundleProgram } from '../../../src/worker/bundle.ts';
 import { nativePackage } from '../../../src/worker/native.ts';
@@ -38,6 +38,17 @@ test('names of functions and classes stay, though two files have the same', asyn
   });
   const { text } = await bundleProgram(exported);
   assert.deepEqual((await load('names', text)).score, ['parse', 'Parser', 'parse', 'Parser']);
+});
+
+test('closures of a program are named, and those of this package left as they are', async () => {
+  const index = fileURLToPath(new URL('../../../src/index.ts', import.meta.url));
+  const { exported } = program('closures', {
+    'main.ts': `import { create } from ${JSON.stringify(index)};\nconst names = () => {\n  const inner = () => 0;\n  return inner;\n};\nexport const score = [names().name, create([1]).name];`,
+  });
+  const text = Buffer.from((await bundleProgram(exported)).text).toString();
+  assert.match(text, /^ {2,}.*__same\(/m);
+  assert.match(text, /^ {2}const inner = .*__name\(/m);
+  assert.equal((await load('closures', Buffer.from(text))).score[0], 'inner');
 });
 
 test('the same program is the same bundle; packages, CommonJS and JSON are in it', async () => {
