@@ -60,6 +60,11 @@ export abstract class LookupParam<T> extends ParDoParam {
 export class WindowParam extends LookupParam<Window> {}
 export class TimestampParam extends LookupParam<Instant> {}
 export class PaneInfoParam extends LookupParam<PaneInfo> {}
+/**
+ * Why the bundle must not go on; undefined while it may. For steps of this package that work for long on
+ * one element. @internal
+ */
+export class AbortParam extends LookupParam<Error | undefined> {}
 
 /** The window of the element being processed. */
 export function windowParam(): WindowParam {

@@ -465,3 +465,36 @@ test('two branches with a concurrent model: its calls are under way together', a
   await inTwoBranches(handler);
   assert.equal(seen.most, 2);
 });
+
+test('a run that is ended does not wait for the rest of a packed batch', async () => {
+  for (const deadLetters of [false, true]) {
+    const controller = new AbortController();
+    let calls = 0;
+    const handler = modelHandler({
+      name: 'busy',
+      example: int64,
+      inference: int64,
+      batching: { maxSize: 1 },
+      loadModel: () => undefined,
+      runInference: (batch) => {
+        calls += 1;
+        const end = performance.now() + 25;
+        while (performance.now() < end);
+        return [...batch];
+      },
+    });
+    const scoring = RunInference.of(handler);
+    const run = runner.run(
+      (root) => {
+        const examples = root.apply(create(Array.from({ length: 400 }, (_, i) => i)));
+        if (deadLetters) examples.apply(scoring.withDeadLetters({ threshold: 1 }));
+        else examples.apply(scoring);
+        // Only comes to its turn if the model lets it.
+        examples.map(() => void setTimeout(() => controller.abort(), 100));
+      },
+      { signal: controller.signal },
+    );
+    await assert.rejects(run, { code: 'ABORTED' });
+    assert.ok(calls < 400, `${calls} calls`);
+  }
+});

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The step that scores packed batches with a model of this process, in the place of Python's.
 
+import { yieldIfDue } from '../../base/index.ts';
 import { BytesCoder, ownCopy } from '../../coders/index.ts';
-import { ParDo } from '../../pipeline/index.ts';
+import { AbortParam, ParDo } from '../../pipeline/index.ts';
 import { counter, type DoFn, distribution } from '../../transforms/index.ts';
 import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescript.ts';
 import { checkCount, type InProcessModel, PackedAnswers } from '../packing/packed-answers.ts';
@@ -24,8 +25,8 @@ export interface LocalInference {
   readonly batching: LocalBatching<never>;
 }
 
-/** The metrics of a RunInference, by the names that Beam's Python SDK gives them. */
-function metricsContext(namespace: string) {
+/** The metrics of a RunInference, by the names that Beam's Python SDK gives them, and whether to go on. */
+function contextOf(namespace: string) {
   return {
     inferences: counter('num_inferences', namespace),
     failedBatches: counter('failed_batches_counter', namespace),
@@ -33,9 +34,10 @@ function metricsContext(namespace: string) {
     batchMicros: distribution('inference_batch_latency_micro_secs', namespace),
     loadMillis: distribution('load_model_latency_milli_secs', namespace),
     updateFailures: counter('modelUpdateFailures', namespace),
+    aborted: new AbortParam(),
   };
 }
-type Context = ReturnType<typeof metricsContext>;
+type Context = ReturnType<typeof contextOf>;
 
 class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
   private readonly sizes: BatchSizes;
@@ -72,6 +74,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
         endTurn = await chosen.turn();
         return chosen.modelUri ?? null;
       },
+      isOver: () => context.aborted.lookup() !== undefined,
       predict: (examples) => this.predict(examples as never[], chosen!.model, context),
     };
     try {
@@ -90,6 +93,10 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     const { handler, inferenceArgs } = this.inference;
     const predictions: unknown[] = [];
     for (let start = 0; start < examples.length; ) {
+      // A packed batch may be thousands of calls: all else has its turn, and may end the run.
+      await yieldIfDue();
+      const aborted = context.aborted.lookup();
+      if (aborted) throw aborted;
       const end = this.sizes.endOf(examples, start);
       const began = performance.now();
       const part = start === 0 && end === examples.length ? examples : examples.slice(start, end);
@@ -122,7 +129,7 @@ export function localInferenceStep(inference: LocalInference): Packed {
   const user = {
     kind: 'doFn',
     doFn: new Predict(inference) as never,
-    context: metricsContext(inference.metricsNamespace),
+    context: contextOf(inference.metricsNamespace),
   } as const;
   return step(new ParDo<Uint8Array, Uint8Array>(user, new BytesCoder()), 'Predict');
 }

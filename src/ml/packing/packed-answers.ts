@@ -20,6 +20,8 @@ export interface InProcessModel {
    * @param updates - the models that may score the batch, newest first
    */
   use(updates: readonly Update[]): string | null | Promise<string | null>;
+  /** Whether nobody waits for the answer any more. @default false */
+  isOver?(): boolean;
   /** One prediction for each example, in order. Throws when the examples cannot be scored. */
   predict(
     examples: unknown[],
@@ -105,6 +107,7 @@ export class PackedAnswers {
       // Copies, for a model may change what it is given, and the halves are to be as they came.
       predictions = await this.predict(examples.map(ownCopy), keys);
     } catch (error) {
+      if (this.model.isOver?.()) throw error;
       // Another number of predictions than of rows is wrong for every row, and right by chance in some halves.
       if (error instanceof BeamBridgeError && error.code === 'INFERENCE_MISMATCH') throw error;
       if (examples.length === 1) return [{ failure: failureOf(error, 'inference') }];
