@@ -120,7 +120,7 @@ export function expandSteps(
         );
   const { batching = {} } = options;
   const { windowFn } = input.node.windowing;
-  const limits = packLimits(batching.minSize);
+  const limits = packLimits(batching.minSize, batching.maxSize);
   const pack = new PackExamples(types, windowFn.windowCoder() as Coder<Window>, rejects, limits);
   const side =
     settings.updates && updatesSideInput(settings.updates, input.root(), folder, types.key);

@@ -80,11 +80,18 @@ export interface PackLimits {
 }
 const LIMITS: PackLimits = { rows: MAX_ROWS, bytes: MAX_BYTES };
 
-/** The limits when batches are to have at least so many rows. */
-export function packLimits(minRows: number | undefined): PackLimits {
-  if (minRows === undefined) return LIMITS;
+/**
+ * How many calls of a handler a packed batch is for, at most. It comes back as one: a handler that takes
+ * a few rows at a time is slow, and what it has scored is to be seen, and safe, before thousands are.
+ */
+const MAX_CALLS = 32;
+
+/** The limits when calls of the handler are to get at least, and at most, so many rows. */
+export function packLimits(minRows: number | undefined, maxRows?: number): PackLimits {
+  const rows = Math.min(MAX_ROWS, MAX_CALLS * (maxRows ?? MAX_ROWS));
+  if (minRows === undefined) return { ...LIMITS, rows };
   // What a handler is to get at once is not cut by what travels best.
-  return { rows: Math.max(MAX_ROWS, minRows), bytes: MAX_BYTES * WIDER };
+  return { rows: Math.max(rows, minRows), bytes: MAX_BYTES * WIDER };
 }
 
 /** The rows of one window and pane, for one model. */

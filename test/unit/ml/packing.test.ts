@@ -13,7 +13,7 @@ import {
   type Window,
 } from '../../../src/coders/index.ts';
 import { ColumnCodec } from '../../../src/ml/packing/columns.ts';
-import { type InferenceTypes, PackExamples } from '../../../src/ml/packing/packing.ts';
+import { type InferenceTypes, PackExamples, packLimits } from '../../../src/ml/packing/packing.ts';
 import { UnpackPredictions } from '../../../src/ml/packing/unpacking.ts';
 import { array, float64, int64, nullable, string } from '../../../src/schema/index.ts';
 import { fixedWindows, type TimestampedValue } from '../../../src/transforms/index.ts';
@@ -198,4 +198,13 @@ test('what a failed bundle left does not leak into the next', () => {
   doFn.process(2, context(somewhere));
   const [batch] = doFn.finishBundle();
   assert.equal(new ByteReader(batch!.value).varint(), 1);
+});
+
+test('a packed batch is for so many calls of a handler that takes a few rows at a time', () => {
+  const rows = (min?: number, max?: number) => packLimits(min, max).rows;
+  assert.deepEqual(
+    [rows(), rows(undefined, 1), rows(1, 1), rows(undefined, 8)],
+    [4096, 32, 32, 256],
+  );
+  assert.deepEqual([rows(10_000), rows(100, 100), rows(500, 1000)], [10_000, 3200, 4096]);
 });
