@@ -109,8 +109,9 @@ class Run extends BaseRun {
 
     this.phase = 'submitting';
     const jobName = this.options.jobName ?? defaultJobName();
+    const given = withStreaming(this.options, this.pipeline.isStream);
     const options = optionsToStruct({
-      ...withStreaming(this.options, this.pipeline.isStream),
+      ...(this.service!.withDefaults?.(given) ?? given),
       ...this.workers!.options,
       jobName,
     });

@@ -246,6 +246,19 @@ test('cancel resolves when the engine says that the job is over, where its servi
   assert.deepEqual(order, ['CANCELLED', 'resolved CANCELLED']);
 });
 
+test('what an engine must be told is submitted with the options', async () => {
+  await using fake = await FakeJobService.start();
+  const graph = await constructPipeline(simple, {});
+  const options = { jobEndpoint: fake.address, mine: 1 };
+  const result = await startRun(graph, options, async (...given) => ({
+    ...(await openService(...given)),
+    withDefaults: (all) => ({ keepsSources: true, ...all }),
+  }));
+  await result.waitUntilFinish();
+  assert.equal(fake.prepared?.pipelineOptions?.['beam:option:keeps_sources:v1'], true);
+  assert.equal(fake.prepared?.pipelineOptions?.['beam:option:mine:v1'], 1);
+});
+
 test('a job that goes on on its engine after all is told, and not waited for', async () => {
   const warnings: string[] = [];
   const restore = setLogSink(({ level, message }) => {
