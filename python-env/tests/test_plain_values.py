@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values of Python's own special classes (members of enumerations, times) as what they are, wherever a prediction has them."""
 
+import dataclasses
 import datetime
 import enum
+import json
 import typing
 import unittest
 from typing import Any
 
 import numpy as np
 import pandas
+from apache_beam.coders import RowCoder
+from apache_beam.coders.coder_impl import create_InputStream
 from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints import row_type
 from apache_beam.utils.timestamp import Timestamp
@@ -117,6 +121,54 @@ class EnumerationTest(unittest.TestCase):
 
 
 TIME = 'a time is no number'
+
+
+class Pair(typing.NamedTuple):
+  x: int
+  tags: tuple
+
+
+class KeysTest(unittest.TestCase):
+  """Python's rows and tuples can be keys of a dict; what they are written as can not."""
+
+  def items(self, declared_key: schema_pb2.Field, value: Any) -> list[Any]:
+    """What the bytes of a map say, which Python itself cannot have as a dict: its keys as a list and its values."""
+    kind = map_of(declared_key.type, INT64)
+    option = declared_key.options and {'k': json.loads(declared_key.options[0].value.atomic_value.string)['']}
+    of = with_forms(kind, option, 'value') if option else field(kind)
+    data = PredictionColumn(of).pack([value])
+    entry = row_of([field(declared_key.type, 'k'), field(INT64, 'v')]).type.row_type.schema
+    key, item = (RowCoder(entry).components[at].get_impl() for at in (0, 1))
+    stream = create_InputStream(data[1:])
+    self.assertEqual((stream.read_var_int64(), stream.read_var_int64()), (1, 0))
+    count = stream.read_bigendian_int32()
+    found = [(key.decode_from_stream(stream, True), item.decode_from_stream(stream, True)) for _ in range(count)]
+    self.assertEqual(stream.size(), 0)
+    return found
+
+  def test_rows_arrays_and_rows_of_arrays_are_keys(self):
+    texts = array_of(STRING)
+    pair = row_of([field(INT64, 'x'), field(texts, 'tags')])
+    for of, value, right in (
+        (field(texts), {('a', 'b'): 1, (): 2}, [(['a', 'b'], 1), ([], 2)]),
+        (row_of([field(INT64, 'x')]), {Point(1): 5, Point(2): 6}, [((1,), 5), ((2,), 6)]),
+        (pair, {Pair(1, ('a',)): 5, Pair(1, ()): 6}, [((1, ['a']), 5), ((1, []), 6)]),
+        (tensor('int64', [2]), {(1, 2): 3}, [([1, 2], 3)]), (field(STRING), {'a': 1}, [('a', 1)])):
+      with self.subTest(str(value)):
+        found = [(tuple(key) if hasattr(key, '_asdict') else list(key) if isinstance(key, (list, tuple)) else key, item)
+                 for key, item in self.items(of, value)]
+        self.assertEqual(found, right)
+
+  def test_keys_that_become_one_are_refused(self):
+    for of, value in ((row_of([field(STRING, 'x')]), {Point('a'): 1, Point(b'a'): 2}), (field(array_of(STRING)), {('a',): 1, (b'a',): 2})):
+      with self.assertRaises(Misfit) as caught:
+        self.items(of, value)
+      self.assertEqual(caught.exception.why, 'several of its keys are one')
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+  x: Any
 
 
 class TimesAsNumbersTest(unittest.TestCase):

@@ -45,6 +45,7 @@ const GIVES = `
 import datetime
 import decimal
 import enum
+import typing
 
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
@@ -53,9 +54,12 @@ from apache_beam.utils.timestamp import Timestamp
 class Label(str, enum.Enum):
   A = 'a'
 
+class Key(typing.NamedTuple):
+  n: int
+
 class Gives(ModelHandler):
   def load_model(self):
-    return {'Label': Label, 'np': np, 'datetime': datetime, 'Decimal': decimal.Decimal, 'Timestamp': Timestamp}
+    return {'Key': Key, 'Label': Label, 'np': np, 'datetime': datetime, 'Decimal': decimal.Decimal, 'Timestamp': Timestamp}
   def run_inference(self, batch, model, inference_args=None):
     return [eval(row, model) for row in batch]
 `;
@@ -90,6 +94,17 @@ const CASES: [SchemaType, string, unknown, string, RegExp][] = [
   [nullable(bigint64), '2**53', 2n ** 53n, '-2**63 - 1', /bigint64/],
   [tensor(bigint64, [1]), '[2**53]', [2n ** 53n], '[2**64]', /bigint64/],
   [typedArray('bigint64'), '[2**53]', BigInt64Array.of(2n ** 53n), '[2**63]', /inference\[0\]/],
+  [
+    map(row({ n: int64 }), int32),
+    '{Key(1): 2, Key(3): 4}',
+    new Map([
+      [{ n: 1 }, 2],
+      [{ n: 3 }, 4],
+    ]),
+    "{Key('a'): 2}",
+    /inference\[Key\(n='a'\)\]\.n: str 'a'/,
+  ],
+  [map(array(string), int32), "{('a',): 2}", new Map([[['a'], 2]]), "{'a': 2}", /inference\['a'\]/],
   [int64, '5', 5, "np.datetime64(5, 'ns')", /datetime64.*int64: a time is no number/],
   [nullable(float32), 'None', null, "np.timedelta64(5, 's')", /a time is no number/],
   [millisInstant, ZONED, new Date(0), "np.datetime64('NaT')", /it is no time/],

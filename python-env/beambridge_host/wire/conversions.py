@@ -24,10 +24,14 @@ from beambridge_host.wire.columns import NUMBER_TYPES
 from beambridge_host.wire.exact_numbers import as_float, as_numpy, is_null, is_time, tensor_array
 from beambridge_host.wire.field_names import python_names
 from beambridge_host.wire.instants import INSTANTS, instant
+from beambridge_host.wire.map_entries import map_of
 from beambridge_host.wire.misfit import MOST, UNSAFE, Misfit, type_name
 from beambridge_host.wire.tensors import Forms, represented
 
 Convert = Callable[[Any], Any]
+
+# Types whose values a dict has as keys.
+_PLAIN = ('atomic_type', 'logical_type')
 
 # The exponent of TypeScript's decimals, either way.
 _MOST_OF_SCALE = 100_000
@@ -155,24 +159,6 @@ def _list(convert: Convert, declared: str) -> Convert:
   return convert_list
 
 
-def _map(key: Convert, item: Convert, declared: str) -> Convert:
-  def convert(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, Mapping):
-      raise Misfit(value, declared)
-    out = {}
-    for name, content in value.items():
-      try:
-        out[key(name)] = item(content)
-      except Misfit as misfit:
-        misfit.path = f'[{name!r}]{misfit.path}'
-        raise
-    if len(out) < len(value):
-      raise Misfit(value, declared, 'several of its keys are one')
-    return out
-
-  return convert
-
-
 def fields_of(value: Any) -> Optional[Mapping[str, Any]]:
   """Whatever has named parts, as a mapping of them."""
   if isinstance(value, Mapping):
@@ -287,7 +273,7 @@ def _required(field_type: schema_pb2.FieldType, forms: Forms) -> Convert:
     return _fraction(dtype, declared)
   if info == 'map_type':
     key, item = field_type.map_type.key_type, field_type.map_type.value_type
-    return _map(converter(key, forms.part('k')), converter(item, forms.part('v')), declared)
+    return map_of(converter(key, forms.part('k')), converter(item, forms.part('v')), declared, key.WhichOneof('type_info') in _PLAIN)
   if info == 'row_type':
     return _row(field_type.row_type.schema, declared)
   if info == 'logical_type':

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,11 @@ def route_key(key: Any) -> Any:
     key = key.tolist()
   if isinstance(key, (list, tuple)):
     return tuple(map(route_key, key))
-  if isinstance(key, Mapping):
+  if isinstance(key, SimpleNamespace):
+    # A row that is about to be written.
+    return tuple(map(route_key, vars(key).values()))
+  # Of a map that is about to be written, items are all there is.
+  if isinstance(key, Mapping) or hasattr(key, 'items'):
     return frozenset((route_key(name), route_key(value)) for name, value in key.items())
   # NaN is not equal to itself, and is one key.
   return 'NaN' if key != key else key
