@@ -10,6 +10,7 @@ import {
   fieldsBeside,
   isMatch,
   isPlainArray,
+  isPlainDate,
   viewKind,
 } from './js/built-ins.ts';
 import { registeredClass, registeredName } from './js/classes.ts';
@@ -71,8 +72,6 @@ function copyOfInstance(value: object, prototype: unknown): unknown {
     }
     case Set.prototype:
       return new Set(Array.from(value as Set<unknown>, ownCopy));
-    case Date.prototype:
-      return new Date(value as Date);
     case Buffer.prototype:
       return Buffer.from(value as Buffer);
     case ArrayBuffer.prototype:
@@ -97,7 +96,7 @@ function copyOfInstance(value: object, prototype: unknown): unknown {
       return values.token ? value : values.inline.map(ownCopy);
     }
     default:
-      return copyOfRegistered(value, prototype);
+      return isPlainDate(value) ? new Date(value) : copyOfRegistered(value, prototype);
   }
 }
 

@@ -13,6 +13,22 @@ export function isPlainArray(value: object, prototype: unknown): value is unknow
   return prototype === Array.prototype || Array.isArray(prototype);
 }
 
+const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
+
+/** Whether a class is one of JavaScript's own, in any realm. */
+export function isNative(type: unknown): boolean {
+  return typeof type === 'function' && NATIVE.test(Function.prototype.toString.call(type));
+}
+
+/**
+ * Whether a date is one of no class of the program's: the clocks of test libraries put a class in the place of
+ * `Date`, whose instances say that they are plain ones.
+ */
+export function isPlainDate(value: object): value is Date {
+  if (!types.isDate(value)) return false;
+  return Object.getPrototypeOf(value) === Date.prototype || isNative(value.constructor);
+}
+
 /** What a regular expression matched is an array with fields of its own. */
 export function isMatch(value: readonly unknown[]): value is RegExpMatchArray {
   const { index, input } = value as RegExpMatchArray;

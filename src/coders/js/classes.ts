@@ -2,6 +2,7 @@
 // Classes of a program whose instances the JavaScript coder keeps, because the program said so.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import { isNative } from './built-ins.ts';
 import { ERRORS, TYPED_ARRAYS } from './tags.ts';
 
 /** A class of a program's own. */
@@ -58,13 +59,11 @@ const EXTENDED: ReadonlySet<string> = new Set([
   ...['Object', 'Array', 'Map', 'Set', 'Date', 'ArrayBuffer'],
   ...[...ERRORS, ...TYPED_ARRAYS].map(({ name }) => name),
 ]);
-const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
 function checkExtended(full: string, { prototype }: AnyClass): void {
   for (let at = prototype; at; at = Object.getPrototypeOf(at) as object) {
     const type: unknown = Object.hasOwn(at, 'constructor') ? at.constructor : undefined;
-    if (typeof type !== 'function' || !NATIVE.test(Function.prototype.toString.call(type)))
-      continue;
+    if (typeof type !== 'function' || !isNative(type)) continue;
     if (EXTENDED.has(type.name)) return;
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',

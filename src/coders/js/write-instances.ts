@@ -10,7 +10,14 @@ import { Decimal, MicrosInstant } from '../logical-values.ts';
 import { StateBackedIterable } from '../state-backed-iterable.ts';
 import { Tensor } from '../tensor.ts';
 import { GlobalWindow, IntervalWindow } from '../values.ts';
-import { builtInOf, errorKind, errorParts, fieldsBeside, viewKind } from './built-ins.ts';
+import {
+  builtInOf,
+  errorKind,
+  errorParts,
+  fieldsBeside,
+  isPlainDate,
+  viewKind,
+} from './built-ins.ts';
 import { registeredName } from './classes.ts';
 import { Tag, TYPED_ARRAYS } from './tags.ts';
 import { refuse, writeBigInt, writeJs, writePlainObject, writeString } from './write.ts';
@@ -32,10 +39,6 @@ export function writeInstance(
     case Buffer.prototype:
       out.byte(Tag.BUFFER);
       out.prefixedBytes(value as Buffer);
-      return;
-    case Date.prototype:
-      out.byte(Tag.DATE);
-      out.float64((value as Date).getTime());
       return;
     case ArrayBuffer.prototype:
       out.byte(Tag.ARRAY_BUFFER);
@@ -69,8 +72,12 @@ export function writeInstance(
       return;
     }
     default:
-      if (errorKind(prototype) === undefined) writeRegistered(value, out, sorted, depth);
-      else writeError(value as Error, prototype, out, sorted, depth);
+      if (isPlainDate(value)) {
+        out.byte(Tag.DATE);
+        out.float64(value.getTime());
+      } else if (errorKind(prototype) !== undefined) {
+        writeError(value as Error, prototype, out, sorted, depth);
+      } else writeRegistered(value, out, sorted, depth);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   decodeValue,
   encodeValue,
   JsCoder,
+  ownCopy,
   StateBackedIterable,
 } from '../../../src/coders/index.ts';
 import { jsValues } from './arbitraries.ts';
@@ -120,6 +121,39 @@ test('arrays, and what a regular expression matched, may come from another realm
   assert.deepStrictEqual(there(list), [1, [2]]);
   const back = there(match) as RegExpExecArray;
   assert.deepEqual([back[1], back.index, back.groups?.n], ['a', 0, 'a']);
+});
+
+/** As fake timers make one. */
+function clockDate(NativeDate: DateConstructor): DateConstructor {
+  class ClockDate extends NativeDate {
+    constructor(...at: unknown[]) {
+      super(...(at as [number]));
+      Object.defineProperty(this, 'constructor', { value: NativeDate, enumerable: false });
+    }
+    static override [Symbol.hasInstance](value: unknown): boolean {
+      return value instanceof NativeDate;
+    }
+  }
+  return ClockDate as unknown as DateConstructor;
+}
+
+test('dates are dates while a test has put a clock in the place of Date, and afterwards', () => {
+  const NativeDate = Date;
+  const before = new NativeDate(1);
+  const times = (dates: Date[]) => {
+    for (const all of [there(dates), ownCopy(dates)] as Date[][]) {
+      assert.deepEqual(all.map(Number), dates.map(Number));
+      assert.ok(all.every((date, i) => date instanceof NativeDate && date !== dates[i]));
+    }
+  };
+  globalThis.Date = clockDate(NativeDate);
+  const during = new Date(2);
+  try {
+    times([before, during]);
+  } finally {
+    globalThis.Date = NativeDate;
+  }
+  times([before, during]);
 });
 
 test('a cyclic value is refused and named as such', () => {
