@@ -93,14 +93,22 @@ function parse(text: string): Envelope {
   }
 }
 
+/** What says who starts workers, and holds the tokens of pools: nothing for workers to know. */
+const NOT_FOR_WORKERS: ReadonlySet<string> = new Set([
+  'environmentConfig',
+  'pythonEnvironmentConfig',
+]);
+
 /**
- * The options of a run as a text from which they come back as they were, but for signals.
+ * The options of a run as a text from which they come back as they were, but for signals and for what only
+ * says who starts workers.
  *
  * @throws BeamBridgeError `INVALID_ARGUMENT` for a value that has no copy elsewhere: functions, instances
  */
 export function optionsToText(options: Readonly<Record<string, unknown>>): string {
   const entries = Object.entries(options).filter(
-    ([, value]) => value !== undefined && !(value instanceof AbortSignal),
+    ([name, value]) =>
+      value !== undefined && !(value instanceof AbortSignal) && !NOT_FOR_WORKERS.has(name),
   );
   for (const [name, value] of entries) {
     try {

@@ -20,12 +20,9 @@ import { FakeRunner, type FakeRunnerOptions } from '../helpers/fake-runner.ts';
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-worker-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const OPTIONS = {
-  environmentType: 'PROCESS',
-  environmentConfig: '/bin/true',
-  given: 2.0,
-  none: null,
-};
+/** What workers are told. */
+const TOLD = { environmentType: 'PROCESS', given: 2.0, none: null };
+const OPTIONS = { ...TOLD, environmentConfig: '/bin/true' };
 
 let submitted: FakeRunnerOptions & { text: string };
 let asModule: FakeRunnerOptions;
@@ -84,7 +81,7 @@ test('a worker fetches its program, serves each of its ids, and ends with status
   assert.equal(runner.fetched.length, 1);
   assert.match(runner.fetched[0]!, /^program-[0-9a-f]{16}\.mjs$/);
   // The options are those of the submitting program, whatever runners make of numbers and nulls.
-  assert.ok(stderr.includes(`options ${JSON.stringify(OPTIONS)}`), stderr);
+  assert.ok(stderr.includes(`options ${JSON.stringify(TOLD)}`), stderr);
   assert.deepEqual(
     new Set(runner.seen),
     new Set(['provision w1', 'artifacts w1', 'control w1', 'control w2']),

@@ -42,6 +42,12 @@ test('options come back as they were: numbers, nulls, dates, big integers, neste
   );
 });
 
+test('tokens of pools stay where workers are asked for', () => {
+  const environmentConfig = { url: 'pool:1', params: { token: 'secret' } };
+  const text = optionsToText({ a: 1, environmentConfig, pythonEnvironmentConfig: 'pool:2' });
+  assert.deepEqual(optionsFromText(text), { a: 1 });
+});
+
 test('an option that has no copy elsewhere is refused by name', () => {
   for (const value of [() => {}, new URL('file:///a'), Symbol('a')]) {
     assert.throws(
