@@ -78,18 +78,23 @@ function assumedMessage(assumed: WindowingStrategy): pb.WindowingStrategy {
 function triggerOf({ trigger }: pb.WindowingStrategy): string {
   if ((trigger?.trigger.case ?? 'default') === 'default') return '';
   const compared = clone(pb.TriggerSchema, trigger!);
-  forgetPeriods(compared);
+  asPythonWrites(compared);
   return Buffer.from(toBinary(pb.TriggerSchema, compared)).toString('base64');
 }
 
-/** Python's SDK leaves out the period of `afterProcessingTime` where it writes a trigger that it was given. */
-function forgetPeriods(part: object): void {
+/** Python's SDK writes the delay of an `afterProcessingTime` in whole seconds, and leaves out its period. */
+function asPythonWrites(part: object): void {
   for (const [name, value] of Object.entries(part) as [string, unknown][]) {
     if (name === 'timestampTransforms') {
       const times = value as pb.TimestampTransform[];
-      const kept = times.filter(({ timestampTransform }) => timestampTransform.case !== 'alignTo');
-      times.splice(0, times.length, ...kept);
-    } else if (typeof value === 'object' && value !== null) forgetPeriods(value);
+      let seconds = 0n;
+      for (const { timestampTransform } of times.splice(0)) {
+        if (timestampTransform.case !== 'delay') continue;
+        seconds += timestampTransform.value.delayMillis / 1000n;
+      }
+      const delay = { case: 'delay', value: { delayMillis: seconds * 1000n } } as const;
+      times.push(create(pb.TimestampTransformSchema, { timestampTransform: delay }));
+    } else if (typeof value === 'object' && value !== null) asPythonWrites(value);
   }
 }
 

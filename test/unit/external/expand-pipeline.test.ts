@@ -302,7 +302,7 @@ test('another trigger or lateness of an output is refused where something behind
   ]) {
     await expand((root, address) => apply(strings(root).apply(external(address))), answer);
   }
-  // Python leaves out the period where it writes the trigger of its input: that is no other one.
+  // Python leaves out the period, and parts of seconds, where it writes the trigger of its input: that is no other one.
   const time = (...timestampTransforms: object[]) =>
     ({
       trigger: {
@@ -314,7 +314,7 @@ test('another trigger or lateness of an output is refused where something behind
     }) as MessageInitShape<typeof pb.TriggerSchema>;
   const delay = { timestampTransform: { case: 'delay', value: { delayMillis: 5000n } } };
   const options = {
-    trigger: repeatedly(afterProcessingTime(5, { period: 60 })),
+    trigger: repeatedly(afterProcessingTime(5.25, { period: 60 })),
     accumulationMode: 'discarding',
   } as const;
   const timed = (answered: ReturnType<typeof varied>) =>
