@@ -138,7 +138,7 @@ function factsAfter(step: Step, inputs: readonly Facts[]): Facts {
     case 'timestamps':
       return { ...input, hasTimes: true, fixes: { ...input.fixes, timestamp: true } };
     case 'move':
-      return { ...input, isMoved: true };
+      return { ...untyped, isMoved: true };
     case 'to':
       return { ...input, type: step.type };
     case 'flatten':
