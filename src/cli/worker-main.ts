@@ -3,7 +3,7 @@
 // The command `beambridge-worker`: `beambridge worker` for those who start one file, and give it nothing but
 // the flags of Beam's container contract.
 
-import { runCommand } from './run-command.ts';
-import { workerCommand } from './worker.ts';
+process.argv.splice(2, 0, 'worker');
+await import('./main.ts');
 
-await runCommand(workerCommand());
+export {};

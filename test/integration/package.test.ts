@@ -3,7 +3,7 @@
 // programs import it. Declarations are left out: scripts/test checks those when it builds all.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -105,6 +105,17 @@ test('a program that starts reads a few files of ours, and of other packages onl
 test('the command runs as a program of its own and tells its version', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   assert.equal(execFileSync(command(), ['--version'], { encoding: 'utf8' }).trim(), version);
+});
+
+test('the command of workers is one file that takes the flags of the container contract alone', () => {
+  const worker = command().replace(/main\.js$/, 'worker-main.js');
+  const { status, stderr } = spawnSync(
+    worker,
+    ["--id='w'", '--provision_endpoint=127.0.0.1:1', '--start-timeout=0.1'],
+    { encoding: 'utf8' },
+  );
+  assert.equal(status, 1);
+  assert.match(stderr, /^beambridge worker w: .* did not answer within 0\.1 s/);
 });
 
 test('links of the README and of the pages lead to files of the package', () => {
