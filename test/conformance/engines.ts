@@ -110,6 +110,10 @@ const flink: RunnerConfiguration = {
       'Python: panes that discard, and late elements dropped',
     ),
     ...each(
+      'its sources are kept, so that a stream of a DoFn does not end by itself',
+      'Python: an unbounded one that asks to be resumed',
+    ),
+    ...each(
       'it plays a script on before a timer is taken back',
       'Python: a timer that a later bundle takes back',
     ),
