@@ -4,7 +4,8 @@
 // module is linked. Here it is had by a module (`first`) that is evaluated before the one asked for, since
 // it is in a cycle with one that imports it (`both`): functions can be called before their module's code runs.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -38,13 +39,14 @@ async function importBoth(moduleUrl: string, receive: (found: Namespace) => void
   const folder = await mkdtemp(join(tmpdir(), 'beambridge-load-'));
   const both = join(folder, 'both.mjs');
   // Once the module is linked its text was read, and how long its code runs is the module's affair.
-  const forget = async () => {
+  // It may end the process, so nothing is put off.
+  const forget = () => {
     receivers().delete(folder);
-    await rm(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   };
   receivers().set(folder, (found) => {
     receive(found);
-    void forget();
+    forget();
   });
   try {
     await writeFile(
@@ -57,7 +59,7 @@ async function importBoth(moduleUrl: string, receive: (found: Namespace) => void
     );
     await import(pathToFileURL(both).href);
   } finally {
-    await forget();
+    forget();
   }
 }
 

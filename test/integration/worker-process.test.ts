@@ -2,7 +2,7 @@
 // `beambridge worker` as a runner starts it, against the services of a fake runner: starts Node processes.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -202,9 +202,15 @@ test('what the program throws when it is loaded is told', async () => {
 
 test('a program that ends the process when it is loaded is told', async () => {
   await using runner = await FakeRunner.start(submitted);
-  const { exitCode, stderr } = await end(start(runner, { WORKER_TEST: 'exits' }));
+  const TMPDIR = mkdtempSync(join(scratch, 'tmp-'));
+  const { exitCode, stderr } = await end(start(runner, { WORKER_TEST: 'exits', TMPDIR }));
   assert.equal(exitCode, 4);
   assert.match(stderr, /ended the worker with status 4 while it was loaded/);
+  // But for what tsx, which runs the sources, keeps there.
+  assert.deepEqual(
+    readdirSync(TMPDIR).filter((name) => !name.startsWith('tsx-')),
+    [],
+  );
 });
 
 test('a runner that names no program is told', async () => {
