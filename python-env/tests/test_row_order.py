@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions belong to the rows that they say they are of, in whatever order a handler gives them."""
 
+import datetime
+import json
 import unittest
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from apache_beam.ml.inference import base, utils
 
 from beambridge_host.errors import FatalError
@@ -68,15 +71,119 @@ class ByExamplesTest(unittest.TestCase):
   def test_examples_that_are_not_the_given_rows_say_nothing(self) -> None:
     self.assertEqual(told(lambda batch: [Result(f'{x} ', x) for x in batch], ['a b', 'c d']), ['a b', 'c d'])
     self.assertEqual(told(lambda batch: [Result(batch[0], x) for x in batch], ['a b', 'c d']), ['a b', 'c d'])
-    # One array: its rows are made anew each time that they are looked at.
-    whole = np.array([[3.0], [1.0]])
-    self.assertEqual(told(lambda batch: [Result(x, float(x[0])) for x in batch], whole), [3, 1])
-    self.assertEqual(told(lambda batch: [Result(x, float(x[0])) for x in batch[::-1]], whole), [1, 3])
+    self.assertEqual(told(lambda batch: [Result([*x, 0], x[0]) for x in batch], [[2, 1], [1, 2]]), [2, 1])
+    self.assertEqual(told(lambda batch: [Result({'x': x}, x) for x in batch], ['a', 'b']), ['a', 'b'])
+    # Some are rows.
+    self.assertEqual(told(lambda batch: [Result(x.strip(), x) for x in batch], ['b ', 'a', 'b']), ['b ', 'a', 'b'])
+    # What cannot be compared.
+    self.assertEqual(told(lambda batch: [Result({x}, x) for x in batch], ['b', 'a']), ['b', 'a'])
+
+  def test_rows_of_one_array(self) -> None:
+    # They are made anew each time that they are looked at.
+    whole = np.array([[3.0], [1.0], [2.0]])
+    for act in (
+        lambda batch: [Result(x, float(x[0])) for x in batch],
+        lambda batch: [Result(x, float(x[0])) for x in batch[::-1]],
+        lambda batch: batch.sort(axis=0) or [Result(x, float(x[0])) for x in batch],
+        lambda batch: utils._convert_to_result(np.sort(batch, axis=0), np.sort(batch, axis=0)[:, 0])):
+      self.assertEqual(told(act, whole), [3, 1, 2])
 
   def test_a_batch_that_was_sorted_itself_says_nothing_without_examples(self) -> None:
     for act in (lambda batch: batch.sort() or list(batch), lambda batch: batch.sort() or np.arange(len(batch))):
       with self.assertRaisesRegex(FatalError, 'sorted the batch that it was given'):
         told(act, list(TEXTS))
+
+
+class Row(NamedTuple):
+  """A row as handlers of the user's get it."""
+  id: str
+  n: int
+
+
+def by_pandas(batch: Any) -> list[Any]:
+  # Missing values come last.
+  return pd.DataFrame({'x': batch}).sort_values('x', ascending=False).x.tolist()
+
+
+def by_json(batch: Any) -> list[Any]:
+  return sorted(json.loads(json.dumps(batch)), key=str, reverse=True)
+
+
+def by_numpy(batch: Any) -> Any:
+  return -np.sort(-np.array(batch)) if isinstance(batch[0], (int, float)) else np.sort(np.array(batch))[::-1]
+
+
+def by_array(batch: Any) -> Any:
+  whole = np.array(batch)
+  return whole[np.argsort(whole[:, 0])]
+
+
+class ByCopiesTest(unittest.TestCase):
+
+  def test_equal_copies_of_the_rows_say_whose_a_prediction_is(self) -> None:
+    nan = float('nan')
+    matrices = [np.array([[float(x), nan], [0.5, -0.0]]) for x in (2, 3, 1, 3)]
+    cases: list[tuple[Any, Any]] = [
+        *((sort, rows) for sort in (by_pandas, by_json, by_numpy)
+          for rows in (['cat', 'zebra', 'ox', 'zebra', 'bee'], [1.5, 9.5, nan, 3.25, -0.0], [1, 9000, 3, 2**53 + 1, 3])),
+        (by_pandas, [b'b', b'\0', b'', b'a']),
+        (by_pandas, [1, None, 3, None]),
+        (by_pandas, [datetime.datetime(2020, 1, day, tzinfo=datetime.timezone.utc) for day in (2, 3, 1)]),
+        (by_json, [None, 'a', None, 'b']),
+        (by_json, [{'id': name, 'n': n, 'of': [name, {'x': [n]}]} for name, n in (('a', 1), ('b', 3), ('c', 2))]),
+        (by_json, [[1.5], [2.5, 3.0], [], [0.5, 1.0]]),
+        (by_json, [['b', 'a'], ['a', None], [], ['c']]),
+        (by_json, [[[1, 2], [3]], [[5]], [[4, 4], [2]]]),
+        (by_array, [[1.5, 2.0], [9.5, nan], [3.25, 0.0]]),
+        (by_array, [(3, 2**60 + 1), (3, 2**60), (1, 0)]),
+        (by_array, [np.array([x, 1], np.float32) for x in (0.1, 0.7, 0.4, 0.1)]),
+        (lambda batch: [each.copy() for each in reversed(batch)], matrices),
+        (lambda batch: [bytearray(each) for each in reversed(batch)], [b'one', b'two', b'one']),
+    ]
+    for sort, rows in cases:
+      with self.subTest(rows=rows, sort=sort):
+        found = told(lambda batch: [Result(x, text_of(x)) for x in sort(batch)], list(rows))
+        self.assertEqual(found, list(map(text_of, rows)))
+
+  def test_with_keys(self) -> None:
+    rows = [(f'k{place % 2}', text) for place, text in enumerate(TEXTS)]
+    for act, wrap in (
+        (lambda batch: [Result(x, f'is {x}') for x in by_json(batch)], base.KeyedModelHandler),
+        (lambda batch: [(key, Result(x, f'is {x}')) for key, x in by_json(batch)], lambda handler: handler)):
+      found = asked(wrap(By(act)), rows, None, None)
+      self.assertEqual([(key, result.inference) for key, result in by_keys(found, rows)], [(key, f'is {x}') for key, x in rows])
+
+  def test_rows_in_another_class(self) -> None:
+    rows = [Row('a', 1), Row('b', 3), Row('c', 2)]
+
+    def frame(batch: Any) -> Any:
+      return pd.DataFrame(batch).sort_values('n', ascending=False)
+
+    for copies in (
+        lambda batch: [{'id': row.id, 'n': row.n} for row in frame(batch).itertuples()],
+        lambda batch: list(frame(batch).itertuples()),
+        lambda batch: list(frame(batch).itertuples(index=False)),
+        lambda batch: [row for _, row in frame(batch).iterrows()],
+        lambda batch: frame(batch).to_dict('records'),
+        lambda batch: json.loads(json.dumps(batch[::-1]))):
+      for given in (rows, [row._asdict() for row in rows]):
+        by = lambda x: x['id'] if isinstance(x, (dict, pd.Series)) else getattr(x, 'id', x[0])
+        self.assertEqual(told(lambda batch: [Result(x, by(x)) for x in copies(batch)], given), ['a', 'b', 'c'])
+
+  def test_equal_examples_in_their_order_stay(self) -> None:
+    self.assertEqual(told(lambda batch: [Result(x, place) for place, x in enumerate(json.loads(json.dumps(batch)))], TEXTS), [0, 1, 2, 3, 4])
+
+
+def text_of(value: Any) -> str:
+  """The same for a value and its copy in another class."""
+  if isinstance(value, (dict, bytes, bytearray)):
+    return str(bytes(value) if isinstance(value, bytearray) else value)
+  value = value.tolist() if hasattr(value, 'tolist') else value
+  if isinstance(value, (list, tuple)):
+    return ' '.join(map(text_of, value))
+  if value is None or value != value:
+    return 'none'
+  return str(value + 0.0 if isinstance(value, float) or abs(value) < 9 else value) if isinstance(value, (int, float)) else str(value)
 
 
 KEYS = [('a', 'a1'), ('b', 'b1'), ('a', 'a2'), ('b', 'b2'), ('a', 'a3')]

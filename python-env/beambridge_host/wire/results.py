@@ -19,7 +19,7 @@ from apache_beam.ml.inference import base, utils
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.outputs import counted, predictions_of
 from beambridge_host.wire.owned import owned
-from beambridge_host.wire.row_order import is_pair, moved, moved_results
+from beambridge_host.wire.row_order import is_pair, moved, moved_or_copied, moved_results
 from beambridge_host.wire.several import Several, not_a_batch
 
 
@@ -104,25 +104,34 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
     taken: what the handler is given, which it may change: a list even by sorting it, or by taking its rows out.
     rows: the same for whoever asks.
   """
-  if type(taken) not in (list, tuple):
-    return _of_rows(kept(ask(), taken), (taken,), rows)
-  before = tuple(taken)
+  is_list = type(taken) in (list, tuple)
+  before = tuple(taken) if is_list else taken
   results = kept(ask(), before)
-  if isinstance(results, Results):
-    examples = [example for part in results._parts for example in part.examples]
-    places = moved(examples, before)
-    says_whose = any(part.examples is not before for part in results._parts)
-  else:
-    places = moved_results(results, before)
-    says_whose = any(isinstance(each[1] if is_pair(each) else each, base.PredictionResult) for each in results)
-  if places is not None:
-    every = list(results)
-    return [every[place] for place in places]
-  if not says_whose and moved(taken, before) is not None:
+  given = (taken, before)
+  says_whose = _says_whose(results, before)
+  if says_whose:
+    # Rows of an array are made anew each time that they are looked at, and a model may have sorted its own.
+    every, places = _told(results, before if is_list else tuple(rows))
+    if places is not None:
+      return [every[place] for place in places]
+  elif is_list and moved(taken, before) is not None:
     raise not_a_batch(
         f'the model handler sorted the batch that it was given, and gave {len(results)} predictions without their examples',
         hint='Sort a copy: sorted(batch). Or give PredictionResult(example, prediction) for each.')
-  return _of_rows(results, (taken, before), rows)
+  return _of_rows(results, given, rows)
+
+
+def _says_whose(results: Sequence[Any], given: Sequence[Any]) -> bool:
+  """Whether results have examples other than all that were given, in whatever order these now are."""
+  if isinstance(results, Results):
+    return any(part.examples is not given for part in results._parts)
+  return any(isinstance(each[1] if is_pair(each) else each, base.PredictionResult) for each in results)
+
+
+def _told(results: Sequence[Any], rows: Sequence[Any]) -> tuple[Sequence[Any], Optional[list[int]]]:
+  if isinstance(results, Results):
+    return (every := list(results)), moved_or_copied([each.example for each in every], rows)
+  return results, moved_results(results, rows)
 
 
 def _of_rows(results: Sequence[Any], given: Sequence[Sequence[Any]], rows: Sequence[Any]) -> Sequence[Any]:

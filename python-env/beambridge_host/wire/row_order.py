@@ -15,6 +15,7 @@ from typing import Any, Hashable, Optional, Sequence
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
+from beambridge_host.wire.content import same_contents
 from beambridge_host.wire.route_keys import route_key
 from beambridge_host.wire.several import not_a_batch
 
@@ -35,26 +36,44 @@ def _places(given: Sequence[Hashable], wanted: Sequence[Hashable]) -> Optional[l
 
 
 def moved(examples: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
-  """For each row the place of its example, where those are the very rows in another order; else None.
-
-  That an example is equal to a row says nothing: a handler may give one that it made itself.
-  """
+  """For each row the place of its example, where those are the very rows in another order; else None."""
   if len(examples) == len(rows) and all(map(operator.is_, examples, rows)):
     return None
   return _places(list(map(id, examples)), list(map(id, rows)))
 
 
+def moved_or_copied(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Sequence[Hashable]] = ()) -> Optional[list[int]]:
+  """The same where examples are the rows or equal copies of them, as pandas, numpy and JSON give.
+
+  Examples that a handler made otherwise say nothing.
+
+  Args:
+    keys: that of each example and of each row, where both have some.
+  """
+  if len(examples) == len(rows) and all(map(operator.is_, examples, rows)):
+    return None
+  given_keys, wanted_keys = keys or ([()] * len(examples), [()] * len(rows))
+  places = _places(list(zip(given_keys, map(id, examples))), list(zip(wanted_keys, map(id, rows))))
+  if places is not None:
+    return places
+  same = same_contents(examples, rows) if len(rows) > 1 else None
+  if same is None:
+    return None
+  given, wanted = (list(zip(each, held)) for each, held in zip((given_keys, wanted_keys), same))
+  return None if given == wanted else _places(given, wanted)
+
+
 def moved_results(results: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
   """The same of results, each with its example or with its key as well; None where they do not say."""
   if results and all(isinstance(result, base.PredictionResult) for result in results):
-    return moved([result.example for result in results], rows)
+    return moved_or_copied([result.example for result in results], rows)
   if not all(is_pair(result) and isinstance(result[1], base.PredictionResult) for result in results):
     return None
   if not all(map(is_pair, rows)) or all(result[1].example is row[1] for result, row in zip(results, rows)):
     return None
   # Two keys may have the same example.
-  given = [(route_key(key), id(result.example)) for key, result in results]
-  return _places(given, [(route_key(key), id(example)) for key, example in rows])
+  keys = [[route_key(key) for key, _ in each] for each in (results, rows)]
+  return moved_or_copied([result.example for _, result in results], [example for _, example in rows], keys)
 
 
 def by_keys(predictions: Sequence[Any], pairs: Sequence[Any]) -> Sequence[Any]:
