@@ -58,8 +58,13 @@ def gave_up(seconds: float) -> GaveUp:
 
 # Reads frames from its standard input. What a user's code prints goes to stderr. It ends with its
 # input, also when a call is under way: a thread watches who its parent is.
+#
+# `-c` puts the current folder first, where a file may have the name of any module; `-P` is not known to Python 3.10. Without it
+# until the path of the parent comes, which start.py has arranged.
 _CHILD = r'''
-import os, struct, sys, threading, time, traceback
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import os, struct, threading, time, traceback
 answers = os.fdopen(os.dup(1), 'wb')
 os.dup2(2, 1)
 def watch(parent=os.getppid()):
