@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import pickle
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -22,12 +23,28 @@ from typing import Any, Callable, Optional
 from apache_beam.internal import pickler
 
 
+# A large process takes its time to give its memory back.
+_DYING_S = 10.0
+
+
 class GaveUp(TimeoutError):
   """A call took longer than it was given. Not worth trying with fewer rows, each of which would wait again."""
 
 
 class ChildDied(RuntimeError):
-  """The child process of a model ended in the middle of a call."""
+  """The child process of a model ended while it loaded the model, or in the middle of a call."""
+
+  def __init__(self, message: str = '', status: Optional[int] = None) -> None:
+    super().__init__(message)
+    self._status = status
+
+  def hint(self) -> str:
+    """What is to be done about it."""
+    if self._status == -signal.SIGKILL:
+      return 'The kernel kills so where memory runs out: take a smaller model, fewer processes, or a machine or container with more.'
+    if self._status is not None and self._status < 0:
+      return 'A library crashed: what it wrote is in the log. Load the model with the versions that it was made with.'
+    return 'Its last words are in the log (BEAMBRIDGE_LOG=info): something in it ends the process.'
 
 
 def within(act: Callable[[], Any], seconds: Optional[float]) -> Any:
@@ -145,15 +162,24 @@ class Child:
       self._send(frame)
       value, error, text = pickle.loads(self._receive(seconds))
     except (ChildDied, GaveUp, BrokenPipeError) as lost:
-      status = self._process.poll() if self._process else None
-      self.close()
       if isinstance(lost, GaveUp):
+        self.close()
         raise
-      raise ChildDied(f'the process of the model ended{_how(status)}') from None
+      status = self._ended()
+      self.close()
+      raise ChildDied(f'the process of the model {_how(status)}', status) from None
     if error is not None:
       error.remote_traceback = text
       raise error
     return value
+
+  def _ended(self) -> Optional[int]:
+    """How the process ended; None if it only closed its pipes."""
+    try:
+      # These are closed a little before there is a status.
+      return self._process.wait(_DYING_S)
+    except subprocess.TimeoutExpired:
+      return None
 
   def _send(self, frame: bytes) -> None:
     view = memoryview(struct.pack('<Q', len(frame)) + frame)
@@ -181,5 +207,11 @@ class Child:
 
 def _how(status: Optional[int]) -> str:
   if status is None:
-    return ''
-  return f' by signal {-status}' if status < 0 else f' with exit code {status}'
+    return 'hung up'
+  if status >= 0:
+    return f'ended with exit code {status}'
+  try:
+    name = signal.Signals(-status).name
+  except ValueError:
+    name = f'signal {-status}'
+  return f'was killed by {name}, most likely because memory ran out' if name == 'SIGKILL' else f'was ended by {name}'

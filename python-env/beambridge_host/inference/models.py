@@ -14,6 +14,7 @@ from apache_beam.ml.inference import base
 
 from beambridge_host.credentials import fault_of, remember
 from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
+from beambridge_host.inference.calls import ChildDied
 from beambridge_host.inference.damage import import_hint
 from beambridge_host.inference.model_files import hint_for, model_paths
 from beambridge_host.wire import examples
@@ -128,6 +129,10 @@ def told_by_file(error: BaseException, handler: Any) -> None:
 
 def load_error(error: BaseException, transform: str) -> BridgeError:
   """What it means that a model could not be loaded."""
+  if isinstance(error, ChildDied):
+    # Its file is not to blame, whatever that holds.
+    return bridge_error(
+        'MODEL_PROCESS_DIED', f'the model could not be loaded: {error}', hint=error.hint(), transform=transform)
   elsewhere = getattr(error, 'model_elsewhere', '')
   if missing_storage(error):
     return python_error(error, f'the model {elsewhere} could not be read', transform)
