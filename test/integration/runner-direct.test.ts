@@ -8,14 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { setLogSink } from '../../src/base/index.ts';
 import {
   BeamBridgeError,
+  combinePerKey,
   counter,
   create,
   createRunner,
   distribution,
   type ErrorCode,
+  fixedWindows,
   flatten,
+  fromAsyncIterable,
   gauge,
   groupByKey,
   iterableSideInput,
@@ -25,6 +29,8 @@ import {
   pythonCallable,
   pythonTransform,
   type Root,
+  sum,
+  windowInto,
   withName,
   withSchema,
 } from '../../src/index.ts';
@@ -375,4 +381,33 @@ test('a Python that the options name and that lacks Beam is refused as one of BE
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('a grouping of a stream is warned of: it comes out when the source ends, and not before', async () => {
+  async function* some() {
+    yield* [1, 2, 3];
+  }
+  const said: string[] = [];
+  const restore = setLogSink(({ level, message }) => {
+    if (level === 'warn') said.push(message);
+  });
+  const found: unknown[] = [];
+  const run = (bounded: boolean) =>
+    runner.run((root) =>
+      root
+        .apply(fromAsyncIterable(some, { bounded }))
+        .apply(windowInto(fixedWindows(60)))
+        .map((value) => ({ key: 'all', value }))
+        .apply(combinePerKey(sum))
+        .map((total) => found.push(total)),
+    );
+  try {
+    await run(true);
+    assert.deepEqual(said, []);
+    await run(false);
+  } finally {
+    restore();
+  }
+  assert.deepEqual(found, Array(2).fill({ key: 'all', value: 6 }));
+  assert.match(said.join(), /combinePerKey.* groups a stream/);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The runner that executes on Python's DirectRunner, inside the managed Python host.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
 import { isPortable } from '../../schema/index.ts';
@@ -11,12 +11,15 @@ import { startRun } from '../run.ts';
 import { Runner } from '../runner-base.ts';
 import { openService } from './service.ts';
 
+const log = getLogger('direct');
+
 /** Runs pipelines on this machine: Python stages in the host, TypeScript stages in this process. */
 export class DirectRunner extends Runner {
   protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
     refuseOptionsOfNode(options, 'direct');
     refuseTestStream(pipeline);
     refuseOwnWindows(pipeline);
+    warnOfGroupsInStreams(pipeline);
     return startRun(pipeline, options, openService);
   }
 }
@@ -49,4 +52,20 @@ function refuseOwnWindows(pipeline: Pipeline): void {
       );
     }
   }
+}
+
+const { GROUP_BY_KEY } = urns.StandardPTransforms_Primitives;
+const { COMBINE_PER_KEY, COMBINE_GLOBALLY } = urns.StandardPTransforms_Composites;
+const GROUPINGS: ReadonlySet<string> = new Set([GROUP_BY_KEY, COMBINE_PER_KEY, COMBINE_GLOBALLY]);
+
+/** Its source may come to an end, which nobody can know: then, and not before, groups come out. */
+function warnOfGroupsInStreams(pipeline: Pipeline): void {
+  const node = pipeline.transforms.find(
+    ({ spec, inputs }) =>
+      GROUPINGS.has(spec?.urn ?? '') && [...inputs.values()].some(({ bounded }) => !bounded),
+  );
+  if (!node) return;
+  log.warn(
+    `${node.name} groups a stream, and the runner 'direct' has no watermark: nothing comes out of it before the stream's source ends. Use runner: 'node' for streams`,
+  );
 }
