@@ -4,11 +4,16 @@
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib
 import inspect
 import linecache
+import logging
+import os
+import shutil
 import sys
+import tempfile
 import threading
 import traceback
 import types
@@ -48,13 +53,39 @@ class UserFile(NamedTuple):
       module.__file__ = self.file
       # For tracebacks: on another machine the file is not there.
       linecache.cache[self.file] = (len(self.text), None, self.text.splitlines(True), self.file)
-      code = compile(self.text, self.file, 'exec')
+      # As Python compiles it elsewhere: annotations of this file are its own.
+      code = compile(self.text, self.file, 'exec', dont_inherit=True)
       sys.modules[name] = module
       try:
         exec(code, module.__dict__)
       except BaseException:
         del sys.modules[name]
         raise
+      self._write(name)
+
+  def _write(self, name: str) -> None:
+    """Puts the file where processes that a handler starts find it.
+
+    They are given this process's path: a spawned pool starts new ones for ever when they cannot import what it calls.
+    """
+    # Of the host whose worker this is; see worker/own_folder.py.
+    own = os.environ.get('BEAMBRIDGE_HOST_FOLDER', '')
+    folder = os.path.join(own, 'files') if os.path.isdir(own) else vars(base).get('_beambridge_files_folder')
+    try:
+      if folder is None:
+        folder = vars(base)['_beambridge_files_folder'] = tempfile.mkdtemp(prefix='beambridge-files-')
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+      os.makedirs(folder, exist_ok=True)
+      # Whole at once: another worker may import it now.
+      with tempfile.NamedTemporaryFile('w', dir=folder, suffix='.new', encoding='utf-8', newline='', delete=False) as made:
+        made.write(f'__file__ = {self.file!r}\nexec(compile({self.text!r}, __file__, "exec", dont_inherit=True))\n')
+      os.replace(made.name, os.path.join(folder, f'{name}.py'))
+    except OSError as error:
+      logging.getLogger(__name__).warning(
+          'Processes that %s starts cannot import it, because it cannot be written: %s', self.file, error)
+      return
+    if folder not in sys.path:
+      sys.path.append(folder)
 
 
 class StagedHandler(base._PostProcessingModelHandler):
