@@ -381,6 +381,22 @@ class RunInferenceTest(unittest.TestCase):
     marked = self.refuses('PYTHON_EXCEPTION', lambda: self.score(
         SklearnModelHandlerNumpy, FLOATS, INT64, [[1.0]], kwargs={'model_uri': self.path}, expected=[]))
     self.assertIn('1 features', marked['message'])
+    self.assertNotIn('hint', marked)
+
+  def test_numbers_for_a_model_of_rows(self):
+
+    def hint(handler: Any, example: Any = INT64, value: Any = 1) -> Optional[str]:
+      return self.refuses('PYTHON_EXCEPTION', lambda: self.score(
+          handler, example, INT64, [value], kwargs={'model_uri': self.path}, expected=[])).get('hint')
+
+    self.assertIn('example: array(float64)', hint(SklearnModelHandlerNumpy))
+    self.assertIn('example: array(float64)', hint(SklearnModelHandlerNumpy, atomic(schema_pb2.FLOAT, nullable=True), 1.0))
+    # A frame has rows, a text is no number, and functions may make anything of one.
+    self.assertIsNone(hint(SklearnModelHandlerPandas))
+    self.assertIsNone(hint(SklearnModelHandlerNumpy, atomic(schema_pb2.STRING), 'a'))
+    self.assertIsNone(hint(lambda model_uri: SklearnModelHandlerNumpy(model_uri).with_preprocess_fn(lambda number: [number])))
+    self.assertIsNone(hint(
+        lambda model_uri: SklearnModelHandlerNumpy(model_uri, inference_fn=lambda *_: [0]).with_postprocess_fn(lambda _: 1 // 0)))
 
   def test_a_prediction_that_does_not_fit(self):
     marked = self.refuses('INFERENCE_MISMATCH', lambda: self.score(

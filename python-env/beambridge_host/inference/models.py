@@ -11,6 +11,7 @@ import traceback
 from typing import Any, Optional
 
 from apache_beam.ml.inference import base
+from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.credentials import fault_of, remember
 from beambridge_host.errors import BridgeError, FatalError, bridge_error, one_line
@@ -18,6 +19,7 @@ from beambridge_host.inference.calls import ChildDied
 from beambridge_host.inference.damage import import_hint
 from beambridge_host.inference.model_files import hint_for, model_paths
 from beambridge_host.wire import examples
+from beambridge_host.wire.columns import NUMBER_TYPES
 from beambridge_host.worker.failures import hint_of, is_of_storage, missing_storage
 
 # Families of Beam's handlers whose model is a file, and never the name of something to download.
@@ -115,10 +117,32 @@ def _not_found(path: Any, transform: str) -> BridgeError:
       transform=transform)
 
 
-def python_error(error: BaseException, what: str, transform: str) -> BridgeError:
-  """An exception of a handler's."""
-  hint = import_hint(error) if isinstance(error, ImportError) else hint_of(error)
+def python_error(error: BaseException, what: str, transform: str, likely: Optional[str] = None) -> BridgeError:
+  """An exception of a handler's. `likely` helps where nothing is known that does."""
+  hint = import_hint(error) if isinstance(error, ImportError) else hint_of(error) or likely
   return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
+
+
+def shape_hint(error: BaseException, handler: Any, declared: bytes) -> Optional[str]:
+  """What helps a model that was given numbers and takes rows of them: its framework's advice is for who has the arrays.
+
+  Args:
+    handler: with the functions around it, which may make anything of the numbers.
+    declared: the serialized field of the example.
+  """
+  example = schema_pb2.Field.FromString(declared).type
+  is_number = example.WhichOneof('type_info') == 'atomic_type' and example.atomic_type in NUMBER_TYPES
+  # The first is the one around it. What raised behind the model is told otherwise.
+  asked = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)].count('run_inference') > 1
+  if not is_number or not asked or list(handler.get_preprocess_fns()):
+    return None
+  if examples.example_family(handler) == 'pandas':
+    return None  # A frame of one column.
+  if not all(is_file_family(type(inner)) for inner in examples.inner_handlers(handler)):
+    return None
+  return (
+      'Each example is declared as one number, so that the model gets as many as the batch has rows. If it takes a row of numbers, '
+      'also one of a single number, declare example: array(float64) and give [x] in place of x.')
 
 
 def told_by_file(error: BaseException, handler: Any) -> None:

@@ -19,7 +19,7 @@ from beambridge_host.inference.calls import within
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
-    check_model, load_error, loads_model, memory_error, out_of_memory, python_error, told_by_file)
+    check_model, load_error, loads_model, memory_error, out_of_memory, python_error, shape_hint, told_by_file)
 from beambridge_host.wire import examples
 from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.frames import Frames, whole_frame
@@ -120,7 +120,8 @@ class PackedHandler(base.ModelHandler):
         raise load_error(error, self._transform) from error
       if out_of_memory(error):
         raise memory_error(error, 'the model ran out of memory', self._transform) from error
-      raise python_error(error, 'the model handler failed', self._transform) from error
+      hint = shape_hint(error, setup.routes[0].outer, setup.declared.example)
+      raise python_error(error, 'the model handler failed', self._transform, hint) from error
     finally:
       if self._metrics and isinstance(model, Models):
         self._metrics.loaded(model.loadings())
