@@ -22,6 +22,12 @@ export {
 } from './log.ts';
 export { mapSome } from './map-some.ts';
 export { nap } from './nap.ts';
+export {
+  checkOptionNames,
+  isNear,
+  type OptionNames,
+  unknownOption,
+} from './option-names.ts';
 export { CODE_FOLDER, packagePath, packageVersion } from './package.ts';
 export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';

@@ -2,7 +2,7 @@
 // A transform that another SDK implements. Applied, it is a placeholder with typed outputs; the
 // expansion service is asked later, for all of a pipeline's placeholders at once.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import type { Coder } from '../coders/index.ts';
 import {
   type ExpansionServiceChoice,
@@ -44,6 +44,14 @@ export interface ExternalOptions {
    */
   inferPValueType?: boolean | undefined;
 }
+
+/** Names of {@link ExternalOptions}. */
+export const EXTERNAL_OPTIONS: OptionNames<ExternalOptions> = {
+  output: true,
+  outputs: true,
+  requestedOutputCoders: true,
+  inferPValueType: true,
+};
 
 /** The managed Python without anything beyond Beam. */
 export const PLAIN_PYTHON: ExpansionServiceChoice = {
@@ -204,6 +212,7 @@ export function rawExternalTransform(
   serviceOrAddress: string | ExpansionServiceChoice | ServiceProvider = PLAIN_PYTHON,
   options: ExternalOptions = {},
 ): ExternalTransform<PValue, PValue> {
+  checkOptionNames('rawExternalTransform', options, EXTERNAL_OPTIONS);
   const bytes =
     payload instanceof Uint8Array ? payload : payload ? encodePayload(payload) : new Uint8Array();
   return new ExternalTransform(

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python transforms by name or source text.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import type { ExpansionServiceChoice, PCollection, PValue } from '../pipeline/index.ts';
 import {
+  EXTERNAL_OPTIONS,
   type ExternalOptions,
   ExternalTransform,
   type OutputType,
@@ -29,6 +30,13 @@ export interface PythonTransformOptions extends ExternalOptions {
   /** `HOST:PORT` of an expansion service to use instead of the managed Python. */
   expansionService?: string | undefined;
 }
+
+const OPTIONS: OptionNames<PythonTransformOptions> = {
+  ...EXTERNAL_OPTIONS,
+  extras: true,
+  packages: true,
+  expansionService: true,
+};
 
 type Arguments = readonly unknown[] | Readonly<Record<string, unknown>>;
 
@@ -77,6 +85,7 @@ export function pythonTransform(
   kwargs?: Readonly<Record<string, unknown>>,
   options: PythonTransformOptions = {},
 ): ExternalTransform<PValue, PValue> {
+  checkOptionNames('pythonTransform', options, OPTIONS);
   return pythonTransformIn(pythonService(options), name, argsOrKwargs, kwargs, options);
 }
 

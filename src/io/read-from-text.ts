@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines of text files.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Coder, type KV, KVCoder, StrUtf8Coder } from '../coders/index.ts';
 import { type PCollection, PTransformClass, type Root } from '../pipeline/index.ts';
 import { flatMapStep, impulse, reshuffle } from '../transforms/index.ts';
@@ -135,10 +135,11 @@ export function readAllFromText(
 export function readAllFromText(
   options?: ReadAllTextOptions & { withFilename?: false },
 ): PTransformClass<Lines, Lines>;
-export function readAllFromText({
-  withFilename = false,
-  ...options
-}: ReadAllTextOptions = {}): PTransformClass<Lines, Lines> | PTransformClass<Lines, LinesOfFiles> {
+export function readAllFromText(
+  given: ReadAllTextOptions = {},
+): PTransformClass<Lines, Lines> | PTransformClass<Lines, LinesOfFiles> {
+  checkOptionNames('readAllFromText', given, { ...OPTIONS, withFilename: true });
+  const { withFilename = false, ...options } = given;
   const settled = checkOptions('readAllFromText', options);
   if (typeof withFilename !== 'boolean') {
     throw invalid('readAllFromText', 'withFilename', withFilename, 'Give true or false.');
@@ -194,7 +195,16 @@ function linesOfFiles(ranges: PCollection<FileRange>, options: Settled): LinesOf
     );
 }
 
+const OPTIONS: OptionNames<ReadTextOptions> = {
+  compression: true,
+  skipHeaderLines: true,
+  encoding: true,
+  allowEmptyMatch: true,
+  splitBytes: true,
+};
+
 function checkOptions(transform: string, options: ReadTextOptions): Settled {
+  checkOptionNames(transform, options, OPTIONS);
   const {
     compression = 'auto',
     skipHeaderLines = 0,

@@ -2,7 +2,13 @@
 // Files as they appear.
 
 import { stat } from 'node:fs/promises';
-import { BeamBridgeError, mapSome, nap } from '../base/index.ts';
+import {
+  BeamBridgeError,
+  checkOptionNames,
+  mapSome,
+  nap,
+  type OptionNames,
+} from '../base/index.ts';
 import { describeValue, type Instant, StrUtf8Coder } from '../coders/index.ts';
 import {
   boundedness,
@@ -39,6 +45,13 @@ export interface WatchFilesOptions {
   bounded?: boolean;
 }
 
+const OPTIONS: OptionNames<WatchFilesOptions> = {
+  interval: true,
+  stopAfter: true,
+  matchUpdatedFiles: true,
+  bounded: true,
+};
+
 /** A runner that does not keep to delays is not asked again more often than this. */
 const SHORT_NAP_MILLIS = 100;
 
@@ -65,6 +78,7 @@ export function watchFiles(
   pattern: string,
   options: WatchFilesOptions = {},
 ): PTransformClass<Root, PCollection<string>> {
+  checkOptionNames('watchFiles', options, OPTIONS);
   const { interval = 10_000, stopAfter = Infinity, matchUpdatedFiles = false } = options;
   if (!(interval > 0 && interval < Infinity) || !(stopAfter > 0)) {
     throw new BeamBridgeError(

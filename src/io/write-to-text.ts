@@ -2,7 +2,7 @@
 // Lines to text files, which appear under their names when all of them are whole.
 
 import { resolve, sep } from 'node:path';
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Coder, describeValue, JsCoder, StrUtf8Coder } from '../coders/index.ts';
 import { type PCollection, type Pipeline, PTransformClass } from '../pipeline/index.ts';
 import {
@@ -56,6 +56,18 @@ export interface WriteTextOptions {
   compression?: Compression;
 }
 
+const OPTIONS: OptionNames<WriteTextOptions> = {
+  fileNameSuffix: true,
+  numShards: true,
+  shardNameTemplate: true,
+  maxRecordsPerShard: true,
+  maxBytesPerShard: true,
+  header: true,
+  footer: true,
+  appendTrailingNewlines: true,
+  compression: true,
+};
+
 /** What {@link writeToText} gives. */
 export type WrittenText = {
   /** The paths of the files, once they are whole. */
@@ -86,6 +98,7 @@ export function writeToText(
   prefix: string,
   options: WriteTextOptions = {},
 ): (lines: PCollection<string>) => WrittenText {
+  checkOptionNames('writeToText', options, OPTIONS);
   const {
     fileNameSuffix: suffix = '',
     shardNameTemplate: template = SHARD_NAME_TEMPLATE,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a RunInference can be asked for that leaves its types as they are.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
 import {
   type PCollection,
@@ -9,18 +9,21 @@ import {
   PTransformClass,
   type PValue,
 } from '../pipeline/index.ts';
+import {
+  checkBatching,
+  checkCount,
+  checkModelManager,
+  checkResourceHints,
+  checkText,
+} from './check-options.ts';
 import { isPythonHandler, type PythonModelHandler } from './handlers/handler.ts';
 import { isPerKey } from './handlers/per-key.ts';
 import type { TypeScriptModelHandler } from './handlers/typescript.ts';
-import {
-  type BatchingOptions,
-  checkBatching,
-  checkCount,
-  checkResourceHints,
-  checkText,
-  type InferenceOptions,
-  type ModelManagerOptions,
-  type ResourceHints,
+import type {
+  BatchingOptions,
+  InferenceOptions,
+  ModelManagerOptions,
+  ResourceHints,
 } from './options.ts';
 import type { UpdateSource } from './updates/model-updates.ts';
 import { checkWatched, type WatchedModelOptions } from './updates/model-updates.ts';
@@ -154,6 +157,7 @@ export abstract class Configurable<
    */
   withLargeModel(options: { copies?: number | undefined } = {}): this {
     this.pythonHandler('withLargeModel');
+    checkOptionNames('withLargeModel', options, { copies: true });
     checkCount('copies', options.copies);
     return this.withOptions({ large: options });
   }
@@ -217,7 +221,7 @@ export abstract class Configurable<
    */
   withModelManager(options: ModelManagerOptions = {}): this {
     this.pythonHandler('withModelManager');
-    return this.withOptions({ modelManager: options });
+    return this.withOptions({ modelManager: checkModelManager(options) });
   }
 
   /**

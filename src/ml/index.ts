@@ -3,7 +3,7 @@
 // those may import.
 //
 // The way of a row: `RunInference` (run-inference.ts) holds what it was asked for (options.ts,
-// configurable.ts, settings.ts) and declared to give (declared.ts); applied, it becomes steps
+// check-options.ts, configurable.ts, settings.ts) and declared to give (declared.ts); applied, it becomes steps
 // (expand.ts), and a row goes through these rooms in turn:
 //
 //   packing/   rows become columns of a batch, and answered batches become predictions again. The

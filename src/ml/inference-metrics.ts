@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Beam's inference metrics by names of their own.
 
+import { checkOptionNames, type OptionNames } from '../base/index.ts';
+
 /** Count, sum, least, greatest and mean of what was reported. */
 export interface InferenceDistribution {
   count: number;
@@ -27,6 +29,12 @@ export interface InferenceMetricsFilter {
   /** The name of a model update, or of keys, whose share is asked for. @default all together */
   model?: string | undefined;
 }
+
+const FILTER: OptionNames<InferenceMetricsFilter> = {
+  transform: true,
+  namespace: true,
+  model: true,
+};
 
 /** What models did in a run. Distributions are undefined where there was nothing to report. */
 export interface InferenceMetrics {
@@ -61,8 +69,10 @@ export interface InferenceMetrics {
  */
 export function inferenceMetrics(
   metrics: QueriedMetrics,
-  { transform, namespace, model }: InferenceMetricsFilter = {},
+  filter: InferenceMetricsFilter = {},
 ): InferenceMetrics {
+  checkOptionNames('inferenceMetrics', filter, FILTER);
+  const { transform, namespace, model } = filter;
   const { counters, distributions } = metrics.query({ namespace, transform });
   const named = (name: string) => (model === undefined ? name : `${model}_${name}`);
   const count = (name: string) =>

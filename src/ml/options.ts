@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a RunInference may be asked for besides its handler: checked here, and sent to Python under
-// the names of python-env/beambridge_host/inference/options.py.
+// What a RunInference may be asked for besides its handler: checked by check-options.ts, and sent to
+// Python under the names of python-env/beambridge_host/inference/options.py.
 
-import { BeamBridgeError } from '../base/index.ts';
-import { describeValue } from '../coders/index.ts';
 import { type PythonCallable, typed } from '../external/index.ts';
 import { array, float64, int64 } from '../schema/index.ts';
 import type { DeadLetterOptions } from './failures/dead-letters.ts';
@@ -88,110 +86,6 @@ export interface InferenceOptions {
   readonly modelManager?: ModelManagerOptions;
 }
 
-function refuse(message: string, hint: string): BeamBridgeError {
-  return new BeamBridgeError('INVALID_ARGUMENT', message, { hint });
-}
-
-/** @throws BeamBridgeError `INVALID_ARGUMENT` for a value that is no whole number above 0 */
-export function checkCount(name: string, value: unknown): void {
-  if (value === undefined || (Number.isSafeInteger(value) && (value as number) > 0)) return;
-  throw refuse(`${name} is ${describeValue(value)}`, 'Give a whole number above 0.');
-}
-
-function checkPositive(name: string, value: unknown): void {
-  if (value === undefined) return;
-  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return;
-  throw refuse(`${name} is ${describeValue(value)}`, 'Give a number above 0.');
-}
-
-/** @throws BeamBridgeError `INVALID_ARGUMENT` for what is no text of at least a character */
-export function checkText(name: string, value: unknown): void {
-  if (typeof value === 'string' && value.trim() !== '') return;
-  throw refuse(`${name} is ${describeValue(value)}`, 'Give a text that is not empty.');
-}
-
-function isCallable(value: unknown): value is PythonCallable {
-  return typeof value === 'object' && value !== null && 'expr' in value;
-}
-
-/** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
-export function checkBatching(batching: BatchingOptions): BatchingOptions {
-  const { minSize, maxSize, maxDurationMs, maxWeight, weight, length, lengthBuckets } = batching;
-  checkCount('minSize', minSize);
-  checkCount('maxSize', maxSize);
-  checkCount('maxWeight', maxWeight);
-  checkPositive('maxDurationMs', maxDurationMs);
-  if (minSize !== undefined && maxSize !== undefined && minSize > maxSize) {
-    throw refuse(`minSize ${minSize} is above maxSize ${maxSize}`, 'Leave one of them out.');
-  }
-  for (const [name, given] of Object.entries({ weight, length })) {
-    if (given === undefined || isCallable(given)) continue;
-    throw refuse(
-      `${name} is no Python callable`,
-      `Python calls it: ${name}: pythonCallable('lambda row: len(row)').`,
-    );
-  }
-  if (maxWeight !== undefined && !weight) {
-    throw refuse('maxWeight is given without weight', "Add weight: pythonCallable('len').");
-  }
-  if (lengthBuckets !== undefined) checkBuckets(lengthBuckets, length);
-  return batching;
-}
-
-function checkBuckets(buckets: readonly number[], length: PythonCallable | undefined): void {
-  if (!length)
-    throw refuse('lengthBuckets are given without length', "Add length: pythonCallable('len').");
-  const rises = (bound: number, i: number) =>
-    Number.isSafeInteger(bound) && bound > (i === 0 ? 0 : buckets[i - 1]!);
-  if (Array.isArray(buckets) && buckets.length > 0 && buckets.every(rises)) return;
-  throw refuse(
-    `lengthBuckets are ${describeValue(buckets)}`,
-    'Give whole numbers above 0, each above the one before.',
-  );
-}
-
-/** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
-export function checkDeadLetters(options: DeadLetterOptions): DeadLetterOptions {
-  const { errorTypes, threshold, timeoutMs } = options;
-  if (
-    threshold !== undefined &&
-    !(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)
-  ) {
-    throw refuse(
-      `threshold is ${describeValue(threshold)}`,
-      'Give the share of rows that may fail, from 0 to 1.',
-    );
-  }
-  checkPositive('timeoutMs', timeoutMs);
-  const isName = (name: unknown) => typeof name === 'string' && name.trim() !== '';
-  if (errorTypes !== undefined && !(Array.isArray(errorTypes) && errorTypes.every(isName))) {
-    throw refuse(
-      `errorTypes are ${describeValue(errorTypes)}`,
-      "Give names as errorType has them, such as ['ValueError'].",
-    );
-  }
-  return options;
-}
-
-/** @throws BeamBridgeError `INVALID_ARGUMENT` for what cannot be */
-export function checkResourceHints(hints: ResourceHints): ResourceHints {
-  const { minRam, accelerator, cpuCount, maxActiveBundlesPerWorker } = hints;
-  const isSize = typeof minRam === 'string' && /^\s*\d+(\.\d+)?\s*([KMGTP]i?)?B\s*$/.test(minRam);
-  if (!isSize) {
-    if (typeof minRam === 'string') {
-      throw refuse(
-        `minRam is ${describeValue(minRam)}`,
-        "Give bytes, or text such as '16GB' or '512MiB'.",
-      );
-    }
-    checkCount('minRam', minRam);
-  }
-  if (accelerator !== undefined) checkText('accelerator', accelerator);
-  checkCount('cpuCount', cpuCount);
-  checkCount('maxActiveBundlesPerWorker', maxActiveBundlesPerWorker);
-  return hints;
-}
-
 /** The options as Python's `settings`, or undefined when there are none. */
 export function pythonSettings(
   options: InferenceOptions,
@@ -243,6 +137,11 @@ function pythonArgs(args: Readonly<Record<string, unknown>>): Record<string, unk
     // A dict, as soon as it is read: the names inside need not be names in Python.
     inference_args: others.length > 0 ? Object.fromEntries(others) : undefined,
   };
+}
+
+/** Whether a value is a function in Python. */
+export function isCallable(value: unknown): value is PythonCallable {
+  return typeof value === 'object' && value !== null && 'expr' in value;
 }
 
 function isJson(value: unknown): boolean {

@@ -17,6 +17,7 @@ import {
   type SchemaType,
   string,
 } from '../schema/index.ts';
+import { checkDeadLetters } from './check-options.ts';
 import { Configurable } from './configurable.ts';
 import { type InferenceFields, inferenceTypes } from './declared.ts';
 import { expandSteps } from './expand.ts';
@@ -27,7 +28,6 @@ import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/h
 import { localStep } from './local/local-step.ts';
 import { nativePackageOf } from './local/onnx-runtime.ts';
 import { testModelStep } from './local/test-model.ts';
-import { checkDeadLetters } from './options.ts';
 import type { Keyed, PredictionResult, Result, Value, WithModelId } from './prediction.ts';
 import { pythonStep } from './python/python-step.ts';
 import { type AnyRow, initialSettings, type Settings } from './settings.ts';

@@ -2,6 +2,7 @@
 // ParDo: the primitive that runs a user's function on each element. It lives here and not in
 // src/transforms because PCollection.map and flatMap are made of it.
 
+import { checkOptionNames } from '../base/index.ts';
 import { type Coder, JsCoder, keyValue } from '../coders/index.ts';
 import type { DoFn, FlatMapFn, MapFn, PredicateFn } from './do-fn.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
@@ -43,6 +44,7 @@ export class ParDo<T, O> extends PTransformClass<PCollection<T>, PCollection<O>>
     tags: readonly (keyof Tags & string)[];
     coders?: { [K in keyof Tags]?: Coder<Tags[K]> };
   }): MultiParDo<T, Tags> {
+    checkOptionNames('withOutputs', options, { main: true, tags: true, coders: true });
     return new MultiParDo(this.user, options.main, options.tags, options.coders ?? {});
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Timers of a DoFn, for each key and window, as parameters of its context.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { describeValue, type Instant, instantOf, numberOf } from '../coders/index.ts';
 import { ParDoParam, undeclared } from './params.ts';
 
@@ -26,6 +26,8 @@ export interface SetTimerOptions {
    */
   readonly outputTimestamp?: Instant;
 }
+
+const OPTIONS: OptionNames<SetTimerOptions> = { tag: true, outputTimestamp: true };
 
 /** A timer that fired: the first argument of `onTimer`. */
 export interface TimerFiring<K = unknown> {
@@ -105,10 +107,9 @@ export class TimerParam extends ParDoParam {
     this.request(undefined, { tag });
   }
 
-  private request(
-    fire: TimerRequest['fire'],
-    { tag = '', outputTimestamp }: SetTimerOptions = {},
-  ): void {
+  private request(fire: TimerRequest['fire'], options: SetTimerOptions = {}): void {
+    checkOptionNames('the timer', options, OPTIONS);
+    const { tag = '', outputTimestamp } = options;
     if (this.timerId === '') throw undeclared('a timer');
     const output =
       outputTimestamp === undefined

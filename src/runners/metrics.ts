@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The metrics of a job: the runner's monitoring infos decoded, and a small query over them.
 
-import { ByteReader } from '../base/index.ts';
+import { ByteReader, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type pb, urns } from '../proto/index.ts';
 
 /** Where a metric was declared and which transform updated it. */
@@ -41,6 +41,8 @@ export interface MetricFilter {
   /** A transform's unique name, or the name of a composite that contains it. */
   transform?: string | undefined;
 }
+
+const FILTER: OptionNames<MetricFilter> = { name: true, namespace: true, transform: true };
 
 /** What a query found, a result for each transform that updated a metric. */
 export interface MetricQueryResults {
@@ -92,6 +94,7 @@ export class MetricResults {
 
   /** The metrics that match, a result for each transform that updated one. */
   query(filter: MetricFilter = {}): MetricQueryResults {
+    checkOptionNames('query', filter, FILTER);
     const found = this.cells.filter((cell) => matches(cell, filter));
     return {
       counters: select(found, 'counter'),

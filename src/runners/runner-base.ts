@@ -5,6 +5,7 @@ import { BeamBridgeError, thisWorker } from '../base/index.ts';
 import { Pipeline } from '../pipeline/index.ts';
 import { type Construct, constructPipeline, type PipelineDefinition } from './definition.ts';
 import { nothingToDo } from './nothing-to-do.ts';
+import { refuseTypos } from './option-typos.ts';
 import { mergeOptions, type PipelineOptions, runsElsewhere } from './options.ts';
 import type { PipelineResult } from './result.ts';
 import { tidyUp } from './tidy-up.ts';
@@ -18,6 +19,7 @@ export abstract class Runner {
   protected readonly startsWorkers: boolean = false;
 
   constructor(options: PipelineOptions = {}) {
+    refuseTypos(options);
     this.options = options;
   }
 

@@ -5,7 +5,6 @@ import { BeamBridgeError } from '../base/index.ts';
 import { DirectRunner } from './direct/runner.ts';
 import { FlinkRunner } from './flink/runner.ts';
 import { NodeRunner } from './node/runner.ts';
-import { refuseTypos } from './option-typos.ts';
 import type { PipelineOptions } from './options.ts';
 import { PortableRunner } from './portable/runner.ts';
 import { PrismRunner } from './prism/runner.ts';
@@ -57,7 +56,6 @@ export function createRunner(options: PipelineOptions = {}): Runner {
       },
     );
   }
-  refuseTypos(options);
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name);
   if (found) return new found(options);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A schema type from an example value.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames } from '../base/index.ts';
 import {
   Decimal,
   describeValue,
@@ -54,6 +54,7 @@ export interface InferOptions {
  * ```
  */
 export function inferSchema<T>(example: T, options: InferOptions = {}): SchemaType<T> {
+  checkOptionNames('inferSchema', options, { unknown: true });
   return known(inferOpen(example, '', new Set()), '', options) as SchemaType<T>;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pipeline of a test's: run where no set-up is needed, and failed by assertions that were skipped.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, isNear } from '../base/index.ts';
 import { type TestModel, type TestModels, withTestModel } from '../ml/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import {
@@ -46,6 +46,7 @@ export class TestPipeline {
   readonly options: TestPipelineOptions;
 
   constructor(options: TestPipelineOptions = {}) {
+    checkModel(options);
     this.options = options;
   }
 
@@ -58,6 +59,7 @@ export class TestPipeline {
     pipeline: Construct | PipelineDefinition,
     options: TestPipelineOptions = {},
   ): Promise<PipelineResult> {
+    checkModel(options);
     const { model, ...rest } = { ...this.options, ...options };
     const runner = createRunner({ ...DEFAULTS, ...rest });
     const construct = typeof pipeline === 'function' ? pipeline : pipeline.construct;
@@ -73,6 +75,16 @@ export class TestPipeline {
     throw new BeamBridgeError('ASSERTION_FAILED', 'an assertion was never checked', {
       ...skipped.errorDetails,
       hint: 'The run ended before all elements of its input were there. An endless source needs an end in a test: use testStream().',
+    });
+  }
+}
+
+/** Other names may be options of a runner, which are no functions. */
+function checkModel(options: TestPipelineOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (name === 'model' || typeof value !== 'function' || !isNear(name, 'model')) continue;
+    throw new BeamBridgeError('INVALID_ARGUMENT', `TestPipeline: there is no option ${name}`, {
+      hint: 'Did you mean model?',
     });
   }
 }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A PCollection of values that the program holds already.
 
-import { BeamBridgeError, ByteReader, ByteWriter } from '../base/index.ts';
+import {
+  BeamBridgeError,
+  ByteReader,
+  ByteWriter,
+  checkOptionNames,
+  type OptionNames,
+} from '../base/index.ts';
 import { type Coder, describeValue, JsCoder, VarIntCoder } from '../coders/index.ts';
 import type { PCollection, PTransformClass, Root } from '../pipeline/index.ts';
 import { type Accepts, coderOf, type SchemaType } from '../schema/index.ts';
@@ -23,6 +29,8 @@ export interface CreateOptions<T> {
   /** Whether later steps may run on several workers. @default true */
   reshuffle?: boolean;
 }
+
+const OPTIONS: OptionNames<CreateOptions<unknown>> = { coder: true, schema: true, reshuffle: true };
 
 interface Chunk {
   bytes: Uint8Array;
@@ -62,6 +70,7 @@ export function create<T>(
   elements: Iterable<T>,
   options: CreateOptions<T> | boolean = {},
 ): PTransformClass<Root, PCollection<T>> {
+  if (typeof options !== 'boolean') checkOptionNames('create', options, OPTIONS);
   const { reshuffle: spread = true, ...declared } =
     typeof options === 'boolean' ? { reshuffle: options } : options;
   const coder = coderFrom(declared);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Anything that `for await` reads, as a source.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Coder, describeValue, type Instant, instantOf, JsCoder } from '../coders/index.ts';
 import {
   GrowableOffsetRangeTracker,
@@ -45,6 +45,14 @@ export interface AsyncIterableOptions<T> {
   /** The elements' type, in place of a coder. */
   schema?: SchemaType<T>;
 }
+
+const OPTIONS: OptionNames<AsyncIterableOptions<unknown>> = {
+  timestamp: true,
+  maxDelay: true,
+  bounded: true,
+  coder: true,
+  schema: true,
+};
 
 /**
  * The elements of an async iterable: a generator, a stream, the events of an emitter. It is read one
@@ -91,7 +99,9 @@ export function fromAsyncIterable<T>(
   });
 }
 
-function checkOptions<T>({ timestamp, maxDelay, bounded }: AsyncIterableOptions<T>): void {
+function checkOptions<T>(options: AsyncIterableOptions<T>): void {
+  checkOptionNames('fromAsyncIterable', options, OPTIONS);
+  const { timestamp, maxDelay, bounded } = options;
   if (timestamp !== undefined && typeof timestamp !== 'function') {
     throw invalid('timestamp', timestamp, 'Give a function of an element.');
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values of a key in batches of a size, for what takes many at a time: a service, a database.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Coder, describeValue, IterableCoder, type KV, KVCoder } from '../coders/index.ts';
 import {
   type BagState,
@@ -30,6 +30,8 @@ export interface GroupIntoBatchesOptions {
   maxBufferingDurationMs?: number;
 }
 
+const OPTIONS: OptionNames<GroupIntoBatchesOptions> = { maxBufferingDurationMs: true };
+
 /**
  * The values of each key in batches of `size`, separately in each window: `{ key, value: [ … ] }`. A batch
  * that is not full comes when its window ends, or when it has waited for `maxBufferingDurationMs`. No
@@ -52,6 +54,7 @@ export function groupIntoBatches<K, V>(
   size: number,
   options: GroupIntoBatchesOptions = {},
 ): PTransformClass<PCollection<KV<K, V>>, PCollection<KV<K, V[]>>> {
+  checkOptionNames('groupIntoBatches', options, OPTIONS);
   const { maxBufferingDurationMs: duration = 0 } = options;
   if (!Number.isSafeInteger(size) || size < 1) {
     throw invalid('the size', size, 'Give a whole number of values, 1 or more.');

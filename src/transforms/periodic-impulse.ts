@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A clock as a source: elements that come at regular times.
 
-import { BeamBridgeError, nap } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, nap, type OptionNames } from '../base/index.ts';
 import { type Coder, type Instant, JsCoder, VarIntCoder } from '../coders/index.ts';
 import {
   boundedness,
@@ -36,6 +36,13 @@ export interface PeriodicImpulseOptions {
   bounded?: boolean;
 }
 
+const OPTIONS: OptionNames<PeriodicImpulseOptions> = {
+  start: true,
+  stop: true,
+  interval: true,
+  bounded: true,
+};
+
 interface Sequence {
   start: Instant;
   stop: Instant;
@@ -66,6 +73,7 @@ const MOST_AT_ONCE = 10_000;
 export function periodicImpulse(
   options: PeriodicImpulseOptions,
 ): PTransformClass<Root, PCollection<Instant>> {
+  checkOptionNames('periodicImpulse', options, OPTIONS);
   const { start, stop = Infinity, interval } = options;
   const times = [start ?? 0, stop === Infinity ? 0 : stop, interval];
   if (!times.every(Number.isSafeInteger) || interval <= 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One PCollection taken apart: by the fields of its elements, or by a function.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Coder, describeValue } from '../coders/index.ts';
 import {
   type DoFn,
@@ -37,6 +37,13 @@ export interface SplitOptions {
   exclusive?: boolean;
 }
 
+const OPTIONS: OptionNames<SplitOptions> = {
+  knownTags: true,
+  unknownTagBehavior: true,
+  unknownTagName: true,
+  exclusive: true,
+};
+
 /**
  * Elements `{tag: value}` to one PCollection of values for each tag.
  *
@@ -65,6 +72,7 @@ export function split<X extends object>(
   tags: readonly string[],
   options: SplitOptions = {},
 ): PTransformClass<PCollection<X>, SplitOutputs<X>> {
+  checkOptionNames('split', options, OPTIONS);
   const { exclusive = true, unknownTagBehavior = 'error', unknownTagName } = options;
   const outputs: string[] = [...tags];
   if (unknownTagBehavior === 'rename') {

@@ -2,7 +2,7 @@
 // Triggers: when the elements grouped in a window come out. Each is Beam's own message, so any
 // runner knows it. https://beam.apache.org/documentation/programming-guide/#triggers
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { create, type MessageInitShape, pb } from '../proto/index.ts';
 import { millis } from './windowings.ts';
 
@@ -108,6 +108,8 @@ export interface Alignment {
   readonly offset?: number | undefined;
 }
 
+const ALIGNMENT: OptionNames<Alignment> = { period: true, offset: true };
+
 /**
  * Fires once, so many seconds after the first element of a pane arrived.
  *
@@ -118,6 +120,7 @@ export interface Alignment {
  * @throws `INVALID_ARGUMENT` for a negative delay, or a period that is not positive
  */
 export function afterProcessingTime(delaySeconds = 0, alignTo?: Alignment): Trigger {
+  checkOptionNames('afterProcessingTime', alignTo, ALIGNMENT);
   const delay = atLeast(0, 'delay', delaySeconds);
   const timestampTransforms: MessageInitShape<typeof pb.TimestampTransformSchema>[] = [
     { timestampTransform: { case: 'delay', value: { delayMillis: BigInt(delay) } } },

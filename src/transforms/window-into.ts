@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts elements into windows, and gives them the timestamps that decide which.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Instant, instantOf, type Window } from '../coders/index.ts';
 import {
   extractName,
@@ -35,6 +35,15 @@ export interface WindowingOptions
   /** When a window's elements come out. @default {@link defaultTrigger} */
   readonly trigger?: Trigger | undefined;
 }
+
+const OPTIONS: OptionNames<WindowingOptions> = {
+  allowedLateness: true,
+  trigger: true,
+  accumulationMode: true,
+  timestampCombiner: true,
+  closingBehavior: true,
+  onTimeBehavior: true,
+};
 
 /**
  * Assigns each element to windows by its timestamp. What comes after groups within them.
@@ -84,6 +93,7 @@ const CHOICES = {
 
 /** The options with Beam's message for the trigger, and without what was given as undefined. */
 function checkOptions(options: WindowingOptions, windowFn: WindowFn): Partial<WindowingStrategy> {
+  checkOptionNames('windowInto', options, OPTIONS);
   const { trigger, allowedLateness: lateness, ...others } = options;
   const rest = {
     ...others,

@@ -3,7 +3,7 @@
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../../base/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import type { LocalBatching } from '../local/batch-sizes.ts';
 import { isReadable, isTensor, portsOf } from '../local/onnx-ports.ts';
@@ -40,6 +40,18 @@ export interface OnnxLocalOptions<ExampleT, InferenceT> {
   sessionOptions?: Readonly<Record<string, unknown>>;
 }
 
+const OPTIONS: OptionNames<OnnxLocalOptions<unknown, unknown>> = {
+  modelUri: true,
+  example: true,
+  inference: true,
+  input: true,
+  output: true,
+  batching: true,
+  executionProviders: true,
+  intraOpNumThreads: true,
+  sessionOptions: true,
+};
+
 /** The options, whatever the types are. */
 type Options = Omit<OnnxLocalOptions<unknown, unknown>, 'batching'>;
 
@@ -74,6 +86,7 @@ export function onnxLocal<ExampleT, InferenceT>(
       hint: "Give the path of the model, as in onnxLocal({ modelUri: 'digits.onnx', … }).",
     });
   }
+  checkOptionNames('onnxLocal', options, OPTIONS);
   requireOnnxRuntime();
   checkFile(modelUri);
   const untyped = options as unknown as Options;

@@ -2,7 +2,7 @@
 // The options that all of Python's handlers have, and what is wrong with a value before Python sees
 // it. An option's name is Beam's in camelCase.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, unknownOption } from '../../base/index.ts';
 import type { PythonCallable } from '../../external/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import type { PythonExtra } from '../../services/index.ts';
@@ -186,11 +186,7 @@ export function checkedHandler<OptionsT extends PythonHandlerOptions, ExampleT, 
     if (value === undefined || option === 'example' || option === 'inference') continue;
     const check = Object.hasOwn(checks, option) ? checks[option] : undefined;
     if (!check) {
-      refuse(
-        `there is no option ${option}`,
-        `Options are ${['example', 'inference', ...Object.keys(checks)].join(', ')}.`,
-      );
-      continue;
+      throw unknownOption(name, option, ['example', 'inference', ...Object.keys(checks)]);
     }
     const wrong = check(value);
     if (wrong) refuse(`${option} is ${wrong}`);

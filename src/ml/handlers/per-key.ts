@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model for each set of keys.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, checkOptionNames } from '../../base/index.ts';
 import { describeValue, JsCoder } from '../../coders/index.ts';
+import { checkCount } from '../check-options.ts';
 import { sameType } from '../declared.ts';
-import { checkCount } from '../options.ts';
 import { keyIdBy } from '../updates/updates.ts';
 import {
   isModelHandler,
@@ -59,6 +59,7 @@ export function perKey<K, ExampleT, InferenceT>(
   models: readonly KeyedModel<K, ExampleT, InferenceT>[],
   options: { maxModelsPerWorker?: number | undefined } = {},
 ): PerKeyHandler<K, ExampleT, InferenceT> {
+  checkOptionNames('perKey', options, { maxModelsPerWorker: true });
   checkCount('maxModelsPerWorker', options.maxModelsPerWorker);
   const [first] = models;
   if (!first) throw refuse('there are no models', 'Give { keys, handler } for each.');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options that all handlers of models elsewhere have: how often, how many at once, how long.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../../base/index.ts';
 import { type Check, count, jsonArguments, type PythonHandlerOptions, text } from './options.ts';
 
 /** A service that grants requests to all workers together: Envoy's rate limit service. */
@@ -68,7 +68,17 @@ const positive: Check = (value) =>
 const notNegative: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : 'not a whole number from 0';
 
+const LIMITER: OptionNames<RateLimiter> = {
+  serviceAddress: true,
+  domain: true,
+  descriptors: true,
+  timeout: true,
+  blockUntilAllowed: true,
+  retries: true,
+};
+
 const limiter: Check = (value) => {
+  checkOptionNames('rateLimiter', value, LIMITER);
   const { serviceAddress, domain, descriptors } = (value ?? {}) as Partial<RateLimiter>;
   const isComplete =
     text(serviceAddress) === undefined &&

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that runs in the worker's own process, in TypeScript: no Python is needed for it.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../../base/index.ts';
 import { isSchemaType } from '../../schema/index.ts';
 import type { LocalBatching } from '../local/batch-sizes.ts';
 import type { ModelHandler } from './handler.ts';
@@ -41,6 +41,26 @@ export interface TypeScriptModelHandler<ExampleT = unknown, InferenceT = unknown
   closeModel?(model: ModelT): void | Promise<void>;
 }
 
+/** With `language`, which a copy of another handler has. */
+const PARTS: OptionNames<TypeScriptModelHandler> = {
+  name: true,
+  example: true,
+  inference: true,
+  language: true,
+  modelUri: true,
+  batching: true,
+  concurrent: true,
+  loadModel: true,
+  runInference: true,
+  closeModel: true,
+};
+const BATCHING: OptionNames<LocalBatching> = {
+  minSize: true,
+  maxSize: true,
+  maxWeight: true,
+  weightOf: true,
+};
+
 /**
  * A model handler in TypeScript, from its functions.
  *
@@ -61,7 +81,9 @@ export interface TypeScriptModelHandler<ExampleT = unknown, InferenceT = unknown
 export function modelHandler<ExampleT, InferenceT, ModelT>(
   parts: Omit<TypeScriptModelHandler<ExampleT, InferenceT, ModelT>, 'language'>,
 ): TypeScriptModelHandler<ExampleT, InferenceT, ModelT> {
+  checkOptionNames('modelHandler', parts, PARTS);
   const { name, batching = {} } = parts;
+  checkOptionNames(`${name}: batching`, batching, BATCHING);
   const refuse = (message: string): never => {
     throw new BeamBridgeError('INVALID_ARGUMENT', `modelHandler: ${message}`);
   };

@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../../base/index.ts';
 import { type Coder, JsCoder, MIN_TIMESTAMP } from '../../coders/index.ts';
 import { watchFiles } from '../../io/index.ts';
 import { P, type PCollection, type Root, SideInputParam, withName } from '../../pipeline/index.ts';
@@ -36,6 +36,8 @@ export interface WatchedModelOptions {
   /** After how many milliseconds of running no more models are looked for. @default never */
   stopAfterMs?: number | undefined;
 }
+
+const OPTIONS: OptionNames<WatchedModelOptions> = { intervalMs: true, stopAfterMs: true };
 
 /** Where updates come from. */
 export type UpdateSource =
@@ -141,6 +143,7 @@ function missing(): number {
 
 /** @throws BeamBridgeError `INVALID_ARGUMENT` for what is no interval */
 export function checkWatched(options: WatchedModelOptions): WatchedModelOptions {
+  checkOptionNames('withWatchedModel', options, OPTIONS);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || (typeof value === 'number' && value > 0)) continue;
     throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is ${String(value)}`, {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options `environmentType` and `environmentConfig` as Beam's environments.
 
-import { BeamBridgeError, errorNonce } from '../../base/index.ts';
+import { BeamBridgeError, checkOptionNames, errorNonce } from '../../base/index.ts';
 import { ownEnvironment } from '../../harness/index.ts';
 import { create, type MessageInitShape, pb, toBinary, urns } from '../../proto/index.ts';
 import { type Host, pythonBoot } from '../../services/index.ts';
@@ -91,6 +91,7 @@ async function starterOf(wanted: Wanted): Promise<Starter> {
 
 async function processPayload({ config: given, launcher, env: own }: Wanted): Promise<Uint8Array> {
   const config = typeof given === 'string' && !isJson(given) ? { command: given } : parse(given);
+  checkOptionNames('environmentConfig', config, { command: true, env: true, os: true, arch: true });
   const { command, env, os, arch } = config;
   return toBinary(
     pb.ProcessPayloadSchema,
@@ -105,6 +106,7 @@ async function processPayload({ config: given, launcher, env: own }: Wanted): Pr
 
 function externalPayload(given: PipelineOptions['environmentConfig']): Uint8Array {
   const config = typeof given === 'string' && !isJson(given) ? { url: given } : parse(given);
+  checkOptionNames('environmentConfig', config, { url: true, params: true });
   const url = text(config.url, 'url');
   if (!url || !/^[^\s/]+:\d{1,5}$/.test(url)) {
     throw invalid(
@@ -123,6 +125,7 @@ function externalPayload(given: PipelineOptions['environmentConfig']): Uint8Arra
 
 function dockerPayload(given: PipelineOptions['environmentConfig']): Uint8Array {
   const config = typeof given === 'string' && !isJson(given) ? { image: given } : parse(given);
+  checkOptionNames('environmentConfig', config, { image: true });
   const containerImage = text(config.image, 'image');
   if (!containerImage) {
     throw invalid(

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// A misspelt option is refused by all that takes options, and not left aside without a word.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { pythonTransform, rawExternalTransform } from '../../../src/external/index.ts';
+import {
+  readAllFromText,
+  readFromText,
+  readFromTextWithFilename,
+  watchFiles,
+  writeToText,
+} from '../../../src/io/index.ts';
+import * as ml from '../../../src/ml/index.ts';
+import { RunInference } from '../../../src/ml/index.ts';
+import { parDo } from '../../../src/pipeline/index.ts';
+import { createRunner, MetricResults, PortableRunner } from '../../../src/runners/index.ts';
+import { float64, inferSchema, string } from '../../../src/schema/index.ts';
+import { TestPipeline } from '../../../src/testing/index.ts';
+import * as transforms from '../../../src/transforms/index.ts';
+
+type Call = (options: never) => unknown;
+
+const types = { example: string, inference: float64 };
+const scoring = RunInference.of('my.Handler', types);
+const parts = { name: 'own', ...types, loadModel: () => null, runInference: () => [] };
+const handler =
+  (make: Call): Call =>
+  (options: object) =>
+    make({ ...types, ...options } as never);
+
+/** Type of the options, who takes them, a name that there is not, and the one that is meant. */
+const CASES: readonly (readonly [string, Call, string, string | undefined])[] = [
+  ['CreateOptions', (o) => transforms.create(['x'], o), 'shema', 'schema'],
+  [
+    'WindowingOptions',
+    (o) => transforms.windowInto(transforms.fixedWindows(60), o),
+    'allowedLatenes',
+    'allowedLateness',
+  ],
+  ['SplitOptions', (o) => transforms.split(['a'] as never, o), 'exclusiv', 'exclusive'],
+  [
+    'AsyncIterableOptions',
+    (o) => transforms.fromAsyncIterable(async function* () {}, o),
+    'bound',
+    'bounded',
+  ],
+  [
+    'GroupIntoBatchesOptions',
+    (o) => transforms.groupIntoBatches(5, o),
+    'maxBufferingDuration',
+    'maxBufferingDurationMs',
+  ],
+  [
+    'PeriodicImpulseOptions',
+    (o) => transforms.periodicImpulse(Object.assign({ interval: 1 }, o)),
+    'stopAt',
+    'stop',
+  ],
+  [
+    'Alignment',
+    (o) => transforms.afterProcessingTime(1, Object.assign({ period: 1 }, o)),
+    'ofset',
+    'offset',
+  ],
+  [
+    'SetTimerOptions',
+    (o) => transforms.eventTimeTimer().set(0, o),
+    'outputTime',
+    'outputTimestamp',
+  ],
+  [
+    'withOutputs',
+    (o) => parDo({ *process() {} }).withOutputs(Object.assign({ main: 'a', tags: [] }, o)),
+    'coder',
+    'coders',
+  ],
+  ['ReadTextOptions', (o) => readFromText('x', o), 'skipHeader', 'skipHeaderLines'],
+  ['ReadTextOptions', (o) => readFromTextWithFilename('x', o), 'Compression', 'compression'],
+  ['ReadAllTextOptions', (o) => readAllFromText(o), 'withFileName', 'withFilename'],
+  ['WriteTextOptions', (o) => writeToText('out/x', o), 'suffix', 'fileNameSuffix'],
+  ['WatchFilesOptions', (o) => watchFiles('x/*', o), 'matchUpdated', 'matchUpdatedFiles'],
+  ['ExternalOptions', (o) => rawExternalTransform('x', undefined, undefined, o), 'ouput', 'output'],
+  ['PythonTransformOptions', (o) => pythonTransform('a.B', [], {}, o), 'package', 'packages'],
+  ['InferOptions', (o) => inferSchema([], o), 'unknwon', 'unknown'],
+  ['DeadLetterOptions', (o) => scoring.withDeadLetters(o), 'treshold', 'threshold'],
+  ['BatchingOptions', (o) => scoring.withBatching(o), 'maxsize', 'maxSize'],
+  ['ResourceHints', (o) => scoring.withResourceHints(o), 'minRAMs', 'minRam'],
+  ['ModelManagerOptions', (o) => scoring.withModelManager(o), 'pollInterval', 'pollIntervalSecs'],
+  ['withLargeModel', (o) => scoring.withLargeModel(o), 'copis', 'copies'],
+  ['WatchedModelOptions', (o) => scoring.withWatchedModel('x/*', o), 'interval', 'intervalMs'],
+  [
+    'InferenceMetricsFilter',
+    (o) => ml.inferenceMetrics(new MetricResults([]), o),
+    'transfrom',
+    'transform',
+  ],
+  ['MetricFilter', (o) => new MetricResults([]).query(o), 'nam', 'name'],
+  ['modelHandler', (o) => ml.modelHandler(Object.assign({ ...parts }, o)), 'batch', 'batching'],
+  ['LocalBatching', (o) => ml.modelHandler({ ...parts, batching: o }), 'maxBatchSize', 'maxSize'],
+  [
+    'OnnxLocalOptions',
+    handler((o) => ml.onnxLocal(Object.assign({ modelUri: 'x' }, o))),
+    'executionProvider',
+    'executionProviders',
+  ],
+  ['perKey', (o) => ml.perKey([], o), 'maxModels', 'maxModelsPerWorker'],
+  ['RemoteOptions', (o) => ml.anthropic(o), 'maxRetrys', undefined],
+  [
+    'RateLimiter',
+    (o) => ml.anthropic({ modelName: 'x', rateLimiter: o }),
+    'serviceAdress',
+    'serviceAddress',
+  ],
+  ['PythonHandlerOptions', handler(ml.sklearn), 'maxBatchsize', 'maxBatchSize'],
+  ['SklearnOptions', handler(ml.sklearn), 'modelUrl', 'modelUri'],
+  ['PytorchOptions', handler(ml.pytorch), 'modelParam', 'modelParams'],
+  ['TensorflowOptions', handler(ml.tensorflow), 'modelUrl', 'modelUri'],
+  [
+    'TensorrtOptions',
+    handler((o) => ml.tensorrt(Object.assign({ enginePath: 'x' }, o))),
+    'onnxPaths',
+    'onnxPath',
+  ],
+  ['OnnxOptions', handler(ml.onnx), 'modelUrl', 'modelUri'],
+  ['XgboostOptions', handler(ml.xgboost), 'modelStates', 'modelState'],
+  ['HuggingfaceOptions', handler(ml.huggingface), 'envVar', 'envVars'],
+  ['HuggingfacePipelineOptions', handler(ml.huggingfacePipeline), 'envVar', 'envVars'],
+  ['OpenAiCompatibleOptions', (o) => ml.openAiCompatible(o), 'timeout', 'timeoutMs'],
+  ['AnthropicOptions', (o) => ml.anthropic(o), 'timeout', 'timeoutMs'],
+  [
+    'GeminiOptions',
+    (o) => ml.gemini(Object.assign({ modelName: 'x', apiKeyEnv: 'K' }, o)),
+    'timeout',
+    'timeoutMs',
+  ],
+  ['VertexAiOptions', handler(ml.vertexAi), 'endpoint', 'endpointId'],
+  ['VllmOptions', (o) => ml.vllm(o), 'envVar', 'envVars'],
+  ['AdkOptions', (o) => ml.adk(o), 'envVar', 'envVars'],
+  [
+    'CustomOptions',
+    handler((o) => ml.custom(Object.assign({ module: 'a.B' }, o))),
+    'kwarg',
+    'kwargs',
+  ],
+  ['PipelineOptions', (o) => createRunner(o), 'jobNmae', 'jobName'],
+  ['PipelineOptions', (o) => new PortableRunner(o), 'jobEndpont', 'jobEndpoint'],
+  ['TestPipelineOptions', (o) => new TestPipeline(o), 'modle', 'model'],
+];
+
+for (const [options, call, name, meant] of CASES) {
+  test(`${options} with ${name} are refused`, () => {
+    const given = { [name]: () => 'x' } as never;
+    assert.throws(
+      () => call(given),
+      (error: { code?: string; shortMessage?: string; hint?: string }) => {
+        assert.equal(error.code, 'INVALID_ARGUMENT');
+        assert.match(String(error.shortMessage), new RegExp(`there is no option "?${name}"?$`));
+        if (meant) assert.match(String(error.hint), new RegExp(`^Did you mean ${meant}\\?`));
+        return true;
+      },
+    );
+  });
+}
+
+test('every type of options that a program can name is among the cases', () => {
+  const doors = [
+    '',
+    'io/',
+    'ml/',
+    'ml/handlers/',
+    'runners/',
+    'schema/',
+    'testing/',
+    'transforms/',
+  ];
+  const names = doors.flatMap((door) => {
+    const file = resolve(import.meta.dirname, '../../../src', door, 'index.ts');
+    return readFileSync(file, 'utf8').match(/\b\w+(?:Options|Hints)\b/g) ?? [];
+  });
+  assert.ok(names.length > 30);
+  // Another name of ExternalOptions.
+  const known = new Set([...CASES.map(([options]) => options), 'RawExternalTransformOptions']);
+  assert.deepEqual(
+    names.filter((name) => !known.has(name)),
+    [],
+  );
+});
+
+test('the refusal says who was asked and which options there are', () => {
+  assert.throws(() => readFromText('x', { skipHeader: 1 } as never), {
+    shortMessage: 'readFromText: there is no option skipHeader',
+    hint: 'Did you mean skipHeaderLines? Options are compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes.',
+  });
+  assert.throws(() => readFromText('x', { colour: 1 } as never), { hint: /^Options are / });
+});
+
+test('an option that is undefined is none, and what is no object is refused', () => {
+  readFromText('x', { skipHeader: undefined } as never);
+  for (const given of [true, 1, null, ['x'], () => {}] as never[]) {
+    assert.throws(() => readFromText('x', given), {
+      code: 'INVALID_ARGUMENT',
+      message: /is no options/,
+    });
+  }
+});
