@@ -6,7 +6,7 @@ import { type Coder, encodeValue, type PaneInfo, Timing, type Window } from '../
 import { extractName, type PCollection, paneInfoParam, windowParam } from '../pipeline/index.ts';
 import { filter } from '../transforms/index.ts';
 import { requireFunction } from './assert.ts';
-import { Assertion, type Check } from './assertion.ts';
+import { Assertion, awaitCheck, type Check, givenCheck } from './assertion.ts';
 import { checkContents } from './difference.ts';
 
 /** Which elements an assertion is about. */
@@ -29,7 +29,9 @@ export class PCollectionAssert<T> {
   constructor(
     private readonly pcoll: PCollection<T>,
     private readonly scope: Scope = { window: undefined, pane: undefined },
-  ) {}
+  ) {
+    awaitCheck(this, pcoll.pipeline);
+  }
 
   /**
    * About the elements of this window, in whichever pane they came.
@@ -83,7 +85,7 @@ export class PCollectionAssert<T> {
   }
 
   /**
-   * `check` neither throws nor rejects, called once with the elements in no order.
+   * `check` neither throws nor rejects nor returns false, called once with the elements in no order.
    *
    * @example
    * ```ts
@@ -98,10 +100,12 @@ export class PCollectionAssert<T> {
 
   private within(window: Window | undefined, pane: Scope['pane']): PCollectionAssert<T> {
     if (window) this.bytesOf(window);
+    givenCheck(this, this.pcoll.pipeline);
     return new PCollectionAssert(this.pcoll, { window, pane });
   }
 
   private check(name: string, check: Check<T>): this {
+    givenCheck(this, this.pcoll.pipeline);
     const { window, pane } = this.scope;
     const where = this.where();
     const labelled = `assertThat${where && `(${where})`}.${name}`;

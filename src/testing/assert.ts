@@ -25,7 +25,8 @@ export function assertDeepEqual<T>(expected: Iterable<T>): PTransformClass<PColl
 }
 
 /**
- * Fails the pipeline when `check`, called once with all elements of all windows, throws or rejects.
+ * Fails the pipeline when `check`, called once with all elements of all windows, throws, rejects or
+ * returns false.
  * The elements have no order. It is called for an empty PCollection too.
  *
  * @throws `ASSERTION_FAILED` from the run, with what `check` threw as its cause

@@ -2,9 +2,11 @@
 // The transform that every assertion is: all elements of all windows in one place, checked once, also
 // when there are none.
 
+import { inspect } from 'node:util';
 import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, IterableCoder, type KV, KVCoder, VarIntCoder } from '../coders/index.ts';
 import {
+  callSite,
   P,
   type PCollection,
   type Pipeline,
@@ -21,11 +23,38 @@ import {
   withCoder,
 } from '../transforms/index.ts';
 
-/** Looks at elements and throws, or rejects, when they are not as they should be. */
-export type Check<T> = (actual: T[]) => void | Promise<void>;
+/** Looks at elements and throws, rejects, or says false when they are not as they should be. */
+export type Check<T> = (actual: T[]) => void | boolean | Promise<void> | Promise<boolean>;
 
 /** Assertions by pipeline that have not been checked yet, by the node that they were applied as. */
 const unchecked = new WeakMap<Pipeline, Set<TransformNode>>();
+
+/** Assertions by pipeline that say nothing yet, with the line on which each stands. */
+const empty = new WeakMap<Pipeline, Map<object, string | undefined>>();
+
+/** Notes an assertion that is to be given a check. */
+export function awaitCheck(assertion: object, pipeline: Pipeline): void {
+  const waiting = empty.get(pipeline) ?? new Map<object, string | undefined>();
+  empty.set(pipeline, waiting.set(assertion, callSite()));
+}
+
+/** Takes back what {@link awaitCheck} noted. */
+export function givenCheck(assertion: object, pipeline: Pipeline): void {
+  empty.get(pipeline)?.delete(assertion);
+}
+
+/**
+ * @throws BeamBridgeError `ASSERTION_FAILED` for an assertion of a constructed pipeline that checks nothing
+ */
+export function refuseEmptyAssertions(pipeline: Pipeline): void {
+  for (const appliedAt of empty.get(pipeline)?.values() ?? []) {
+    throw new BeamBridgeError('ASSERTION_FAILED', 'an assertion was never given a check', {
+      transform: 'assertThat',
+      appliedAt,
+      hint: 'Go on with containsInAnyOrder(…), empty() or satisfies(…): assertThat alone looks at nothing.',
+    });
+  }
+}
 
 /** Where the assertions of a pipeline were applied that were never checked. */
 export function uncheckedAssertions(pipeline: Pipeline): readonly TransformNode[] {
@@ -70,13 +99,24 @@ export class Assertion<T> extends PTransformClass<PCollection<T>, void> {
       for await (const one of value) actual.push(...one);
       waiting.delete(node);
       try {
-        await check(actual);
+        if ((await check(actual)) === false) throw saidFalse(actual);
       } catch (error) {
         throw failed(error).with(node.errorDetails);
       }
       return null;
     });
   }
+}
+
+function saidFalse(actual: readonly unknown[]): BeamBridgeError {
+  return new BeamBridgeError(
+    'ASSERTION_FAILED',
+    `the check returned false (${actual.length} found)`,
+    {
+      hint: 'A check that throws, as those of node:assert do, says what is wrong.',
+      detail: `found: ${inspect(actual, { maxArrayLength: 20, depth: 6 })}`,
+    },
+  );
 }
 
 function failed(thrown: unknown): BeamBridgeError {

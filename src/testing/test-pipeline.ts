@@ -11,7 +11,7 @@ import {
   type PipelineOptions,
   type PipelineResult,
 } from '../runners/index.ts';
-import { uncheckedAssertions } from './assertion.ts';
+import { refuseEmptyAssertions, uncheckedAssertions } from './assertion.ts';
 
 /** Options of a {@link TestPipeline}. */
 export interface TestPipelineOptions extends PipelineOptions {
@@ -29,7 +29,7 @@ const DEFAULTS: PipelineOptions = { runner: 'node', progress: false, forceEncodi
  * changes its input (`INPUT_MUTATED`). The option `forceEncoding: false` turns that off.
  *
  * A run fails when an assertion in it fails (`assertThat`, `assertDeepEqual`, …), and also when one
- * was never reached, which a runner alone would pass over in silence.
+ * was never reached, or given nothing to check, which a runner alone would pass over in silence.
  *
  * @example
  * ```ts
@@ -64,9 +64,10 @@ export class TestPipeline {
     const runner = createRunner({ ...DEFAULTS, ...rest });
     const construct = typeof pipeline === 'function' ? pipeline : pipeline.construct;
     let built: Pipeline | undefined;
-    const watched: Construct = (root, merged) => {
+    const watched: Construct = async (root, merged) => {
       built = root.pipeline;
-      return construct(root, merged);
+      await construct(root, merged);
+      refuseEmptyAssertions(root.pipeline);
     };
     const start = () => runner.run(watched);
     const result = await (model === undefined ? start() : withTestModel(model, start));

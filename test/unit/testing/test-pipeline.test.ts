@@ -4,9 +4,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RunInference } from '../../../src/ml/index.ts';
+import type { PCollection } from '../../../src/pipeline/index.ts';
 import { pipeline } from '../../../src/runners/index.ts';
 import { float64, string } from '../../../src/schema/index.ts';
-import { assertDeepEqual, assertThat, TestPipeline } from '../../../src/testing/index.ts';
+import {
+  assertContentsSatisfies,
+  assertDeepEqual,
+  assertThat,
+  type Check,
+  TestPipeline,
+} from '../../../src/testing/index.ts';
 import { create, reshuffle } from '../../../src/transforms/index.ts';
 
 test('a pipeline with a model runs with a function in its place', async () => {
@@ -42,6 +49,56 @@ test('what a check throws is the cause, and a check that is async is awaited', a
     });
   });
   await assert.rejects(run, { code: 'ASSERTION_FAILED', shortMessage: 'too few', cause });
+});
+
+test('a check that says false does not hold, and one that says true does', async () => {
+  const run = (check: Check<number>) =>
+    new TestPipeline().run((root) => {
+      const all = root.apply(create([1, 2]));
+      assertThat(all).satisfies(check);
+      all.apply(assertContentsSatisfies(check));
+    });
+  const refused = {
+    code: 'ASSERTION_FAILED',
+    message: /returned false \(2 found\).*test-pipeline\.test\.ts:\d+.*found: \[ [12], [12] \]/s,
+  };
+  await assert.rejects(
+    run((all) => all.length > 2),
+    refused,
+  );
+  await assert.rejects(
+    run(async (all) => all.length > 2),
+    refused,
+  );
+  await run((all) => all.length === 2);
+  await run(async () => true);
+  await run((() => undefined) as Check<number>);
+});
+
+test('an assertion that is given no check fails the run before it begins', async () => {
+  const refused = {
+    code: 'ASSERTION_FAILED',
+    message: /never given a check.*test-pipeline\.test\.ts:\d+.*satisfies/s,
+  };
+  const seen: number[] = [];
+  const run = (assertion: (all: PCollection<number>) => unknown) =>
+    new TestPipeline().run(async (root) => {
+      assertion(root.apply(create([1])).map((n) => seen.push(n)));
+    });
+  await assert.rejects(
+    run((all) => assertThat(all)),
+    refused,
+  );
+  await assert.rejects(
+    run((all) => assertThat(all).inOnTimePane()),
+    refused,
+  );
+  await assert.rejects(
+    run((all) => assertThat(all).containsInAnyOrder(1).inFinalPane()),
+    refused,
+  );
+  assert.deepEqual(seen, []);
+  await run((all) => assertThat(all).inFinalPane().containsInAnyOrder(1).inLatePanes().empty());
 });
 
 test('assertions are checked of nothing too', async () => {
