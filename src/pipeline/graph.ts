@@ -96,6 +96,8 @@ export class Pipeline {
    * need an end say there what they could not say when they were applied.
    */
   readonly boundedChecks: (() => BeamBridgeError | undefined)[] = [];
+  /** Transforms that were applied with `applyAsync` and are not expanded yet, outer ones first. */
+  readonly expanding = new Map<TransformNode, Promise<unknown>>();
   /** Packages with native code that functions of this pipeline load: a program that travels has none. */
   readonly nativePackages = new Set<string>();
   /** Whether an expansion has a PCollection without an end, be it one of ours or not. */

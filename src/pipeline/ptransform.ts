@@ -119,11 +119,30 @@ export function applyTransform<I extends PValue, O extends PValue>(
 }
 
 /** As {@link applyTransform}, for transforms whose expansion has to wait. */
-export async function applyTransformAsync<I extends PValue, O extends PValue>(
+export function applyTransformAsync<I extends PValue, O extends PValue>(
   transform: AsyncPTransform<I, O>,
   input: I,
 ): Promise<O> {
-  const [pipeline, node] = begin(transform, input, 'transform');
+  let begun: ReturnType<typeof begin>;
+  try {
+    begun = begin(transform, input, 'transform');
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  const [pipeline, node] = begun;
+  const applied = expandAsync(transform, input, pipeline, node).finally(() =>
+    pipeline.expanding.delete(node),
+  );
+  pipeline.expanding.set(node, applied);
+  return applied;
+}
+
+async function expandAsync<I extends PValue, O extends PValue>(
+  transform: AsyncPTransform<I, O>,
+  input: I,
+  pipeline: Pipeline,
+  node: TransformNode,
+): Promise<O> {
   try {
     const output = await pipeline.within(node, async () =>
       typeof transform === 'function'

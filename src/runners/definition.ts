@@ -66,5 +66,18 @@ export async function constructPipeline(
     });
   }
   await construct(new Root(graph), options);
+  refuseUnfinished(graph);
   return graph;
+}
+
+/** A graph that goes on growing while it runs: what is missing would be found by chance, if at all. */
+function refuseUnfinished(graph: Pipeline): void {
+  const [first] = graph.expanding;
+  if (!first) return;
+  // Nobody waits for these: one that fails after this error would end the program.
+  for (const applied of graph.expanding.values()) applied.catch(() => {});
+  throw new BeamBridgeError('INVALID_ARGUMENT', 'an applyAsync of the builder is not awaited', {
+    ...first[0].errorDetails,
+    hint: 'Await applyAsync in the builder, in an async function, or return its promise: `async (root) => { const out = await root.applyAsync(…); … }`.',
+  });
 }

@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode, setLogSink } from '../../../src/base/index.ts';
+import type { Root } from '../../../src/pipeline/index.ts';
 import {
   constructPipeline,
   createRunner,
@@ -16,7 +18,7 @@ import {
   pipeline,
   universalRunner,
 } from '../../../src/runners/index.ts';
-import { impulse } from '../../../src/transforms/index.ts';
+import { impulse, withName } from '../../../src/transforms/index.ts';
 
 const withCode = (code: ErrorCode) => (error: unknown) =>
   error instanceof BeamBridgeError && error.code === code && error.hint !== undefined;
@@ -42,6 +44,51 @@ test('a construction gets the root and the options, and may be async', async () 
     { tempLocation: 'x' },
   );
   assert.equal(graph.roots.length, 1);
+});
+
+test('an applyAsync that the builder does not wait for is refused, with its line', async () => {
+  const slowly = (fail: boolean) =>
+    withName('Slow', async (root: Root) => {
+      await setTimeout(1);
+      if (fail) throw new Error('nobody listens');
+      return root.apply(impulse());
+    });
+  const refused = {
+    code: 'INVALID_ARGUMENT',
+    transform: 'Slow',
+    message: /not awaited.*definition\.test\.ts:\d+.*Await applyAsync in the builder/s,
+  };
+  for (const fail of [false, true]) {
+    const forgetful = (root: Root) => {
+      root.applyAsync(slowly(fail));
+    };
+    await assert.rejects(constructPipeline(forgetful, {}), refused);
+    await assert.rejects(createRunner().run(forgetful), refused);
+  }
+  const inner = (root: Root) =>
+    root.applyAsync(
+      withName('Outer', async () => {
+        root.applyAsync(slowly(false));
+      }),
+    );
+  await assert.rejects(constructPipeline(inner, {}), { ...refused, transform: 'Outer/Slow' });
+  // Failures that nobody listens to would be told by now.
+  await setTimeout(10);
+});
+
+test('an applyAsync that is awaited, or returned, is part of the pipeline', async () => {
+  const source = async (root: Root) => {
+    await setTimeout(1);
+    return root.apply(impulse());
+  };
+  for (const construct of [
+    (root: Root) => root.applyAsync(source),
+    async (root: Root) => (await root.applyAsync(source)).map((bytes) => bytes.length),
+  ]) {
+    const graph = await constructPipeline(construct, {});
+    assert.equal(graph.expanding.size, 0);
+    assert.ok(graph.pcollections.length > 0);
+  }
 });
 
 test('a pipeline with nothing in it is done at once, with a warning', async () => {
