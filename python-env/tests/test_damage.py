@@ -79,6 +79,7 @@ class DamageTest(unittest.TestCase):
     missing = ModuleNotFoundError("No module named 'sklearn'", name='sklearn')
     with mock.patch.dict(sys.modules):
       sys.modules.pop('sklearn', None)
+      self.assertIn("extras: ['sklearn']", damage.import_hint(missing))
       self.assertIn("withExtraPackages(['scikit-learn'])", damage.import_hint(missing))
 
   def test_what_a_whole_package_does_not_have_is_no_damage(self):

@@ -3,6 +3,7 @@
 // further tracebacks inside; beambridge_host adds a line that says it in our own terms.
 
 import { BeamBridgeError, type ErrorCode, isErrorCode, isErrorNonce } from '../base/index.ts';
+import type { PythonExtra } from '../services/index.ts';
 
 /** A failure of Python code, told apart. */
 export interface PythonFailure {
@@ -150,7 +151,9 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
   if (module) {
     return {
       code: 'PYTHON_EXCEPTION',
-      hint: `Add the package that holds the module ${module}, for instance with withExtraPackages([…]).`,
+      hint: Object.hasOwn(EXTRA_OF, module)
+        ? `Give the transform, or custom, extras: ['${EXTRA_OF[module]}'], which holds the module ${module}.`
+        : `Add the package that holds the module ${module}, for instance with withExtraPackages([…]).`,
     };
   }
   if (/^AttributeError: .*'?(DataFrame|Series)'? /.test(message) && BEAM_FRAMES.test(text)) {
@@ -162,6 +165,22 @@ function recognise(message: string, text: string): { code: ErrorCode; hint?: str
   if (/^(\w+\.)*WorkerLost:/.test(message)) return { code: 'HARNESS_PROTOCOL' };
   return { code: 'PYTHON_EXCEPTION' };
 }
+
+/** Modules that come with one of the extras, as beambridge_host/inference/damage.py knows them, too. */
+const EXTRA_OF: Readonly<Record<string, PythonExtra>> = {
+  sklearn: 'sklearn',
+  joblib: 'sklearn',
+  pandas: 'sklearn',
+  torch: 'torch',
+  onnx: 'onnx',
+  onnxruntime: 'onnx',
+  xgboost: 'xgboost',
+  tensorflow: 'tensorflow',
+  keras: 'tensorflow',
+  transformers: 'huggingface',
+  vllm: 'vllm',
+  tensorrt: 'tensorrt',
+};
 
 const BEAM_FRAMES = /^ {2}File ".*[/\\]apache_beam[/\\]dataframe[/\\]/m;
 

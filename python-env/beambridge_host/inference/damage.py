@@ -30,6 +30,21 @@ _PACKAGES = {
     'skimage': 'scikit-image',
     'yaml': 'pyyaml',
 }
+# What the pinned extras hold, as src/external/python-failure.ts knows it, too.
+_EXTRAS = {
+    'joblib': 'sklearn',
+    'keras': 'tensorflow',
+    'onnx': 'onnx',
+    'onnxruntime': 'onnx',
+    'pandas': 'sklearn',
+    'sklearn': 'sklearn',
+    'tensorflow': 'tensorflow',
+    'torch': 'torch',
+    'tensorrt': 'tensorrt',
+    'transformers': 'huggingface',
+    'vllm': 'vllm',
+    'xgboost': 'xgboost',
+}
 
 
 def import_hint(error: ImportError) -> str:
@@ -47,6 +62,10 @@ def import_hint(error: ImportError) -> str:
       return (
           f'{module} is installed and has no {error.name}: another version has it. Name that one, '
           f"withExtraPackages(['{package}==…']).")
+    if module in _EXTRAS:
+      return (
+          f"Give the handler extras: ['{_EXTRAS[module]}'], which holds {module}, as in custom({{ extras: […], … }}), "
+          f"or the package to withExtraPackages(['{package}']).")
     return (
         f"Give the package that holds {module} to withExtraPackages(['{package}']), or to the packages of the handler "
         'or transform.')

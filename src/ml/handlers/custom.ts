@@ -17,6 +17,7 @@ import {
   jsonArguments,
   type PythonHandlerOptions,
   text,
+  texts,
 } from './options.ts';
 
 /** Options of {@link custom}: a file, or the name of a class in a package. */
@@ -55,7 +56,7 @@ export interface CustomOptions {
   extras?: readonly PythonExtra[];
 }
 
-type Checked = Omit<CustomOptions, 'packages' | 'extras'> & PythonHandlerOptions;
+type Checked = Omit<CustomOptions, 'packages'> & PythonHandlerOptions;
 
 const CHECKS: Checks<Checked> = {
   file: text,
@@ -66,6 +67,7 @@ const CHECKS: Checks<Checked> = {
       ? undefined
       : 'not a dotted name such as mypackage.handlers.Mine',
   kwargs: jsonArguments,
+  extras: texts,
 };
 
 const NOT_CUSTOM = [
@@ -106,8 +108,7 @@ const NOT_CUSTOM = [
 export function custom<ExampleT, InferenceT>(
   options: CustomOptions & DeclaredTypes<ExampleT, InferenceT>,
 ): PythonModelHandler<ExampleT, InferenceT> {
-  const { extras, ...others } = options ?? {};
-  const { file, className, function: fn, module, kwargs } = others;
+  const { file, className, function: fn, module, kwargs, extras } = options ?? {};
   const refuse = (message: string, hint: string) => {
     throw new BeamBridgeError('INVALID_ARGUMENT', `custom: ${message}`, { hint });
   };
@@ -120,14 +121,14 @@ export function custom<ExampleT, InferenceT>(
   if (module !== undefined && (className ?? fn) !== undefined) {
     refuse('module names a class already', 'Write its name at the end of module, after a dot.');
   }
-  const unknown = extras?.find((extra) => !PYTHON_EXTRAS.includes(extra));
-  if (unknown !== undefined) {
+  const unknown = Array.isArray(extras) && extras.find((extra) => !PYTHON_EXTRAS.includes(extra));
+  if (unknown) {
     refuse(
       `there is no extra ${describeValue(unknown)}`,
       `There are ${PYTHON_EXTRAS.join(', ')}; other packages are named in packages.`,
     );
   }
-  const checked = checkedHandler<Checked, ExampleT, InferenceT>(others as Checked, {
+  const checked = checkedHandler<Checked, ExampleT, InferenceT>(options as Checked, {
     name: 'custom',
     provider: 'custom.custom',
     checks: CHECKS,

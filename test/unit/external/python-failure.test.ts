@@ -136,6 +136,21 @@ test('a name that Python cannot find, and a fault inside what it found', () => {
   assert.doesNotMatch(hint!, /withExtraPackages/);
 });
 
+test('a missing module that an extra holds is a matter of that extra', () => {
+  for (const [module, extra] of [
+    ['sklearn', 'sklearn'],
+    ['joblib', 'sklearn'],
+    ['transformers', 'huggingface'],
+  ] as const) {
+    const message = `ModuleNotFoundError: No module named '${module}'`;
+    const { hint } = parsePythonFailure(traceback([['/mine/x.py', '<module>']], message));
+    assert.match(
+      hint!,
+      new RegExp(`custom, extras: \\['${extra}'\\], which holds the module ${module}`),
+    );
+  }
+});
+
 test('text that is no traceback keeps the code that the caller gives', () => {
   assert.deepEqual(parsePythonFailure('it failed\nbecause', 'JOB_FAILED'), {
     code: 'JOB_FAILED',

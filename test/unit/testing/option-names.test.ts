@@ -145,6 +145,12 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
     'kwarg',
     'kwargs',
   ],
+  [
+    'CustomOptions',
+    handler((o) => ml.custom(Object.assign({ module: 'a.B' }, o))),
+    'extra',
+    'extras',
+  ],
   ['PipelineOptions', (o) => createRunner(o), 'jobNmae', 'jobName'],
   ['PipelineOptions', (o) => new PortableRunner(o), 'jobEndpont', 'jobEndpoint'],
   ['TestPipelineOptions', (o) => new TestPipeline(o), 'modle', 'model'],
