@@ -23,10 +23,12 @@ interface Counts {
   failed: number;
   /** How many rows failed for each reason. Pairs, since a reason may be any text. */
   reasons: [string, number][];
+  /** The same by the type of the error alone, for messages that name the row, with the first reason of each. */
+  types: [string, number, string][];
 }
 
 const sum: CombineFn<Counts, Counts, Counts> = {
-  createAccumulator: () => ({ rows: 0, failed: 0, reasons: [] }),
+  createAccumulator: () => ({ rows: 0, failed: 0, reasons: [], types: [] }),
   addInput: added,
   mergeAccumulators: (all) => {
     let total = sum.createAccumulator();
@@ -36,7 +38,7 @@ const sum: CombineFn<Counts, Counts, Counts> = {
   extractOutput: (counts) => counts,
 };
 
-function added(total: Counts, { rows, failed, reasons }: Counts): Counts {
+function added(total: Counts, { rows, failed, reasons, types }: Counts): Counts {
   total.rows += rows;
   total.failed += failed;
   for (const [reason, count] of reasons) {
@@ -44,7 +46,24 @@ function added(total: Counts, { rows, failed, reasons }: Counts): Counts {
     if (known) known[1] += count;
     else if (total.reasons.length < REASONS) total.reasons.push([reason, count]);
   }
+  for (const [type, count, reason] of types) {
+    const known = total.types.find(([name]) => name === type);
+    if (known) known[1] += count;
+    else if (total.types.length < REASONS) total.types.push([type, count, reason]);
+  }
   return total;
+}
+
+const most = <T extends readonly [string, number, ...unknown[]]>(all: readonly T[]): T =>
+  all.reduce((a, b) => (b[1] > a[1] ? b : a));
+
+/** The commonest reason, or the commonest type of error where most of its messages are others. */
+function commonest({ reasons, types }: Counts): string {
+  const [reason, times] = most(reasons);
+  const [type, count, first] = most(types);
+  const isTelling = count === 1 || (times > 1 && times >= count / 2);
+  if (isTelling) return `${times} of them: ${reason}`;
+  return `${count} of them ${type}, such as: ${first.slice(`${type}: `.length)}`;
 }
 
 const anyCoder = new JsCoder() as Coder<unknown>;
@@ -60,20 +79,20 @@ export function checkThreshold(
   threshold: number,
   transform: string,
 ): void {
-  const scored = (): Counts => ({ rows: 1, failed: 0, reasons: [] });
+  const scored = (): Counts => ({ rows: 1, failed: 0, reasons: [], types: [] });
   const bad = (failure: FailedInference<unknown>): Counts => ({
     rows: 1,
     failed: 1,
     reasons: [[reasonOf(failure), 1]],
+    types: [[failure.errorType, 1, reasonOf(failure)]],
   });
   const window = windowParam();
   const check = (counts: Counts, context: { window: typeof window }) => {
     if (counts.failed <= counts.rows * threshold) return null;
     const share = `${counts.failed} of ${counts.rows} rows`;
-    const [reason, times] = counts.reasons.reduce((a, b) => (b[1] > a[1] ? b : a));
     throw new BeamBridgeError(
       'DEAD_LETTER_THRESHOLD',
-      `${share} in window ${context.window.lookup()} failed, and at most a share of ${threshold} may; ${times} of them: ${reason}`,
+      `${share} in window ${context.window.lookup()} failed, and at most a share of ${threshold} may; ${commonest(counts)}`,
       {
         transform,
         hint: 'Mend the commonest reason, or raise the threshold: with threshold: 1 all that fails is in `failed`.',

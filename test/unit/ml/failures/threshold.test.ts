@@ -43,6 +43,26 @@ test('what fails a threshold is told with the commonest reason, not the first', 
   });
 });
 
+test('where messages name the row, the commonest type of error is told, with one of them', async () => {
+  const keys = Array.from({ length: 2 }, () => ({ ...failed("'x'"), errorType: 'KeyError' }));
+  // More different ones than are counted by their message.
+  const ranges = Array.from({ length: 137 }, (_, i) => ({
+    ...failed(`negative: ${-100 - i}`),
+    errorType: 'RangeError',
+  }));
+  const run = (failures: FailedInference<unknown>[]) =>
+    createRunner({ runner: 'node' }).run((root) => {
+      checkThreshold(root.apply(create([1])), root.apply(create(failures)), 0, 'Scoring');
+    });
+  await assert.rejects(run([...keys, ...ranges]), {
+    message: /139 of 140 rows .* may; 137 of them RangeError, such as: negative: -\d{3} \[/,
+  });
+  await assert.rejects(run([failed('one'), failed('two')]), {
+    message: /2 of them ValueError, such as: (one|two)/,
+  });
+  await assert.rejects(run([failed('one')]), { message: /1 of them: ValueError: one/ });
+});
+
 test('a threshold is of the rows of a window, whatever the trigger tells before', async () => {
   for (const accumulationMode of ['discarding', 'accumulating'] as const) {
     const run = (threshold: number) =>
