@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
-import type { PythonModelHandler } from '../handlers/handler.ts';
+import { ownLoaderModule, type PythonModelHandler } from '../handlers/handler.ts';
 import { isPerKey } from '../handlers/per-key.ts';
 import type { PythonStepSettings } from './python-step.ts';
 
@@ -30,8 +30,8 @@ interface Uses {
 
 const used = new WeakMap<Pipeline, Uses>();
 
-/** Arguments of handlers that no loaded model depends on. */
-const NOT_OF_LOADING = new Set([
+/** Arguments of Beam's handlers that no loaded model depends on. */
+const BATCHING = [
   'inference_fn',
   'min_batch_size',
   'max_batch_size',
@@ -40,7 +40,25 @@ const NOT_OF_LOADING = new Set([
   'element_size_fn',
   'batch_length_fn',
   'batch_bucket_boundaries',
-]);
+];
+/** The same of this package's: also what of the model is called, and what becomes of its answer. */
+const CALLING = [
+  'batch',
+  'content',
+  'input',
+  'method',
+  'model_method',
+  'normalize',
+  'outputs',
+  'pooling',
+  'response',
+];
+
+function notOfLoading(loader: string): readonly string[] {
+  const module = ownLoaderModule(loader);
+  // Those of a class of the program's own mean what it makes of them.
+  return module === undefined || module === 'custom' ? BATCHING : [...BATCHING, ...CALLING];
+}
 
 /**
  * The name under which Python keeps a transform's model: the same wherever a pipeline uses a handler
@@ -78,10 +96,11 @@ function loadingOf(handler: PythonModelHandler): unknown {
     return handler.models.map((model) => [model.keys, loadingOf(model.handler)]);
   }
   const { loader, kwargs } = handler;
+  const others = notOfLoading(loader);
   return [
     loader,
     Object.entries(kwargs)
-      .filter(([name]) => !NOT_OF_LOADING.has(name))
+      .filter(([name]) => !others.includes(name))
       .sort(),
   ];
 }

@@ -122,7 +122,7 @@ async function resolvePackage(spec: string): Promise<{ resolved: string; content
       hint: 'Name packages as pip does: `name`, `name==1.2`, or the path of a wheel or folder.',
     });
   }
-  const named = namedFile(trimmed);
+  const named = namedFile(trimmed, spec);
   if (named === undefined && !isPath(trimmed)) return { resolved: trimmed, content: '' };
   const file = named ?? path.resolve(trimmed.replace(/^~(?=\/)/, homedir()));
   // A name, its extras and a fragment go to the installer as they were written.
@@ -131,11 +131,15 @@ async function resolvePackage(spec: string): Promise<{ resolved: string; content
   try {
     return { resolved, content: await digestSource(file) };
   } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isThere = code !== 'ENOENT';
     throw new BeamBridgeError(
       'PACKAGE_NOT_INSTALLABLE',
-      `the Python package ${spec} is not there`,
+      `the Python package ${spec} ${isThere ? `cannot be read: ${message}` : 'is not there'}`,
       {
-        hint: `Relative paths start at the current folder; ${file} was looked for.`,
+        hint: isThere
+          ? 'Everything in the folder of a package is read, to know when it changes.'
+          : `Relative paths start at the current folder; ${file} was looked for.`,
         cause: error,
       },
     );
@@ -143,9 +147,17 @@ async function resolvePackage(spec: string): Promise<{ resolved: string; content
 }
 
 /** The file or folder of `file:///…` and `name @ file:///…`. */
-function namedFile(spec: string): string | undefined {
-  const [, url] = /(?:^|@\s*)(file:\/\/[^\s;#]*)/.exec(spec) ?? [];
-  return url !== undefined && URL.canParse(url) ? fileURLToPath(url) : undefined;
+function namedFile(trimmed: string, spec: string): string | undefined {
+  const [, url] = /(?:^|@\s*)(file:[^\s;#]*)/.exec(trimmed) ?? [];
+  if (url === undefined) return undefined;
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `"${spec}" is no Python package`, {
+      hint: 'The URL of a file has an absolute path: file:///home/me/package. Or give the path itself.',
+      cause: error,
+    });
+  }
 }
 
 function isPath(spec: string): boolean {

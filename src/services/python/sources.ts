@@ -4,13 +4,18 @@
 // Whatever is copied can become part of what is installed, so that an environment is known by all of it.
 
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { cp, mkdir, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 const NOT_COPIED = /^(__pycache__|node_modules|\.venv|\.tox|\.mypy_cache|build|.*\.egg-info)$/;
 
 /** Of what is copied, what changes while the package stays as it is. */
-const NO_CODE = /^\.(git|hg|svn|idea|vscode|pytest_cache|ruff_cache|DS_Store)$/;
+const NO_CODE =
+  /^\.(git|hg|svn|idea|vscode|pytest_cache|ruff_cache|DS_Store|coverage.*|dvc|nox|hypothesis|eggs|ipynb_checkpoints)$/;
+/** The same at the top: what was packed before. */
+const NO_CODE_AT_TOP = /^dist$/;
 
 /** What tools leave is at the top; further down `build` may be a package of the user's. */
 function isCopied(name: string, isAtTop: boolean): boolean {
@@ -50,29 +55,30 @@ export async function copySources(packages: readonly string[], folder: string): 
 /** Digest of a package that is a file or a folder, by its contents. */
 export async function digestSource(file: string): Promise<string> {
   const info = await stat(file);
-  return info.isDirectory() ? digestFolder(file, []) : digestFile(file);
+  return info.isDirectory() ? digestFolder(file, new Set(), true) : digestFile(file);
 }
 
 async function digestFile(file: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex');
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }
 
-/** @param above - the folders that it lies in, for links that lead back to one of them */
-async function digestFolder(folder: string, above: readonly string[]): Promise<string> {
+/** @param seen - folders that count already: links may lead to one several times, and around in circles */
+async function digestFolder(folder: string, seen: Set<string>, isTop: boolean): Promise<string> {
+  seen.add(await realpath(folder));
   const hash = createHash('sha256');
-  const inside = [...above, await realpath(folder)];
   for (const name of (await readdir(folder)).sort()) {
-    if (!isCopied(name, above.length === 0) || NO_CODE.test(name)) continue;
+    if (!isCopied(name, isTop) || NO_CODE.test(name)) continue;
+    if (isTop && NO_CODE_AT_TOP.test(name)) continue;
     const file = path.join(folder, name);
     // Links are followed, as Python follows them.
     const info = await stat(file).catch(() => undefined);
     if (!info) hash.update(`${name}\0-> ${await readlink(file)}`);
     else if (info.isFile()) hash.update(`${name}\0${await digestFile(file)}`);
     else if (info.isDirectory()) {
-      const leadsBack = inside.includes(await realpath(file));
-      hash.update(`${name}/${leadsBack ? '' : await digestFolder(file, inside)}`);
+      const real = await realpath(file);
+      hash.update(`${name}/${seen.has(real) ? real : await digestFolder(file, seen, false)}`);
     }
   }
   return hash.digest('hex');

@@ -128,7 +128,7 @@ export const jsValues: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) 
     fc
       .array(fc.integer({ min: 0xd7f0, max: 0xe010 }))
       .map((units) => String.fromCharCode(...units)),
-    fc.date(),
+    fc.date({ noInvalidDate: true }),
     byteArrays,
     byteArrays.map((bytes) => Buffer.from(bytes)),
     byteArrays.map((bytes) => new Uint8Array(bytes).buffer),

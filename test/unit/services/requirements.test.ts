@@ -111,18 +111,41 @@ test('a folder with a package counts by all that is installed of it: linked, hid
     before = now;
   };
   await changed(false);
-  for (const file of ['mine/build/a.py', 'mine/dist/b.py', 'mine/.config.json', 'dist/c.py']) {
+  for (const file of ['mine/build/a.py', 'mine/dist/b.py', 'mine/.config.json']) {
     await mkdir(path.dirname(path.join(source, file)), { recursive: true });
     await writeFile(path.join(source, file), 'x = 1');
     await changed(true);
   }
   await writeFile(path.join(shared, 'common.py'), 'x = 2');
   await changed(true);
-  for (const file of ['.git/HEAD', 'mine/.DS_Store']) {
+  for (const file of ['.git/HEAD', 'mine/.DS_Store', '.coverage', 'dist/mine.whl']) {
+    await mkdir(path.dirname(path.join(source, file)), { recursive: true });
     await writeFile(path.join(source, file), 'x');
     await changed(false);
   }
   assert.deepEqual((await collectRequirements([], specs)).packages, [source, specs[2]]);
+});
+
+test('a folder counts once, however many links lead to it', async () => {
+  const names = Array.from({ length: 12 }, (_, i) => `package${i}`);
+  for (const name of names) await mkdir(path.join(folder, name));
+  for (const name of names) {
+    for (const other of names) {
+      await symlink(path.join(folder, other), path.join(folder, name, other));
+    }
+  }
+  const digest = async () => (await collectRequirements([], [folder])).digest;
+  const before = await digest();
+  assert.equal(await digest(), before);
+  await writeFile(path.join(folder, 'package7', 'x.py'), '');
+  assert.notEqual(await digest(), before);
+});
+
+test('a file URL that names no path is refused in words', async () => {
+  await assert.rejects(collectRequirements([], ['file://relative/x']), {
+    code: 'INVALID_ARGUMENT',
+    hint: /absolute path/,
+  });
 });
 
 test('a package whose Python side was left behind by a bundler says so', async () => {
