@@ -102,11 +102,25 @@ function copyOfInstance(value: object, prototype: unknown): unknown {
 
 function copyOfRegistered(value: object, prototype: unknown): object {
   const name = registeredName(prototype);
-  if (name === undefined) return value;
+  if (name === undefined) return copyOfExtended(value);
   const known = registeredClass(name).prototype as object;
   const builtIn = builtInOf(value);
   if (builtIn === undefined) return fieldsInto(Object.create(known) as object, value);
   return asInstance(ownCopy(builtIn), known, ownCopy(fieldsBeside(value)));
+}
+
+/** Declared coders take what extends an array, bytes or a tensor, and make the like of it without its class. */
+function copyOfExtended(value: object): object {
+  if (Array.isArray(value)) return Array.from(value, ownCopy);
+  if (Buffer.isBuffer(value)) return Buffer.from(value);
+  const { isView } = ArrayBuffer;
+  if (isView(value) && !(value instanceof DataView)) {
+    const kind = value[Symbol.toStringTag as never] as 'Uint8Array';
+    return new globalThis[kind](value as Uint8Array);
+  }
+  if (value instanceof Tensor)
+    return new Tensor(value.dtype, [...value.shape], ownCopy(value.data));
+  return value;
 }
 
 function fieldsInto(copy: object, value: object): object {

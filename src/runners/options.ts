@@ -155,7 +155,10 @@ const OF_NODE = ['pythonWorkers', 'workerStartTimeoutMs'] as const;
  * @throws BeamBridgeError `UNSUPPORTED`
  */
 export function refuseOptionsOfNode(options: PipelineOptions, runner: string): void {
-  const name = OF_NODE.find((option) => options[option] !== undefined);
+  const name = OF_NODE.find(
+    (option) =>
+      options[option] !== undefined && !(option === 'pythonWorkers' && options[option] === 1),
+  );
   if (name === undefined) return;
   throw new BeamBridgeError('UNSUPPORTED', `the runner '${runner}' has no option ${name}`, {
     hint: `Leave it out, or use runner: 'node'. ${

@@ -498,3 +498,31 @@ test('a run that is ended does not wait for the rest of a packed batch', async (
     assert.ok(calls < 400, `${calls} calls`);
   }
 });
+
+test('a call that never comes back keeps no later run from the model', async () => {
+  const controller = new AbortController();
+  let calls = 0;
+  const handler = modelHandler({
+    name: 'stuck once',
+    example: int64,
+    inference: int64,
+    loadModel: () => undefined,
+    runInference: (batch) => {
+      calls += 1;
+      if (calls > 1) return [...batch];
+      controller.abort();
+      return new Promise<number[]>(() => {});
+    },
+  });
+  const found: number[] = [];
+  const scored = (options: { signal?: AbortSignal }) =>
+    runner.run((root) => {
+      root
+        .apply(create([1, 2]))
+        .apply(RunInference.of(handler))
+        .map(({ inference }) => found.push(inference));
+    }, options);
+  await assert.rejects(scored({ signal: controller.signal }), { code: 'ABORTED' });
+  await scored({});
+  assert.deepEqual(found.sort(), [1, 2]);
+});

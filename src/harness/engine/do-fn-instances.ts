@@ -4,12 +4,14 @@
 // work. For that, `setup` and `teardown` are called once for all who share the object, and an object
 // that keeps something per bundle (`startBundle`, `finishBundle`) works on one bundle at a time.
 
-import { getLogger } from '../../base/index.ts';
+import { getLogger, within } from '../../base/index.ts';
 import type { DoFn } from '../../pipeline/index.ts';
 
 type AnyDoFn = DoFn<unknown, unknown, unknown>;
 
 const log = getLogger('harness');
+/** How long an object that is used again waits for its teardown. */
+const TEARDOWN_MS = 10_000;
 const shared = new WeakMap<AnyDoFn, DoFnInstance>();
 let nextOrder = 0;
 
@@ -90,12 +92,21 @@ export class DoFnInstance {
   /** Calls `setup` unless that was done. A `setup` that failed is tried again by the next bundle. */
   setUp(): Promise<void> {
     if (this.ready) return this.ready;
-    const ready = this.tornDown.then(() => this.doFn.setup?.());
+    const ready = this.settled().then(() => this.doFn.setup?.());
     this.ready = ready;
     ready.catch(() => {
       if (this.ready === ready) this.ready = undefined;
     });
     return ready;
+  }
+
+  /** A teardown that never ends is that of a run which was left behind: it must not keep others for ever. */
+  private async settled(): Promise<void> {
+    const isOver = await Promise.race([
+      this.tornDown.then(() => true),
+      within(TEARDOWN_MS, this.tornDown).then(() => false),
+    ]);
+    if (!isOver) log.warn('a teardown does not end: the object is set up again beside it');
   }
 
   /** Says that a bundle failed in the object: nobody knows what state it is in. */

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The models that are loaded in this process: each once, for all who use it at the same time.
 
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
 import type { TypeScriptModelHandler } from '../handlers/typescript.ts';
+import { type Asking, NO_TURN, type Turn, Turns } from './turns.ts';
 
 const log = getLogger('ml');
+
+/** How long whoever loads a model waits for the one before it to be closed. */
+const CLOSE_MS = 10_000;
 
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
 
 interface Entry {
   readonly model: Promise<unknown>;
   users: number;
-  /** Over when the calls of the model that were asked for so far are. */
-  turns: Promise<void>;
+  readonly turns: Turns;
 }
 
 /** By handler, and by where the model is. */
@@ -25,12 +28,8 @@ export interface LoadedModel {
   readonly model: unknown;
   /** Milliseconds that loading took; undefined for whoever found it loaded. */
   readonly loadMillis: number | undefined;
-  /**
-   * Waits until the model answers nobody else, and keeps it until the function it gives is called: a
-   * model may fill arrays of its own, which the next call fills again. Of a `concurrent` handler
-   * nobody waits.
-   */
-  turn(): Promise<() => void>;
+  /** Waits for the model's attention; not where its handler is `concurrent`. See turns.ts. */
+  turn(asking: Asking): Promise<Turn>;
   /** Says that it is no longer used; the last to say so frees it. */
   release(): Promise<void>;
 }
@@ -51,7 +50,7 @@ export async function acquireModel(
   const entry = existing ?? {
     model: load(handler, modelUri),
     users: 0,
-    turns: Promise.resolve(),
+    turns: new Turns(`the model of ${handler.name}`),
   };
   models.set(modelUri, entry);
   entry.users += 1;
@@ -67,7 +66,7 @@ export async function acquireModel(
     return {
       model,
       loadMillis: existing ? undefined : performance.now() - began,
-      turn: () => (handler.concurrent ? Promise.resolve(() => {}) : turnOf(entry)),
+      turn: async (asking) => (handler.concurrent ? NO_TURN : entry.turns.take(asking)),
       release: async () => {
         if (isReleased) return;
         isReleased = true;
@@ -80,20 +79,11 @@ export async function acquireModel(
   }
 }
 
-async function turnOf(entry: Entry): Promise<() => void> {
-  const earlier = entry.turns;
-  let end = () => {};
-  entry.turns = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  await earlier;
-  return end;
-}
-
 async function load(handler: AnyHandler, modelUri: string | undefined): Promise<unknown> {
   try {
     // Two of a large model may be too much, and what it holds, such as a file, may be held once.
-    await closing.get(handler)?.get(modelUri);
+    const before = closing.get(handler)?.get(modelUri);
+    if (before) await settled(before, handler);
     return await handler.loadModel(modelUri);
   } catch (error) {
     if (error instanceof BeamBridgeError) throw error;
@@ -105,6 +95,15 @@ async function load(handler: AnyHandler, modelUri: string | undefined): Promise<
       { cause: error },
     );
   }
+}
+
+/** One that does not end is that of a run which was left behind. */
+async function settled(closed: Promise<void>, { name }: AnyHandler): Promise<void> {
+  const isOver = await Promise.race([
+    closed.then(() => true),
+    within(CLOSE_MS, closed).then(() => false),
+  ]);
+  if (!isOver) log.warn(`closeModel of ${name} does not end: its model is loaded again beside it`);
 }
 
 function close(handler: AnyHandler, modelUri: string | undefined, model: unknown): Promise<void> {

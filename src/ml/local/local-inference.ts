@@ -11,6 +11,7 @@ import type { InferenceTypes } from '../packing/packing.ts';
 import { type Packed, step } from '../steps.ts';
 import { BatchSizes, type LocalBatching } from './batch-sizes.ts';
 import { type ChosenModel, ModelChoice } from './model-choice.ts';
+import { type Asking, NO_TURN } from './turns.ts';
 
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
 
@@ -63,7 +64,8 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     this.count(this.loadMillis, context);
     this.loadMillis = undefined;
     let chosen: ChosenModel | undefined;
-    let endTurn = () => {};
+    let turn = NO_TURN;
+    const asking: Asking = { aborted: () => abortOf(context) };
     const model: InProcessModel = {
       what: nameOf(handler),
       use: async (updates) => {
@@ -71,16 +73,17 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
         chosen = await this.models.choose(paths, () => context.updateFailures.increment());
         this.count(chosen.loadMillis, context);
         // Until the answer is bytes.
-        endTurn = await chosen.turn();
+        turn = await chosen.turn(asking);
         return chosen.modelUri ?? null;
       },
-      isOver: () => context.aborted.lookup() !== undefined,
-      predict: (examples) => this.predict(examples as never[], chosen!.model, context),
+      isOver: () => asking.aborted() !== undefined,
+      predict: (examples) =>
+        turn.run(() => this.predict(examples as never[], chosen!.model, context)),
     };
     try {
       return [await new PackedAnswers(types, model, hasFailures).answer(batch)];
     } finally {
-      endTurn();
+      turn.end();
       await chosen?.release();
     }
   }
@@ -95,7 +98,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     for (let start = 0; start < examples.length; ) {
       // A packed batch may be thousands of calls: all else has its turn, and may end the run.
       await yieldIfDue();
-      const aborted = context.aborted.lookup();
+      const aborted = abortOf(context);
       if (aborted) throw aborted;
       const end = this.sizes.endOf(examples, start);
       const began = performance.now();
@@ -119,6 +122,15 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
       start = end;
     }
     return predictions;
+  }
+}
+
+/** Why a bundle must not go on. One that is over has no element any more. */
+function abortOf({ aborted }: Context): Error | undefined {
+  try {
+    return aborted.lookup();
+  } catch (over) {
+    return over as Error;
   }
 }
 

@@ -118,3 +118,22 @@ test('instances of classes that nobody declared stay themselves, wherever they a
   assert.equal(ownCopy(new Map([['p', point]])).get('p'), point);
   assert.equal(ownCopy(new Counter()).plus(), 1);
 });
+
+test('what extends an array, bytes or a tensor is copied although its class is not known', () => {
+  class List extends Array<number> {}
+  class Vector extends Float32Array {}
+  class Bytes extends Uint8Array {}
+  const list = List.from([1, 2]);
+  const vector = Vector.from([1, 2]);
+  for (const value of [list, vector, Bytes.from([1, 2])] as ArrayLike<number>[]) {
+    const copy = ownCopy(value) as number[];
+    assert.deepEqual([...copy], [1, 2]);
+    copy[0] = 9;
+    assert.equal(value[0], 1);
+  }
+  class Grid extends Tensor {}
+  const grid = new Grid('float32', [2], Float32Array.from([1, 2]));
+  const copy = ownCopy(grid);
+  copy.data[0] = 9;
+  assert.equal(grid.data[0], 1);
+});
