@@ -17,8 +17,11 @@ _SHORTEST = 4
 # What is shorter than this is a secret where it stands alone: it may be a part of a word.
 _SHORTEST_PART = 8
 
-# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`.
-_SECRET_PARAMETER = re.compile(r'(?:token|sig|signature|secret|password|passwd|pwd|key|auth|credentials?)\Z', re.IGNORECASE)
+# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`. A key is one by itself or of these
+# kinds: that of a partition is a word which any error may hold.
+_SECRET_PARAMETER = re.compile(
+    r'(?:token|sig|signature|secret|password|passwd|pwd|auth|credentials?'
+    r'|(?:\A|(?:api|access|secret|private|account|shared|subscription)[-_.]?)key)\Z', re.IGNORECASE)
 
 # The names that HTML has for what a header can hold.
 _ENTITIES = sorted({(name.rstrip(';'), value) for name, value in html.entities.html5.items() if value.isascii()})
@@ -42,8 +45,9 @@ def remember_url(url: str) -> None:
     user, password = parsed.username or '', parsed.password
   except ValueError:
     return  # Whoever asks it says what is wrong with it.
-  # A token may be all that stands there; a short word is a name.
-  secret = password or (user if len(user) >= _SHORTEST_PART else '')
+  # A token may be all that stands there, where a server takes one; a short word is a name.
+  is_token = parsed.scheme in ('http', 'https') and len(user) >= _SHORTEST_PART
+  secret = password or (user if is_token else '')
   for form in {secret, urllib.parse.unquote(secret)} if secret else ():
     remember(form)
     # In a header both travel together, so that a short one is found as well.

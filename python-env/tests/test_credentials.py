@@ -72,6 +72,11 @@ class CredentialsTest(unittest.TestCase):
         credentials.hidden('https://me:open%20sesame@host: open sesame, long-enough, Bearer'),
         'https://me:[credential]@host: [credential], [credential], Bearer')
 
+  def test_words_in_addresses_are_none(self) -> None:
+    for url in ('s3://b/x?partition_key=created_at', 'https://h/x?version_key=mainline', 'hdfs://analytics@host/x'):
+      credentials.remember_url(url)
+    self.assertEqual(credentials.hidden('created_at mainline analytics'), 'created_at mainline analytics')
+
   def test_tokens_in_addresses(self) -> None:
     credentials.remember_url('https://t0ken-alone@host/v1?api-key=k3y%2Fk3y%3D&v=2030-01-01&access_token=abc+def;SIG=s1g+s1g%3D')
     shown = credentials.hidden(

@@ -15,13 +15,20 @@ const USERS = [
   new RegExp(`((?::|${P}3a)(?:${P}2f){2})((?:(?!${P}2f)[^/?#${END}])+)(@|${P}40)`, 'gi'),
 ];
 
-/** Names of parameters whose values are secrets: `token`, `X-Amz-Signature`, `api_key`, `sig`. */
-const NAME = `[\\w.~-]*(?:token|sig|signature|secret|password|passwd|pwd|key|auth|credentials?)`;
+/**
+ * Names of parameters whose values are secrets: `token`, `X-Amz-Signature`, `api_key`, `sig`. A key is one by
+ * itself or of these kinds: that of a partition, or a monkey, is none.
+ */
+const NAME = `(?:[\\w.~-]*(?:token|sig|signature|secret|password|passwd|pwd|auth|credentials?)|(?:[\\w.~-]*(?:api|access|secret|private|account|shared|subscription)[-_.]?)?key)`;
 
-const PARAMETER = new RegExp(
-  `([?&;#]|${P}(?:3f|26|3b|23))(${NAME})(=|${P}3d)((?:(?!${P}(?:26|3b|23))[^&;#${END}])+)`,
-  'gi',
-);
+/** An escape of a separator is part of a value, unless the address as a whole is escaped. */
+const PARAMETERS = [
+  new RegExp(`([?&;#])(${NAME})(=)([^&;#${END}]+)`, 'gi'),
+  new RegExp(
+    `(${P}(?:3f|26|3b|23))(${NAME})(=|${P}3d)((?:(?!${P}(?:26|3b|23))[^&;#${END}])+)`,
+    'gi',
+  ),
+];
 
 /** Users by name alone who are no secret: that of Git over SSH, and what a tool has hidden itself. */
 const NO_SECRET = /^(?:git|\*+)$/i;
@@ -34,7 +41,10 @@ export function conceal(text: string): string {
       NO_SECRET.test(user) ? all : before + HIDDEN + at,
     );
   }
-  return shown.replace(PARAMETER, (_, before: string, name: string, is: string) => {
-    return before + name + is + HIDDEN;
-  });
+  for (const pattern of PARAMETERS) {
+    shown = shown.replace(pattern, (_, before: string, name: string, is: string) => {
+      return before + name + is + HIDDEN;
+    });
+  }
+  return shown;
 }

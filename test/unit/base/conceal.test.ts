@@ -38,6 +38,8 @@ const table: [text: string, shown: string][] = [
     `https%3A%2F%2Fh%2Fx%3Ftoken%3D${C}%26v%3D1`,
   ],
   [twice(`?a=b&TOKEN=${SECRET}&v=1`), `%253Fa%253Db%2526TOKEN%253D${C}%2526v%253D1`],
+  [`https://h/x?password=${SECRET}%26b%3D${SECRET}&v=1`, `https://h/x?password=${C}&v=1`],
+  ['https://h/x?monkey=1&partition_key=day', 'https://h/x?monkey=1&partition_key=day'],
   ['https://****@host/simple', 'https://****@host/simple'],
   ['git+ssh://git@host/x.git', 'git+ssh://git@host/x.git'],
   ['https://host/a@b?page=2&keys=all', 'https://host/a@b?page=2&keys=all'],
