@@ -221,6 +221,33 @@ class ModelTest(unittest.TestCase):
             refuse_other_columns(proxy, frame.rename(columns={'a': 'c'}))
         shared.release(proxy)
 
+  def test_models_that_raise_what_they_like_tell_no_columns(self):
+    frame = pandas.DataFrame({'a': [1.0], 'b': [2.0]})
+
+    class Record(dict):
+
+      def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    class Untrained:
+
+      @property
+      def feature_names(self) -> Any:
+        raise RuntimeError('not trained')
+
+      def __setattr__(self, name: str, value: Any) -> None:
+        raise RuntimeError('frozen')
+
+    class Knows(Untrained):
+      feature_names = ['b', 'a']
+
+    class Nested:
+      feature_names = [['b'], ['a']]
+
+    for make, expected in ((Record, ['a', 'b']), (Untrained, ['a', 'b']), (Knows, ['b', 'a']), (Nested, ['a', 'b'])):
+      with self.subTest(make.__name__):
+        self.assertEqual(list(in_order_of(telling(make)(), frame).columns), expected)
+
   def test_rows_that_a_function_moves_and_puts_back_are_right(self):
     # Those that stay moved are refused where every output passes: see test_outputs.py.
     model = DecisionTreeClassifier().fit(pandas.DataFrame({'city': [1, 2], 'age': [1, 2]}), ['a', 'b'])

@@ -20,8 +20,8 @@ from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
+from beambridge_host.inference.handler_copies import Sharers, attributes, takes_updates
 from beambridge_host.inference.models import remember_credentials, told_by_file
-from beambridge_host.wire import examples
 from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.results import asked, take_over
 from beambridge_host.wire.unconverted import taken
@@ -56,28 +56,18 @@ class Loading(NamedTuple):
 
 
 class Loaded:
-  """A model that is shared, and what handlers must know of it. Each of who shares it has a handler of its own, as in Beam."""
+  """A model that is shared. Each of who shares it has a handler of its own, as in Beam."""
 
-  def __init__(self, path: str, copies: Sequence[Any], release: Callable[[], None], learned: Sequence[dict[str, Any]]) -> None:
+  def __init__(self, path: str, copies: Sequence[Any], release: Callable[[], None], sharers: Sharers) -> None:
     self.path = path
     self.model = copies[0]
+    self.handler_of = sharers.handler_of
     self._copies = itertools.cycle(copies)
     self._release = release
-    self._learned = learned
 
   def __del__(self) -> None:
     # Only now, because another thread may still use a model that was forgotten.
     self._release()
-
-  def handler_of(self, handler: Any) -> Any:
-    """The handler of somebody who shares the model, or for a model update a copy of it, knowing what loading it has set."""
-    if self.path:
-      handler = copy.deepcopy(handler)
-      handler.update_model_path(self.path)
-    for inner, learned in zip(examples.inner_handlers(handler), self._learned):
-      if learned:
-        vars(inner).update(learned)
-    return handler
 
   def infer(
       self, handler: Any, rows: Sequence[Any], inference_args: Optional[dict[str, Any]],
@@ -87,19 +77,6 @@ class Loaded:
     if isinstance(model, calls.Child):
       return model.call(taken(rows), inference_args, seconds=seconds)
     return calls.within(lambda: asked(handler, rows, model, inference_args), seconds)
-
-
-def _attributes(handler: Any) -> list[dict[str, Any]]:
-  return [dict(getattr(inner, '__dict__', {})) for inner in examples.inner_handlers(handler)]
-
-
-_NOTHING = object()
-
-
-def _learned(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-  return [
-      {name: value for name, value in now.items() if was.get(name, _NOTHING) is not value} for was, now in zip(before, after)
-  ]
 
 
 class Plan(NamedTuple):
@@ -122,6 +99,8 @@ class Models:
     self._check = check
     self._lock = threading.RLock()
     self._loaded: OrderedDict[Source, Loaded] = OrderedDict()
+    # Of each route, as it was before it loaded anything.
+    self._unloaded: dict[int, Any] = {}
     # When, and what was there then.
     self._failed: dict[Source, tuple[float, Any]] = {}
     self._warned: set[Source] = set()
@@ -168,37 +147,57 @@ class Models:
       loadings, self._loadings = self._loadings, []
       return loadings
 
-  def _load(self, source: Source, handler: Any) -> Loaded:
-    if source.path:
-      handler = copy.deepcopy(handler)
-      handler.update_model_path(source.path)
+  def _load(self, source: Source, owner: Any) -> Loaded:
+    handler, given = self._loader(source, owner)
     remember_credentials(handler)
     before = base._get_current_process_memory_in_bytes()
     began = time.monotonic()
-    attributes = _attributes(handler)
+    made: list[Any] = []
     try:
-      copies, release = self._copies(source, handler)
+      copies, release = self._copies(source, handler, made)
     except Exception as error:
       told_by_file(error, handler)
       raise
     taken = round((time.monotonic() - began) * 1000)
     self._loadings.append(Loading(taken, base._get_current_process_memory_in_bytes() - before))
-    return Loaded(source.path, copies, release, _learned(attributes, _attributes(handler)))
+    return Loaded(source.path, copies, release, Sharers(owner, handler, given, made))
 
-  def _copies(self, source: Source, handler: Any) -> tuple[Sequence[Any], Callable[[], None]]:
+  def _loader(self, source: Source, owner: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """The handler that loads a model, and what it has before.
+
+    For a model update it is one that has loaded no other, of which something could be left in it.
+    """
+    if takes_updates(owner) and source.route not in self._unloaded:
+      try:
+        self._unloaded[source.route] = copy.deepcopy(owner)
+      except Exception:  # pylint: disable=broad-except
+        if source.path:
+          raise  # Else it is said when there is an update.
+    if not source.path:
+      return owner, attributes(owner)
+    handler = copy.deepcopy(self._unloaded.get(source.route, owner))
+    given = attributes(handler)
+    handler.update_model_path(source.path)
+    return handler, given
+
+  def _copies(self, source: Source, handler: Any, made: list[Any]) -> tuple[Sequence[Any], Callable[[], None]]:
     plan = self._plan
+
+    def load_model() -> Any:
+      made.append(handler.load_model())
+      return made[-1]
+
     if plan.in_child:
       children = [calls.Child(_Maker(handler, self._check)) for _ in range(plan.copies or handler.model_copies())]
       return children, lambda: [child.close() for child in children]
     shared = handler.share_model_across_processes() if plan.shared is None else plan.shared
     if not shared:
-      model = handler.load_model()
-      self._check(handler, model)
-      return [model], lambda: None
+      self._check(handler, load_model())
+      return made, lambda: None
     # Names of files in Beam's implementation.
     tag = f'{plan.tag}_{source.route}_{hashlib.sha256(source.path.encode()).hexdigest()[:16] if source.path else "own"}'
     handles = [
-        multi_process_shared.MultiProcessShared(telling(handler.load_model), tag=f'{tag}_{i}', always_proxy=True)
+        multi_process_shared.MultiProcessShared(telling(load_model), tag=f'{tag}_{i}', always_proxy=True)
         for i in range(plan.copies or handler.model_copies())
     ]
     copies = [handle.acquire() for handle in handles]

@@ -16,6 +16,7 @@ from apache_beam.ml.inference import base
 from beambridge_host.errors import BridgeError, bridge_error, in_transform
 from beambridge_host.inference.batching import BatchSizes, in_memory
 from beambridge_host.inference.calls import within
+from beambridge_host.inference.handler_copies import attributes
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
@@ -73,8 +74,9 @@ class PackedHandler(base.ModelHandler):
     self._columns: Optional[Columns] = None
     self._adapters: list[Any] = []
     self._metrics: Optional[InferenceMetrics] = None
-    # By the models in use; made there, too.
+    # By the models in use; made there, too, as is what the handlers have before they load anything.
     self._handlers: MutableMapping[Loaded, Any] = {}
+    self._given: Sequence[list[dict[str, Any]]] = []
     self._sizes = [BatchSizes(route.batching, least_rows(route.handler)) for route in setup.routes]
 
   def __str__(self) -> str:
@@ -85,6 +87,7 @@ class PackedHandler(base.ModelHandler):
     setup = self._setup
     if setup.managed:
       return self._checked(telling(self._first.load_model), self._first)
+    self._given = self._given or [attributes(route.handler) for route in setup.routes]
     models = shared_models(setup.plan, functools.partial(check_model, transform=self._transform))
     if setup.eager:
       self._checked(lambda: models.get(Source(0, ''), self._first))
@@ -106,6 +109,8 @@ class PackedHandler(base.ModelHandler):
     if self._columns is None:
       reads_keys = setup.route_of is not None or any(route.pairs for route in setup.routes)
       self._handlers = weakref.WeakKeyDictionary()
+      # Whoever finds the models loaded was not asked to load them.
+      self._given = self._given or [attributes(route.handler) for route in setup.routes]
       self._columns = Columns(setup.declared, setup.transform, reads_keys)
       self._adapters = [
           examples.example_adapter(route.outer, self._columns.example) for route in setup.routes
@@ -165,7 +170,7 @@ class PackedHandler(base.ModelHandler):
   def _of_route(self, index: int, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> Sequence[Any]:
     route = self._setup.routes[index]
     model = self._model(index, updates, call.models)
-    handler = self._handler(route, model)
+    handler = self._handler(index, model)
     # Which update it was: those that cannot be loaded are passed over.
     path = getattr(model, 'path', '')
     names = [update.name for update in updates if update.path == path and update.name]
@@ -209,12 +214,13 @@ class PackedHandler(base.ModelHandler):
     failed = self._metrics.update_failed if self._metrics else lambda: None
     return self._checked(lambda: models.latest(index, [update.path for update in updates], handler, failed))
 
-  def _handler(self, route: Route, model: Any) -> Any:
+  def _handler(self, index: int, model: Any) -> Any:
+    handler = self._setup.routes[index].handler
     # Not that of whoever loaded the model: several threads have one of them each, which may keep what it likes about a call.
     if not isinstance(model, Loaded):
-      return route.handler
+      return handler
     if model not in self._handlers:
-      self._handlers[model] = model.handler_of(route.handler)
+      self._handlers[model] = model.handler_of(handler, self._given[index])
     return self._handlers[model]
 
   def _infer(

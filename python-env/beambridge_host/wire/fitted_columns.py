@@ -41,7 +41,7 @@ def telling(load: Callable[[], Any]) -> Callable[[], Any]:
     if fitted.names or fitted.is_lightgbm:
       try:
         setattr(model, _METHOD, fitted.told)
-      except (AttributeError, TypeError):
+      except Exception:  # pylint: disable=broad-except
         pass  # Of a class that allows no attributes, of which no library is that tells names.
     return model
 
@@ -63,11 +63,15 @@ def _fitted(model: Any) -> Fitted:
   is_lightgbm = any(kind.__module__.partition('.')[0] == 'lightgbm' for kind in type(model).__mro__)
   # scikit-learn and what follows it; XGBoost's boosters; CatBoost; LightGBM's boosters.
   for attribute in ('feature_names_in_', 'feature_names', 'feature_names_', 'feature_name'):
-    names = getattr(model, attribute, None)
-    if attribute == 'feature_name' and callable(names) and is_lightgbm:
-      names = names()
-    if isinstance(names, (list, tuple, np.ndarray)):
-      return Fitted(list(names), is_lightgbm)
+    try:
+      names = getattr(model, attribute, None)
+      if attribute == 'feature_name' and callable(names) and is_lightgbm:
+        names = names()
+      if isinstance(names, (list, tuple, np.ndarray)):
+        hash(tuple(names))  # Columns have no names that cannot be compared.
+        return Fitted(list(names), is_lightgbm)
+    except Exception:  # pylint: disable=broad-except
+      continue  # Any class may be a model, and raise what it likes where it has none or is not ready: it does not tell.
   return Fitted([], is_lightgbm)
 
 

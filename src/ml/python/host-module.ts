@@ -53,6 +53,7 @@ export const MODULES = [
   'worker.threads',
   'inference.batching',
   'inference.metrics',
+  'inference.handler_copies',
   'inference.model_cache',
   'inference.options',
   'wire.packed',
