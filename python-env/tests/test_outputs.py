@@ -16,6 +16,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host.errors import FatalError, fields_of
 from beambridge_host.wire import results
 from beambridge_host.wire.arrays import by_shape
+from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.misfit import Misfit
 from beambridge_host.wire.outputs import PerRow, of_estimator, of_model, predictions_of
 from beambridge_host.wire.several import Outputs, Several
@@ -41,9 +42,9 @@ def row(**fields: Any) -> Any:
   return schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema))
 
 
-def packed(declared: Any, count: int, outputs: Any) -> list[Any]:
+def packed(declared: Any, count: int, outputs: Any, batch: Any = None) -> list[Any]:
   """The predictions that come out of what a model gave, as the declared type reads them, whole and row by row."""
-  found = utils._convert_to_result(list(range(count)), outputs, 'm')
+  found = utils._convert_to_result(list(range(count)) if batch is None else batch, outputs, 'm')
   one = declared if isinstance(declared, schema_pb2.Field) else field(declared, 'inference')
   values = found.values('inference') if isinstance(found, results.Results) else [each.inference for each in found]
   # As dead letters, several models and a process of the model's own have them.
@@ -239,6 +240,7 @@ class OutputsTest(unittest.TestCase):
   def test_an_index_that_says_that_rows_moved(self):
     values = pandas.Series([3.0, 1.0, 2.0])
     moved, said = values.sort_values(), 'in another order: its index begins with \\[1, 2, 0\\]'
+    frames = [pandas.DataFrame({'x': [place]}) for place in range(3)]
     both = row(a=DOUBLE, b=DOUBLE)
     for declared, outputs in (
         (DOUBLE, moved),
@@ -248,15 +250,18 @@ class OutputsTest(unittest.TestCase):
         (both, (moved, values)),
         (row(a=DOUBLE), {'a': moved}),
         (row(a=array_of(DOUBLE)), {'a': pandas.DataFrame({'x': moved})})):
-      with self.assertRaisesRegex(FatalError, said) as caught:
-        packed(declared, 3, outputs)
-      self.assertIn('sort_index()', fields_of(caught.exception)['hint'])
+      for batch in (frames, Frames(pandas.DataFrame({'x': range(3)}))):
+        with self.assertRaisesRegex(FatalError, said) as caught:
+          packed(declared, 3, outputs, batch)
+        self.assertIn('sort_index()', fields_of(caught.exception)['hint'])
+      # Whoever was given no frame has an index of its own, such as the clusters that it found, in some batches a permutation.
+      self.assertEqual(len(packed(declared, 3, outputs)), 3)
     # What is not wanted need not be right, and an index that is none of the batch's says nothing.
-    self.assertEqual(packed(row(a=DOUBLE), 3, {'a': values, 'b': moved}), [(3.0,), (1.0,), (2.0,)])
-    self.assertEqual(packed(DOUBLE, 3, moved.sort_index()), [3, 1, 2])
-    self.assertEqual(packed(DOUBLE, 3, moved.reset_index(drop=True)), [1, 2, 3])
+    self.assertEqual(packed(row(a=DOUBLE), 3, {'a': values, 'b': moved}, frames), [(3.0,), (1.0,), (2.0,)])
+    self.assertEqual(packed(DOUBLE, 3, moved.sort_index(), frames), [3, 1, 2])
+    self.assertEqual(packed(DOUBLE, 3, moved.reset_index(drop=True), frames), [1, 2, 3])
     for index in ([5, 3, 4], ['b', 'a', 'c'], [0, 0, 0]):
-      self.assertEqual(packed(DOUBLE, 3, pandas.Series([1.0, 2.0, 3.0], index=index)), [1, 2, 3])
+      self.assertEqual(packed(DOUBLE, 3, pandas.Series([1.0, 2.0, 3.0], index=index), frames), [1, 2, 3])
 
   def test_what_is_missing_in_pandas_does_not_depend_on_other_rows(self):
     whole = atomic(schema_pb2.INT64, nullable=True)

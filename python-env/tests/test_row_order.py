@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions belong to the rows that they say they are of, in whatever order a handler gives them."""
 
-import datetime
-import json
+import importlib.util
 import unittest
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
-import pandas as pd
 from apache_beam.ml.inference import base, utils
 
-from beambridge_host.errors import FatalError
+from beambridge_host.errors import FatalError, fields_of
 from beambridge_host.wire.results import asked
 from beambridge_host.wire.row_order import by_keys
 
@@ -37,30 +36,52 @@ def told(act: Any, rows: Any, wrap: Any = lambda handler: handler) -> list[Any]:
 
 
 TEXTS = ['long text', 'mid', 'x', 'mid', '']
+COMPLEMENTS = {'A': 'T', 'T': 'A'}
+HINT = 'Give the row itself as example, or predictions in the order of the rows'
+
+
+def refused(case: unittest.TestCase, act: Any, rows: Any, wrap: Any = lambda handler: handler) -> None:
+  with case.assertRaisesRegex(FatalError, 'hold what the rows hold, in another order') as caught:
+    told(act, rows, wrap)
+  fields = fields_of(caught.exception)
+  case.assertEqual(fields['code'], 'INFERENCE_MISMATCH')
+  case.assertIn(HINT, fields['hint'])
+
+
+class Row(NamedTuple):
+  """A row as handlers of the user's get it."""
+  id: str
+  n: int
 
 
 class ByExamplesTest(unittest.TestCase):
 
   def test_results_of_a_sorted_batch_go_back_to_their_rows(self) -> None:
     ways = {
-        'a list': lambda batch: [Result(x, f'is {x}') for x in sorted(batch, key=len)],
-        'a generator': lambda batch: (Result(x, f'is {x}') for x in sorted(batch, key=len)),
-        'in place': lambda batch: batch.sort() or [Result(x, f'is {x}') for x in batch],
+        'a list': lambda batch: [Result(x, f'is {x[0]}') for x in sorted(batch)],
+        'a generator': lambda batch: (Result(x, f'is {x[0]}') for x in sorted(batch)),
+        'in place': lambda batch: batch.sort() or [Result(x, f'is {x[0]}') for x in batch],
         "Beam's function": lambda batch: utils._convert_to_result(
-            sorted(batch), [f'is {x}' for x in sorted(batch)]),
-        "in place, Beam's function": lambda batch: batch.sort() or utils._convert_to_result(batch, [f'is {x}' for x in batch]),
-        'as they were': lambda batch: [Result(x, f'is {x}') for x in batch],
-        'rows taken out': lambda batch: [f'is {batch.pop(0)}' for _ in range(len(batch))],
+            sorted(batch), [f'is {x[0]}' for x in sorted(batch)]),
+        "in place, Beam's function": lambda batch: batch.sort() or utils._convert_to_result(batch, [f'is {x[0]}' for x in batch]),
+        'as they were': lambda batch: [Result(x, f'is {x[0]}') for x in batch],
+        'rows taken out': lambda batch: [f'is {batch.pop(0)[0]}' for _ in range(len(batch))],
     }
     for name, act in ways.items():
-      with self.subTest(name):
-        self.assertEqual(told(act, list(TEXTS)), [f'is {text}' for text in TEXTS])
+      for make in (lambda text: [text], lambda text: Row(text, 1), lambda text: (text, [])):
+        rows = list(map(make, TEXTS))
+        with self.subTest(name, rows=rows):
+          self.assertEqual(told(act, rows), [f'is {text}' for text in TEXTS])
+
+  def test_rows_without_a_value_go_with_the_others(self) -> None:
+    found = told(lambda batch: [Result(x, f'is {x}') for x in sorted(batch, key=lambda x: x or [])], [[2], None, [1], None])
+    self.assertEqual(found, ['is [2]', 'is None', 'is [1]', 'is None'])
 
   def test_inside_a_handler_with_keys(self) -> None:
-    rows = [(f'k{place}', text) for place, text in enumerate(TEXTS)]
+    rows = [(f'k{place}', [text]) for place, text in enumerate(TEXTS)]
     expected = [(key, f'is {text}') for key, text in rows]
     for wrap in (base.KeyedModelHandler, base.MaybeKeyedModelHandler):
-      found = asked(wrap(By(lambda batch: [Result(x, f'is {x}') for x in sorted(batch, key=len)])), rows, None, None)
+      found = asked(wrap(By(lambda batch: [Result(x, f'is {x}') for x in sorted(batch)])), rows, None, None)
       self.assertEqual([(key, result.inference) for key, result in found], expected)
 
   def test_rows_of_arrays_that_a_list_holds(self) -> None:
@@ -83,107 +104,42 @@ class ByExamplesTest(unittest.TestCase):
     whole = np.array([[3.0], [1.0], [2.0]])
     for act in (
         lambda batch: [Result(x, float(x[0])) for x in batch],
+        lambda batch: [Result(x.tolist(), float(x[0])) for x in batch],
+        lambda batch: utils._convert_to_result(batch.astype(np.float32), batch[:, 0]),
+        lambda batch: utils._convert_to_result(batch * 2, batch[:, 0])):
+      self.assertEqual(told(act, whole), [3, 1, 2])
+    for act in (
         lambda batch: [Result(x, float(x[0])) for x in batch[::-1]],
         lambda batch: batch.sort(axis=0) or [Result(x, float(x[0])) for x in batch],
         lambda batch: utils._convert_to_result(np.sort(batch, axis=0), np.sort(batch, axis=0)[:, 0])):
-      self.assertEqual(told(act, whole), [3, 1, 2])
+      refused(self, act, whole)
+
+  @unittest.skipUnless(importlib.util.find_spec('torch'), 'PyTorch is in environments of its models alone')
+  def test_tensors_in_a_list_are_fetched_at_once(self) -> None:
+    torch = importlib.import_module('torch')
+    rows = [torch.arange(float(place)) for place in range(1, 5)]
+    fetched = mock.Mock(side_effect=torch.Tensor.cpu)
+    with mock.patch.object(torch.Tensor, 'cpu', lambda tensor: fetched(tensor)):
+      refused(self, lambda batch: [Result(x.clone(), len(x)) for x in reversed(batch)], rows)
+    self.assertEqual([call.args[0].numel() for call in fetched.call_args_list if call.args[0].numel() > 4], [10])
+    refused(self, lambda batch: [Result({'x': x['x'].clone()}, 1) for x in reversed(batch)], [{'x': row} for row in rows])
 
   def test_a_batch_that_was_sorted_itself_says_nothing_without_examples(self) -> None:
-    for act in (lambda batch: batch.sort() or list(batch), lambda batch: batch.sort() or np.arange(len(batch))):
-      with self.assertRaisesRegex(FatalError, 'sorted the batch that it was given'):
-        told(act, list(TEXTS))
+    for rows in (TEXTS, [[2], [1]], [2.5, 1.5], [('b', 1), ('a', 2)]):
+      for act in (lambda batch: batch.sort() or list(batch), lambda batch: batch.sort() or np.arange(len(batch))):
+        with self.assertRaisesRegex(FatalError, 'sorted the batch that it was given'):
+          told(act, list(rows))
 
+  def test_a_batch_whose_shared_objects_changed_may_be_right(self) -> None:
 
-class Row(NamedTuple):
-  """A row as handlers of the user's get it."""
-  id: str
-  n: int
+    def negate(batch: Any) -> Any:
+      found = [f'is {x}' for x in batch]
+      batch[:] = [not x if isinstance(x, bool) else COMPLEMENTS.get(x) or 1 - x for x in batch]
+      return found
 
-
-def by_pandas(batch: Any) -> list[Any]:
-  # Missing values come last.
-  return pd.DataFrame({'x': batch}).sort_values('x', ascending=False).x.tolist()
-
-
-def by_json(batch: Any) -> list[Any]:
-  return sorted(json.loads(json.dumps(batch)), key=str, reverse=True)
-
-
-def by_numpy(batch: Any) -> Any:
-  return -np.sort(-np.array(batch)) if isinstance(batch[0], (int, float)) else np.sort(np.array(batch))[::-1]
-
-
-def by_array(batch: Any) -> Any:
-  whole = np.array(batch)
-  return whole[np.argsort(whole[:, 0])]
-
-
-class ByCopiesTest(unittest.TestCase):
-
-  def test_equal_copies_of_the_rows_say_whose_a_prediction_is(self) -> None:
-    nan = float('nan')
-    matrices = [np.array([[float(x), nan], [0.5, -0.0]]) for x in (2, 3, 1, 3)]
-    cases: list[tuple[Any, Any]] = [
-        *((sort, rows) for sort in (by_pandas, by_json, by_numpy)
-          for rows in (['cat', 'zebra', 'ox', 'zebra', 'bee'], [1.5, 9.5, nan, 3.25, -0.0], [1, 9000, 3, 2**53 + 1, 3])),
-        (by_pandas, [b'b', b'\0', b'', b'a']),
-        (by_pandas, [1, None, 3, None]),
-        (by_pandas, [datetime.datetime(2020, 1, day, tzinfo=datetime.timezone.utc) for day in (2, 3, 1)]),
-        (by_json, [None, 'a', None, 'b']),
-        (by_json, [{'id': name, 'n': n, 'of': [name, {'x': [n]}]} for name, n in (('a', 1), ('b', 3), ('c', 2))]),
-        (by_json, [[1.5], [2.5, 3.0], [], [0.5, 1.0]]),
-        (by_json, [['b', 'a'], ['a', None], [], ['c']]),
-        (by_json, [[[1, 2], [3]], [[5]], [[4, 4], [2]]]),
-        (by_array, [[1.5, 2.0], [9.5, nan], [3.25, 0.0]]),
-        (by_array, [(3, 2**60 + 1), (3, 2**60), (1, 0)]),
-        (by_array, [np.array([x, 1], np.float32) for x in (0.1, 0.7, 0.4, 0.1)]),
-        (lambda batch: [each.copy() for each in reversed(batch)], matrices),
-        (lambda batch: [bytearray(each) for each in reversed(batch)], [b'one', b'two', b'one']),
-    ]
-    for sort, rows in cases:
-      with self.subTest(rows=rows, sort=sort):
-        found = told(lambda batch: [Result(x, text_of(x)) for x in sort(batch)], list(rows))
-        self.assertEqual(found, list(map(text_of, rows)))
-
-  def test_with_keys(self) -> None:
-    rows = [(f'k{place % 2}', text) for place, text in enumerate(TEXTS)]
-    for act, wrap in (
-        (lambda batch: [Result(x, f'is {x}') for x in by_json(batch)], base.KeyedModelHandler),
-        (lambda batch: [(key, Result(x, f'is {x}')) for key, x in by_json(batch)], lambda handler: handler)):
-      found = asked(wrap(By(act)), rows, None, None)
-      self.assertEqual([(key, result.inference) for key, result in by_keys(found, rows)], [(key, f'is {x}') for key, x in rows])
-
-  def test_rows_in_another_class(self) -> None:
-    rows = [Row('a', 1), Row('b', 3), Row('c', 2)]
-
-    def frame(batch: Any) -> Any:
-      return pd.DataFrame(batch).sort_values('n', ascending=False)
-
-    for copies in (
-        lambda batch: [{'id': row.id, 'n': row.n} for row in frame(batch).itertuples()],
-        lambda batch: list(frame(batch).itertuples()),
-        lambda batch: list(frame(batch).itertuples(index=False)),
-        lambda batch: [row for _, row in frame(batch).iterrows()],
-        lambda batch: frame(batch).to_dict('records'),
-        lambda batch: json.loads(json.dumps(batch[::-1]))):
-      for given in (rows, [row._asdict() for row in rows]):
-        by = lambda x: x['id'] if isinstance(x, (dict, pd.Series)) else getattr(x, 'id', x[0])
-        self.assertEqual(told(lambda batch: [Result(x, by(x)) for x in copies(batch)], given), ['a', 'b', 'c'])
-
-  def test_equal_examples_in_their_order_stay(self) -> None:
-    self.assertEqual(told(lambda batch: [Result(x, place) for place, x in enumerate(json.loads(json.dumps(batch)))], TEXTS), [0, 1, 2, 3, 4])
-
-
-def text_of(value: Any) -> str:
-  """The same for a value and its copy in another class."""
-  if isinstance(value, (dict, bytes, bytearray)):
-    return str(bytes(value) if isinstance(value, bytearray) else value)
-  value = value.tolist() if hasattr(value, 'tolist') else value
-  if isinstance(value, (list, tuple)):
-    return ' '.join(map(text_of, value))
-  if value is None or value != value:
-    return 'none'
-  return str(value + 0.0 if isinstance(value, float) or abs(value) < 9 else value) if isinstance(value, (int, float)) else str(value)
+    for rows in ([True, False], list('ATTA'), [0, 1, 1, 0]):
+      self.assertEqual(told(negate, list(rows)), [f'is {x}' for x in rows])
+      self.assertEqual(told(lambda batch: [f'is {x}' for x in batch] + (batch.reverse() or []), list(rows)), [f'is {x}' for x in rows])
 
 
 KEYS = [('a', 'a1'), ('b', 'b1'), ('a', 'a2'), ('b', 'b2'), ('a', 'a3')]
@@ -204,8 +160,9 @@ class ByKeysTest(unittest.TestCase):
     self.assertEqual([result.inference for _, result in by_keys(found, pairs)], ['ax', 'by', 'bx', 'ay'])
 
   def test_sorted_within_a_key(self) -> None:
-    pairs = [('a', 'xxx'), ('b', 'yy'), ('a', 'z')]
-    found = asked(By(lambda batch: [(key, Result(text, key + text)) for key, text in sorted(batch, key=lambda p: len(p[1]))]), pairs, None, None)
+    pairs = [('a', ['xxx']), ('b', ['yy']), ('a', ['z'])]
+    found = asked(
+        By(lambda batch: [(key, Result(row, key + row[0])) for key, row in sorted(batch, key=lambda p: len(p[1][0]))]), pairs, None, None)
     self.assertEqual([result.inference for _, result in by_keys(found, pairs)], ['axxx', 'byy', 'az'])
 
   def test_other_keys_are_refused(self) -> None:
@@ -225,10 +182,10 @@ class ByKeysTest(unittest.TestCase):
 class ModelPerKeyTest(unittest.TestCase):
   """Beam's handler with a model per key asks handlers inside, as others are asked."""
 
-  def score(self, act: Any) -> list[Any]:
+  def score(self, act: Any, rows: Any = KEYS) -> list[Any]:
     handler = base.KeyedModelHandler([base.KeyModelMapping(['a'], By(act)), base.KeyModelMapping(['b'], By(act))])
     handler.override_metrics('here')
-    return by_keys(asked(handler, KEYS, handler.load_model(), None), KEYS)
+    return by_keys(asked(handler, rows, handler.load_model(), None), rows)
 
   def test_several_outputs_are_no_rows(self) -> None:
     found = self.score(lambda batch: (np.arange(len(batch)), -np.arange(len(batch))))
@@ -240,7 +197,7 @@ class ModelPerKeyTest(unittest.TestCase):
       self.score(lambda batch: list(range(4 if len(batch) == 3 else 1)))
 
   def test_results_of_sorted_rows(self) -> None:
-    found = self.score(lambda batch: [Result(x, x.upper()) for x in reversed(batch)])
+    found = self.score(lambda batch: [Result(x, x[0].upper()) for x in reversed(batch)], [(key, [text]) for key, text in KEYS])
     self.assertEqual([result.inference for _, result in found], ['A1', 'B1', 'A2', 'B2', 'A3'])
 
 

@@ -28,10 +28,13 @@ class PerRow(list):
   """Predictions of which each is one example's, whatever they are."""
 
 
-def predictions_of(outputs: Any, count: int) -> Union[np.ndarray, Several, list[Any], Any]:
+def predictions_of(outputs: Any, count: int, of_frame: bool = False) -> Union[np.ndarray, Several, list[Any], Any]:
   """One prediction for each of `count` examples: an array or tensor, several outputs, or a list.
 
   Raises a FatalError where that is not what a model gave.
+
+  Args:
+    of_frame: whether whoever gave them was given a data frame, whose index counts the rows of the batch. Else an index is anybody's.
   """
   if isinstance(outputs, PerRow):
     return list(counted(outputs, count))
@@ -43,19 +46,19 @@ def predictions_of(outputs: Any, count: int) -> Union[np.ndarray, Several, list[
     outputs = tuple(outputs)
   names = _named(outputs)
   if names is not None:
-    return Several({name: _column(value, count) for name, value in names.items()}, True, count)
+    return Several({name: _column(value, count, of_frame) for name, value in names.items()}, True, count)
   if is_array(outputs):
-    return _batch(outputs, count)
+    return _batch(outputs, count, of_frame)
   if _are_batches_of_one(outputs, count):
-    return [next(iter(as_numpy(predictions_of(output, 1)))) for output in outputs]
+    return [next(iter(as_numpy(predictions_of(output, 1, of_frame)))) for output in outputs]
   if isinstance(outputs, list):
     return list(counted(_of_each(outputs, count), count))
   if isinstance(outputs, tuple):
     if not _are_outputs(outputs):
       return list(counted(outputs, count))
     if len(outputs) == 1:
-      return predictions_of(outputs[0], count)
-    return Several(dict(enumerate(_column(value, count) for value in outputs)), False, count)
+      return predictions_of(outputs[0], count, of_frame)
+    return Several(dict(enumerate(_column(value, count, of_frame) for value in outputs)), False, count)
   if isinstance(outputs, Iterable):
     return list(counted(list(outputs), count))
   if count == 1 and isinstance(outputs, (bool, int, float, np.generic)):
@@ -132,16 +135,16 @@ def _of_each(values: list[Any], count: int) -> list[Any]:
       hint='Give numpy.stack(…) or lists (.tolist()) for one for each example, and a tuple or a dict for several outputs.')
 
 
-def _column(value: Any, count: int) -> Any:
+def _column(value: Any, count: int, of_frame: bool) -> Any:
   """One output of several: a batch, or why it is none."""
   if value is None:
     return Unfit(NOTHING)
   try:
     if is_array(value):
-      order = _other_order(value)
-      return _batch(value, count) if order is None else Unfit(f'has {order}', _HOW_TO_ORDER)
+      order = _other_order(value) if of_frame else None
+      return _batch(value, count, of_frame) if order is None else Unfit(f'has {order}', _HOW_TO_ORDER)
     if _are_batches_of_one(value, count):
-      return list(predictions_of(value, count))
+      return list(predictions_of(value, count, of_frame))
     if isinstance(value, list) or isinstance(value, tuple) and not _are_outputs(value):
       return list(counted(_of_each(list(value), count), count))
   except BridgeError:
@@ -149,7 +152,7 @@ def _column(value: Any, count: int) -> Any:
   return Unfit(f'is {_described(value)} for {_examples(count)}')
 
 
-def _batch(value: Any, count: int) -> Any:
+def _batch(value: Any, count: int, of_frame: bool) -> Any:
   """An array or tensor whose first dimension is the batch."""
   shape = tuple(value.shape)
   if not shape and count == 1:
@@ -157,7 +160,7 @@ def _batch(value: Any, count: int) -> Any:
     return as_numpy(value).reshape(1)
   if not shape or shape[0] != count:
     raise not_a_batch(f'the model handler gave {_described(value)} for {_examples(count)}')
-  order = _other_order(value)
+  order = _other_order(value) if of_frame else None
   if order is not None:
     raise not_a_batch(f'the model handler gave {order}', _HOW_TO_ORDER)
   if _is_frame(value):

@@ -16,10 +16,12 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequ
 import numpy as np
 from apache_beam.ml.inference import base, utils
 
+from beambridge_host.wire.content import as_array
 from beambridge_host.wire.exact_numbers import as_numpy
+from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.outputs import counted, predictions_of
 from beambridge_host.wire.owned import owned
-from beambridge_host.wire.row_order import is_pair, moved, moved_or_copied, moved_results
+from beambridge_host.wire.row_order import is_pair, order_of_examples, order_of_results, was_sorted
 from beambridge_host.wire.several import Several, not_a_batch
 
 
@@ -111,13 +113,15 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
   says_whose = _says_whose(results, before)
   if says_whose:
     # Rows of an array are made anew each time that they are looked at, and a model may have sorted its own.
-    every, places = _told(results, before if is_list else tuple(rows))
+    places = _told(results, before if is_list else tuple(rows))
     if places is not None:
+      every = list(results)
       return [every[place] for place in places]
-  elif is_list and moved(taken, before) is not None:
+  elif is_list and was_sorted(taken, before):
     raise not_a_batch(
         f'the model handler sorted the batch that it was given, and gave {len(results)} predictions without their examples',
-        hint='Sort a copy: sorted(batch). Or give PredictionResult(example, prediction) for each.')
+        hint='Sort a copy, sorted(batch), and give predictions in the order of the rows. '
+        'Or give PredictionResult(example, prediction) for each, where examples are lists, dicts, arrays or rows.')
   return _of_rows(results, given, rows)
 
 
@@ -128,10 +132,10 @@ def _says_whose(results: Sequence[Any], given: Sequence[Any]) -> bool:
   return any(isinstance(each[1] if is_pair(each) else each, base.PredictionResult) for each in results)
 
 
-def _told(results: Sequence[Any], rows: Sequence[Any]) -> tuple[Sequence[Any], Optional[list[int]]]:
+def _told(results: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
   if isinstance(results, Results):
-    return (every := list(results)), moved_or_copied([each.example for each in every], rows)
-  return results, moved_results(results, rows)
+    return order_of_examples([example for part in results._parts for example in as_array(part.examples)], rows)
+  return order_of_results(results, rows)
 
 
 def _of_rows(results: Sequence[Any], given: Sequence[Sequence[Any]], rows: Sequence[Any]) -> Sequence[Any]:
@@ -143,6 +147,8 @@ def _of_rows(results: Sequence[Any], given: Sequence[Sequence[Any]], rows: Seque
 
 
 def _kept_one(result: Any) -> Any:
+  if is_pair(result) and isinstance(result[1], base.PredictionResult):
+    return owned(result[0]), _kept_one(result[1])  # Its example says whose it is.
   if isinstance(result, base.PredictionResult):
     return result if type(result.inference) in (float, int, str) else result._replace(inference=owned(result.inference))
   return owned(result)
@@ -160,9 +166,13 @@ def joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
 def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> Sequence[base.PredictionResult]:
   """In place of Beam's function, which pairs examples with whatever there is and cuts the longer."""
   batch = batch if hasattr(batch, '__len__') else list(batch)
-  inferences = predictions_of(predictions, len(batch))
+  inferences = predictions_of(predictions, len(batch), _are_frames(batch))
   # A model may use its arrays again for the next call, before these are looked at.
   return Results([_Part(batch, owned(inferences), model_id)])
+
+
+def _are_frames(batch: Any) -> bool:
+  return isinstance(batch, Frames) or isinstance(batch, (list, tuple)) and len(batch) > 0 and hasattr(batch[0], 'iloc')
 
 
 def of_function(results: Any, batch: Any, model_id: Optional[str] = None) -> Any:

@@ -2,20 +2,25 @@
 """Predictions put back in the order of the rows, where they say themselves whose they are.
 
 Predictions belong to rows by their places. A handler may sort its batch, by length for instance, or group (key, example) pairs by
-key, as Beam's with a model per key does: then the examples or the keys that it gives back say whose each prediction is.
+key, as Beam's with a model per key does: then the examples or the keys that it gives back say whose each prediction is. An example
+says it where it is the object of a row and of no other. One that is merely equal to another row is no proof, and is refused.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import datetime
+import decimal
+import enum
 import operator
 from collections import Counter, defaultdict, deque
 from typing import Any, Hashable, Optional, Sequence
 
+import numpy as np
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
-from beambridge_host.wire.content import same_contents
+from beambridge_host.wire.content import in_other_order
 from beambridge_host.wire.route_keys import route_key
 from beambridge_host.wire.several import not_a_batch
 
@@ -35,45 +40,76 @@ def _places(given: Sequence[Hashable], wanted: Sequence[Hashable]) -> Optional[l
   return [waiting[each].popleft() for each in wanted]
 
 
-def moved(examples: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
-  """For each row the place of its example, where those are the very rows in another order; else None."""
-  if len(examples) == len(rows) and all(map(operator.is_, examples, rows)):
-    return None
-  return _places(list(map(id, examples)), list(map(id, rows)))
+# Values of which Python, numpy or a program has one object for all: that one stands in two places may be by chance.
+_SHARED = (
+    type(None), int, float, complex, str, bytes, frozenset, enum.Enum, np.generic, decimal.Decimal, datetime.date, datetime.time,
+    datetime.timedelta, type)
 
 
-def moved_or_copied(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Sequence[Hashable]] = ()) -> Optional[list[int]]:
-  """The same where examples are the rows or equal copies of them, as pandas, numpy and JSON give.
+def _is_own(value: Any) -> bool:
+  """Whether a value is an object that is nobody else's, so that whoever gives it means this row."""
+  if type(value) is tuple:
+    return any(map(_is_own, value))
+  return not isinstance(value, _SHARED)
 
-  Examples that a handler made otherwise say nothing.
+
+def _is_single(value: Any) -> bool:
+  """Whether all equal values are one object, as booleans, small whole numbers, single letters and what is empty are."""
+  if isinstance(value, (str, bytes)):
+    return len(value) < 2
+  return isinstance(value, (type(None), int, np.bool_, enum.Enum, type)) or type(value) is tuple and not value
+
+
+def was_sorted(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
+  """Whether a list that a handler was given has the same objects in another order, and not by chance."""
+  moved = [row for each, row in zip(taken, rows) if each is not row]
+  return not all(map(_is_single, moved)) and Counter(map(id, taken)) == Counter(map(id, rows))
+
+
+def order_of_examples(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable] = ()) -> Optional[list[int]]:
+  """For each row the place of its example, where those are the very rows in another order; else None.
+
+  Raises where examples hold what rows hold, in another order, and are other objects: a handler may have sorted its batch, or
+  have given as the example something that another row holds by chance, such as a complement or a neighbour.
 
   Args:
-    keys: that of each example and of each row, where both have some.
+    keys: that of each example and its row, where they have some: examples of one key are not those of another.
   """
-  if len(examples) == len(rows) and all(map(operator.is_, examples, rows)):
+  if len(examples) != len(rows) or all(map(operator.is_, examples, rows)):
     return None
-  given_keys, wanted_keys = keys or ([()] * len(examples), [()] * len(rows))
-  places = _places(list(zip(given_keys, map(id, examples))), list(zip(wanted_keys, map(id, rows))))
-  if places is not None:
-    return places
-  same = same_contents(examples, rows) if len(rows) > 1 else None
-  if same is None:
-    return None
-  given, wanted = (list(zip(each, held)) for each, held in zip((given_keys, wanted_keys), same))
-  return None if given == wanted else _places(given, wanted)
+  places = _proven(examples, rows, keys)
+  if places is None and in_other_order(examples, rows, keys):
+    raise not_a_batch(
+        'the examples that the model handler gave hold what the rows hold, in another order: they do not prove whose each prediction is',
+        hint='Give the row itself as example, or predictions in the order of the rows. Texts, numbers and copies are no row itself: '
+        'put those that you sorted back in order.')
+  return places
 
 
-def moved_results(results: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
+def _proven(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable]) -> Optional[list[int]]:
+  keys = keys or [None] * len(rows)
+  places = _places(list(zip(keys, map(id, examples))), list(zip(keys, map(id, rows))))
+  if places is None:
+    return None
+  often = Counter(map(id, rows))
+  # Rows without a value go with those that have one.
+  moved = [row for example, row in zip(examples, rows) if example is not row and row is not None]
+  return places if moved and all(often[id(row)] == 1 and _is_own(row) for row in moved) else None
+
+
+def order_of_results(results: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
   """The same of results, each with its example or with its key as well; None where they do not say."""
   if results and all(isinstance(result, base.PredictionResult) for result in results):
-    return moved_or_copied([result.example for result in results], rows)
-  if not all(is_pair(result) and isinstance(result[1], base.PredictionResult) for result in results):
-    return None
-  if not all(map(is_pair, rows)) or all(result[1].example is row[1] for result, row in zip(results, rows)):
+    return order_of_examples([result.example for result in results], rows)
+  if not all(is_pair(result) and isinstance(result[1], base.PredictionResult) for result in results) or not all(map(is_pair, rows)):
     return None
   # Two keys may have the same example.
-  keys = [[route_key(key) for key, _ in each] for each in (results, rows)]
-  return moved_or_copied([result.example for _, result in results], [example for _, example in rows], keys)
+  wanted = [route_key(key) for key, _ in rows]
+  by_key = _places([route_key(key) for key, _ in results], wanted)
+  if by_key is None:
+    return None
+  within = order_of_examples([results[place][1].example for place in by_key], [example for _, example in rows], wanted)
+  return by_key if within is None else [by_key[place] for place in within]
 
 
 def by_keys(predictions: Sequence[Any], pairs: Sequence[Any]) -> Sequence[Any]:

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Examples that hold what other rows hold prove nothing, and are refused, whatever copies them; those in their places are right."""
+
+import datetime
+import json
+import unittest
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from apache_beam.ml.inference import base, utils
+
+from beambridge_host.wire import content
+from beambridge_host.wire.results import asked
+from tests.test_row_order import COMPLEMENTS, TEXTS, By, Result, Row, refused, told
+
+
+class ByChanceTest(unittest.TestCase):
+  """Examples that are other rows' by chance do not say that predictions stand in their order."""
+
+  def test_what_may_be_another_row_is_refused(self) -> None:
+    cases: list[tuple[Any, Any]] = [
+        (lambda x: 1 - x, [0.25, 0.75]),
+        (lambda x: not x, [True, False]),
+        (lambda x: -x, [-1, 1]),
+        (lambda x: x ^ 1, [0, 1, 1, 0]),
+        (COMPLEMENTS.get, list('ATTA')),
+        (lambda x: x[::-1], ['ab', 'ba']),
+        (lambda x: x[::-1], [(), ('a', 'b'), ('b', 'a')]),
+        (lambda x: x[::-1], [[1, 2], [2, 1]]),
+        (lambda x: x[::-1], [np.array([1, 2]), np.array([2, 1])]),
+        (lambda x: None if x else 1, [1, None]),
+    ]
+    for change, rows in cases:
+      with self.subTest(rows=rows):
+        refused(self, lambda batch: [Result(change(x), f'is {x}') for x in batch], list(rows))
+        refused(
+            self, lambda batch: [(key, Result(change(x), f'is {x}')) for key, x in batch], [('k', row) for row in rows])
+        refused(
+            self, lambda batch: [Result(change(x), f'is {x}') for x in batch], [(place, row) for place, row in enumerate(rows)],
+            base.KeyedModelHandler)
+
+  def test_neighbours(self) -> None:
+    refused(self, lambda batch: [Result(batch[place - 1], x) for place, x in enumerate(batch)], ['some', 'words', 'here'])
+    # One object stands for several rows.
+    refused(self, lambda batch: [Result(x, str(x)) for x in reversed(batch)], [both := By(None), both, By(None)])
+
+  def test_beams_function_with_what_a_model_made(self) -> None:
+    refused(self, lambda batch: utils._convert_to_result(-np.stack(batch), batch), [np.array([-1.0]), np.array([1.0])])
+    refused(self, lambda batch: utils._convert_to_result(1 - batch, batch), np.array([[0.0], [1.0]]))
+
+  def test_other_examples_stay_in_their_places(self) -> None:
+    self.assertEqual(told(lambda batch: [Result(COMPLEMENTS[x], f'is {x}') for x in batch], list('ATT')), ['is A', 'is T', 'is T'])
+    self.assertEqual(told(lambda batch: [Result(1 - x, x) for x in batch], [0.25, 0.5]), [0.25, 0.5])
+
+  def test_keys_say_whose_a_prediction_is(self) -> None:
+    rows = [('a', True), ('b', False)]
+    found = asked(By(lambda batch: [(key, Result(not x, f'is {x}')) for key, x in reversed(batch)]), rows, None, None)
+    self.assertEqual([(key, result.inference) for key, result in found], [('a', 'is True'), ('b', 'is False')])
+
+
+def by_pandas(batch: Any) -> list[Any]:
+  # Missing values come last.
+  return pd.DataFrame({'x': batch}).sort_values('x', ascending=False).x.tolist()
+
+
+def by_json(batch: Any) -> list[Any]:
+  return sorted(json.loads(json.dumps(batch)), key=str, reverse=True)
+
+
+def by_numpy(batch: Any) -> Any:
+  return -np.sort(-np.array(batch)) if isinstance(batch[0], (int, float)) else np.sort(np.array(batch))[::-1]
+
+
+def by_array(batch: Any) -> Any:
+  whole = np.array(batch)
+  return whole[np.argsort(whole[:, 0])]
+
+
+class ByCopiesTest(unittest.TestCase):
+
+  def test_equal_copies_of_the_rows_in_another_order_are_refused(self) -> None:
+    nan = float('nan')
+    matrices = [np.array([[float(x), nan], [0.5, -0.0]]) for x in (2, 3, 1, 3)]
+    cases: list[tuple[Any, Any]] = [
+        *((sort, rows) for sort in (by_pandas, by_json, by_numpy)
+          for rows in (['cat', 'zebra', 'ox', 'zebra', 'bee'], [1.5, 9.5, nan, 3.25, -0.0], [1, 9000, 3, 2**53 + 1, 3])),
+        (by_pandas, [b'b', b'\0', b'', b'a']),
+        (by_pandas, [1, None, 3, None]),
+        (by_pandas, [datetime.datetime(2020, 1, day, tzinfo=datetime.timezone.utc) for day in (2, 3, 1)]),
+        (by_json, [None, 'a', None, 'b']),
+        (by_json, [{'id': name, 'n': n, 'of': [name, {'x': [n]}]} for name, n in (('a', 1), ('b', 3), ('c', 2))]),
+        (by_json, [[1.5], [2.5, 3.0], [], [0.5, 1.0]]),
+        (by_json, [['b', 'a'], ['a', None], [], ['c']]),
+        (by_json, [[[1, 2], [3]], [[5]], [[4, 4], [2]]]),
+        (by_array, [[1.5, 2.0], [9.5, nan], [3.25, 0.0]]),
+        (by_array, [(3, 2**60 + 1), (3, 2**60), (1, 0)]),
+        (by_array, [np.array([x, 1], np.float32) for x in (0.1, 0.7, 0.4, 0.1)]),
+        (lambda batch: [each.copy() for each in reversed(batch)], matrices),
+        # What sorting a copy of another precision gives.
+        (lambda batch: [each.astype(np.float32) for each in reversed(batch)], [np.array([0.1]), np.array([0.7])]),
+        (lambda batch: [float(np.float32(each)) for each in reversed(batch)], [0.1, 0.7]),
+        # These are equal, and are told from each other all the same.
+        (lambda batch: [float(each) for each in reversed(batch)], [0.0, -0.0]),
+        (lambda batch: [each.copy() for each in reversed(batch)], [np.array([0.0]), np.array([-0.0])]),
+        (lambda batch: [nan if each is None else each for each in reversed(batch)], [None, nan, 2.0]),
+        (lambda batch: [bytearray(each) for each in reversed(batch)], [b'one', b'two', b'two']),
+    ]
+    for sort, rows in cases:
+      with self.subTest(rows=rows, sort=sort):
+        refused(self, lambda batch: [Result(x, text_of(x)) for x in sort(batch)], list(rows))
+
+  def test_copies_in_their_places_stay(self) -> None:
+    nan = float('nan')
+    for copied, rows in (
+        (json.loads, ['b', 'a', 'b']),
+        (json.loads, [{'n': [2, None]}, {'n': [1, 0.5]}]),
+        (np.array, [[2.0, nan], [1.0, -0.0]]),
+        (lambda text: np.array(json.loads(text)) + 0.0, [[0.0], [-0.0]]),
+        (lambda text: np.array(json.loads(text), np.float32), [[0.1], [0.7]]),
+        (lambda text: pd.Series(json.loads(text), dtype=float).tolist(), [[None, 1.0], [2.0, nan], [nan, None]])):
+      given = lambda batch: [Result(copied(json.dumps(x)) if copied is not np.array else copied(x), str(x)) for x in batch]
+      with self.subTest(rows=rows):
+        self.assertEqual(told(given, list(rows)), list(map(str, rows)))
+
+  def test_little_is_looked_at_where_rows_are_in_their_places(self) -> None:
+    rows = [np.full((8, 8), place, np.uint8) for place in range(8)]
+    with mock.patch.object(content, '_content', wraps=content._content) as looked:
+      told(lambda batch: utils._convert_to_result(np.stack(batch), np.zeros(8)), rows)
+      looked.assert_not_called()
+    with mock.patch.object(content, '_digest', wraps=content._digest) as digested:
+      told(lambda batch: utils._convert_to_result(np.stack(batch) / 255, np.zeros(8)), rows)
+      # Of each row some numbers, and of the examples those of the first.
+      self.assertLessEqual(max(call.args[0].size for call in digested.call_args_list), 16)
+      self.assertLessEqual(sum(len(set(call.args[0].flat)) == 1 and call.args[0].dtype == float for call in digested.call_args_list), 6)
+
+  def test_a_tensor_is_fetched_at_once(self) -> None:
+    fetched: list[Any] = []
+    rows = [np.array([float(place)]) for place in range(4)]
+    whole = FarTensor(np.stack(rows), fetched)
+    self.assertEqual(told(lambda batch: utils._convert_to_result(whole, np.arange(4)), rows), [0, 1, 2, 3])
+    self.assertEqual(fetched, [(4, 1)])
+
+  def test_with_keys(self) -> None:
+    rows = [(f'k{place % 2}', text) for place, text in enumerate(TEXTS)]
+    for act, wrap in (
+        (lambda batch: [Result(x, f'is {x}') for x in by_json(batch)], base.KeyedModelHandler),
+        (lambda batch: [(key, Result(x, f'is {x}')) for key, x in by_json(batch)], lambda handler: handler)):
+      refused(self, act, rows, wrap)
+
+  def test_rows_in_another_class(self) -> None:
+    rows = [Row('a', 1), Row('b', 3), Row('c', 2)]
+
+    def frame(batch: Any) -> Any:
+      return pd.DataFrame(batch).sort_values('n', ascending=False)
+
+    for copies in (
+        lambda batch: [{'id': row.id, 'n': row.n} for row in frame(batch).itertuples()],
+        lambda batch: list(frame(batch).itertuples()),
+        lambda batch: list(frame(batch).itertuples(index=False)),
+        lambda batch: [row for _, row in frame(batch).iterrows()],
+        lambda batch: frame(batch).to_dict('records'),
+        lambda batch: json.loads(json.dumps(batch[::-1]))):
+      for given in (rows, [row._asdict() for row in rows]):
+        by = lambda x: x['id'] if isinstance(x, (dict, pd.Series)) else getattr(x, 'id', x[0])
+        refused(self, lambda batch: [Result(x, by(x)) for x in copies(batch)], given)
+
+  def test_equal_examples_in_their_order_stay(self) -> None:
+    self.assertEqual(told(lambda batch: [Result(x, place) for place, x in enumerate(json.loads(json.dumps(batch)))], TEXTS), [0, 1, 2, 3, 4])
+
+
+class FarTensor:
+  """A tensor where a model runs."""
+
+  def __init__(self, array: Any, fetched: list[Any]) -> None:
+    self._array, self._fetched = array, fetched
+    self.shape, self.dtype = array.shape, array.dtype
+
+  def __len__(self) -> int:
+    return len(self._array)
+
+  def __getitem__(self, at: Any) -> Any:
+    return FarTensor(self._array[at], self._fetched)
+
+  def detach(self) -> Any:
+    return self
+
+  def cpu(self) -> Any:
+    self._fetched.append(self.shape)
+    return self
+
+  def numpy(self) -> Any:
+    return self._array
+
+
+def text_of(value: Any) -> str:
+  """The same for a value and its copy in another class."""
+  if isinstance(value, (dict, bytes, bytearray)):
+    return str(bytes(value) if isinstance(value, bytearray) else value)
+  value = value.tolist() if hasattr(value, 'tolist') else value
+  if isinstance(value, (list, tuple)):
+    return ' '.join(map(text_of, value))
+  if value is None or value != value:
+    return 'none'
+  return str(value + 0.0 if isinstance(value, float) or abs(value) < 9 else value) if isinstance(value, (int, float)) else str(value)
+
+
+if __name__ == '__main__':
+  unittest.main()
