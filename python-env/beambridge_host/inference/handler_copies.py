@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import logging
 import types
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from apache_beam.ml.inference import base
 from apache_beam.utils.python_callable import PythonCallableWithSource
@@ -24,7 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 
 
 # Values that loading a model cannot fill.
-_FIXED = (str, bytes, int, float, type(None), types.FunctionType, types.BuiltinFunctionType, functools.partial, PythonCallableWithSource)
+_FIXED = (
+    str, bytes, int, float, type(None), types.FunctionType, types.BuiltinFunctionType, functools.partial, PythonCallableWithSource)
 
 
 def attributes(handler: Any) -> list[dict[str, Any]]:
@@ -48,7 +50,9 @@ class Sharers:
     self._models = models
     after = attributes(handler)
     self._left = [{name for name in was if name in now and now[name] is was[name]} for was, now in zip(before, after)]
-    self._fresh = None if _loads_later(handler) else self._copy_of(handler)
+    # Of Beam's handler with a model per key, which are loaded at their first calls.
+    self._later = _watched(handler)
+    self._fresh = None if self._later else self._copy_of(handler)
 
   def handler_of(self, handler: Any, given: Sequence[dict[str, Any]]) -> Any:
     """The handler of somebody who shares the model: to be kept, since the next may be another.
@@ -59,6 +63,8 @@ class Sharers:
     """
     if handler is self._owner:
       return self._handler
+    if self._later:
+      return _with_later(handler, self._later, iter(given))
     copied = None if self._fresh is None else self._copy_of(self._fresh)
     if copied is None:
       return self._handler
@@ -89,15 +95,66 @@ def _parts(model: Any) -> Sequence[Any]:
   return list(model.values()) if type(model) is dict else list(getattr(model, '__dict__', {}).values())
 
 
-def _loads_later(handler: Any) -> bool:
-  """Whether models are loaded at their first calls, by handlers inside: Beam's with a model per key knows those of the first alone."""
-  inside = [handler]
-  while inside:
-    outer = inside.pop()
-    if isinstance(outer, base.KeyedModelHandler) and not outer._single_model:
-      return True
-    inside.extend(inner for name in ('_unkeyed', '_base') if (inner := getattr(outer, name, None)) is not None)
-  return False
+class _Watching:
+  """One of the handlers of a model per key in the place where Beam looks when it loads the model."""
+
+  def __init__(self, handler: Any) -> None:
+    self._handler = handler
+    # None until the model is there.
+    self.sharers: Optional[Sharers] = None
+
+  def load_model(self) -> Any:
+    before = attributes(self._handler)
+    model = self._handler.load_model()
+    self.sharers = Sharers(self._handler, self._handler, before, [model])
+    return model
+
+
+class _Later:
+  """One of the handlers of a model per key of a sharer, that will know what loading has set."""
+
+  def __init__(self, handler: Any, given: Sequence[dict[str, Any]], watching: _Watching) -> None:
+    self._mine = self._asked = handler
+    self._given = given
+    self._watching = watching
+    self._sharers: Optional[Sharers] = None
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._mine, name)
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    sharers = self._watching.sharers
+    if sharers is not None and sharers is not self._sharers:
+      self._sharers, self._asked = sharers, sharers.handler_of(self._mine, self._given)
+    return self._asked.run_inference(batch, model, inference_args)
+
+
+# How Beam's wrappers call what is inside them.
+_INSIDE = ('_unkeyed', '_base')
+
+
+def _watched(handler: Any) -> dict[Any, _Watching]:
+  """The handlers inside one with a model per key, whose manager of models has taken its dict of them; none of another one."""
+  if isinstance(handler, base.KeyedModelHandler) and not handler._single_model:
+    of_manager = handler._id_to_mh_map
+    handler._id_to_mh_map = dict(of_manager)
+    of_manager.update({name: _Watching(inner) for name, inner in of_manager.items()})
+    return dict(of_manager)
+  inside = [inner for name in _INSIDE if (inner := getattr(handler, name, None)) is not None]
+  return _watched(inside[0]) if inside else {}
+
+
+def _with_later(handler: Any, watched: dict[Any, _Watching], given: Iterator[dict[str, Any]]) -> Any:
+  copied = copy.copy(handler)
+  if isinstance(handler, base.KeyedModelHandler) and not handler._single_model:
+    copied._id_to_mh_map = {
+        name: _Later(inner, list(itertools.islice(given, len(attributes(inner)))), watched[name])
+        for name, inner in handler._id_to_mh_map.items()
+    }
+    return copied
+  name = next(name for name in _INSIDE if getattr(handler, name, None) is not None)
+  setattr(copied, name, _with_later(getattr(handler, name), watched, given))
+  return copied
 
 
 def takes_updates(handler: Any) -> bool:
