@@ -45,8 +45,11 @@ export class SideInputCache {
     if (bytes > this.capacity) return;
     this.entries.set(key, contents);
     this.total += bytes;
+    if (this.total <= this.capacity) return;
+    // Some more than must be: a Map walks over all that it lost so far to come to its first entry.
+    let more = this.entries.size >> 6;
     for (const oldest of this.entries.keys()) {
-      if (this.total <= this.capacity) break;
+      if (this.total <= this.capacity && more-- <= 0) break;
       this.delete(oldest);
     }
   }

@@ -24,6 +24,8 @@ export const QUEUE_BYTES = 24 * 1024 * 1024;
 
 /** What an element takes besides its value, roughly. */
 const OVERHEAD = 120;
+/** What a window takes: of elements that lie in one, that one is there once. */
+const WINDOW_BYTES = 200;
 /** What a block takes besides its elements, and what is kept for its window. */
 const BLOCK_BYTES = 512;
 
@@ -45,9 +47,21 @@ export function holdOf(elements: readonly WindowedValue<unknown>[]): Instant {
   return hold;
 }
 
+function windowBytes(elements: readonly WindowedValue<unknown>[]): number {
+  let windows = 0;
+  let last: readonly Window[] | undefined;
+  for (const element of elements) {
+    if (element.windows === last) continue;
+    // The first is that of the elements before them, most often.
+    if (last) windows += element.windows.length;
+    last = element.windows;
+  }
+  return windows * WINDOW_BYTES;
+}
+
 export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
   const values = roughSizeOfAll(elements.map(({ value }) => value));
-  const bytes = BLOCK_BYTES + elements.length * OVERHEAD + values;
+  const bytes = BLOCK_BYTES + elements.length * OVERHEAD + windowBytes(elements) + values;
   return { elements, hold: holdOf(elements), bytes };
 }
 
