@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What those who share a model know of it, each with a handler of its own: what loading has set, however it did."""
 
+import gc
 import threading
 import time
 import unittest
@@ -108,6 +109,56 @@ class Keeps(base.ModelHandler):
     return list(self.rows)
 
 
+class KeepsLocked(Keeps):
+  """Has loaded what cannot be copied."""
+
+  def load_model(self) -> Any:
+    self.lock = threading.Lock()
+    return super().load_model()
+
+
+class Way:
+  """How a model is asked."""
+
+  def __init__(self, name: str) -> None:
+    self.name = name
+
+
+class Asks(base.ModelHandler):
+  """Has a way of its own, and a method that is bound to it."""
+
+  def __init__(self, way: str) -> None:
+    super().__init__()
+    self.way, self.call = Way(way), self._call
+
+  def load_model(self) -> Any:
+    self.file = Open()
+    return 'model'
+
+  def _call(self, row: str) -> str:
+    return f'{row} {self.prefix} {self.way.name} {self.file.is_open}'
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    self.prefix = f'by {self.way.name}'
+    return [self.call(row) for row in batch]
+
+
+class Open:
+  """Closes for all when one of it goes."""
+
+  shut: set[str] = set()
+
+  def __init__(self) -> None:
+    self.name = uuid.uuid4().hex
+
+  @property
+  def is_open(self) -> bool:
+    return self.name not in self.shut
+
+  def __del__(self) -> None:
+    self.shut.add(self.name)
+
+
 class Lazily(Remembers):
   """One of a model per key."""
 
@@ -186,16 +237,28 @@ class WhatLoadingSetTest(unittest.TestCase):
     handler = OfRecord()
     self.assertEqual(list(models.get(Source(0, ''), handler).infer(handler, ['a'], None, None)), ['word'])
 
+  def test_each_has_its_own_settings_and_all_have_the_very_things_that_loading_set(self) -> None:
+    name = uuid.uuid4().hex
+    handlers = [self.handlers(lambda way=way: Asks(way), 1, name=name)[0] for way in ('one', 'two')]
+    models = [handler.load_model() for handler in handlers]
+    found = [self.told(each, models[0], ['a']) for each in handlers]
+    del handlers[1]
+    gc.collect()
+    found.append(self.told(handlers[0], models[0], ['b']))
+    self.assertEqual(found, [['a by one one True'], ['a by two two True'], ['b by one one True']])
+
   def test_threads_mix_no_rows_and_copy_no_model(self) -> None:
-    handlers = self.handlers(Keeps, 4)
-    models = handlers[0].load_model()
+    for make in (Keeps, KeepsLocked):
+      with self.subTest(make.__name__):
+        handlers = self.handlers(make, 4)
+        models = handlers[0].load_model()
 
-    def score(number: int) -> int:
-      batches = [[f'{number} {call} {row}' for row in range(20)] for call in range(25)]
-      return sum(self.told(handlers[number], models, rows) != rows for rows in batches)
+        def score(number: int, handlers: Any = handlers, models: Any = models) -> int:
+          batches = [[f'{number} {call} {row}' for row in range(20)] for call in range(25)]
+          return sum(self.told(handlers[number], models, rows) != rows for rows in batches)
 
-    with futures.ThreadPoolExecutor(4) as pool:
-      self.assertEqual(list(pool.map(score, range(4))), [0] * 4)
+        with futures.ThreadPoolExecutor(4) as pool:
+          self.assertEqual(list(pool.map(score, range(4))), [0] * 4)
 
 
 if __name__ == '__main__':

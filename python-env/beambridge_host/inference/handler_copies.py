@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of those who share a model: one each, which may keep what it likes about a call, and knows what loading it has set.
 
-The handler that loaded the model is the only one that knows all of it: loading may fill what a handler holds, or set something on
-another handler inside. So the others have copies of what that one was before its first call. Transforms that share a model may differ
-in what loading does not see, such as their inference functions: those stay each one's own.
+Each sharer has its own handler, as it was given, and is told what loading has set on the one that loaded the model: the very
+objects, since a client, a lock or a folder can be no second time; but lists, dicts and the like anew, which a call may fill. What a
+handler was given is its own, unless loading has changed what is in it. Transforms that share a model may differ in all else.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import collections
 import copy
 import functools
+import hashlib
 import itertools
 import logging
+import pickle
 import types
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from apache_beam.ml.inference import base
 from apache_beam.utils.python_callable import PythonCallableWithSource
@@ -26,18 +29,76 @@ _LOGGER = logging.getLogger(__name__)
 
 # Values that loading a model cannot fill.
 _FIXED = (
-    str, bytes, int, float, type(None), types.FunctionType, types.BuiltinFunctionType, functools.partial, PythonCallableWithSource)
+    str, bytes, int, float, type(None), types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial,
+    PythonCallableWithSource)
+# What a call may fill, and what can be made anew without asking anybody.
+_CONTAINERS = (list, dict, set, bytearray, collections.deque)
 
 
-def attributes(handler: Any) -> list[dict[str, Any]]:
+class Attributes(dict):  # type: ignore[type-arg]
+  """What a handler has at a moment, and what is in it."""
+
+  def __init__(self, values: Mapping[str, Any]) -> None:
+    super().__init__(values)
+    self._contents = {name: _contents(value) for name, value in values.items() if not isinstance(value, _FIXED)}
+
+  def is_changed(self, name: str, value: Any) -> bool:
+    """Whether a value has something else in it than it had; of what cannot be read nobody knows."""
+    before = self._contents.get(name)
+    return before is not None and before != _contents(value)
+
+
+def attributes(handler: Any) -> list[Attributes]:
   """What a handler has, and those inside it: of one that has loaded nothing, what it was given."""
-  return [dict(getattr(inner, '__dict__', {})) for inner in examples.inner_handlers(handler)]
+  return [Attributes(getattr(inner, '__dict__', {})) for inner in examples.inner_handlers(handler)]
+
+
+class _Hash:
+  """A file that keeps no more than a digest of what is written."""
+
+  def __init__(self) -> None:
+    self._hash = hashlib.blake2b()
+
+  def write(self, data: Any) -> None:
+    self._hash.update(data)
+
+  def digest(self) -> bytes:
+    return self._hash.digest()
+
+
+def _contents(value: Any) -> Optional[bytes]:
+  written = _Hash()
+  try:
+    pickle.Pickler(written, pickle.HIGHEST_PROTOCOL).dump(value)  # type: ignore[arg-type]
+  except Exception:  # pylint: disable=broad-except
+    return None  # A lock, a client, a closure.
+  return written.digest()
+
+
+def _anew(value: Any, parts: Mapping[int, Any]) -> Any:
+  """Containers that are nobody else's, with the same values in them; never a part of a model."""
+  if type(value) not in _CONTAINERS or id(value) in parts:
+    return value
+  if type(value) is dict:
+    return {name: _anew(inner, parts) for name, inner in value.items()}
+  if type(value) in (list, collections.deque):
+    return type(value)(_anew(inner, parts) for inner in value)
+  return type(value)(value)
+
+
+def _copied(value: Any, parts: Mapping[int, Any]) -> Any:
+  """A copy of what loading has changed: each sharer's own, where it can be copied."""
+  try:
+    return copy.deepcopy(value, dict(parts))
+  except Exception as error:  # pylint: disable=broad-except
+    _LOGGER.info('%s cannot be copied, so that those who share a model share it, too: %r', type(value).__name__, error)
+    return value
 
 
 class Sharers:
   """The handlers of a model's sharers."""
 
-  def __init__(self, owner: Any, handler: Any, before: Sequence[dict[str, Any]], models: Sequence[Any]) -> None:
+  def __init__(self, owner: Any, handler: Any, before: Sequence[Attributes], models: Sequence[Any]) -> None:
     """
     Args:
       owner: the handler of whoever had the model loaded.
@@ -47,14 +108,20 @@ class Sharers:
     """
     self._owner = owner
     self._handler = handler
-    self._models = models
-    after = attributes(handler)
-    self._left = [{name for name in was if name in now and now[name] is was[name]} for was, now in zip(before, after)]
+    self._parts = {id(part): part for model in models for part in (model, *_parts(model))}
+    # For each handler inside: what loading has set, and what it has changed.
+    self._told: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for was, now in zip(before, (getattr(inner, '__dict__', {}) for inner in examples.inner_handlers(handler))):
+      new = {name: _anew(value, self._parts) for name, value in now.items() if name not in was or was[name] is not value}
+      changed = {
+          name: _copied(value, self._parts)
+          for name, value in now.items() if name not in new and not isinstance(value, _FIXED) and was.is_changed(name, value)
+      }
+      self._told.append((new, changed))
     # Of Beam's handler with a model per key, which are loaded at their first calls.
     self._later = _watched(handler)
-    self._fresh = None if self._later else self._copy_of(handler)
 
-  def handler_of(self, handler: Any, given: Sequence[dict[str, Any]]) -> Any:
+  def handler_of(self, handler: Any, given: Sequence[Attributes]) -> Any:
     """The handler of somebody who shares the model: to be kept, since the next may be another.
 
     Args:
@@ -65,28 +132,28 @@ class Sharers:
       return self._handler
     if self._later:
       return _with_later(handler, self._later, iter(given))
-    copied = None if self._fresh is None else self._copy_of(self._fresh)
-    if copied is None:
-      return self._handler
-    is_update = self._handler is not self._owner
-    for mine, inner, known, left in zip(examples.inner_handlers(handler), examples.inner_handlers(copied), given, self._left):
-      if not hasattr(mine, '__dict__'):
-        return copied
-      vars(inner).update({name: known[name] for name in left if name in known and isinstance(known[name], _FIXED)})
-      if not is_update:
-        vars(mine).update(vars(inner))
-    return copied if is_update else handler
+    # The sharer's own may serve another model at the same time.
+    mine = handler if self._handler is self._owner else _as_given(handler, given[0])
+    for inner, (new, changed) in zip(examples.inner_handlers(mine), self._told):
+      if not hasattr(inner, '__dict__'):
+        continue
+      for name, value in new.items():
+        vars(inner)[name] = _anew(value, self._parts)
+      for name, value in changed.items():
+        vars(inner)[name] = _copied(value, self._parts)
+    return mine
 
-  def _copy_of(self, handler: Any) -> Optional[Any]:
-    # What is part of a model may be as large as that, and a handler may know it as well.
-    known = {id(part): part for model in self._models for part in (model, *_parts(model))}
-    for inner in (handler, *examples.inner_handlers(handler)):
-      known.pop(id(inner), None)  # A model may know who loaded it.
-    try:
-      return copy.deepcopy(handler, known)
-    except Exception as error:  # pylint: disable=broad-except
-      _LOGGER.info('%s cannot be copied, so that those who share its model share it, too: %r', type(self._handler).__name__, error)
-      return None
+
+def _as_given(handler: Any, given: Attributes) -> Any:
+  """A handler like another was before it loaded anything."""
+  copied = copy.copy(handler)
+  if next(examples.inner_handlers(handler)) is not handler:
+    inside = next(name for name in _INSIDE if getattr(handler, name, None) is not None)
+    setattr(copied, inside, _as_given(getattr(handler, inside), given))
+  elif hasattr(copied, '__dict__'):
+    vars(copied).clear()
+    vars(copied).update(given)
+  return copied
 
 
 def _parts(model: Any) -> Sequence[Any]:
@@ -113,7 +180,7 @@ class _Watching:
 class _Later:
   """One of the handlers of a model per key of a sharer, that will know what loading has set."""
 
-  def __init__(self, handler: Any, given: Sequence[dict[str, Any]], watching: _Watching) -> None:
+  def __init__(self, handler: Any, given: Sequence[Attributes], watching: _Watching) -> None:
     self._mine = self._asked = handler
     self._given = given
     self._watching = watching
@@ -144,7 +211,7 @@ def _watched(handler: Any) -> dict[Any, _Watching]:
   return _watched(inside[0]) if inside else {}
 
 
-def _with_later(handler: Any, watched: dict[Any, _Watching], given: Iterator[dict[str, Any]]) -> Any:
+def _with_later(handler: Any, watched: dict[Any, _Watching], given: Iterator[Attributes]) -> Any:
   copied = copy.copy(handler)
   if isinstance(handler, base.KeyedModelHandler) and not handler._single_model:
     copied._id_to_mh_map = {

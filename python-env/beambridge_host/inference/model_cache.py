@@ -20,7 +20,7 @@ from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
-from beambridge_host.inference.handler_copies import Sharers, attributes, takes_updates
+from beambridge_host.inference.handler_copies import Attributes, Sharers, attributes, takes_updates
 from beambridge_host.inference.models import remember_credentials, told_by_file
 from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.results import asked, take_over
@@ -162,7 +162,7 @@ class Models:
     self._loadings.append(Loading(taken, base._get_current_process_memory_in_bytes() - before))
     return Loaded(source.path, copies, release, Sharers(owner, handler, given, made))
 
-  def _loader(self, source: Source, owner: Any) -> tuple[Any, list[dict[str, Any]]]:
+  def _loader(self, source: Source, owner: Any) -> tuple[Any, list[Attributes]]:
     """The handler that loads a model, and what it has before.
 
     For a model update it is one that has loaded no other, of which something could be left in it.

@@ -16,7 +16,7 @@ from apache_beam.ml.inference import base
 from beambridge_host.errors import BridgeError, bridge_error, in_transform
 from beambridge_host.inference.batching import BatchSizes, in_memory
 from beambridge_host.inference.calls import within
-from beambridge_host.inference.handler_copies import attributes
+from beambridge_host.inference.handler_copies import Attributes, attributes
 from beambridge_host.inference.metrics import InferenceMetrics
 from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
 from beambridge_host.inference.models import (
@@ -76,7 +76,7 @@ class PackedHandler(base.ModelHandler):
     self._metrics: Optional[InferenceMetrics] = None
     # By the models in use; made there, too, as is what the handlers have before they load anything.
     self._handlers: MutableMapping[Loaded, Any] = {}
-    self._given: Sequence[list[dict[str, Any]]] = []
+    self._given: Sequence[list[Attributes]] = []
     self._sizes = [BatchSizes(route.batching, least_rows(route.handler)) for route in setup.routes]
 
   def __str__(self) -> str:
