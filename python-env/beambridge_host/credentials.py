@@ -17,11 +17,11 @@ _SHORTEST = 4
 # What is shorter than this is a secret where it stands alone: it may be a part of a word.
 _SHORTEST_PART = 8
 
-# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`. A key is one by itself or of these
-# kinds: that of a partition is a word which any error may hold.
+# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`. A key is one unless it is known to be
+# that of a table, such as a partition's: a word which any error may hold.
 _SECRET_PARAMETER = re.compile(
-    r'(?:token|sig|signature|secret|password|passwd|pwd|auth|credentials?'
-    r'|(?:\A|(?:api|access|secret|private|account|shared|subscription)[-_.]?)key)\Z', re.IGNORECASE)
+    r'(?:token|sig|signature|secret|password|passwd|pwd|key|auth|credentials?)\Z'
+    r'(?<!partition.key)(?<!sort.key)(?<!row.key)(?<!primary.key)(?<!foreign.key)(?<!cache.key)(?<!version.key)(?<!monkey)', re.IGNORECASE)
 
 # The names that HTML has for what a header can hold.
 _ENTITIES = sorted({(name.rstrip(';'), value) for name, value in html.entities.html5.items() if value.isascii()})

@@ -72,6 +72,10 @@ class CredentialsTest(unittest.TestCase):
         credentials.hidden('https://me:open%20sesame@host: open sesame, long-enough, Bearer'),
         'https://me:[credential]@host: [credential], [credential], Bearer')
 
+  def test_keys_in_addresses(self) -> None:
+    credentials.remember_url('https://h/x?app_key=app0app0app&authkey=auth0auth0')
+    self.assertEqual(credentials.hidden('app0app0app auth0auth0'), '[credential] [credential]')
+
   def test_words_in_addresses_are_none(self) -> None:
     for url in ('s3://b/x?partition_key=created_at', 'https://h/x?version_key=mainline', 'hdfs://analytics@host/x'):
       credentials.remember_url(url)

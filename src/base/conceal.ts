@@ -16,10 +16,10 @@ const USERS = [
 ];
 
 /**
- * Names of parameters whose values are secrets: `token`, `X-Amz-Signature`, `api_key`, `sig`. A key is one by
- * itself or of these kinds: that of a partition, or a monkey, is none.
+ * Names of parameters whose values are secrets: `token`, `X-Amz-Signature`, `api_key`, `sig`. A key is one unless
+ * it is known to be that of a table, such as a partition's.
  */
-const NAME = `(?:[\\w.~-]*(?:token|sig|signature|secret|password|passwd|pwd|auth|credentials?)|(?:[\\w.~-]*(?:api|access|secret|private|account|shared|subscription)[-_.]?)?key)`;
+const NAME = `(?:[\\w.~-]*(?:token|sig|signature|secret|password|passwd|pwd|auth|credentials?)|(?![\\w.~-]*(?:partition|sort|row|primary|foreign|cache|version|mon)[-_.]?key[=%])[\\w.~-]*key)`;
 
 /** An escape of a separator is part of a value, unless the address as a whole is escaped. */
 const PARAMETERS = [

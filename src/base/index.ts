@@ -23,6 +23,7 @@ export {
 export { mapSome } from './map-some.ts';
 export { nap } from './nap.ts';
 export {
+  checkNearNames,
   checkOptionNames,
   isNear,
   type OptionNames,

@@ -31,6 +31,29 @@ export function checkOptionNames(
   }
 }
 
+/**
+ * Refuses names that are nearly those of options, where others are the program's own.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`
+ */
+export function checkNearNames(
+  of: string,
+  options: unknown,
+  known: Readonly<Record<string, unknown>>,
+): void {
+  if (typeof options !== 'object' || options === null) {
+    checkOptionNames(of, options, known);
+    return;
+  }
+  const names = Object.keys(known);
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    if (names.some((one) => isNear(name, one) || isAlike(name, one))) {
+      throw unknownOption(of, name, names);
+    }
+  }
+}
+
 /** The refusal of an option that there is not. */
 export function unknownOption(of: string, name: string, known: readonly string[]): BeamBridgeError {
   const near = known.find((one) => isNear(name, one)) ?? known.find((one) => isAlike(name, one));

@@ -526,3 +526,17 @@ test('a call that never comes back keeps no later run from the model', async () 
   await scored({});
   assert.deepEqual(found.sort(), [1, 2]);
 });
+
+test('a handler in TypeScript may have more, which its functions reach by this', async () => {
+  const parts = {
+    name: 'shifting',
+    example: int64,
+    inference: int64,
+    by: 100,
+    loadModel: () => undefined,
+    runInference(batch: readonly number[]) {
+      return batch.map((n) => n + this.by);
+    },
+  };
+  assert.deepEqual(await score(modelHandler(parts), [1, 2]), [101, 102]);
+});

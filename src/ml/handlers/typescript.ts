@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that runs in the worker's own process, in TypeScript: no Python is needed for it.
 
-import { BeamBridgeError, checkOptionNames, type OptionNames } from '../../base/index.ts';
+import {
+  BeamBridgeError,
+  checkNearNames,
+  checkOptionNames,
+  type OptionNames,
+} from '../../base/index.ts';
 import { isSchemaType } from '../../schema/index.ts';
 import type { LocalBatching } from '../local/batch-sizes.ts';
 import type { ModelHandler } from './handler.ts';
@@ -81,7 +86,8 @@ const BATCHING: OptionNames<LocalBatching> = {
 export function modelHandler<ExampleT, InferenceT, ModelT>(
   parts: Omit<TypeScriptModelHandler<ExampleT, InferenceT, ModelT>, 'language'>,
 ): TypeScriptModelHandler<ExampleT, InferenceT, ModelT> {
-  checkOptionNames('modelHandler', parts, PARTS);
+  // Its functions may have more there, which they reach by `this`.
+  checkNearNames('modelHandler', parts, PARTS);
   const { name, batching = {} } = parts;
   checkOptionNames(`${name}: batching`, batching, BATCHING);
   const refuse = (message: string): never => {

@@ -39,6 +39,7 @@ const table: [text: string, shown: string][] = [
   ],
   [twice(`?a=b&TOKEN=${SECRET}&v=1`), `%253Fa%253Db%2526TOKEN%253D${C}%2526v%253D1`],
   [`https://h/x?password=${SECRET}%26b%3D${SECRET}&v=1`, `https://h/x?password=${C}&v=1`],
+  [`https://h/x?app_key=${SECRET}&authkey=${SECRET}`, `https://h/x?app_key=${C}&authkey=${C}`],
   ['https://h/x?monkey=1&partition_key=day', 'https://h/x?monkey=1&partition_key=day'],
   ['https://****@host/simple', 'https://****@host/simple'],
   ['git+ssh://git@host/x.git', 'git+ssh://git@host/x.git'],
