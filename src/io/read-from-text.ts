@@ -22,7 +22,7 @@ export interface ReadTextOptions {
   /** Whether a pattern may match nothing. @default false */
   allowEmptyMatch?: boolean;
   /**
-   * Larger files are read in parts of this many bytes, by several workers. @default a 32nd of all files
+   * Larger files are read in parts of this many bytes, by several workers. @default a 16th of all files
    * together, from 256 KiB to 64 MiB
    */
   splitBytes?: number;

@@ -23,7 +23,7 @@ export interface FileRange {
 export interface FindOptions {
   compression: Compression;
   skipHeaderLines: number;
-  /** @default so many that all files have about 32 parts, from 256 KiB to 64 MiB */
+  /** @default so many that all files have about 16 parts, from 256 KiB to 64 MiB */
   splitBytes?: number | undefined;
   allowEmptyMatch: boolean;
 }
@@ -67,7 +67,7 @@ function sizeOfParts(total: number): number {
 }
 
 /** Ranges of all files together, where nobody says how large they are. */
-const PARTS = 32;
+const PARTS = 16;
 const LEAST_BYTES = 256 * 1024;
 const MOST_BYTES = 64 * 1024 * 1024;
 
