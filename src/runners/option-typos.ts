@@ -3,15 +3,13 @@
 
 import { BeamBridgeError, isNear } from '../base/index.ts';
 
-const KNOWN = [
+/** These steer this program and mean nothing to anybody else. */
+export const OURS: readonly string[] = [
   'runner',
-  'jobEndpoint',
-  'expansionService',
-  'jobName',
-  'python',
   'signal',
   'handleSignals',
   'progress',
+  'python',
   'forceEncoding',
   'pythonWorkers',
   'workerStartTimeoutMs',
@@ -22,13 +20,20 @@ const KNOWN = [
   'flinkVersion',
   'flinkBeamVersion',
   'flinkJavaOptions',
-  'parallelism',
-  'checkpointingInterval',
   'environmentType',
   'environmentConfig',
   'pythonEnvironmentType',
   'pythonEnvironmentConfig',
   'workerProgram',
+];
+
+const KNOWN = [
+  ...OURS,
+  'jobEndpoint',
+  'expansionService',
+  'jobName',
+  'parallelism',
+  'checkpointingInterval',
 ];
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */

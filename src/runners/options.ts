@@ -2,7 +2,7 @@
 // Options of a run: what this package reads of them, and the form in which a job service takes all.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { refuseTypos } from './option-typos.ts';
+import { OURS, refuseTypos } from './option-typos.ts';
 
 /** Names of the runners that a program can ask for. */
 export type RunnerName =
@@ -183,30 +183,6 @@ export type JsonValue =
   | JsonValue[]
   | { [name: string]: JsonValue };
 
-// These steer this program and mean nothing to anybody else.
-const OURS: ReadonlySet<string> = new Set([
-  'runner',
-  'signal',
-  'handleSignals',
-  'progress',
-  'python',
-  'forceEncoding',
-  'pythonWorkers',
-  'workerStartTimeoutMs',
-  'prismBinary',
-  'prismVersion',
-  'flinkMaster',
-  'flinkJobServer',
-  'flinkVersion',
-  'flinkBeamVersion',
-  'flinkJavaOptions',
-  'environmentType',
-  'environmentConfig',
-  'pythonEnvironmentType',
-  'pythonEnvironmentConfig',
-  'workerProgram',
-]);
-
 /**
  * The options as a job service takes them: `{ 'beam:option:<snake_case_name>:v1': value }`.
  *
@@ -215,7 +191,7 @@ const OURS: ReadonlySet<string> = new Set([
 export function optionsToStruct(options: PipelineOptions): Record<string, JsonValue> {
   const struct: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries(options)) {
-    if (OURS.has(name) || value === undefined) continue;
+    if (OURS.includes(name) || value === undefined) continue;
     struct[`beam:option:${snakeCase(name)}:v1`] = toJson(value, name);
   }
   return struct;
