@@ -8,9 +8,9 @@ export {
   FLINK_VERSION,
   type FlinkJobServerOptions,
   getFlinkJobServer,
-  stopFlinkJobServers,
 } from './engines/flink.ts';
 export { findJava } from './engines/java.ts';
+export { stopJobServers } from './engines/job-server.ts';
 export { findPrism, PRISM_VERSION, type PrismOptions, startPrism } from './engines/prism.ts';
 // The Python host.
 export { type BootCommand, pythonBoot } from './host/boot.ts';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { BeamBridgeError, type ErrorCode } from '../../src/base/index.ts';
-import { getFlinkJobServer, stopFlinkJobServers } from '../../src/services/index.ts';
+import { getFlinkJobServer, stopJobServers } from '../../src/services/index.ts';
 
 const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
   assert.ok(error instanceof BeamBridgeError, String(error));
@@ -49,7 +49,7 @@ after(async () => {
     if (environment[name] === undefined) delete process.env[name];
     else process.env[name] = environment[name];
   }
-  await stopFlinkJobServers();
+  await stopJobServers();
   repository.closeAllConnections();
   repository.close();
   await rm(folder, { recursive: true });

@@ -21,7 +21,7 @@ import {
   withSchema,
 } from '../../src/index.ts';
 import { int64 } from '../../src/schema/index.ts';
-import { stopFlinkJobServers } from '../../src/services/index.ts';
+import { stopJobServers } from '../../src/services/index.ts';
 import { flinkHere } from '../helpers/engines.ts';
 import { until } from '../helpers/fake-job-service.ts';
 
@@ -34,7 +34,7 @@ const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
 
 const here = await flinkHere();
 const masters = ['[local]', ...(process.env.BEAMBRIDGE_TEST_FLINK?.split(',') ?? [])];
-after(() => stopFlinkJobServers());
+after(() => stopJobServers());
 
 const plusOne = () =>
   pythonTransform('apache_beam.Map', [pythonCallable('lambda x: x + 1')], {}, { output: int64 });

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Beam's job servers for engines of Java: their jars found or fetched, started, shared by all runs of this
+// program that want the same one, since one takes seconds to start.
+
+import { existsSync, statSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { BeamBridgeError, removeAtExit } from '../../base/index.ts';
+import { type Service, startService } from '../process/service.ts';
+import { findJava, OPEN_PACKAGES } from './java.ts';
+import { isCoordinates, mavenJar } from './maven.ts';
+
+const START_TIMEOUT_MS = 120_000;
+
+/** What tells the job server of one engine from that of another. */
+export interface JobServerKind {
+  /** What messages call it. */
+  readonly name: string;
+  /** The word for the engine in names of folders. */
+  readonly engine: string;
+  /** The class that is its program. */
+  readonly driver: string;
+  /** The option that says where its jars are. */
+  readonly option: string;
+  /** How the driver is told of the engine's master. */
+  readonly masterFlag: string;
+}
+
+/** Which job server is meant. */
+export interface JobServerOptions {
+  /** The engine, as its driver is told of it. */
+  readonly master: string;
+  /** A folder of jars, a jar, a class path, or Maven coordinates. */
+  readonly jars: string;
+  /** @default ['-Xmx1g'] */
+  readonly javaOptions?: readonly string[] | undefined;
+  /** Sees the class path before anything is started, and may refuse it. @default every one is right */
+  readonly check?: ((classPath: string) => Promise<void>) | undefined;
+  /** Hears what takes long. @default a line on standard error */
+  readonly onProgress?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Job servers that run or start, by what they were started with. */
+const servers = new Map<string, Promise<Service<string>>>();
+
+/**
+ * A job server that is ready; `info` is its `localhost:PORT`. It lives until the program ends.
+ *
+ * @throws BeamBridgeError `JAVA_NOT_FOUND`, `JAVA_TOO_OLD`, `ENGINE_NOT_FOUND`, `ENGINE_MISMATCH`,
+ * `ENGINE_START_FAILED`, `ABORTED`
+ */
+export async function getJobServer(
+  kind: JobServerKind,
+  options: JobServerOptions,
+): Promise<Service<string>> {
+  const { master, javaOptions = ['-Xmx1g'], signal } = options;
+  const java = await findJava(signal);
+  const classPath = await classPathOf(kind, options);
+  await options.check?.(classPath);
+  const key = JSON.stringify([kind.engine, java, classPath, master, javaOptions]);
+  const known = servers.get(key);
+  if (known) return known;
+  // Not with the signal: others may have joined by the time that it fires.
+  const starting = start(kind, java, classPath, master, javaOptions);
+  servers.set(key, starting);
+  const forget = () => {
+    if (servers.get(key) === starting) servers.delete(key);
+  };
+  starting.then(({ exited }) => exited.then(forget), forget);
+  return starting;
+}
+
+/** Stops every job server that this program started. */
+export async function stopJobServers(): Promise<void> {
+  const running = [...servers.values()];
+  servers.clear();
+  await Promise.allSettled(running.map(async (server) => (await server).stop()));
+}
+
+async function start(
+  { name, engine, driver, masterFlag }: JobServerKind,
+  java: string,
+  classPath: string,
+  master: string,
+  javaOptions: readonly string[],
+): Promise<Service<string>> {
+  const artifacts = await mkdtemp(path.join(tmpdir(), `beambridge-${engine}-`));
+  const keep = removeAtExit(artifacts);
+  const tidyUp = async () => {
+    keep();
+    await rm(artifacts, { recursive: true, force: true });
+  };
+  const starting = startService({
+    name,
+    command: java,
+    args: [
+      ...OPEN_PACKAGES,
+      ...javaOptions,
+      '-cp',
+      classPath,
+      driver,
+      ...['--job-host', 'localhost', '--job-port', '0'],
+      ...['--artifact-port', '0', '--expansion-port', '0'],
+      ...['--artifacts-dir', artifacts, '--clean-artifacts-per-job'],
+      ...[masterFlag, master],
+    ],
+    ready: (line) => /JobService started on (\S+:\d+)/.exec(line)?.[1],
+    readyOnErrors: true,
+    startTimeout: START_TIMEOUT_MS,
+    failure: 'ENGINE_START_FAILED',
+    hint: `The jars must be those of ${name}, which is Beam's, with all that they need: ${short(classPath)}`,
+  });
+  starting.then(({ exited }) => exited.then(tidyUp), tidyUp).catch(() => {});
+  return starting;
+}
+
+/** What Java is told. */
+async function classPathOf(kind: JobServerKind, options: JobServerOptions): Promise<string> {
+  const { jars, onProgress = say, signal } = options;
+  const hint = `Set ${kind.option} to the jar of ${kind.name}, to a folder with its jars, or to Maven coordinates; BEAMBRIDGE_MAVEN_REPOSITORY names another repository than Maven Central.`;
+  if (isCoordinates(jars) && !existsSync(jars.split(path.delimiter)[0]!)) {
+    return mavenJar(jars, { hint, onProgress, signal });
+  }
+  const missing = jars
+    .split(path.delimiter)
+    .map((entry) => entry.replace(/\/\*$/, ''))
+    .find((entry) => !existsSync(entry));
+  if (missing !== undefined) {
+    throw new BeamBridgeError('ENGINE_NOT_FOUND', `there is nothing at ${path.resolve(missing)}`, {
+      hint,
+    });
+  }
+  return existsSync(jars) && statSync(jars).isDirectory()
+    ? path.join(path.resolve(jars), '*')
+    : jars;
+}
+
+/** The files of a class path, by their names alone. */
+export async function namesIn(classPath: string): Promise<string[]> {
+  const names = classPath.split(path.delimiter).map(async (entry) => {
+    if (!entry.endsWith('/*')) return [path.basename(entry)];
+    return readdir(entry.slice(0, -2)).catch(() => []);
+  });
+  return (await Promise.all(names)).flat();
+}
+
+/** A class path as a message can hold it. */
+export function short(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+function say(message: string): void {
+  process.stderr.write(`beambridge: ${message}\n`);
+}
