@@ -59,6 +59,8 @@ export type ErrorCode =
   | 'PIPELINE_NOT_EXPORTED'
   | 'PROGRAM_NOT_BUNDLED'
   | 'NATIVE_PACKAGE'
+  | 'PROGRAM_NOT_PACKED'
+  | 'PROGRAM_NOT_INSTALLED'
   | 'ARTIFACT_DAMAGED'
   | 'WORKER_START_FAILED'
   // The managed Python and its processes.

@@ -127,12 +127,14 @@ export interface PipelineOptions {
   /** What the `pythonEnvironmentType` is told, as `environmentConfig`; a pool is `beambridge worker-pool --python`. */
   pythonEnvironmentConfig?: string | Readonly<Record<string, unknown>> | undefined;
   /**
-   * How this program gets to workers elsewhere: as a `bundle`, which esbuild makes and the engine hands on,
-   * or as the `module` itself, which workers have under the same path, with all that it imports.
+   * How this program gets to workers elsewhere: as a `bundle`, which esbuild makes and the engine hands on;
+   * as a `package`, which `npm pack` makes, the engine hands on, and workers install with what it depends on,
+   * native code too; or as the `module` itself, which workers have under the same path, with all that it
+   * imports.
    *
    * @default `'bundle'`
    */
-  workerProgram?: 'bundle' | 'module' | undefined;
+  workerProgram?: 'bundle' | 'package' | 'module' | undefined;
   [name: string]: unknown;
 }
 

@@ -21,7 +21,8 @@ export interface OwnWorkers extends AsyncDisposable {
 /**
  * Makes ready what the option `environmentType` says.
  *
- * @throws BeamBridgeError `PIPELINE_NOT_EXPORTED`, `PROGRAM_NOT_BUNDLED`, `NATIVE_PACKAGE`, `INVALID_ARGUMENT`
+ * @throws BeamBridgeError `PIPELINE_NOT_EXPORTED`, `PROGRAM_NOT_BUNDLED`, `NATIVE_PACKAGE`,
+ * `PROGRAM_NOT_PACKED`, `WORKER_MISMATCH`, `INVALID_ARGUMENT`
  */
 export async function openWorkers(
   pipeline: Pipeline,

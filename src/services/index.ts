@@ -26,6 +26,9 @@ export { type Host, type StartHostOptions, startHost } from './host/host.ts';
 export { getHost, getHostLike, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
 // Where the Python package of ours lies, for those who send its source elsewhere.
 export { PYTHON_ENV_FOLDER } from './host/paths.ts';
+// Packages of npm's.
+export { type NpmFailure, npmInstall, npmPack, type PackedFolder } from './npm/npm.ts';
+export { unpackTarball } from './npm/tarball.ts';
 // A process that runs until it ends.
 export { type Program, type ProgramOptions, startProgram } from './process/program.ts';
 // Any other service.
@@ -49,6 +52,8 @@ export {
   type StoredEnvironment,
   sizeOf,
 } from './python/inventory.ts';
+// One builder at a time.
+export { acquireLock, type Lock } from './python/lock.ts';
 export {
   cleanPythonEnvironments,
   type PruneOptions,

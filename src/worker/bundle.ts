@@ -23,7 +23,7 @@ const GRPC = "globalThis[Symbol.for('beambridge.grpc')]";
 
 /** What to do about native code. */
 export const NATIVE_REMEDY =
-  "Where workers have the program and its packages under the same path, say workerProgram: 'module': then nothing is bundled. Else do this step before or after the pipeline, or with a package without native code.";
+  "With workerProgram: 'package' the program travels as a package of npm's, and workers install what it depends on, native code too. Where they have the program and its packages under the same path, say workerProgram: 'module'. Else do this step before or after the pipeline, or with a package without native code.";
 
 /**
  * Bundles the module with everything that it imports.

@@ -9,7 +9,7 @@ import { decodeValue, encodeValue, JsCoder } from '../coders/index.ts';
 import type { GraphDigest } from '../pipeline/index.ts';
 
 /** Raised when a worker of before could not make sense of what is said. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** The pipeline option that holds a {@link WorkerProgram}. */
 export const PROGRAM_OPTION = 'beambridgeProgram';
@@ -33,6 +33,15 @@ export interface WorkerProgram {
   /** The bundle that was staged, if one was. */
   readonly bundle?:
     | { readonly name: string; readonly sha256: string; readonly bytes: number }
+    | undefined;
+  /** The package that was staged, if one was, and the path of the module in it. */
+  readonly packed?:
+    | {
+        readonly name: string;
+        readonly sha256: string;
+        readonly bytes: number;
+        readonly entry: string;
+      }
     | undefined;
   /** The submitting program's arguments and folder, since modules look at them when they are loaded. */
   readonly argv: readonly string[];

@@ -15,8 +15,10 @@ export {
 export { type Exported, findExport } from './exported.ts';
 // For the worker.
 export { makeLauncher, makeWorkerLauncher, ownCommand } from './launcher.ts';
+export { type PackedProgram, packProgram } from './package/pack.ts';
 export { endWithParent } from './parent.ts';
 export { type PoolOptions, ProcessPool } from './pool.ts';
 export { findProgram, keepProgram } from './program-cache.ts';
+export { NPM } from './retrieve.ts';
 export { runWorker, type WorkerOptions } from './run-worker.ts';
 export { SERVE, type ServeRequest, serve } from './serve.ts';

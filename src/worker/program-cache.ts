@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bundles on the disk, named by their content: what was submitted from this machine or fetched by a worker
+// Programs on the disk, bundles and packages, named by their content: what was submitted from this machine or fetched by a worker
 // once is there for the next worker. A file is whole when it has its name, and is hashed before it is used.
 
 import { createHash, randomUUID } from 'node:crypto';
@@ -16,23 +16,30 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { BeamBridgeError, getLogger } from '../base/index.ts';
+import { BeamBridgeError, getLogger, removeAtExit } from '../base/index.ts';
 import { cacheFolder } from '../services/index.ts';
 
 const log = getLogger('worker');
 
-/** Bundles that are kept at least, and for how long. Milliseconds. */
+/** Programs that are kept at least, and for how long. Milliseconds. */
 const KEPT = 20;
 const KEPT_FOR_MS = 24 * 3600_000;
 
-/** Where bundles are kept, and the name of the one with this SHA-256. */
-export function programPath(sha256: string, folder = join(cacheFolder(), 'programs')): string {
-  return join(folder, `${sha256}.mjs`);
+/** A bundle, or a package's tarball. */
+export type ProgramType = 'mjs' | 'tgz';
+
+/** Where programs are kept, and the name of the one with this SHA-256. */
+export function programPath(
+  sha256: string,
+  folder = join(cacheFolder(), 'programs'),
+  type: ProgramType = 'mjs',
+): string {
+  return join(folder, `${sha256}.${type}`);
 }
 
-/** The path of a bundle that is here, whole; undefined where it is not. */
-export async function findProgram(sha256: string): Promise<string | undefined> {
-  const path = programPath(sha256);
+/** The path of a program that is here, whole; undefined where it is not. */
+export async function findProgram(sha256: string, type?: ProgramType): Promise<string | undefined> {
+  const path = programPath(sha256, undefined, type);
   try {
     const found = createHash('sha256')
       .update(await readFile(path))
@@ -48,16 +55,20 @@ export async function findProgram(sha256: string): Promise<string | undefined> {
 }
 
 /**
- * Writes a bundle and gives its path, once its content proved to be the one that is named.
+ * Writes a program and gives its path, once its content proved to be the one that is named.
  *
  * @param bytes - how many there are: more are not written
  * @throws BeamBridgeError `ARTIFACT_DAMAGED`; `IO_FAILED` when there is no place for it
  */
 export async function keepProgram(
-  { sha256, bytes }: { readonly sha256: string; readonly bytes: number },
+  {
+    sha256,
+    bytes,
+    type,
+  }: { readonly sha256: string; readonly bytes: number; readonly type?: ProgramType },
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<string> {
-  const path = programPath(sha256, await writableFolder());
+  const path = programPath(sha256, await writableFolder(), type);
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const hash = createHash('sha256');
@@ -111,7 +122,9 @@ async function writableFolder(): Promise<string> {
     log.debug(`${folder} cannot be written (${String(error)})`);
   }
   try {
-    return await mkdtemp(join(tmpdir(), 'beambridge-program-'));
+    const own = await mkdtemp(join(tmpdir(), 'beambridge-program-'));
+    removeAtExit(own);
+    return own;
   } catch (cause) {
     throw new BeamBridgeError(
       'IO_FAILED',
@@ -124,8 +137,8 @@ async function writableFolder(): Promise<string> {
   }
 }
 
-/** Removes bundles that nobody used for long, and never the latest ones. */
-async function forgetOld(folder: string): Promise<void> {
+/** Removes what nobody used for long, and never the latest ones. */
+export async function forgetOld(folder: string): Promise<void> {
   try {
     const entries = await Promise.all(
       (await readdir(folder)).map(async (name) => {
@@ -135,7 +148,7 @@ async function forgetOld(folder: string): Promise<void> {
     );
     const old = entries.sort((a, b) => b.used - a.used).slice(KEPT);
     for (const { path, used } of old) {
-      if (Date.now() - used > KEPT_FOR_MS) await rm(path, { force: true });
+      if (Date.now() - used > KEPT_FOR_MS) await rm(path, { recursive: true, force: true });
     }
   } catch (error) {
     // Another process may tidy up here at the same time.

@@ -3,10 +3,12 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { createClient, fromBinary, GrpcStatus, jobs, pb, urns } from '../proto/index.ts';
-import { findProgram, keepProgram } from './program-cache.ts';
+import { findProgram, keepProgram, type ProgramType } from './program-cache.ts';
 
 const { EMBEDDED, FILE } = urns.StandardArtifacts_Types;
 const { STAGING_TO } = urns.StandardArtifacts_Roles;
+/** The role of a package in the official SDK, whose workers install it. */
+export const NPM = 'beam:artifact:type:npm:v1';
 /** What runners without artifacts give for a token. */
 const NOTHING_STAGED = '__no_artifacts_staged__';
 
@@ -19,8 +21,8 @@ export interface Staged {
   readonly workerId: string;
 }
 
-/** The bundle that is asked for: `WorkerProgram.bundle`. */
-export interface WantedBundle {
+/** What is asked for: `WorkerProgram.bundle` or `packed`. */
+export interface WantedProgram {
   readonly name: string;
   readonly sha256: string;
   readonly bytes: number;
@@ -32,14 +34,15 @@ export interface WantedBundle {
  * @throws BeamBridgeError `ARTIFACT_DAMAGED`, `WORKER_START_FAILED`, `IO_FAILED`
  */
 export async function retrieveProgram(
-  wanted: WantedBundle,
+  wanted: WantedProgram,
   staged: Staged,
   signal: AbortSignal,
+  type?: ProgramType,
 ): Promise<string> {
-  const found = await findProgram(wanted.sha256);
+  const found = await findProgram(wanted.sha256, type);
   if (found) return found;
   try {
-    return await keepProgram(wanted, fetch(wanted, staged, signal));
+    return await keepProgram({ ...wanted, ...(type && { type }) }, fetch(wanted, staged, signal));
   } catch (error) {
     if (error instanceof BeamBridgeError) throw error;
     throw new BeamBridgeError(
@@ -51,7 +54,7 @@ export async function retrieveProgram(
 }
 
 async function* fetch(
-  wanted: WantedBundle,
+  wanted: WantedProgram,
   { endpoint, dependencies, retrievalToken, workerId }: Staged,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
@@ -77,7 +80,7 @@ async function* fetch(
 }
 
 async function resolve(
-  wanted: WantedBundle,
+  wanted: WantedProgram,
   dependencies: readonly pb.ArtifactInformation[],
   client: ReturnType<typeof createClient<typeof jobs.ArtifactRetrievalService>>,
   signal: AbortSignal,
@@ -96,9 +99,9 @@ async function resolve(
 /** By its name, which stays the same, or by its content: a runner may have put it elsewhere. */
 function isWanted(
   { roleUrn, rolePayload, typeUrn, typePayload }: pb.ArtifactInformation,
-  { name, sha256 }: WantedBundle,
+  { name, sha256 }: WantedProgram,
 ): boolean {
-  if (roleUrn === STAGING_TO) {
+  if (roleUrn === STAGING_TO || roleUrn === NPM) {
     const { stagedName } = fromBinary(pb.ArtifactStagingToRolePayloadSchema, rolePayload);
     if (stagedName === name) return true;
   }
@@ -108,7 +111,7 @@ function isWanted(
 }
 
 async function* fetchByToken(
-  wanted: WantedBundle,
+  wanted: WantedProgram,
   endpoint: string,
   retrievalToken: string,
   metadata: Record<string, string>,
@@ -128,7 +131,7 @@ async function* fetchByToken(
   }
 }
 
-function notStaged({ name }: WantedBundle, why: string): BeamBridgeError {
+function notStaged({ name }: WantedProgram, why: string): BeamBridgeError {
   return new BeamBridgeError(
     'WORKER_START_FAILED',
     `the program ${name} is not among what was staged: ${why}`,

@@ -6,6 +6,7 @@ import { BeamBridgeError, getLogger } from '../base/index.ts';
 import { LoggingChannel } from '../harness/index.ts';
 import { programOf, type WorkerProgram } from './contract.ts';
 import { loadProgram } from './load.ts';
+import { installProgram } from './package/install.ts';
 import { type Provision, provision, type WorkerFlags } from './provision.ts';
 import { refuseWork } from './refuse.ts';
 import { retrieveProgram } from './retrieve.ts';
@@ -26,7 +27,8 @@ export interface WorkerOptions extends WorkerFlags {
 /**
  * Loads the program that the runner names and serves its pipeline. Resolves once the runner has hung up.
  *
- * @throws BeamBridgeError `WORKER_START_FAILED`, `WORKER_MISMATCH`, `ARTIFACT_DAMAGED`; what the program threw
+ * @throws BeamBridgeError `WORKER_START_FAILED`, `WORKER_MISMATCH`, `ARTIFACT_DAMAGED`,
+ * `PROGRAM_NOT_INSTALLED`; what the program threw
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { signal, startTimeoutMs = START_TIMEOUT_MS } = options;
@@ -46,15 +48,18 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-function locate(
-  { bundle, moduleUrl }: WorkerProgram,
+async function locate(
+  { bundle, packed, moduleUrl }: WorkerProgram,
   { staged }: Provision,
   signal: AbortSignal,
   timeoutMs: number,
-): Promise<string> | string {
-  if (!bundle) return moduleUrl;
+): Promise<string> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  return retrieveProgram(bundle, staged, limited).then((path) => pathToFileURL(path).href);
+  if (packed) {
+    const tarball = await retrieveProgram(packed, staged, limited, 'tgz');
+    return pathToFileURL(await installProgram(tarball, packed, signal)).href;
+  }
+  return bundle ? pathToFileURL(await retrieveProgram(bundle, staged, limited)).href : moduleUrl;
 }
 
 /** Makes this process look to the program as the one did from which it was submitted. */

@@ -57,14 +57,16 @@ export async function serve(
   );
 }
 
-function checkVersion({ version, bundle, moduleUrl }: WorkerProgram): void {
+function checkVersion({ version, bundle, packed, moduleUrl }: WorkerProgram): void {
   const own = packageVersion();
   if (version === own) return;
   throw new BeamBridgeError(
     'WORKER_MISMATCH',
-    `the pipeline was submitted with beambridge ${version}, and ${bundle ? bundle.name : moduleUrl} has ${own} here`,
+    `the pipeline was submitted with beambridge ${version}, and ${(packed ?? bundle)?.name ?? moduleUrl} has ${own} here`,
     {
-      hint: 'Install the same version in both places, or let the program travel as a bundle, which brings its own.',
+      hint: packed
+        ? `Name the exact version in its dependencies, or give the package a lock file: npm install --save-exact beambridge@${version}`
+        : 'Install the same version in both places, or let the program travel as a bundle, which brings its own.',
     },
   );
 }

@@ -13,15 +13,19 @@ import {
   findProgram,
   keepProgram,
   NATIVE_REMEDY,
+  NPM,
   optionsToText,
   PROGRAM_OPTION,
   PROTOCOL,
+  packProgram,
   programToText,
   type WorkerProgram,
 } from '../../worker/index.ts';
 import type { Construct, PipelineDefinition } from '../definition.ts';
 import type { PipelineOptions } from '../options.ts';
 import { environmentOf } from './environment.ts';
+
+const { STAGING_TO } = urns.StandardArtifacts_Roles;
 
 /** How workers elsewhere are named to a runner, and what they are told. */
 export interface Elsewhere {
@@ -33,7 +37,7 @@ export interface Elsewhere {
  * Makes a program ready to be loaded by workers.
  *
  * @throws BeamBridgeError `PIPELINE_NOT_EXPORTED`, `PROGRAM_NOT_BUNDLED`, `NATIVE_PACKAGE`,
- * `INVALID_ARGUMENT`, `UNSUPPORTED`
+ * `PROGRAM_NOT_PACKED`, `WORKER_MISMATCH`, `INVALID_ARGUMENT`, `UNSUPPORTED`
  */
 export async function prepareElsewhere(
   pipeline: Pipeline,
@@ -42,30 +46,29 @@ export async function prepareElsewhere(
 ): Promise<Elsewhere> {
   refuseExpanded(pipeline);
   const { workerProgram = 'bundle' } = options;
-  if (workerProgram !== 'bundle' && workerProgram !== 'module') {
+  const make = WAYS[workerProgram];
+  if (!Object.hasOwn(WAYS, workerProgram) || !make) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
       `workerProgram ${JSON.stringify(workerProgram)} is none`,
-      {
-        hint: "It is 'bundle' or 'module'.",
-      },
+      { hint: `It is one of ${Object.keys(WAYS).join(', ')}.` },
     );
   }
   if (workerProgram === 'bundle') refuseNative(pipeline);
   const exported = await findExport(source ?? (() => {}));
-  const bundled = workerProgram === 'bundle' ? await bundle(exported) : undefined;
+  const { artifact, ...travelling } = await make(exported);
   const program: WorkerProgram = {
     protocol: PROTOCOL,
     version: packageVersion(),
     ...exported,
-    bundle: bundled?.bundle,
+    ...travelling,
     argv: process.argv.slice(2),
     cwd: process.cwd(),
     digest: graphDigest(pipeline),
     options: optionsToText(options),
   };
   return {
-    environment: await environmentOf(options, bundled ? [bundled.artifact] : []),
+    environment: await environmentOf(options, artifact ? [artifact] : []),
     options: { [PROGRAM_OPTION]: programToText(program) },
   };
 }
@@ -94,27 +97,53 @@ function refuseExpanded(pipeline: Pipeline): void {
   );
 }
 
-async function bundle(exported: Exported) {
-  const { text, sha256 } = await bundleProgram(exported);
-  const bytes = text.length;
-  const path = (await findProgram(sha256)) ?? (await keepProgram({ sha256, bytes }, [text]));
-  const stem = basename(exported.moduleUrl).replace(/\.[cm]?[jt]sx?$/, '');
-  // What is staged for other jobs may have the same name.
-  const name = `${stem.replaceAll(/[^A-Za-z0-9_.-]+/g, '-')}-${sha256.slice(0, 16)}.mjs`;
-  return { bundle: { name, sha256, bytes }, artifact: artifact(path, name, sha256) };
+/** How a program travels, and what is staged for that. */
+type Travelling = Pick<WorkerProgram, 'bundle' | 'packed'> & {
+  readonly artifact?: pb.ArtifactInformation;
+};
+
+const WAYS: Readonly<Record<string, (exported: Exported) => Promise<Travelling>>> = {
+  bundle: async (exported) => {
+    const { text, sha256 } = await bundleProgram(exported);
+    const stem = basename(exported.moduleUrl).replace(/\.[cm]?[jt]sx?$/, '');
+    const bundle = { name: stagedName(stem, sha256, 'mjs'), sha256, bytes: text.length };
+    return { bundle, artifact: artifactOf(bundle, STAGING_TO, await keep(text, sha256, 'mjs')) };
+  },
+  package: async (exported) => {
+    const { package: name, content, sha256, entry } = await packProgram(exported);
+    const packed = { name: stagedName(name, sha256, 'tgz'), sha256, bytes: content.length, entry };
+    return { packed, artifact: artifactOf(packed, NPM, await keep(content, sha256, 'tgz')) };
+  },
+  module: async () => ({}),
+};
+
+/** What is staged for other jobs may have the same name. */
+function stagedName(stem: string, sha256: string, type: string): string {
+  const safe = stem.replaceAll(/[^A-Za-z0-9_.-]+/g, '-').replace(/^-/, '');
+  return `${safe}-${sha256.slice(0, 16)}.${type}`;
 }
 
-function artifact(path: string, stagedName: string, sha256: string): pb.ArtifactInformation {
+async function keep(content: Uint8Array, sha256: string, type: 'mjs' | 'tgz'): Promise<string> {
+  const found = await findProgram(sha256, type);
+  return found ?? keepProgram({ sha256, bytes: content.length, type }, [content]);
+}
+
+function artifactOf(
+  { name, sha256 }: { readonly name: string; readonly sha256: string },
+  roleUrn: string,
+  path: string,
+): pb.ArtifactInformation {
   return create(pb.ArtifactInformationSchema, {
     typeUrn: urns.StandardArtifacts_Types.FILE,
     typePayload: toBinary(
       pb.ArtifactFilePayloadSchema,
       create(pb.ArtifactFilePayloadSchema, { path, sha256 }),
     ),
-    roleUrn: urns.StandardArtifacts_Roles.STAGING_TO,
+    roleUrn,
+    // The official SDK gives a package no name. Runners keep what stands here.
     rolePayload: toBinary(
       pb.ArtifactStagingToRolePayloadSchema,
-      create(pb.ArtifactStagingToRolePayloadSchema, { stagedName }),
+      create(pb.ArtifactStagingToRolePayloadSchema, { stagedName: name }),
     ),
   });
 }
