@@ -82,8 +82,16 @@ function triggerOf({ trigger }: pb.WindowingStrategy): string {
   return Buffer.from(toBinary(pb.TriggerSchema, compared)).toString('base64');
 }
 
-/** Python's SDK writes the delay of an `afterProcessingTime` in whole seconds, and leaves out its period. */
+/**
+ * Python's SDK writes the delay of an `afterProcessingTime` in whole seconds, leaves out its period, and leaves
+ * out that an early or a late firing is repeated, since each is.
+ */
 function asPythonWrites(part: object): void {
+  if ('$typeName' in part && part.$typeName === AFTER_END_OF_WINDOW) {
+    const firings = part as pb.Trigger_AfterEndOfWindow;
+    firings.earlyFirings = withoutRepeat(firings.earlyFirings);
+    firings.lateFirings = withoutRepeat(firings.lateFirings);
+  }
   for (const [name, value] of Object.entries(part) as [string, unknown][]) {
     if (name === 'timestampTransforms') {
       const times = value as pb.TimestampTransform[];
@@ -96,6 +104,13 @@ function asPythonWrites(part: object): void {
       times.push(create(pb.TimestampTransformSchema, { timestampTransform: delay }));
     } else if (typeof value === 'object' && value !== null) asPythonWrites(value);
   }
+}
+
+const AFTER_END_OF_WINDOW = pb.Trigger_AfterEndOfWindowSchema.typeName;
+
+function withoutRepeat(firing: pb.Trigger | undefined): pb.Trigger | undefined {
+  if (firing?.trigger.case !== 'repeat') return firing;
+  return withoutRepeat(firing.trigger.value.subtrigger);
 }
 
 /**

@@ -22,7 +22,9 @@ import {
 } from '../../../src/proto/index.ts';
 import { bytes, int64, string } from '../../../src/schema/index.ts';
 import {
+  afterCount,
   afterProcessingTime,
+  afterWatermark,
   combinePerKey,
   create,
   fixedWindows,
@@ -334,6 +336,31 @@ test('another trigger or lateness of an output is refused where something behind
     ),
   );
   await assert.rejects(timed(varied({ windowing: { trigger: time() } })), { code: 'UNSUPPORTED' });
+  // Nor is it one that Python leaves out that an early firing is repeated.
+  const firing = (earlyFirings: object) =>
+    ({ trigger: { case: 'afterEndOfWindow', value: { earlyFirings } } }) as MessageInitShape<
+      typeof pb.TriggerSchema
+    >;
+  const early = (answered: MessageInitShape<typeof pb.TriggerSchema>) =>
+    expand(
+      (root, address) =>
+        key(
+          strings(root)
+            .apply(
+              windowInto(fixedWindows(1), {
+                trigger: afterWatermark().withEarlyFirings(repeatedly(afterCount(2))),
+                accumulationMode: 'discarding',
+              }),
+            )
+            .apply(external(address)),
+        ).apply(groupByKey()),
+      varied({ windowing: { trigger: answered } }),
+    );
+  const count = (elementCount: number) => ({
+    trigger: { case: 'elementCount', value: { elementCount } },
+  });
+  await early(firing(count(2)));
+  await assert.rejects(early(firing(count(3))), { code: 'UNSUPPORTED' });
   // What is as it was may be grouped.
   await expand((root, address) => key(strings(root).apply(external(address))).apply(groupByKey()));
 });
