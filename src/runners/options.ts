@@ -11,6 +11,7 @@ export type RunnerName =
   | 'node'
   | 'prism'
   | 'flink'
+  | 'spark'
   // Names of the official SDK: `node`, `direct`, and one that is refused.
   | 'default'
   | 'universal'
@@ -28,7 +29,7 @@ export interface PipelineOptions {
   /**
    * Which engine executes the pipeline: `node` is this process, with Python workers beside it for
    * Python stages, in batch and in streaming; `direct` is Python's DirectRunner in the managed
-   * Python host; `prism` is Beam's Prism, in a process of its own; `flink` is Apache Flink, by Beam's job server; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
+   * Python host; `prism` is Beam's Prism, in a process of its own; `flink` is Apache Flink and `spark` Apache Spark (batch alone), by Beam's job servers; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
    * functions of this program run in it, Python stages in workers of the managed Python host.
    *
    * @default `'node'`, and `'portable'` where there is a `jobEndpoint`
@@ -55,6 +56,20 @@ export interface PipelineOptions {
   flinkBeamVersion?: string | undefined;
   /** Runner `flink`: options of Java for the job server. @default ['-Xmx1g'] */
   flinkJavaOptions?: readonly string[] | undefined;
+  /**
+   * Runner `spark`: `'local[*]'` and the like for a Spark inside the job server, or the master of a cluster,
+   * `'spark://HOST:PORT'`, whose executors must reach this machine. @default 'local[*]'
+   */
+  sparkMaster?: string | undefined;
+  /**
+   * Runner `spark`: the jar of Beam's job server, a folder with its jars, a class path, or Maven
+   * coordinates. @default `org.apache.beam:beam-runners-spark-3-job-server` of `sparkBeamVersion`, fetched once
+   */
+  sparkJobServer?: string | undefined;
+  /** Runner `spark`: the release of Beam whose job server is fetched. @default '2.77.0' */
+  sparkBeamVersion?: string | undefined;
+  /** Runner `spark`: options of Java for the job server. @default ['-Xmx1g'] */
+  sparkJavaOptions?: readonly string[] | undefined;
   /** Runner `flink`: how many tasks of each step there are. @default what Flink is configured to */
   parallelism?: number | undefined;
   /** Runner `flink`: milliseconds between two checkpoints of a stream. @default none are made */
@@ -101,7 +116,7 @@ export interface PipelineOptions {
    */
   workerStartTimeoutMs?: number | undefined;
   /**
-   * Runners `portable`, `prism` and `flink`: where functions of this program run. `LOOPBACK` is this process, which the engine
+   * Runners `portable`, `prism`, `flink` and `spark`: where functions of this program run. `LOOPBACK` is this process, which the engine
    * must be able to reach; `PROCESS` are processes that the engine starts; `EXTERNAL` those of a pool
    * (`beambridge worker-pool`); `DOCKER` containers that the engine starts. With all but `LOOPBACK` the
    * pipeline is one that a module exports, and this program may end once the job is submitted.

@@ -16,6 +16,7 @@ const REFUSALS: readonly RegExp[] = [
   /\bwere consumed but never produced\b/,
   /\bUnsupportedOperationException: .*\b(?:Flink|Spark|Samza) ?[Rr]unner\b/,
   /\bUnsupportedOperationException: .*\n\s+at org\.apache\.beam\.runners\./,
+  /\bActiveBundle does not have a registered bundle (?:checkpoint|finalization) handler\b/,
 ];
 
 export const REFUSAL_HINT =

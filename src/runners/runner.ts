@@ -9,6 +9,7 @@ import type { PipelineOptions } from './options.ts';
 import { PortableRunner } from './portable/runner.ts';
 import { PrismRunner } from './prism/runner.ts';
 import type { Runner } from './runner-base.ts';
+import { SparkRunner } from './spark/runner.ts';
 
 type RunnerClass = new (options: PipelineOptions) => Runner;
 
@@ -18,6 +19,7 @@ const RUNNERS = new Map<unknown, RunnerClass>([
   ['node', NodeRunner],
   ['prism', PrismRunner],
   ['flink', FlinkRunner],
+  ['spark', SparkRunner],
   // Names of the official SDK.
   ['default', NodeRunner],
   ['universal', DirectRunner],

@@ -12,6 +12,11 @@ export {
 export { findJava } from './engines/java.ts';
 export { stopJobServers } from './engines/job-server.ts';
 export { findPrism, PRISM_VERSION, type PrismOptions, startPrism } from './engines/prism.ts';
+export {
+  getSparkJobServer,
+  SPARK_BEAM_VERSION,
+  type SparkJobServerOptions,
+} from './engines/spark.ts';
 // The Python host.
 export { type BootCommand, pythonBoot } from './host/boot.ts';
 export {

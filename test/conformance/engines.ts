@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beam's own engines in the suite, which not every machine has: `CONFORMANCE_RUNNER=prism`, or `flink`.
+// Beam's own engines in the suite, which not every machine has: `CONFORMANCE_RUNNER=prism`, `flink` or `spark`.
 // What they refuse must be refused with a code; what they are known to get wrong is left out, and named.
 
 import { createRunner } from '../../src/runners/index.ts';
+import { pythonStreams } from './cases/python-windowing.ts';
+import { testStreams } from './cases/test-streams.ts';
 import type { RunnerConfiguration } from './runners.ts';
 
 const each = (why: string, ...names: string[]) =>
@@ -125,4 +127,63 @@ const flink: RunnerConfiguration = {
   },
 };
 
-export const engines: readonly RunnerConfiguration[] = [prism, flink];
+const spark: RunnerConfiguration = {
+  name: 'spark',
+  createPipelineRunner: () =>
+    createRunner({
+      runner: 'spark',
+      sparkMaster: 'local[2]',
+      sparkJobServer: process.env.BEAMBRIDGE_TEST_SPARK_JARS,
+      progress: false,
+    }),
+  ...ALONE,
+  unsupported: {
+    ...each(
+      'it runs batches alone',
+      ...[...testStreams, ...pythonStreams].map(({ name }) => name),
+      'distinct of a stream gives an element in the first pane in which it is',
+      'latestPerKey of a stream follows its panes',
+      'late values come in batches too, once they are there',
+      'a batch that is not full waits as long as it may, and no longer',
+      'fromAsyncIterable that throws fails the run',
+      'fromAsyncIterable ends its iterable when the run fails',
+      'Python: an unbounded one that asks to be resumed',
+      'Python: a watermark that goes backwards',
+    ),
+    ...each(
+      'it does not go on with what a splittable DoFn leaves',
+      'what process leaves, it goes on with later',
+      'all methods may be async',
+      'a promise without outputs may ask to be resumed',
+      'once for each window, where it looks at windows',
+      'outputs with timestamps, under a watermark',
+      'watchFiles gives each file once, as it appears',
+      'watchFiles gives a file again when it has changed',
+      'watchFiles forgives changes',
+    ),
+    ...each(
+      "it knows Beam's own window functions alone",
+      'a window function of the user',
+      'a merging window function of the user',
+      'Python: a window function that only Python knows',
+      'Python: a merging window function that only Python knows',
+      'Python: values are combined in windows that a function of Python merges',
+    ),
+    ...each(
+      'it finalizes no bundles',
+      'a bundle is finalized once it counts',
+      'Python: a bundle is finalized once it counts',
+    ),
+  },
+  differs: {
+    ...each(
+      'it gives one pane of a batch',
+      'an early pane, then the one on time, which holds what is new',
+      'an early pane, then the one on time, which holds all so far',
+      'what a count did not reach comes out when the window is over',
+    ),
+    ...each('it has no ordered lists for Python', 'Python: state of every kind'),
+  },
+};
+
+export const engines: readonly RunnerConfiguration[] = [prism, flink, spark];

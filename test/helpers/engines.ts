@@ -24,10 +24,19 @@ export async function prismHere(): Promise<{ binary: string } | { skip: string }
 const FETCHED = fileURLToPath(new URL('../../.cache/engines/', import.meta.url));
 
 /** The folder with the jars of Flink's job server, or why there is none. */
-export async function flinkHere(): Promise<{ jars: string } | { skip: string }> {
-  const jars = process.env.BEAMBRIDGE_TEST_FLINK_JARS || path.join(FETCHED, 'flink');
+export function flinkHere(): Promise<{ jars: string } | { skip: string }> {
+  return jobServerHere('Flink', process.env.BEAMBRIDGE_TEST_FLINK_JARS);
+}
+
+/** The folder with the jars of Spark's job server, or why there is none. */
+export function sparkHere(): Promise<{ jars: string } | { skip: string }> {
+  return jobServerHere('Spark', process.env.BEAMBRIDGE_TEST_SPARK_JARS);
+}
+
+async function jobServerHere(engine: string, named: string | undefined) {
+  const jars = named || path.join(FETCHED, engine.toLowerCase());
   if (!existsSync(jars)) {
-    return { skip: 'there is no job server of Flink here: scripts/test-engines fetches it' };
+    return { skip: `there is no job server of ${engine} here: scripts/test-engines fetches it` };
   }
   return findJava().then(
     () => ({ jars }),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Beam's job server for Flink as a job service: one for all runs of this program on the same Flink.
 
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { getLogger } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
-import { getFlinkJobServer, type ServiceExit } from '../../services/index.ts';
+import { getFlinkJobServer } from '../../services/index.ts';
+import { engineDied } from '../engine-died.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { attach } from '../portable/attach.ts';
@@ -11,6 +12,8 @@ import { appNameOf, flinkOptions, LOCAL, masterOf } from './options.ts';
 import { FlinkRest } from './rest.ts';
 
 const log = getLogger('flink');
+const NAME = "Flink's job server";
+const MEMORY = '; flinkJavaOptions sets how much Java may take';
 
 /**
  * A job server that is up.
@@ -36,19 +39,11 @@ export async function openService(
   const appName = appNameOf(options);
   return attach(pipeline, options, {
     address: server.info,
-    name: "Flink's job server",
-    lost: server.exited.then(diedOf),
+    name: NAME,
+    lost: server.exited.then((exit) => engineDied(NAME, exit, MEMORY)),
     withDefaults: (all) => ({ ...flinkOptions(all, pipeline), appName }),
     // A Flink inside the job server ends a job with its cancellation.
     ...(rest ? { ended: (limit: AbortSignal) => rest.cancel(appName, limit) } : {}),
     abandon: async () => log.warn(`a cancelled job may still go on on Flink at ${master}`),
-  });
-}
-
-function diedOf({ code, signal, stderr }: ServiceExit): BeamBridgeError {
-  const how = signal ? `ended by ${signal}` : `ended with status ${code ?? 'unknown'}`;
-  return new BeamBridgeError('ENGINE_DIED', `Flink's job server was ${how} while it ran a job`, {
-    hint: 'Its last words are below. Signal 9 often means that the machine ran out of memory; flinkJavaOptions sets how much Java may take.',
-    detail: stderr || undefined,
   });
 }

@@ -5,6 +5,7 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { type ServiceExit, startPrism } from '../../services/index.ts';
+import { engineDied } from '../engine-died.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { attach } from '../portable/attach.ts';
@@ -38,7 +39,8 @@ export async function openService(
 }
 
 /** Why Prism is gone; it panics at some of what it lacks. */
-function diedOf({ code, signal, stderr }: ServiceExit): BeamBridgeError {
+function diedOf(exit: ServiceExit): BeamBridgeError {
+  const { stderr } = exit;
   const panic = /^panic: (.*)$/m.exec(stderr)?.[1];
   if (panic && isRefusal(panic)) {
     return new BeamBridgeError('UNSUPPORTED', `Prism cannot run this job: ${panic}`, {
@@ -46,9 +48,5 @@ function diedOf({ code, signal, stderr }: ServiceExit): BeamBridgeError {
       detail: stderr,
     });
   }
-  const how = signal ? `ended by ${signal}` : `ended with status ${code ?? 'unknown'}`;
-  return new BeamBridgeError('ENGINE_DIED', `Prism was ${how} while it ran a job`, {
-    hint: 'Its last words are below. Signal 9 often means that the machine ran out of memory.',
-    detail: panic ? `panic: ${panic}\n${stderr}` : stderr || undefined,
-  });
+  return engineDied('Prism', exit, '', panic ? `panic: ${panic}\n${stderr}` : stderr);
 }

@@ -114,6 +114,7 @@ for (const text of [
   'java.lang.RuntimeException: outer\n\tat a.B.c(B.java:1)\nCaused by: java.lang.IllegalStateException: PCollectionNodes [PCollectionNode{id=pc3}] were consumed but never produced',
   `java.lang.UnsupportedOperationException: no test streams here\n${RUNNER_FRAME}`,
   "java.lang.UnsupportedOperationException: Portable Flink runner doesn't support bundle finalization in batch mode.",
+  'java.lang.UnsupportedOperationException: The ActiveBundle does not have a registered bundle checkpoint handler.',
   'java.lang.UnsupportedOperationException: Advancing Processing time is not supported by the Flink Runner.',
   'unimplemented runner transform[beam:transform:to_string:v1]',
 ]) {
