@@ -5,9 +5,10 @@ import { Command, Option } from 'commander';
 import { BeamBridgeError } from '../base/index.ts';
 import { endWithParent, runWorker } from '../worker/index.ts';
 import { seconds, signalOf } from './options.ts';
+import { workerImageCommand } from './worker-image.ts';
 
 interface WorkerCommandFlags {
-  id: string;
+  id?: string;
   provision_endpoint?: string;
   control_endpoint?: string;
   logging_endpoint?: string;
@@ -37,13 +38,14 @@ export function workerCommand(): Command {
           .argParser(seconds)
           .default(60),
       )
+      .addCommand(workerImageCommand())
       .allowUnknownOption()
       .allowExcessArguments()
       .action(async (flags: WorkerCommandFlags, command: Command) => {
         endWithParent();
         const signal = signalOf(command)!;
         await runWorker({
-          id: flags.id,
+          id: flags.id ?? '',
           provisionEndpoint: flags.provision_endpoint,
           controlEndpoint: flags.control_endpoint,
           loggingEndpoint: flags.logging_endpoint,
@@ -54,7 +56,7 @@ export function workerCommand(): Command {
           () => process.exit(signal.aborted ? TERMINATED : 0),
           (error: unknown) => {
             process.stderr.write(
-              `beambridge worker ${flags.id}: ${BeamBridgeError.from(error).message}\n`,
+              `beambridge worker${flags.id ? ` ${flags.id}` : ''}: ${BeamBridgeError.from(error).message}\n`,
             );
             // What the program opened would keep the process.
             process.exit(signal.aborted ? TERMINATED : 1);

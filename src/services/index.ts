@@ -57,6 +57,7 @@ export {
   type StoredEnvironment,
   sizeOf,
 } from './python/inventory.ts';
+export { localPythonVersion } from './python/local-version.ts';
 // One builder at a time.
 export { acquireLock, type Lock } from './python/lock.ts';
 export {
@@ -65,4 +66,8 @@ export {
   prunePythonEnvironments,
   type Removal,
 } from './python/removal.ts';
-export { PYTHON_EXTRAS, type PythonExtra } from './python/requirements.ts';
+export {
+  collectRequirements as pythonRequirements,
+  PYTHON_EXTRAS,
+  type PythonExtra,
+} from './python/requirements.ts';

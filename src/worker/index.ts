@@ -13,6 +13,8 @@ export {
   type WorkerProgram,
 } from './contract.ts';
 export { type Exported, findExport } from './exported.ts';
+// For images of workers.
+export { type ImageLanguage, type ImageOptions, workerImage } from './image/image.ts';
 // For the worker.
 export { makeLauncher, makeWorkerLauncher, ownCommand } from './launcher.ts';
 export { type PackedProgram, packProgram } from './package/pack.ts';

@@ -27,9 +27,13 @@ export interface Provision {
 /**
  * Asks the provision service, for as long as `timeoutMs` at most.
  *
- * @throws BeamBridgeError `WORKER_START_FAILED`
+ * @throws BeamBridgeError `WORKER_START_FAILED`, also when the signal ends it
  */
-export async function provision(flags: WorkerFlags, timeoutMs: number): Promise<Provision> {
+export async function provision(
+  flags: WorkerFlags,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Provision> {
   const { id, provisionEndpoint } = flags;
   if (!id)
     throw startError(
@@ -42,7 +46,7 @@ export async function provision(flags: WorkerFlags, timeoutMs: number): Promise<
       'A runner starts it with --id and --provision_endpoint=HOST:PORT.',
     );
   }
-  const { info } = await ask(id, provisionEndpoint, timeoutMs);
+  const { info } = await ask(id, provisionEndpoint, timeoutMs, signal);
   const controlUrl = info?.controlEndpoint?.url || flags.controlEndpoint;
   if (!info || !controlUrl) {
     throw startError(
@@ -64,14 +68,19 @@ export async function provision(flags: WorkerFlags, timeoutMs: number): Promise<
   };
 }
 
-async function ask(id: string, endpoint: string, timeoutMs: number) {
+async function ask(id: string, endpoint: string, timeoutMs: number, signal: AbortSignal) {
   const client = createClient(fn.ProvisionService, endpoint, { metadata: { worker_id: id } });
   const until = Date.now() + timeoutMs;
   try {
     // A connection that is refused is tried again: a runner's services may come up after its workers.
-    await client.ready(timeoutMs);
-    return await client.getProvisionInfo({}, { timeoutMs: Math.max(until - Date.now(), 1) });
+    await unlessEnded(client.ready(timeoutMs), signal);
+    const call = client.getProvisionInfo(
+      {},
+      { timeoutMs: Math.max(until - Date.now(), 1), signal },
+    );
+    return await call;
   } catch (cause) {
+    if (signal.aborted) throw startError('it was told to end', 'Nothing is to be done.', cause);
     throw startError(
       `the provision service at ${endpoint} did not answer within ${timeoutMs / 1000} s`,
       'Its address must be one that this machine can reach.',
@@ -79,6 +88,21 @@ async function ask(id: string, endpoint: string, timeoutMs: number) {
     );
   } finally {
     client.close();
+  }
+}
+
+/** A container that is told to stop has a few seconds. */
+async function unlessEnded(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  let end!: () => void;
+  const ended = new Promise<never>((_, reject) => {
+    end = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', end, { once: true });
+  });
+  work.catch(() => {});
+  try {
+    await Promise.race([work, ended]);
+  } finally {
+    signal.removeEventListener('abort', end);
   }
 }
 

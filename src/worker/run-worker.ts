@@ -32,7 +32,7 @@ export interface WorkerOptions extends WorkerFlags {
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { signal, startTimeoutMs = START_TIMEOUT_MS } = options;
-  const told = await provision(options, startTimeoutMs);
+  const told = await provision(options, startTimeoutMs, signal);
   try {
     const program = programOf(told.options);
     const moduleUrl = await locate(program, told, signal, startTimeoutMs);

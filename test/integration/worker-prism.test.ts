@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { ownCommand, ProcessPool } from '../../src/worker/index.ts';
 import { PRISM_SKIP, type Prism, startPrism } from '../helpers/prism.ts';
+import { makeProgramPackage } from '../helpers/program-package.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-prism-'));
 const program = fileURLToPath(new URL('../fixtures/worker/submit.ts', import.meta.url));
@@ -78,6 +79,54 @@ test('functions of a program run in a process of the runner, from the bundle tha
   assert.match(line!, LINE);
   assert.notEqual(LINE.exec(line!)![1], submitter);
   assert.equal(readdirSync(join(scratch, 'home', 'programs')).length, 1);
+});
+
+/** A program in a package, which calls another package that came with it. */
+const PACKAGED = `
+import { twice } from 'tiny';
+import { create, createRunner, pipeline, reshuffle } from 'beambridge';
+import { writeToText } from 'beambridge/io';
+
+const [output, options] = process.argv.slice(2);
+export const score = pipeline(import.meta.url, (root) =>
+  root
+    .apply(create([20, 21]))
+    .apply(reshuffle())
+    .map((n) => \`\${twice(n)} from \${import.meta.dirname}\`)
+    .apply(writeToText(output)),
+);
+await createRunner(JSON.parse(options)).run(score);
+`;
+
+test('functions of a program run from the package that was staged and installed by the worker', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const folder = join(scratch, 'program');
+  mkdirSync(folder);
+  const moduleUrl = makeProgramPackage(folder, { program: PACKAGED });
+  const home = join(scratch, 'packaged home');
+  const options = {
+    jobEndpoint: prism.jobEndpoint,
+    environmentType: 'PROCESS',
+    environmentConfig: { env: { BEAMBRIDGE_HOME: home } },
+    workerProgram: 'package',
+  };
+  const args = [
+    fileURLToPath(moduleUrl),
+    join(scratch, 'packaged', 'out'),
+    JSON.stringify(options),
+  ];
+  const { exitCode, stderr } = await execa(process.execPath, ['--import', 'tsx', ...args], {
+    reject: false,
+    timeout: 120_000,
+  });
+  assert.equal(exitCode, 0, stderr + prism.log());
+  const lines = (await output('packaged')).sort();
+  assert.deepEqual(
+    lines.map((line) => line.split(' ')[0]),
+    ['40', '42'],
+  );
+  assert.ok(lines[0]!.includes(join(home, 'programs/packages/')), lines[0]);
 });
 
 test('a job goes on when the program that submitted it is gone, and its output gets its name', {

@@ -130,7 +130,7 @@ function dockerPayload(given: PipelineOptions['environmentConfig']): Uint8Array 
   if (!containerImage) {
     throw invalid(
       'DOCKER workers need the name of an image',
-      "Give environmentConfig: 'REGISTRY/NAME:TAG', of an image whose entry point is beambridge-worker.",
+      "Give environmentConfig: 'REGISTRY/NAME:TAG', of an image that `beambridge worker image --print` describes.",
     );
   }
   return toBinary(pb.DockerPayloadSchema, create(pb.DockerPayloadSchema, { containerImage }));

@@ -10,10 +10,14 @@ export interface BootCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A Python worker by Beam's container contract, on this Python; the contract's flags follow. */
-export function pythonBoot(python: string): BootCommand {
+/**
+ * A Python worker by Beam's container contract, on this Python; the contract's flags follow.
+ *
+ * @param folder - where `python-env` lies on its machine
+ */
+export function pythonBoot(python: string, folder = PYTHON_ENV_FOLDER): BootCommand {
   return {
-    command: [python, path.join(PYTHON_ENV_FOLDER, 'start.py'), 'beambridge_host.worker.boot'],
+    command: [python, path.join(folder, 'start.py'), 'beambridge_host.worker.boot'],
     // As a host has them: src/services/host/host.ts.
     env: { PYTHONSAFEPATH: 'beambridge', PYTHONDONTWRITEBYTECODE: '1', GRPC_VERBOSITY: 'ERROR' },
   };
