@@ -3,13 +3,8 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Service } from '../process/service.ts';
-import {
-  getJobServer,
-  type JobServerKind,
-  type JobServerOptions,
-  namesIn,
-  short,
-} from './job-server.ts';
+import { namesIn, short } from './class-path.ts';
+import { getJobServer, type JobServerKind, type JobServerOptions } from './job-server.ts';
 
 /** The release of Flink that is meant where none is named and no cluster tells. */
 export const FLINK_VERSION = '1.20';

@@ -2,14 +2,13 @@
 // Beam's job servers for engines of Java: their jars found or fetched, started, shared by all runs of this
 // program that want the same one, since one takes seconds to start.
 
-import { existsSync, statSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { BeamBridgeError, removeAtExit } from '../../base/index.ts';
+import { removeAtExit } from '../../base/index.ts';
 import { type Service, startService } from '../process/service.ts';
+import { classPathOf, sayProgress, short } from './class-path.ts';
 import { findJava, OPEN_PACKAGES } from './java.ts';
-import { isCoordinates, mavenJar } from './maven.ts';
 
 const START_TIMEOUT_MS = 120_000;
 
@@ -57,7 +56,7 @@ export async function getJobServer(
 ): Promise<Service<string>> {
   const { master, javaOptions = ['-Xmx1g'], signal } = options;
   const java = await findJava(signal);
-  const classPath = await classPathOf(kind, options);
+  const classPath = await jarsOf(kind, options);
   await options.check?.(classPath);
   const key = JSON.stringify([kind.engine, java, classPath, master, javaOptions]);
   const known = servers.get(key);
@@ -117,40 +116,8 @@ async function start(
 }
 
 /** What Java is told. */
-async function classPathOf(kind: JobServerKind, options: JobServerOptions): Promise<string> {
-  const { jars, onProgress = say, signal } = options;
+function jarsOf(kind: JobServerKind, options: JobServerOptions): Promise<string> {
+  const { jars, onProgress = sayProgress, signal } = options;
   const hint = `Set ${kind.option} to the jar of ${kind.name}, to a folder with its jars, or to Maven coordinates; BEAMBRIDGE_MAVEN_REPOSITORY names another repository than Maven Central.`;
-  if (isCoordinates(jars) && !existsSync(jars.split(path.delimiter)[0]!)) {
-    return mavenJar(jars, { hint, onProgress, signal });
-  }
-  const missing = jars
-    .split(path.delimiter)
-    .map((entry) => entry.replace(/\/\*$/, ''))
-    .find((entry) => !existsSync(entry));
-  if (missing !== undefined) {
-    throw new BeamBridgeError('ENGINE_NOT_FOUND', `there is nothing at ${path.resolve(missing)}`, {
-      hint,
-    });
-  }
-  return existsSync(jars) && statSync(jars).isDirectory()
-    ? path.join(path.resolve(jars), '*')
-    : jars;
-}
-
-/** The files of a class path, by their names alone. */
-export async function namesIn(classPath: string): Promise<string[]> {
-  const names = classPath.split(path.delimiter).map(async (entry) => {
-    if (!entry.endsWith('/*')) return [path.basename(entry)];
-    return readdir(entry.slice(0, -2)).catch(() => []);
-  });
-  return (await Promise.all(names)).flat();
-}
-
-/** A class path as a message can hold it. */
-export function short(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
-}
-
-function say(message: string): void {
-  process.stderr.write(`beambridge: ${message}\n`);
+  return classPathOf(jars, { hint, onProgress, signal });
 }
