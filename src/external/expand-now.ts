@@ -14,6 +14,7 @@ import { pb } from '../proto/index.ts';
 import { getHost } from '../services/index.ts';
 import { describeCoder, isReadable, whyUnreadable } from './coder-match.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import { javaAddress } from './java-service.ts';
 import { keepHostOf, withAnotherHost } from './lost-host.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 import { windowingFromProto } from './windowing-from-proto.ts';
@@ -25,6 +26,19 @@ async function managed({
 }: Extract<ExpansionServiceChoice, { kind: 'python' }>): Promise<ServiceAddress> {
   const host = await getHost({ extras: [...extras], packages: [...packages], isExact });
   return { address: host.address, token: host.token, host };
+}
+
+async function addressOf(service: ExpansionServiceChoice): Promise<ServiceAddress> {
+  switch (service.kind) {
+    case 'address':
+      return service;
+    case 'started':
+      return { address: await service.address() };
+    case 'java':
+      return javaAddress(service);
+    case 'python':
+      return managed(service);
+  }
 }
 
 /** Asks the service of a placeholder, keeps the answer, and gives its outputs by tag. */
@@ -39,12 +53,7 @@ export async function expandNow(
   // Files live until the program ends: nobody knows how often the pipeline will run.
   const folder = new TemporaryFolder();
   const expansion = await withAnotherHost(async () => {
-    const address: ServiceAddress =
-      service.kind === 'address'
-        ? service
-        : service.kind === 'started'
-          ? { address: await service.address() }
-          : await managed(service);
+    const address = await addressOf(service);
     const answer = await askForExpansion(node, address, () => folder.path());
     keepHostOf(answer, address.host);
     return answer;

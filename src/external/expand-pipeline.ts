@@ -4,7 +4,7 @@
 import { setMaxListeners } from 'node:events';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { clone, pb } from '../proto/index.ts';
-import type { Host } from '../services/index.ts';
+import type { Served } from '../services/index.ts';
 import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
 import { asLossOf, isStillGood } from './lost-host.ts';
 import { ExpansionMerger } from './merge.ts';
@@ -40,7 +40,7 @@ export async function expandPipeline(
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
   // Every call listens to it, and there may be any number of them at once.
   setMaxListeners(0, signal);
-  const hosts = new Set<Host>();
+  const hosts = new Set<Served>();
   try {
     const answers = await Promise.all(
       placeholders.map(async (node) => {

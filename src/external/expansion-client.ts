@@ -4,9 +4,11 @@
 import { BeamBridgeError } from '../base/index.ts';
 import type { ExternalExpansion, TransformNode } from '../pipeline/index.ts';
 import { createClient, ExpansionService, GrpcStatus, type ServiceError } from '../proto/index.ts';
-import type { Host } from '../services/index.ts';
+import type { JavaService, Served } from '../services/index.ts';
 import { fetchArtifacts } from './artifacts.ts';
 import { expansionRequest } from './expansion-request.ts';
+import { isJavaFailure, javaError } from './java-failure.ts';
+import { useJavaWorker } from './java-service.ts';
 import { asLossOf, lossOf, unlessLost } from './lost-host.ts';
 import { parsePythonFailure } from './python-failure.ts';
 
@@ -15,8 +17,10 @@ export interface ServiceAddress {
   /** `HOST:PORT`. */
   address: string;
   token?: string | undefined;
-  /** The managed host that serves it: its end is another matter than a wrong address. */
-  host?: Host | undefined;
+  /** The managed process that serves it: its end is another matter than a wrong address. */
+  host?: Served | undefined;
+  /** The same where it is Java's. */
+  java?: JavaService | undefined;
 }
 
 /** Milliseconds in which a connection must be up. */
@@ -58,7 +62,8 @@ export async function askForExpansion(
       throw unavailable(service, 'gave an answer without a transform', undefined);
     }
     const { components, transform, requirements } = response;
-    await fetchArtifacts(components, service, artifactFolder, signal);
+    if (service.java) useJavaWorker(components, service.java);
+    else await fetchArtifacts(components, service, artifactFolder, signal);
     return { namespace: request.namespace, components, transform, requirements };
   } catch (error) {
     if (error instanceof BeamBridgeError) {
@@ -81,6 +86,7 @@ export async function askForExpansion(
 
 /** The error in a service's answer: the text of an exception. */
 function expansionFailed(text: string, node: TransformNode): BeamBridgeError {
+  if (isJavaFailure(text)) return javaError(text).with(node.errorDetails);
   const failure = parsePythonFailure(text, 'EXPANSION_FAILED');
   return new BeamBridgeError(failure.code, failure.message, {
     ...node.errorDetails,

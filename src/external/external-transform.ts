@@ -128,11 +128,7 @@ export class ExternalTransform<
     }
     node.spec = { urn: this.urn, payload: this.payload };
     const requested = Object.entries(this.options.requestedOutputCoders ?? {});
-    // Beam's services refuse requests for several outputs, so those are only checked afterwards. Our host
-    // gives outputs that Python left untyped the type that is declared.
-    const isManaged = 'kind' in this.service && this.service.kind === 'python';
-    const asked = requested.length === 0 && (isManaged || declared.size === 1);
-    const coders = new Map(asked ? declared : requested);
+    const coders = requested.length > 0 ? new Map(requested) : this.coderRequests(declared);
     node.external = {
       urn: this.urn,
       payload: this.payload,
@@ -140,6 +136,16 @@ export class ExternalTransform<
         typeof this.service === 'function' ? startedService(this.service, pipeline) : this.service,
       requestOutputCoders: coders,
     };
+  }
+
+  /** The coders that the service is asked to use where the program requests none. */
+  protected coderRequests(
+    declared: ReadonlyMap<string, Coder<unknown>>,
+  ): ReadonlyMap<string, Coder<unknown>> {
+    // Beam's services refuse requests for several outputs, so those are only checked afterwards. Our host
+    // gives outputs that Python left untyped the type that is declared.
+    const isManaged = 'kind' in this.service && this.service.kind === 'python';
+    return isManaged || declared.size === 1 ? declared : new Map();
   }
 
   private declaredOutputs(node: TransformNode): Map<string, Coder<unknown>> | undefined {

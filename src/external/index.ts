@@ -13,6 +13,21 @@ export {
   type OutputType,
   rawExternalTransform,
 } from './external-transform.ts';
+export { isJavaFailure, javaError, saidByJavaHarness } from './java-failure.ts';
+export {
+  JAVA_BEAM_VERSION,
+  type JavaArtifact,
+  type JavaOptions,
+  type JavaServiceChoice,
+  type JavaServiceSettings,
+  javaService,
+} from './java-options.ts';
+export { javaAddress } from './java-service.ts';
+export {
+  type JavaArguments,
+  type JavaTransformOptions,
+  javaTransform,
+} from './java-transform.ts';
 export { withAnotherHost } from './lost-host.ts';
 export { type PythonCallable, pythonCallable, TypedValue, typed } from './payload.ts';
 export { isMarked, type PythonFailure, parsePythonFailure, pythonError } from './python-failure.ts';

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type BeamBridgeError, getLogger, retry } from '../base/index.ts';
 import type { ExternalExpansion } from '../pipeline/index.ts';
 import { GrpcStatus } from '../proto/index.ts';
-import { type Host, onHostExit } from '../services/index.ts';
+import { onHostExit, type Served } from '../services/index.ts';
 
 const log = getLogger('host');
 
@@ -20,7 +20,7 @@ const BROKEN_MS = 5000;
 /** Errors of hosts that another one can take the place of. */
 const replaceable = new WeakSet<object>();
 /** The hosts that gave the answers that applyAsync kept. */
-const expandedBy = new WeakMap<ExternalExpansion, Host>();
+const expandedBy = new WeakMap<ExternalExpansion, Served>();
 
 /** Does again what failed because a host of this program alone was lost while it expanded; once. */
 export function withAnotherHost<T>(
@@ -36,23 +36,23 @@ export function withAnotherHost<T>(
 }
 
 /** The same error, known as that of a host's end. */
-export function asLossOf(host: Host, error: BeamBridgeError): BeamBridgeError {
+export function asLossOf(host: Served, error: BeamBridgeError): BeamBridgeError {
   if (host.isOwn) replaceable.add(error);
   return error;
 }
 
 /** Why a call to a host failed, if that is the host's end, which is known a moment later. */
-export async function lossOf(host: Host, failure: unknown): Promise<BeamBridgeError | undefined> {
+export async function lossOf(host: Served, failure: unknown): Promise<BeamBridgeError | undefined> {
   const isBroken = (failure as { code?: unknown }).code === GrpcStatus.UNAVAILABLE;
   const over = new AbortController();
   const waited = delay(isBroken ? BROKEN_MS : EXIT_MS, undefined, { signal: over.signal });
   const exit = await Promise.race([host.exited, waited.catch(() => undefined)]);
   over.abort();
-  return exit && host.diedError();
+  return exit ? host.diedError() : undefined;
 }
 
 /** Resolves or rejects as `call` does, but no later than the host's end is known. */
-export async function unlessLost<T>(host: Host | undefined, call: Promise<T>): Promise<T> {
+export async function unlessLost<T>(host: Served | undefined, call: Promise<T>): Promise<T> {
   if (!host) return call;
   let forget = () => {};
   const lost = new Promise<never>((_, reject) => {
@@ -62,7 +62,7 @@ export async function unlessLost<T>(host: Host | undefined, call: Promise<T>): P
 }
 
 /** Remembers which host gave an answer that is kept. */
-export function keepHostOf(expansion: ExternalExpansion, host: Host | undefined): void {
+export function keepHostOf(expansion: ExternalExpansion, host: Served | undefined): void {
   if (host) expandedBy.set(expansion, host);
 }
 

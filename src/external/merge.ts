@@ -255,7 +255,10 @@ function checkOutput(
       `the transform gives elements of coder ${describeCoder(coder)} where ${output.coder.name} is declared`,
       {
         ...node.errorDetails,
-        hint: 'Declare what it gives, or annotate the Python transform with .with_output_types(…).',
+        hint:
+          node.external?.service.kind === 'java'
+            ? 'Declare what it gives.'
+            : 'Declare what it gives, or annotate the Python transform with .with_output_types(…).',
       },
     );
   }

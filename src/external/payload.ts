@@ -132,6 +132,30 @@ function rowOf(given: Record<string, unknown>, path: string): Typed & { type: Ro
   return { type: row(fields), value };
 }
 
+/** Arguments as a row, with the schema that says what they are. */
+export interface EncodedArguments {
+  readonly schema: pb.Schema;
+  readonly payload: Uint8Array;
+}
+
+/**
+ * An object of arguments as a row.
+ *
+ * @param check - looks at the type of all arguments, and throws where the service could not take it
+ * @throws BeamBridgeError `INVALID_SCHEMA`, `ROW_MISMATCH`, as {@link encodePayload}
+ */
+export function encodeArguments(
+  given: Record<string, unknown>,
+  check: (type: RowType) => void = () => {},
+): EncodedArguments {
+  const { type, value } = rowOf(given, '');
+  check(type);
+  return {
+    schema: schemaToProto(type),
+    payload: encodeValue(rowCoder(type), value as Record<string, unknown>),
+  };
+}
+
 /**
  * The bytes of an `ExternalConfigurationPayload` for an object of arguments.
  *
@@ -141,15 +165,10 @@ function rowOf(given: Record<string, unknown>, path: string): Typed & { type: Ro
  */
 export function encodePayload(
   configuration: Record<string, unknown>,
-  check: (type: RowType) => void = () => {},
+  check?: (type: RowType) => void,
 ): Uint8Array {
-  const { type, value } = rowOf(configuration, '');
-  check(type);
   return toBinary(
     pb.ExternalConfigurationPayloadSchema,
-    create(pb.ExternalConfigurationPayloadSchema, {
-      schema: schemaToProto(type),
-      payload: encodeValue(rowCoder(type), value as Record<string, unknown>),
-    }),
+    create(pb.ExternalConfigurationPayloadSchema, encodeArguments(configuration, check)),
   );
 }

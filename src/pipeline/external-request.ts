@@ -24,7 +24,7 @@ export interface ExternalExpansion {
   requirements: string[];
 }
 
-/** The managed Python host with these packages, a service that somebody else runs, or one to be started. */
+/** The managed Python host with these packages, a managed Java, a service that somebody else runs, or one to be started. */
 export type ExpansionServiceChoice =
   | {
       kind: 'python';
@@ -35,6 +35,15 @@ export type ExpansionServiceChoice =
        * ask for, and fail on the next machine.
        */
       isExact: boolean;
+    }
+  | {
+      /** A managed service of Java with these jars. */
+      kind: 'java';
+      jars: readonly string[];
+      allowlist?: string | undefined;
+      javaOptions?: readonly string[] | undefined;
+      worker?: boolean | undefined;
+      extras?: readonly string[];
     }
   | {
       kind: 'started';

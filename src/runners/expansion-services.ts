@@ -2,7 +2,7 @@
 // Which service expands which cross-language transform of a pipeline: one that the transform names,
 // one that the options name, or a Python host that has what the transform needs.
 
-import type { ServiceAddress } from '../external/index.ts';
+import { javaAddress, type ServiceAddress } from '../external/index.ts';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { getHost, type Host } from '../services/index.ts';
 import type { PipelineOptions } from './options.ts';
@@ -107,6 +107,7 @@ export function expansionResolver(
   if (host) hosts.set(needs[0]!, Promise.resolve(host));
   return async (choice, signal) => {
     if (choice.kind === 'address') return { address: choice.address };
+    if (choice.kind === 'java') return javaAddress(choice, signal);
     if (choice.kind === 'started') return { address: await choice.address(signal) };
     if (options.expansionService) return { address: options.expansionService };
     const asked = needsOf(choice);

@@ -3,7 +3,14 @@
 // what the runner said.
 
 import { BeamBridgeError } from '../base/index.ts';
-import { isMarked, parsePythonFailure, pythonError } from '../external/index.ts';
+import {
+  isJavaFailure,
+  isMarked,
+  javaError,
+  parsePythonFailure,
+  pythonError,
+  saidByJavaHarness,
+} from '../external/index.ts';
 import { type Failures, failureOf } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
@@ -20,10 +27,18 @@ export interface JobFailure {
   messages: readonly string[];
   pipeline: Pipeline;
   proto: pb.Pipeline;
+  /** Unique names of the transforms that were at work, where a worker itself said that it failed. */
+  working?: readonly string[] | undefined;
 }
 
 /** The error that a run rejects with when its job failed. */
-export function jobFailure({ failures, messages, pipeline, proto }: JobFailure): BeamBridgeError {
+export function jobFailure({
+  failures,
+  messages,
+  pipeline,
+  proto,
+  working,
+}: JobFailure): BeamBridgeError {
   for (const text of [...messages].reverse()) {
     const own = failures.find(text);
     if (own) return own;
@@ -48,6 +63,10 @@ export function jobFailure({ failures, messages, pipeline, proto }: JobFailure):
         hint: 'Leave expansionService out: other runners can execute what the managed Python expands. A Beam expansion service of your own must be started with --serve_loopback_worker.',
       },
     );
+  }
+  const java = working && isJavaFailure(text) ? text : saidByJavaHarness(text);
+  if (java !== undefined && !java.includes('Traceback')) {
+    return javaError(java).with(javaTransformOf(working, pipeline, proto)?.errorDetails ?? {});
   }
   const words = withoutJavaFrames(text);
   if (isRefusal(text) && !text.includes('Traceback')) {
@@ -84,6 +103,21 @@ function withoutJavaFrames(text: string): string {
     .slice(Math.max(cause, 0))
     .join('\n')
     .replace(/^Caused by: /, '');
+}
+
+/** The cross-language transform that was at work, or that is the only one of Java's; undefined for several. */
+function javaTransformOf(
+  working: readonly string[] | undefined,
+  pipeline: Pipeline,
+  proto: pb.Pipeline,
+) {
+  const found = working
+    ? working.map((name) => ownTransform(name, pipeline, proto))
+    : pipeline.transforms;
+  const others = new Set(
+    found.filter((node) => node?.external && node.external.service.kind !== 'python'),
+  );
+  return others.size === 1 ? [...others][0] : undefined;
 }
 
 /** The transform of the user's program that holds the one which an expansion brought along. */

@@ -26,11 +26,19 @@ export {
   startDetachedHost,
   stopDetachedHosts,
 } from './host/detached.ts';
-export { onHostExit } from './host/exits.ts';
+export { onHostExit, type Served } from './host/exits.ts';
 export { type Host, type StartHostOptions, startHost } from './host/host.ts';
 export { getHost, getHostLike, type HostRequest, runningHosts, stopHosts } from './host/manager.ts';
 // Where the Python package of ours lies, for those who send its source elsewhere.
 export { PYTHON_ENV_FOLDER } from './host/paths.ts';
+// Java's expansion service.
+export {
+  getJavaService,
+  type JavaService,
+  type JavaServiceOptions,
+  runningJavaServices,
+  stopJavaServices,
+} from './java/service.ts';
 // Packages of npm's.
 export { type NpmFailure, npmInstall, npmPack, type PackedFolder } from './npm/npm.ts';
 export { unpackTarball } from './npm/tarball.ts';

@@ -29,6 +29,7 @@ const PUBLISHED = [
   'docs',
   'proto',
   'python-env',
+  'java-env',
 ];
 
 let folder: string;

@@ -37,7 +37,7 @@ export async function openPython(
   onSpawn: () => void,
 ): Promise<PythonSide> {
   const isOurs = pipeline.transforms.some(
-    ({ external }) => external && external.service.kind !== 'address' && !options.expansionService,
+    ({ external }) => external?.service.kind === 'python' && !options.expansionService,
   );
   const workers = options.pythonWorkers ?? 1;
   let message: pb.Pipeline | undefined;
@@ -55,12 +55,13 @@ export async function openPython(
     foreignStartMs: positive(options.workerStartTimeoutMs),
     // What a host expands is lost with it; what was expanded any other can run.
     replaceHost: (gone, ending) => (message ? getHostLike(gone, ending) : undefined),
-    describeFailure: (text) =>
+    describeFailure: (text, working) =>
       jobFailure({
         failures: { find: () => undefined, list: () => [] },
         messages: [text],
         pipeline,
         proto: message!,
+        working,
       }),
   });
   onSpawn();

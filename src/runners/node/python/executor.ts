@@ -4,7 +4,12 @@
 
 import { randomBytes } from 'node:crypto';
 import { BeamBridgeError, getLogger } from '../../../base/index.ts';
-import { parsePythonFailure, pythonError } from '../../../external/index.ts';
+import {
+  isJavaFailure,
+  javaError,
+  parsePythonFailure,
+  pythonError,
+} from '../../../external/index.ts';
 import type { BundleIO, BundleResult } from '../../../harness/index.ts';
 import { type fn, fromBinary, pb, urns } from '../../../proto/index.ts';
 import { type Host, runningHosts } from '../../../services/index.ts';
@@ -13,6 +18,8 @@ import type { StageBundle } from '../engine/executor.ts';
 import { runBundle, type Split } from './bundle.ts';
 import { WorkerDescriptors } from './descriptors.ts';
 import { FnServer } from './fn-server.ts';
+import { javaHome } from './java-home.ts';
+import type { WorkerHome } from './worker.ts';
 import { WorkerSet } from './worker-set.ts';
 
 const log = getLogger('python');
@@ -26,10 +33,11 @@ export interface PythonExecutorOptions {
   /** Ends everything, as disposing does. */
   signal?: AbortSignal | undefined;
   /**
-   * The error that a bundle rejects with for what Python says of its failure, a traceback.
+   * The error that a bundle rejects with for what Python says of its failure, a traceback, and of the
+   * transforms of its stage.
    * @default the one that the text itself tells, with the transform's name in the expansion
    */
-  describeFailure?: ((text: string) => BeamBridgeError) | undefined;
+  describeFailure?: ((text: string, working: readonly string[]) => BeamBridgeError) | undefined;
   /**
    * Gives another host in the place of one that is gone, which can run what that one expanded, or nothing
    * where there can be none. Bundles that were lost with it can then be repeated, as those of a worker.
@@ -156,7 +164,9 @@ export class PythonExecutor implements AsyncDisposable {
     const set = await this.setOf(environment);
     const stage = this.descriptors.register(descriptor, this.server.address);
     const worker = await set.acquire(signal);
-    const failure = this.options.describeFailure ?? describeFailure;
+    const { describeFailure = failureIn } = this.options;
+    const working = Object.values(descriptor.transforms).map(({ uniqueName }) => uniqueName);
+    const failure = (text: string) => describeFailure(text, working);
     const outcome = await runBundle({ worker, stage, io, signal, failure, splittable });
     set.release(worker, 'result' in outcome || outcome.isSettled);
     if (!('result' in outcome)) throw outcome.error;
@@ -178,11 +188,18 @@ export class PythonExecutor implements AsyncDisposable {
     const key = JSON.stringify([address, Object.entries(params).sort()]);
     const known = this.sets.get(key);
     if (known) return known;
-    const host = runningHosts().then((hosts) => hosts.find(({ pool }) => pool === address));
-    return this.keep(
-      key,
-      host.then((own) => this.open(key, own?.pool ?? address, params, own)),
-    );
+    return this.keep(key, this.find(key, address, params));
+  }
+
+  private async find(
+    key: string,
+    address: string,
+    params: Record<string, string>,
+  ): Promise<WorkerSet> {
+    const hosts = await runningHosts();
+    const host = hosts.find(({ pool }) => pool === address);
+    if (host) return this.open(key, host.pool, params, host);
+    return this.open(key, address, params, undefined, javaHome(address, this.over.signal));
   }
 
   /** The workers of an environment from now on. What cannot be opened is tried again by the next bundle. */
@@ -199,6 +216,7 @@ export class PythonExecutor implements AsyncDisposable {
     endpoint: string,
     given: Record<string, string>,
     host: Host | undefined,
+    java?: WorkerHome,
   ): WorkerSet {
     const { workers: limit = 1, foreignStartMs } = this.options;
     const { server } = this;
@@ -215,7 +233,7 @@ export class PythonExecutor implements AsyncDisposable {
       });
     // Before the set hears of it and fails its bundles, which then find the next.
     void pool?.ended.then((reason) => this.replace(key, given, host!, reason));
-    const set = new WorkerSet({ endpoint, params, limit, server, pool, foreignStartMs });
+    const set = new WorkerSet({ endpoint, params, limit, server, pool, java, foreignStartMs });
     if (this.closed) set.close(this.closed);
     return set;
   }
@@ -268,7 +286,8 @@ export class PythonExecutor implements AsyncDisposable {
 
 const CLOSED = 'the executor of Python stages is closed';
 
-function describeFailure(text: string): BeamBridgeError {
+function failureIn(text: string): BeamBridgeError {
+  if (isJavaFailure(text)) return javaError(text);
   return pythonError(parsePythonFailure(text));
 }
 

@@ -7,7 +7,7 @@ import { BeamBridgeError, getLogger, retry } from '../../../base/index.ts';
 import { createClient, fn } from '../../../proto/index.ts';
 import type { PythonPool } from '../../python-pool.ts';
 import type { FnServer } from './fn-server.ts';
-import { Worker } from './worker.ts';
+import { Worker, type WorkerHome } from './worker.ts';
 
 const log = getLogger('python');
 
@@ -33,6 +33,8 @@ export interface WorkerSetOptions {
   readonly server: FnServer;
   /** The managed host's side of the pool; undefined for a pool of somebody else. */
   readonly pool: PythonPool | undefined;
+  /** The service of Java that has the pool, where it is ours. */
+  readonly java?: WorkerHome | undefined;
   /** How long a worker of somebody else's pool may take until it connects. @default 60,000 */
   readonly foreignStartMs?: number | undefined;
 }
@@ -55,7 +57,11 @@ export class WorkerSet {
 
   constructor(private readonly options: WorkerSetOptions) {
     this.client = createClient(fn.BeamFnExternalWorkerPool, options.endpoint);
-    void options.pool?.ended.then((reason) => this.close(reason));
+    void this.home?.ended.then((reason) => this.close(reason));
+  }
+
+  private get home(): WorkerHome | undefined {
+    return this.options.pool ?? this.options.java;
   }
 
   /** Starts as many workers as there may be. */
@@ -128,11 +134,13 @@ export class WorkerSet {
   /** Starts a worker; one that ends before it is ready is tried again. */
   private start(): void {
     const { pool } = this.options;
+    const { home } = this;
     this.starting += 1;
     retry(() => this.launch(), {
       mostAttempts: STARTS,
       // With a host that is gone it is no use: the set is about to hear of that.
-      mayRetry: (error) => !this.broken && (pool ? !pool.isBroken : !isTooLate(error)),
+      mayRetry: (error) =>
+        !this.broken && !home?.isBroken && (pool !== undefined || !isTooLate(error)),
       retrying: (error) => log.debug(`a Python worker did not start: ${String(error)}`),
     }).then(
       (worker) => {
@@ -145,7 +153,7 @@ export class WorkerSet {
       },
       (error: unknown) => {
         this.starting -= 1;
-        if (pool?.isBroken) return;
+        if (home?.isBroken) return;
         const cause = BeamBridgeError.from(error);
         this.close(!pool && isTooLate(cause) ? cause : this.startFailed(cause));
       },
@@ -187,8 +195,8 @@ export class WorkerSet {
 
   /** Resolves with a worker that is ready. */
   private async launch(): Promise<Worker> {
-    const { params, pool, server } = this.options;
-    const worker = new Worker(pool);
+    const { params, server } = this.options;
+    const worker = new Worker(this.home);
     this.all.set(worker.id, worker);
     server.expect(worker);
     void worker.gone.then(() => {

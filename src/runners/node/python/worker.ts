@@ -11,7 +11,6 @@ import {
   type MessageInitShape,
   type ServiceImplementation,
 } from '../../../proto/index.ts';
-import type { PythonPool } from '../../python-pool.ts';
 
 type ControlCall = Parameters<ServiceImplementation<typeof fn.BeamFnControl>['control']>[0];
 type DataCall = Parameters<ServiceImplementation<typeof fn.BeamFnData>['data']>[0];
@@ -21,6 +20,14 @@ type Instruction = NonNullable<MessageInitShape<typeof fn.InstructionRequestSche
 
 /** How long the host may take to say why a worker's streams ended. Milliseconds. */
 const NOTICE_MS = 1000;
+
+/** The process that a worker is started by, where it is one of ours. */
+export interface WorkerHome {
+  /** Resolves with the reason once it is gone. */
+  readonly ended: Promise<BeamBridgeError>;
+  /** Whether `ended` comes soon. */
+  readonly isBroken: boolean;
+}
 
 /** What a bundle does with that which its worker sends. */
 export interface BundleListener {
@@ -56,8 +63,8 @@ export class Worker {
   private draining: ReturnType<typeof withResolvers<void>> | undefined;
   private instructions = 0;
 
-  /** @param pool - the pool of the host that it is a process of; undefined when that is not ours */
-  constructor(private readonly pool: PythonPool | undefined) {
+  /** @param home - what it is a part of; undefined when that is not ours */
+  constructor(private readonly home: WorkerHome | undefined) {
     const connected = withResolvers<void>();
     this.connected = connected.promise;
     this.connect = connected;
@@ -111,15 +118,15 @@ export class Worker {
     this.leaving = true;
     const unknown = new BeamBridgeError(
       'WORKER_DIED',
-      `the Python worker ${this.id} ended its control stream`,
+      `the worker ${this.id} ended its control stream`,
     );
-    const { pool } = this;
-    if (!pool) return this.lose(unknown);
+    const { home } = this;
+    if (!home) return this.lose(unknown);
     const over = new AbortController();
     const timer = delay(NOTICE_MS, undefined, { signal: over.signal }).catch(() => {});
-    const reason = await Promise.race([this.gone, pool.ended, timer.then(() => undefined)]);
+    const reason = await Promise.race([this.gone, home.ended, timer.then(() => undefined)]);
     over.abort();
-    this.lose(reason ?? (pool.isBroken ? await pool.ended : unknown));
+    this.lose(reason ?? (home.isBroken ? await home.ended : unknown));
   }
 
   takeData(call: DataCall): void {
