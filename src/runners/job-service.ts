@@ -5,6 +5,7 @@ import type { BeamBridgeError } from '../base/index.ts';
 import type { ServiceAddress } from '../external/index.ts';
 import type { ExpansionServiceChoice } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
+import type { EngineJob } from './engine-job.ts';
 import type { PipelineOptions } from './options.ts';
 
 /** A job service that is up, held for one run. Disposing of it ends what only this run needed. */
@@ -23,9 +24,6 @@ export interface JobService extends ServiceAddress, AsyncDisposable {
   withDefaults?(options: PipelineOptions): PipelineOptions;
   /** Ends a job that did not obey its cancellation, if there is a way. */
   abandon(): Promise<void>;
-  /**
-   * Ends what is left of a job that its service calls cancelled, where that is only half of the truth;
-   * resolves when the engine itself says that it is over.
-   */
-  ended?(signal: AbortSignal): Promise<void>;
+  /** The job of this run as its engine knows it, where that is more than its service tells. */
+  readonly engine?: EngineJob;
 }

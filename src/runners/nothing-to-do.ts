@@ -2,6 +2,7 @@
 // The run of a pipeline to which nothing was applied: done at once, as in Beam's other SDKs.
 
 import { getLogger } from '../base/index.ts';
+import { cannot } from './engine-job.ts';
 import { MetricResults } from './metrics.ts';
 import { PipelineResult } from './result.ts';
 
@@ -16,6 +17,9 @@ export function nothingToDo(): PipelineResult {
     finished: Promise.resolve('DONE'),
     cancel: async () => 'DONE',
     drain: async () => 'DONE',
+    stopWithSavepoint: async () => {
+      throw cannot('keep the state of a pipeline that has nothing in it', 'It is done.');
+    },
     monitoringInfos: async () => [],
     metrics: async () => new MetricResults([]),
   });

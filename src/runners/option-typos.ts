@@ -20,6 +20,8 @@ export const OURS: readonly string[] = [
   'flinkVersion',
   'flinkBeamVersion',
   'flinkJavaOptions',
+  'flinkArtifacts',
+  'flinkSavepoints',
   'sparkMaster',
   'sparkJobServer',
   'sparkBeamVersion',
@@ -38,6 +40,7 @@ const KNOWN = [
   'jobName',
   'parallelism',
   'checkpointingInterval',
+  'savepointPath',
 ];
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */

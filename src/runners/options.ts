@@ -74,6 +74,22 @@ export interface PipelineOptions {
   parallelism?: number | undefined;
   /** Runner `flink`: milliseconds between two checkpoints of a stream. @default none are made */
   checkpointingInterval?: number | undefined;
+  /**
+   * Runner `flink`: the savepoint from which a stream goes on, as `stopWithSavepoint()` gave it. The
+   * pipeline must be the same one. @default it starts anew
+   */
+  savepointPath?: string | undefined;
+  /**
+   * Runner `flink`, on a cluster: a folder, or an address that Flink knows, where `drain()` and
+   * `stopWithSavepoint()` put savepoints. JobManager and TaskManagers must reach it.
+   * @default what the cluster is configured to: `state.savepoints.dir`
+   */
+  flinkSavepoints?: string | undefined;
+  /**
+   * Runner `flink`: a folder, or an address that Beam knows, where programs are put for workers elsewhere,
+   * which TaskManagers on other machines must reach. @default a temporary folder of this machine
+   */
+  flinkArtifacts?: string | undefined;
   /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */
   jobEndpoint?: string | undefined;
   /**
@@ -252,4 +268,16 @@ function objectToJson(value: Record<string, unknown>, path: string): JsonValue {
       .filter(([, inner]) => inner !== undefined)
       .map(([key, inner]) => [key, toJson(inner, `${path}.${key}`)]),
   );
+}
+
+/** A runner that knows batch and streaming apart must be told which one it is. */
+export function withStreaming(options: PipelineOptions, isStream: boolean): PipelineOptions {
+  return isStream && options.streaming === undefined ? { ...options, streaming: true } : options;
+}
+
+/** What a job is called after its program. */
+export function defaultJobName(): string {
+  const program = (process.argv[1] ?? 'program').split(/[\\/]/).at(-1)!;
+  const clean = program.replace(/\.[cm]?[jt]sx?$/, '').replace(/[^A-Za-z0-9]+/g, '-');
+  return `beambridge-${clean.toLowerCase()}`;
 }

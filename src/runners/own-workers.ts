@@ -14,6 +14,8 @@ export interface OwnWorkers extends AsyncDisposable {
   readonly environment: MessageInitShape<typeof pb.EnvironmentSchema>;
   /** Pipeline options that go to them. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Ends the endless sources among them, where they run in this program. */
+  drain?(): void;
   /** What functions threw, as far as this program has it. */
   readonly failures: Pick<Failures, 'find' | 'list'>;
 }
@@ -42,6 +44,7 @@ export async function openWorkers(
     environment: pool.environment(),
     options: {},
     failures: pool.failures,
+    drain: () => pool.drain(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 }

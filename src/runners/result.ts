@@ -14,6 +14,8 @@ export interface JobControl {
   cancel(): Promise<JobState>;
   /** Ends the sources and processes what they gave; resolves and rejects as `finished` does. */
   drain(): Promise<JobState>;
+  /** Ends the job and has its engine keep its state; resolves with where. */
+  stopWithSavepoint(): Promise<string>;
   monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
   metrics(): Promise<MetricResults>;
 }
@@ -85,6 +87,25 @@ export class PipelineResult {
    */
   async drain(): Promise<JobState> {
     return this.job.drain();
+  }
+
+  /**
+   * Ends a stream on a Flink cluster where it is, and has Flink keep its state: what its sources have yet to
+   * give, open windows, state and timers. Resolves with the savepoint's place, which goes to the option `savepointPath` of
+   * a run of the same pipeline, when the job is over by Flink's word. The job counts as `CANCELLED` then, and
+   * its outputs as not yet whole.
+   *
+   * @throws BeamBridgeError `UNSUPPORTED` on other runners; `JOB_FAILED` or `JOB_SERVICE_UNAVAILABLE` where Flink
+   * cannot, as for want of a place (`flinkSavepoints`): the job goes on; `INVALID_ARGUMENT` for one that is
+   * stopped already
+   * @example
+   * ```ts
+   * const result = await createRunner({ runner: 'flink', flinkMaster: 'localhost:8081' }).runAsync(pipeline);
+   * const savepointPath = await result.stopWithSavepoint();
+   * ```
+   */
+  stopWithSavepoint(): Promise<string> {
+    return this.job.stopWithSavepoint();
   }
 
   /** The user's metrics so far; once the job has ended, the final ones. */

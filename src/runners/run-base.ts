@@ -5,6 +5,7 @@
 import type { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
+import { cannot } from './engine-job.ts';
 import { type Endable, unlessExiting, whileWanted } from './interrupts.ts';
 import { MetricResults } from './metrics.ts';
 import { type PipelineOptions, runsElsewhere } from './options.ts';
@@ -38,6 +39,13 @@ export abstract class BaseRun implements JobControl {
 
   abstract cancel(): Promise<JobState>;
   abstract drain(): Promise<JobState>;
+  async stopWithSavepoint(): Promise<string> {
+    throw cannot(
+      'keep the state of a job',
+      "Run it with runner: 'flink' and the flinkMaster of a cluster, or drain() or cancel() it.",
+    );
+  }
+
   abstract monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
 
   get finished(): Promise<JobState> {

@@ -8,10 +8,11 @@ import { expandPipeline, withAnotherHost } from '../external/index.ts';
 import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import type { Construct, PipelineDefinition } from './definition.ts';
+import { arrival, EngineStop, refuseDrain } from './engine-job.ts';
 import { jobFailure } from './failure.ts';
 import type { WishToEnd } from './interrupts.ts';
 import type { JobService } from './job-service.ts';
-import { optionsToStruct, type PipelineOptions } from './options.ts';
+import { defaultJobName, optionsToStruct, type PipelineOptions, withStreaming } from './options.ts';
 import { type OwnWorkers, openWorkers } from './own-workers.ts';
 import { Job } from './portable/job.ts';
 import { PipelineResult } from './result.ts';
@@ -57,6 +58,7 @@ class Run extends BaseRun {
   private infos: Promise<readonly pb.MonitoringInfo[]> | undefined;
   private cancelling: Promise<JobState> | undefined;
   private isCommitted = false;
+  private readonly stopping = new EngineStop();
   private readonly starting = new AbortController();
 
   constructor(
@@ -74,7 +76,11 @@ class Run extends BaseRun {
   /** As the job service tells it; but a job is done only when its outputs have their names. */
   get state(): JobState {
     const { state } = this.job!;
-    return isDone(state) && !this.isCommitted ? 'RUNNING' : state;
+    if (isTerminal(state) && !isDone(state)) return state;
+    const isDrained = this.stopping.for === 'drain';
+    if (isDone(state) && this.isCommitted) return isDrained ? 'DRAINED' : state;
+    if (isDrained) return 'DRAINING';
+    return isDone(state) ? 'RUNNING' : state;
   }
 
   async start(open: OpenService): Promise<void> {
@@ -116,6 +122,7 @@ class Run extends BaseRun {
       jobName,
     });
     this.job = await Job.submit(this.service!, { pipeline: proto, jobName, options }, signal);
+    await arrival(this.service!.engine, [this.job.ended, this.service!.lost], signal);
   }
 
   /** Opens the job service and gives the pipeline as it is submitted there. May be repeated. */
@@ -161,6 +168,8 @@ class Run extends BaseRun {
       lost.catch(() => {});
       await Promise.race([job.ended, lost]);
       if (job.state === 'FAILED') failure = this.failure();
+      // Its state is kept for a run that goes on, whose outputs these are.
+      if (isDone(job.state) && this.stopping.for === 'savepoint') job.forget('CANCELLED');
     } catch (error) {
       isThere = false;
       // A service that is lost when it has said that the job is done has done its part.
@@ -172,7 +181,7 @@ class Run extends BaseRun {
     await this.letGo();
     if (failure) throw failure;
     if (job.state === 'CANCELLED' && this.stopReason) throw this.stopReason;
-    return job.state;
+    return this.state;
   }
 
   /** Ends a job that nobody can tell of any more; why, unless that was wanted. */
@@ -222,10 +231,21 @@ class Run extends BaseRun {
   }
 
   async drain(): Promise<JobState> {
-    if (!this.pipeline.isStream) return this.finished;
-    throw new BeamBridgeError('UNSUPPORTED', 'this runner cannot drain a job', {
-      hint: "End the pipeline's sources, cancel() the job, or run it on runner: 'node'.",
+    if (!this.pipeline.isStream || isTerminal(this.job!.state)) return this.finished;
+    refuseDrain(this.service!, this.pipeline, this.options);
+    await this.stopping.ask('drain', this.job!, this.service!.engine!, () => {
+      for (const drain of this.pipeline.drains) drain();
+      this.workers!.drain?.();
     });
+    return this.finished;
+  }
+
+  override async stopWithSavepoint(): Promise<string> {
+    const { engine } = this.service!;
+    if (!engine) return super.stopWithSavepoint();
+    const savepoint = await this.stopping.ask('savepoint', this.job!, engine);
+    await this.closed;
+    return savepoint;
   }
 
   cancel(graceMs = CANCEL_GRACE_MS): Promise<JobState> {
@@ -253,7 +273,7 @@ class Run extends BaseRun {
     );
     // Some services call a job cancelled that goes on elsewhere.
     const endedElsewhere = (): Promise<void> | undefined =>
-      this.service!.ended?.(over.signal).catch((error: unknown) => {
+      this.service!.engine?.ended(over.signal).catch((error: unknown) => {
         if (!over.signal.aborted) log.warn('the job may still run', error);
       });
     const ended = job.ended.then(endedElsewhere, () => {});
@@ -289,15 +309,4 @@ class Run extends BaseRun {
 
 function isDone(state: JobState): boolean {
   return state === 'DONE' || state === 'DRAINED';
-}
-
-// A runner that knows batch and streaming apart must be told which one it is.
-function withStreaming(options: PipelineOptions, isStream: boolean): PipelineOptions {
-  return isStream && options.streaming === undefined ? { ...options, streaming: true } : options;
-}
-
-function defaultJobName(): string {
-  const program = (process.argv[1] ?? 'program').split(/[\\/]/).at(-1)!;
-  const clean = program.replace(/\.[cm]?[jt]sx?$/, '').replace(/[^A-Za-z0-9]+/g, '-');
-  return `beambridge-${clean.toLowerCase()}`;
 }

@@ -3,6 +3,7 @@
 // It may import `base`.
 
 // Beam's own engines.
+export type { ArtifactFolder } from './engines/artifact-folder.ts';
 export {
   FLINK_BEAM_VERSION,
   FLINK_VERSION,

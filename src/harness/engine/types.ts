@@ -138,6 +138,8 @@ export interface BundleIO {
   readonly state: BundleState;
   /** Processing time, as the pipeline has it. @default the clock's */
   now?(): Instant;
+  /** Whether endless sources are to end, where no step before them truncates. @default never */
+  readonly isDraining?: (() => boolean) | undefined;
 }
 
 /** A wish to give part of a bundle's input back, for one data source. */

@@ -35,6 +35,7 @@ export interface BundlesOptions {
   readonly channels: Channels;
   readonly descriptors: Descriptors;
   readonly shortIds: ShortIds;
+  readonly isDraining?: (() => boolean) | undefined;
 }
 
 export class Bundles {
@@ -91,6 +92,7 @@ export class Bundles {
     return {
       input: channels.inbound.open(instructionId, [...sources, ...timers].map(sourceName)),
       output: this.output(instructionId, descriptor, timerUrl ?? ''),
+      isDraining: this.options.isDraining,
       state: new GrpcBundleState(
         instructionId,
         () => (stateUrl ? channels.state(stateUrl) : undefined),

@@ -30,6 +30,8 @@ export interface SdkWorkerOptions {
   loggingUrl?: string | undefined;
   /** Hears of each bundle that failed, with the error as it was thrown. */
   onFailure?: ((error: BeamBridgeError) => void) | undefined;
+  /** Whether endless sources are to end. @default never */
+  isDraining?: (() => boolean) | undefined;
   /** Where failures are kept. @default a store of its own */
   failures?: Failures | undefined;
   /** Bytes of input that may wait in memory. @default 64 MiB */
@@ -85,6 +87,7 @@ export class SdkWorker implements AsyncDisposable {
       channels: this.channels,
       descriptors: this.descriptors,
       shortIds: this.shortIds,
+      isDraining: options.isDraining,
     });
     if (options.loggingUrl) this.logging = new LoggingChannel(options.loggingUrl, metadata);
     this.call = watchCall(this.client.control(), (error) => this.lose(error));

@@ -50,6 +50,7 @@ export class WorkerPool implements AsyncDisposable {
   private readonly workers = new Map<string, SdkWorker>();
   private url = '';
   private closing: Promise<void> | undefined;
+  private isDraining = false;
   private readonly abort = () => void this[Symbol.asyncDispose]();
 
   private constructor(private readonly options: WorkerPoolOptions) {}
@@ -100,10 +101,16 @@ export class WorkerPool implements AsyncDisposable {
       controlUrl,
       loggingUrl: this.options.forwardLogs ? loggingEndpoint?.url : undefined,
       failures: this.failures,
+      isDraining: () => this.isDraining,
     });
     this.workers.set(key, worker);
     void worker.ended.then(() => this.workers.delete(key));
     return '';
+  }
+
+  /** From now on splittable DoFns are given what `truncateRestriction` leaves of restrictions, nothing of endless ones. */
+  drain(): void {
+    this.isDraining = true;
   }
 
   /** Ends all workers and stops listening. */

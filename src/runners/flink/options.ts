@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
-import type { PipelineOptions } from '../options.ts';
+import type { ArtifactFolder } from '../../services/index.ts';
+import { type PipelineOptions, runsElsewhere } from '../options.ts';
 
 /** A Flink of one's own, inside the job server. */
 export const LOCAL = '[local]';
@@ -21,6 +22,12 @@ export function masterOf({ flinkMaster = LOCAL }: PipelineOptions): string {
     `flinkMaster cannot be ${JSON.stringify(flinkMaster)}`,
     { hint: `Give '${LOCAL}', or HOST:PORT of the JobManager's REST: 'localhost:8081'.` },
   );
+}
+
+/** Where the job server puts what workers fetch from it. Workers of a cluster may fetch when we are gone. */
+export function artifactsOf(options: PipelineOptions, isCluster: boolean): ArtifactFolder {
+  if (options.flinkArtifacts) return { folder: options.flinkArtifacts };
+  return isCluster && runsElsewhere(options) ? 'while jobs run' : 'while we run';
 }
 
 /** An `appName` that no other run has, by which Flink's REST knows this one. */

@@ -8,7 +8,8 @@ import { engineDied } from '../engine-died.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { attach } from '../portable/attach.ts';
-import { appNameOf, flinkOptions, LOCAL, masterOf } from './options.ts';
+import { ClusterJob } from './cluster-job.ts';
+import { appNameOf, artifactsOf, flinkOptions, LOCAL, masterOf } from './options.ts';
 import { FlinkRest } from './rest.ts';
 
 const log = getLogger('flink');
@@ -34,6 +35,7 @@ export async function openService(
     flinkVersion: options.flinkVersion ?? (await rest?.version(signal)),
     beamVersion: options.flinkBeamVersion,
     javaOptions: options.flinkJavaOptions,
+    artifacts: artifactsOf(options, rest !== undefined),
     signal,
   });
   const appName = appNameOf(options);
@@ -42,8 +44,8 @@ export async function openService(
     name: NAME,
     lost: server.exited.then((exit) => engineDied(NAME, exit, MEMORY)),
     withDefaults: (all) => ({ ...flinkOptions(all, pipeline), appName }),
-    // A Flink inside the job server ends a job with its cancellation.
-    ...(rest ? { ended: (limit: AbortSignal) => rest.cancel(appName, limit) } : {}),
+    // A Flink inside the job server ends a job with its cancellation, and has no address.
+    ...(rest ? { engine: new ClusterJob(rest, appName, options.flinkSavepoints) } : {}),
     abandon: async () => log.warn(`a cancelled job may still go on on Flink at ${master}`),
   });
 }

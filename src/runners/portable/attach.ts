@@ -19,8 +19,8 @@ export interface Attached {
   readonly lost?: Promise<BeamBridgeError> | undefined;
   /** Ends a job that did not obey its cancellation. @default there is no way */
   abandon?(): Promise<void>;
-  /** Sees that a job which its service calls cancelled has ended. @default it has */
-  ended?: JobService['ended'];
+  /** The job as its engine knows it. @default its service tells all */
+  readonly engine?: JobService['engine'];
   /** What its engine must be told beside the options of a run, which is submitted. @default nothing */
   withDefaults?: JobService['withDefaults'];
   /** Ends what only one run needed. */
@@ -31,7 +31,7 @@ export interface Attached {
 export function attach(
   pipeline: Pipeline,
   options: PipelineOptions,
-  { address, name, lost, abandon, ended, withDefaults, dispose }: Attached,
+  { address, name, lost, abandon, engine, withDefaults, dispose }: Attached,
 ): JobService {
   const workers = new PythonWorkers(pythonStarter(options));
   return {
@@ -46,7 +46,7 @@ export function attach(
       await workers.serve(expanded);
     },
     abandon: abandon ?? (async () => {}),
-    ...(ended ? { ended } : {}),
+    ...(engine ? { engine } : {}),
     ...(withDefaults ? { withDefaults } : {}),
     [Symbol.asyncDispose]: async () => {
       await workers[Symbol.asyncDispose]();

@@ -2,11 +2,8 @@
 // Beam's job servers for engines of Java: their jars found or fetched, started, shared by all runs of this
 // program that want the same one, since one takes seconds to start.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { removeAtExit } from '../../base/index.ts';
 import { type Service, startService } from '../process/service.ts';
+import { type ArtifactFolder, artifactFolder } from './artifact-folder.ts';
 import { classPathOf, sayProgress, short } from './class-path.ts';
 import { findJava, OPEN_PACKAGES } from './java.ts';
 
@@ -34,6 +31,8 @@ export interface JobServerOptions {
   readonly jars: string;
   /** @default ['-Xmx1g'] */
   readonly javaOptions?: readonly string[] | undefined;
+  /** Where staged artifacts are put. @default 'while we run' */
+  readonly artifacts?: ArtifactFolder | undefined;
   /** Sees the class path before anything is started, and may refuse it. @default every one is right */
   readonly check?: ((classPath: string) => Promise<void>) | undefined;
   /** Hears what takes long. @default a line on standard error */
@@ -54,15 +53,15 @@ export async function getJobServer(
   kind: JobServerKind,
   options: JobServerOptions,
 ): Promise<Service<string>> {
-  const { master, javaOptions = ['-Xmx1g'], signal } = options;
+  const { master, javaOptions = ['-Xmx1g'], artifacts = 'while we run', signal } = options;
   const java = await findJava(signal);
   const classPath = await jarsOf(kind, options);
   await options.check?.(classPath);
-  const key = JSON.stringify([kind.engine, java, classPath, master, javaOptions]);
+  const key = JSON.stringify([kind.engine, java, classPath, master, javaOptions, artifacts]);
   const known = servers.get(key);
   if (known) return known;
   // Not with the signal: others may have joined by the time that it fires.
-  const starting = start(kind, java, classPath, master, javaOptions);
+  const starting = start(kind, java, classPath, { master, javaOptions, artifacts });
   servers.set(key, starting);
   const forget = () => {
     if (servers.get(key) === starting) servers.delete(key);
@@ -82,28 +81,25 @@ async function start(
   { name, engine, driver, masterFlag }: JobServerKind,
   java: string,
   classPath: string,
-  master: string,
-  javaOptions: readonly string[],
+  options: Required<Pick<JobServerOptions, 'master'>> & {
+    readonly javaOptions: readonly string[];
+    readonly artifacts: ArtifactFolder;
+  },
 ): Promise<Service<string>> {
-  const artifacts = await mkdtemp(path.join(tmpdir(), `beambridge-${engine}-`));
-  const keep = removeAtExit(artifacts);
-  const tidyUp = async () => {
-    keep();
-    await rm(artifacts, { recursive: true, force: true });
-  };
+  const { folder: artifacts, tidyUp } = await artifactFolder(engine, options.artifacts);
   const starting = startService({
     name,
     command: java,
     args: [
       ...OPEN_PACKAGES,
-      ...javaOptions,
+      ...options.javaOptions,
       '-cp',
       classPath,
       driver,
       ...['--job-host', 'localhost', '--job-port', '0'],
       ...['--artifact-port', '0', '--expansion-port', '0'],
       ...['--artifacts-dir', artifacts, '--clean-artifacts-per-job'],
-      ...[masterFlag, master],
+      ...[masterFlag, options.master],
     ],
     ready: (line) => /JobService started on (\S+:\d+)/.exec(line)?.[1],
     readyOnErrors: true,

@@ -138,6 +138,32 @@ test('a drain keeps bounded restrictions, or what the DoFn says', async () => {
 
 const PROCESS = URNS.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
 
+test('where a drain has no step of its own, process is given what the restriction is truncated to', async () => {
+  const stage = stepOf(
+    PROCESS,
+    SIZED,
+    splittableDoFn({
+      ...upTo,
+      truncateRestriction: (_: number, { start }: OffsetRange) =>
+        start > 0 ? undefined : offsetRange(0, 2),
+      *process(_: number, tracker) {
+        for (let at = tracker.currentRestriction().start; tracker.tryClaim(at); at++) yield at;
+      },
+    }) as never,
+  );
+  let isDraining = false;
+  const drained = async (...values: unknown[]) => {
+    const { bundle, written } = io(inputOf(stage.encode(values)));
+    const asked = { ...bundle, isDraining: () => isDraining };
+    const { residuals } = await engineFor(stage).start(stage.descriptor, asked).done;
+    assert.deepEqual(residuals, []);
+    return valuesOf(stage, 'out', written);
+  };
+  assert.deepEqual(await drained(sized(4, 1, 4), sized(4, 0, 4)), [1, 2, 3, 0, 1, 2, 3]);
+  isDraining = true;
+  assert.deepEqual(await drained(sized(4, 1, 4), sized(4, 0, 4)), [0, 1]);
+});
+
 test('process that resumes leaves a residual with its delay and its watermark', async () => {
   const stage = stepOf(
     PROCESS,

@@ -10,9 +10,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode, setLogSink } from '../../../src/base/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { fn, jobs, LoopbackServer, pb, urns } from '../../../src/proto/index.ts';
+import type { EngineJob } from '../../../src/runners/engine-job.ts';
 import { constructPipeline, createRunner, pipeline, startRun } from '../../../src/runners/index.ts';
 import { openService } from '../../../src/runners/portable/service.ts';
-import { impulse } from '../../../src/transforms/index.ts';
+import { impulse, periodicImpulse } from '../../../src/transforms/index.ts';
 import { type FakeBehaviour, FakeJobService, until } from '../../helpers/fake-job-service.ts';
 
 const simple = (root: Root) => root.apply(impulse()).map((bytes) => bytes.length);
@@ -223,6 +224,52 @@ for (const isCancelled of [false, true]) {
   });
 }
 
+/** An engine that has the job, and does nothing to it. */
+const still: EngineJob = {
+  arrived: async () => {},
+  ended: async () => {},
+  stop: async () => '',
+};
+
+test('a run has begun when the engine has its job, or its service says that it is over', async () => {
+  await using fake = await FakeJobService.start({ run: () => {} });
+  const graph = await constructPipeline(simple, {});
+  let arrive = () => {};
+  let isSeen = false;
+  const run = startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
+    ...(await openService(...given)),
+    engine: {
+      ...still,
+      arrived: () => {
+        isSeen = true;
+        return new Promise<void>((resolve) => {
+          arrive = resolve;
+        });
+      },
+    },
+  }));
+  let hasBegun = false;
+  void run.then(() => {
+    hasBegun = true;
+  });
+  await until(() => isSeen);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(hasBegun, false);
+  arrive();
+  assert.equal(await (await run).cancel(), 'CANCELLED');
+  const never = { ...still, arrived: () => new Promise<void>(() => {}) };
+  await using other = await FakeJobService.start();
+  const ended = await startRun(
+    await constructPipeline(simple, {}),
+    { jobEndpoint: other.address },
+    async (...given) => ({
+      ...(await openService(...given)),
+      engine: never,
+    }),
+  );
+  assert.equal(await ended.waitUntilFinish(), 'DONE');
+});
+
 test('cancel resolves when the engine says that the job is over, where its service says so before', async () => {
   const order: string[] = [];
   let isOver = () => {};
@@ -233,9 +280,12 @@ test('cancel resolves when the engine says that the job is over, where its servi
   const graph = await constructPipeline(simple, {});
   const result = await startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
     ...(await openService(...given)),
-    ended: async () => {
-      order.push(result.state);
-      await over;
+    engine: {
+      ...still,
+      ended: async () => {
+        order.push(result.state);
+        await over;
+      },
     },
   }));
   const cancelled = result.cancel().then((state) => order.push(`resolved ${state}`));
@@ -244,6 +294,73 @@ test('cancel resolves when the engine says that the job is over, where its servi
   isOver();
   await cancelled;
   assert.deepEqual(order, ['CANCELLED', 'resolved CANCELLED']);
+});
+
+/** A stream on a job service whose engine ends the job when it is asked to stop it, or says why not. */
+async function startStream(
+  service: FakeJobService,
+  stop: EngineJob['stop'],
+  options: Record<string, unknown> = {},
+) {
+  const graph = await constructPipeline((root) => {
+    root.apply(periodicImpulse({ interval: 1000 }));
+  }, {});
+  const endpoint = { jobEndpoint: service.address, ...options };
+  const result = await startRun(graph, endpoint, async (...given) => ({
+    ...(await openService(...given)),
+    engine: { ...still, stop },
+  }));
+  await until(() => result.state === 'RUNNING');
+  return result;
+}
+
+test('a stream is drained by its engine, once, and is DRAINED then', async () => {
+  await using fake = await FakeJobService.start({ run: () => {} });
+  const wishes: boolean[] = [];
+  const result = await startStream(fake, async ({ drain, accepted }) => {
+    wishes.push(drain);
+    accepted?.();
+    assert.equal(result.state, 'DRAINING');
+    fake.job?.become('DONE');
+    return '';
+  });
+  const [one, two] = await Promise.all([result.drain(), result.drain()]);
+  assert.deepEqual([one, two, result.state, wishes], ['DRAINED', 'DRAINED', 'DRAINED', [true]]);
+  assert.equal(await result.drain(), 'DRAINED');
+});
+
+test('an engine that cannot stop a job says why, and the job goes on', async () => {
+  await using fake = await FakeJobService.start({ run: () => {} });
+  const refusal = new BeamBridgeError('JOB_FAILED', 'no place for it');
+  const result = await startStream(fake, async () => {
+    throw refusal;
+  });
+  await assert.rejects(result.drain(), refusal);
+  await assert.rejects(result.stopWithSavepoint(), refusal);
+  assert.equal(result.state, 'RUNNING');
+  assert.equal(await result.cancel(), 'CANCELLED');
+  await assert.rejects(result.stopWithSavepoint(), withCode('INVALID_ARGUMENT'));
+});
+
+test('a job that is stopped with a savepoint is not done', async () => {
+  await using fake = await FakeJobService.start({ run: () => {} });
+  const result = await startStream(fake, async ({ drain }) => {
+    assert.equal(drain, false);
+    fake.job?.become('DONE');
+    return 'file:/savepoint-1';
+  });
+  assert.equal(await result.stopWithSavepoint(), 'file:/savepoint-1');
+  assert.equal(result.state, 'CANCELLED');
+  assert.equal(await result.waitUntilFinish(), 'CANCELLED');
+});
+
+test('what would never be drained, or keeps no state, is refused', async () => {
+  await withFake({ run: () => {} }, async (_, runner) => {
+    const result = await runner.runAsync((root) => root.apply(periodicImpulse({ interval: 1000 })));
+    await assert.rejects(result.drain(), withCode('UNSUPPORTED'));
+    await assert.rejects(result.stopWithSavepoint(), withCode('UNSUPPORTED'));
+    await result.cancel();
+  });
 });
 
 test('what an engine must be told is submitted with the options', async () => {
@@ -269,8 +386,11 @@ test('a job that goes on on its engine after all is told, and not waited for', a
     const graph = await constructPipeline(simple, {});
     const result = await startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
       ...(await openService(...given)),
-      ended: async () => {
-        throw new Error('the engine cannot be reached');
+      engine: {
+        ...still,
+        ended: async () => {
+          throw new Error('the engine cannot be reached');
+        },
       },
     }));
     assert.equal(await result.cancel(), 'CANCELLED');

@@ -16,7 +16,7 @@ import { unwrap } from '../unwrap.ts';
 import { DoFnOperator } from './do-fn.ts';
 import type { ParDoParts } from './par-do.ts';
 import { type ElementParts, RestrictionRun } from './restriction-run.ts';
-import type { Sized } from './splittable-steps.ts';
+import { type Sized, truncate } from './splittable-steps.ts';
 
 /** Outputs between looks at the clock. */
 const OUTPUTS_PER_LOOK = 64;
@@ -67,8 +67,10 @@ export class SplittableProcess extends DoFnOperator {
     this.waiting = [];
   }
 
-  protected override async call(element: WindowedValue<unknown>): Promise<void> {
+  protected override async call(given: WindowedValue<unknown>): Promise<void> {
     const { scope, doFn, parts } = this.wiring;
+    const element = scope.io.isDraining?.() ? await this.truncated(given) : given;
+    if (!element) return;
     const run = this.guarded(() => new RestrictionRun(doFn, element, parts));
     this.run = run;
     try {
@@ -79,6 +81,18 @@ export class SplittableProcess extends DoFnOperator {
       if (residual) scope.residuals.push(residual);
     } finally {
       this.run = undefined;
+    }
+  }
+
+  /** What a drain leaves of an element; undefined for nothing. */
+  private async truncated(
+    element: WindowedValue<unknown>,
+  ): Promise<WindowedValue<unknown> | undefined> {
+    try {
+      const [value] = (await truncate(this.wiring.doFn)(element.value, undefined)) as Sized[];
+      return value && { ...element, value };
+    } catch (error) {
+      throw this.failed(error);
     }
   }
 

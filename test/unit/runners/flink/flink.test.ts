@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { rawExternalTransform } from '../../../../src/external/index.ts';
 import { type PCollection, Pipeline, Root } from '../../../../src/pipeline/index.ts';
+import { ClusterJob } from '../../../../src/runners/flink/cluster-job.ts';
 import { appNameOf, flinkOptions, masterOf } from '../../../../src/runners/flink/options.ts';
 import { FlinkRest } from '../../../../src/runners/flink/rest.ts';
 import { int64 } from '../../../../src/schema/index.ts';
@@ -93,12 +94,36 @@ async function cluster(looks = 2) {
     ['b', 'RUNNING'],
     ['c', 'FINISHED'],
   ]);
+  /** What is answered to a wish to stop a job, and then of its savepoint. */
+  const stop = {
+    status: 202,
+    accepted: '{"request-id":"r"}',
+    operation: '{"location":"file:/s/1"}',
+  };
   let left = Number.POSITIVE_INFINITY;
-  const server = createServer(({ method, url = '' }, response) => {
-    asked.push(`${method} ${url}`);
-    const job = /^\/jobs\/([abc])/.exec(url)?.[1] ?? '';
+  let end = 'CANCELED';
+  const server = createServer(async (request, response) => {
+    const { method, url = '' } = request;
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    asked.push(`${method} ${url}${body && ` ${body}`}`);
+    const job = /^\/jobs\/([a-z])\b/.exec(url)?.[1] ?? '';
     if (method === 'PATCH') left = looks;
-    else if (job && !url.endsWith('/config') && left-- <= 0) states.set(job, 'CANCELED');
+    if (url.endsWith('/stop')) {
+      left = looks;
+      end = 'FINISHED';
+      response.writeHead(stop.status).end(stop.accepted);
+      return;
+    }
+    if (/savepoints/.test(url)) {
+      const isDone = left-- <= 0;
+      const operation = isDone ? JSON.parse(stop.operation) : null;
+      response.end(
+        JSON.stringify({ status: { id: isDone ? 'COMPLETED' : 'IN_PROGRESS' }, operation }),
+      );
+      return;
+    }
+    if (method === 'GET' && job && !url.endsWith('/config') && left-- <= 0) states.set(job, end);
     const answer = url.endsWith('/overview')
       ? { jobs: [...states].map(([jid, state]) => ({ jid, state, name: 'beambridge-x' })) }
       : job && url.endsWith('/config')
@@ -108,7 +133,10 @@ async function cluster(looks = 2) {
           : { jid: job, state: states.get(job) };
     response.writeHead(method === 'PATCH' ? 202 : 200).end(JSON.stringify(answer));
   });
-  return { asked, states, address: await listening(server), close: () => server.close() };
+  const address = await listening(server);
+  const jobOf = (appName: string, savepoints?: string) =>
+    new ClusterJob(new FlinkRest(address), appName, savepoints);
+  return { asked, states, stop, address, jobOf, close: () => server.close() };
 }
 
 async function listening(server: Server): Promise<string> {
@@ -117,30 +145,107 @@ async function listening(server: Server): Promise<string> {
 }
 
 test('a cancellation reaches the job of this run alone, and waits for Flink’s own word', async () => {
-  const { asked, states, address, close } = await cluster();
+  const { asked, states, jobOf, close } = await cluster();
   try {
-    await new FlinkRest(address).cancel('run-b', never);
+    await jobOf('run-b').ended(never);
     assert.deepEqual(Object.fromEntries(states), { a: 'RUNNING', b: 'CANCELED', c: 'FINISHED' });
     assert.deepEqual(
       asked.filter((each) => each.startsWith('PATCH')),
       ['PATCH /jobs/b?mode=cancel'],
     );
-    asked.length = 0;
-    await new FlinkRest(address).cancel('run-c', never);
-    await new FlinkRest(address).cancel('somebody else’s', never);
-    assert.ok(!asked.some((each) => each.startsWith('PATCH')), 'what is over is left alone');
   } finally {
     close();
   }
 });
 
-test('whoever has no more time does not wait for a job that goes on', async () => {
-  const { address, close } = await cluster(1000);
+test('a job that is over by the time of its cancellation is left alone', async () => {
+  const { asked, states, jobOf, close } = await cluster();
+  try {
+    const job = jobOf('run-a');
+    await job.arrived(never);
+    states.set('a', 'FINISHED');
+    await job.ended(never);
+    assert.ok(!asked.some((each) => each.startsWith('PATCH')));
+  } finally {
+    close();
+  }
+});
+
+test('a job that has yet to come is waited for, and then cancelled', async () => {
+  const { states, jobOf, close } = await cluster();
+  try {
+    const ended = jobOf('run-d').ended(never);
+    setTimeout(() => states.set('d', 'RUNNING'), 300);
+    await ended;
+    assert.equal(states.get('d'), 'CANCELED');
+  } finally {
+    close();
+  }
+});
+
+test('whoever has no more time does not wait for a job that goes on, or never comes', async () => {
+  const { jobOf, close } = await cluster(1000);
   const over = new AbortController();
   try {
-    const cancelled = new FlinkRest(address).cancel('run-a', over.signal);
-    setTimeout(() => over.abort(), 50);
+    const cancelled = jobOf('run-a').ended(over.signal);
+    const arrived = jobOf('run-z').arrived(over.signal);
+    setTimeout(() => over.abort(), 300);
     await assert.rejects(cancelled, { name: 'AbortError' });
+    await assert.rejects(arrived, { name: 'AbortError' });
+  } finally {
+    close();
+  }
+});
+
+test('a stop gives the place of the savepoint once Flink says that the job is over', async () => {
+  const { asked, states, jobOf, close } = await cluster();
+  try {
+    const accepted: (string | undefined)[] = [];
+    const place = await jobOf('run-b', 's3://kept/here').stop(
+      { drain: true, accepted: () => void accepted.push(states.get('b')) },
+      never,
+    );
+    assert.equal(place, 'file:/s/1');
+    assert.deepEqual(accepted, ['RUNNING']);
+    assert.equal(states.get('b'), 'FINISHED');
+    const stops = asked.filter((each) => each.startsWith('POST'));
+    assert.deepEqual(stops, [
+      'POST /jobs/b/stop {"drain":true,"targetDirectory":"s3://kept/here"}',
+    ]);
+    asked.length = 0;
+    await jobOf('run-a').stop({ drain: false }, never);
+    assert.ok(asked.includes('POST /jobs/a/stop {"drain":false}'));
+  } finally {
+    close();
+  }
+});
+
+test('a stop that Flink refuses, and one that it cannot make, are told with its reason', async () => {
+  const { stop, states, jobOf, close } = await cluster();
+  try {
+    stop.operation = JSON.stringify({
+      'failure-cause': {
+        class: 'java.util.concurrent.CompletionException',
+        'stack-trace':
+          'java.util.concurrent.CompletionException: outer\n\tat a.b(C.java:1)\nCaused by: java.io.IOException: No space left on device\n\tat x.y(Z.java:2)\n',
+      },
+    });
+    await assert.rejects(jobOf('run-a').stop({ drain: true }, never), {
+      code: 'JOB_FAILED',
+      message: /could not stop the job a: java\.io\.IOException: No space left on device/,
+      hint: /The job goes on/,
+    });
+    assert.equal(states.get('a'), 'RUNNING');
+    stop.status = 400;
+    stop.accepted = JSON.stringify({
+      errors: [
+        'org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [state.savepoints.dir] is not set.\n\tat a.b',
+      ],
+    });
+    await assert.rejects(jobOf('run-a').stop({ drain: true }, never), {
+      code: 'JOB_SERVICE_UNAVAILABLE',
+      message: /status 400: Config key \[state\.savepoints\.dir\] is not set/,
+    });
   } finally {
     close();
   }
