@@ -70,6 +70,19 @@ export interface OutputOptions<T> {
   bounded: boolean;
 }
 
+/** The transform whose `expand` is running, and those of the pipelines around this one. */
+interface Expanding {
+  readonly pipeline: Pipeline;
+  readonly node: TransformNode;
+  readonly outer: Expanding | undefined;
+}
+
+/**
+ * One for all pipelines: each storage that was ever used costs every later promise of the program on Node 20,
+ * and a program may build thousands of pipelines.
+ */
+const expandingNow = new AsyncLocalStorage<Expanding>();
+
 /** All that a program has applied so far. */
 export class Pipeline {
   readonly transforms: TransformNode[] = [];
@@ -103,7 +116,6 @@ export class Pipeline {
   /** Whether an expansion has a PCollection without an end, be it one of ours or not. */
   hasEndlessExpansion = false;
   private readonly rootNames = new NameScope();
-  private readonly scope = new AsyncLocalStorage<TransformNode>();
 
   /** Whether anything of it has no end. Of other SDKs' PCollections that is known once they are expanded. */
   get isStream(): boolean {
@@ -112,7 +124,10 @@ export class Pipeline {
 
   /** The transform whose `expand` is running, also across its awaits. */
   get current(): TransformNode | undefined {
-    return this.scope.getStore();
+    for (let scope = expandingNow.getStore(); scope; scope = scope.outer) {
+      if (scope.pipeline === this) return scope.node;
+    }
+    return undefined;
   }
 
   /** Adds a transform below the one that is expanding. */
@@ -130,7 +145,9 @@ export class Pipeline {
 
   /** Runs `expand` with `node` as the parent of whatever it applies. */
   within<T>(node: TransformNode, expand: () => T): T {
-    return this.scope.run(node, expand);
+    const around = expandingNow.getStore();
+    const outer = around?.pipeline === this ? around.outer : around;
+    return expandingNow.run({ pipeline: this, node, outer }, expand);
   }
 
   addPCollection<T>(

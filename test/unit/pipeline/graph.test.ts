@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { test } from 'node:test';
 import type { BeamBridgeError } from '../../../src/base/index.ts';
 import { BytesCoder, GlobalWindowCoder } from '../../../src/coders/index.ts';
@@ -90,6 +91,77 @@ test('what a composite applies is named below it, also after it waited', async (
     'Slow_2/map',
     'transform',
   ]);
+});
+
+const soon = () => new Promise((resolve) => setTimeout(resolve, 2));
+
+test('pipelines built inside one another each know what of theirs is expanding', async () => {
+  const outer = new Pipeline();
+  const inner = new Pipeline();
+  const numbers = source<number>(new Root(outer));
+  const others = source<number>(new Root(inner));
+  const wait = async (pc: PCollection<number>) => {
+    await soon();
+    return pc.map(function late(x) {
+      return x;
+    });
+  };
+  await numbers.applyAsync(
+    withName('composite', async (pc: PCollection<number>) => {
+      await others.applyAsync(
+        withName('other', async (other: PCollection<number>) => {
+          // Of the outer pipeline, while a transform of the inner one is expanding.
+          await pc.applyAsync(withName('again', wait));
+          pc.map((x) => x);
+          return wait(other);
+        }),
+      );
+      others.map((x) => x);
+      return wait(pc);
+    }),
+  );
+  assert.equal(outer.current, undefined);
+  const namesOf = (pipeline: Pipeline) => pipeline.transforms.map((t) => t.name);
+  assert.deepEqual(namesOf(outer), [
+    'transform',
+    'composite',
+    'composite/again',
+    'composite/again/map(late)',
+    'composite/map',
+    'composite/map(late)',
+  ]);
+  assert.deepEqual(namesOf(inner), ['transform', 'other', 'other/map(late)', 'map']);
+});
+
+test('composites of two pipelines that wait at the same time keep their names apart', async () => {
+  const build = async () => {
+    const pipeline = new Pipeline();
+    const numbers = source<number>(new Root(pipeline));
+    const slow = withName('slow', async (pc: PCollection<number>) => {
+      for (let i = 0; i < 3; i++) {
+        await soon();
+        pc.map((x) => x);
+      }
+      return pc;
+    });
+    await Promise.all([numbers.applyAsync(slow), numbers.map((x) => x)]);
+    return pipeline.transforms.map((t) => t.name);
+  };
+  const [one, other] = await Promise.all([build(), build()]);
+  assert.deepEqual(one, ['transform', 'slow', 'map', 'slow/map', 'slow/map_2', 'slow/map_3']);
+  assert.deepEqual(other, one);
+});
+
+test('pipelines share one AsyncLocalStorage, since each slows all later promises', (t) => {
+  const used = new Set<unknown>();
+  const { run } = AsyncLocalStorage.prototype;
+  t.mock.method(AsyncLocalStorage.prototype, 'run', function (this: AsyncLocalStorage<unknown>) {
+    used.add(this);
+    // biome-ignore lint/complexity/noArguments: passed on as they come
+    return Reflect.apply(run, this, arguments);
+  });
+  for (let i = 0; i < 3; i++) source<number>(new Root(new Pipeline())).map((x) => x);
+  assert.equal(used.size, 1);
 });
 
 test('the same function may be used twice', () => {
