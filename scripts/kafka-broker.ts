@@ -56,12 +56,16 @@ export async function fetchKafka(): Promise<string> {
 export interface Broker {
   /** `127.0.0.1:PORT` */
   readonly address: string;
+  /** Of a broker with a user. */
+  readonly saslAddress: string | undefined;
   readonly pid: number;
 }
 
 export interface BrokerOptions {
   /** Settings beside, or in place of, those below. */
   settings?: Readonly<Record<string, string>>;
+  /** A second address, {@link Broker.saslAddress}, for one user, by SASL's PLAIN. */
+  user?: { readonly name: string; readonly password: string };
   /** Whether it lives on when this program ends. */
   outlives?: boolean;
 }
@@ -71,7 +75,7 @@ export async function startBroker(folder: string, options: BrokerOptions = {}): 
   const java = await findJava();
   for (let attempt = 1; ; attempt++) {
     const isNew = !existsSync(path.join(folder, 'server.properties'));
-    if (isNew) await prepare(java, folder, options.settings ?? {});
+    if (isNew) await prepare(java, folder, options);
     const broker = await launch(java, folder, options.outlives ?? false);
     if (broker) return broker;
     const log = readFileSync(path.join(folder, 'broker.log'), 'utf8');
@@ -88,7 +92,7 @@ export function runningBroker(folder: string): Broker | undefined {
   const file = path.join(folder, 'pid');
   if (!existsSync(file)) return undefined;
   const pid = Number(readFileSync(file, 'utf8'));
-  return isBroker(pid, folder) ? { pid, address: addressOf(folder) } : undefined;
+  return isBroker(pid, folder) ? { pid, ...addressesOf(folder) } : undefined;
 }
 
 /** Ends the broker of a folder, if one runs; what it has stored stays. */
@@ -118,23 +122,35 @@ function isBroker(pid: number, folder: string): boolean {
   }
 }
 
-function addressOf(folder: string): string {
+function addressesOf(folder: string): Pick<Broker, 'address' | 'saslAddress'> {
   const text = readFileSync(path.join(folder, 'server.properties'), 'utf8');
-  return /^listeners=PLAINTEXT:\/\/([^,]+)/m.exec(text)?.[1] ?? '';
+  const of = (name: string) =>
+    new RegExp(`^listeners=.*\\b${name}://([^,\\s]+)`, 'm').exec(text)?.[1];
+  return { address: of('PLAINTEXT') ?? '', saslAddress: of('SASL_PLAINTEXT') };
 }
 
-async function prepare(java: string, folder: string, settings: Readonly<Record<string, string>>) {
+const PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule';
+
+async function prepare(java: string, folder: string, { settings, user }: BrokerOptions) {
   mkdirSync(folder, { recursive: true });
-  const [port, controller] = await freePorts(2);
+  const [port, controller, sasl] = await freePorts(3);
+  const addresses = [`PLAINTEXT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controller}`];
+  if (user) addresses.push(`SASL_PLAINTEXT://127.0.0.1:${sasl}`);
+  const listeners = addresses.join(',');
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controller}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
+    listeners,
+    'advertised.listeners': listeners,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'listener.security.protocol.map':
+      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    ...(user && {
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.sasl_plaintext.plain.sasl.jaas.config': `${PLAIN} required user_${user.name}="${user.password}";`,
+    }),
     'log.dirs': path.join(folder, 'data'),
     'num.partitions': '3',
     'auto.create.topics.enable': 'false',
@@ -158,7 +174,11 @@ async function prepare(java: string, folder: string, settings: Readonly<Record<s
 }
 
 /** Undefined if it ended, or was not there in time. */
-async function launch(java: string, folder: string, outlives: boolean) {
+async function launch(
+  java: string,
+  folder: string,
+  outlives: boolean,
+): Promise<Broker | undefined> {
   // An open file is the process's own: it writes on when this program has ended.
   const log = createWriteStream(path.join(folder, 'broker.log'), { flags: 'a' });
   await once(log, 'open');
@@ -187,12 +207,12 @@ async function launch(java: string, folder: string, outlives: boolean) {
   void child.then(() => {
     ended = true;
   });
-  const address = addressOf(folder);
+  const { address, saslAddress } = addressesOf(folder);
   const until = Date.now() + START_MS;
   while (!ended && Date.now() < until) {
     if (await answers(address)) {
       if (outlives) child.unref();
-      return { address, pid: child.pid! };
+      return { address, saslAddress, pid: child.pid! };
     }
     await delay(200);
   }

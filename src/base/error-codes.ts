@@ -69,6 +69,7 @@ const CODES = {
   ENGINE_DIED: true,
   JAVA_NOT_FOUND: true,
   JAVA_TOO_OLD: true,
+  TOPIC_NOT_FOUND: true,
   FILE_NOT_FOUND: true,
   OUTPUT_NOT_WRITABLE: true,
   IO_FAILED: true,

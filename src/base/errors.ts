@@ -81,6 +81,8 @@ export type ErrorCode =
   | 'ENGINE_DIED'
   | 'JAVA_NOT_FOUND'
   | 'JAVA_TOO_OLD'
+  // Kafka.
+  | 'TOPIC_NOT_FOUND'
   // Files.
   | 'FILE_NOT_FOUND'
   | 'OUTPUT_NOT_WRITABLE'

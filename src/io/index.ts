@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sources and sinks. May import transforms, external and what those may import.
 
+export type { KafkaConnection, KafkaSasl } from './kafka/connection.ts';
+export { type KafkaFormat, type KafkaSchema, kafkaJson } from './kafka/formats.ts';
+export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.ts';
+export type { KafkaCompression } from './kafka/producer.ts';
+export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
+export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
   type ReadAllTextOptions,
   type ReadTextOptions,
@@ -10,4 +16,8 @@ export {
 } from './read-from-text.ts';
 export type { Compression } from './text/compression.ts';
 export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
+export {
+  type WriteKafkaOptions,
+  writeToKafka,
+} from './write-to-kafka.ts';
 export { type WriteTextOptions, writeToText } from './write-to-text.ts';

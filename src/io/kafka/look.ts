@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// One look at a cluster: which partitions there are, and what is to be read of each.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import type { Instant } from '../../coders/index.ts';
+import type { KafkaClient, TopicPartition } from './client.ts';
+import type { Offsets, Position, ReadSpec } from './read-options.ts';
+
+/** What is to be read of a partition. */
+export interface PartitionTask extends TopicPartition {
+  readonly start: number;
+  /** Undefined for no end, or none that is known yet. */
+  readonly stop: number | undefined;
+  /** Where it ends as of then: at the messages of this time, which is to come. */
+  readonly until: Instant | undefined;
+  /** No message is from before that; undefined where nothing is known. */
+  readonly since: Instant | undefined;
+}
+
+export interface Look {
+  /** Partitions that are being read. */
+  readonly seen: ReadonlySet<string>;
+  /** When it was looked before; undefined for the first look. */
+  readonly before: Instant | undefined;
+  readonly now: Instant;
+}
+
+export const nameOf = ({ topic, partition }: TopicPartition) => `${topic}:${partition}`;
+
+/**
+ * What is to be read of partitions that are new.
+ *
+ * @throws BeamBridgeError `TOPIC_NOT_FOUND`, `INVALID_ARGUMENT`
+ */
+export async function look<K, V>(
+  client: KafkaClient,
+  spec: ReadSpec<K, V>,
+  { seen, before, now }: Look,
+): Promise<PartitionTask[]> {
+  const topics = await topicsOf(client, spec, before === undefined);
+  if (topics.length === 0) return [];
+  const counts = await client.partitions(topics);
+  const tasks: PartitionTask[] = [];
+  for (const [topic, count] of counts) {
+    const numbers = Array.from({ length: count }, (_, partition) => partition);
+    const fresh = numbers.filter((partition) => !seen.has(nameOf({ topic, partition })));
+    if (fresh.length === 0) continue;
+    checkNamed(spec, topic, count);
+    const from = before === undefined ? spec.start : startOfLater(spec.start);
+    const starts = await starting(client, spec, topic, fresh, from);
+    const stops = spec.stop && (await stopping(client, spec.stop, topic, fresh, now));
+    const isToCome = isTime(spec.stop) && spec.stop.time > now;
+    for (const partition of fresh) {
+      const start = starts.get(partition) ?? 0;
+      const stop = stops?.get(partition);
+      tasks.push({
+        topic,
+        partition,
+        start,
+        // A partition whose end lies in front of its start has nothing to be read.
+        stop: stop === undefined ? undefined : Math.max(start, stop),
+        until: isToCome ? (spec.stop as { time: number }).time : undefined,
+        since: before,
+      });
+    }
+  }
+  return tasks;
+}
+
+async function topicsOf<K, V>(client: KafkaClient, spec: ReadSpec<K, V>, isFirst: boolean) {
+  const { topics: wanted } = spec;
+  // Only at first: whoever deletes a topic that is being read hears of it from the reading.
+  if (!isFirst && !(wanted instanceof RegExp)) return wanted;
+  const there = await client.topics();
+  if (wanted instanceof RegExp) {
+    const found = there.filter((topic) => wanted.test(topic));
+    if (found.length > 0 || !spec.stop) return found;
+    throw new BeamBridgeError('TOPIC_NOT_FOUND', `no topic matches ${wanted}`, {
+      hint: `There are ${listed(there)}.`,
+    });
+  }
+  const missing = wanted.filter((topic) => !there.includes(topic));
+  if (missing.length === 0) return wanted;
+  throw new BeamBridgeError('TOPIC_NOT_FOUND', `there is no topic ${missing.join(', ')}`, {
+    hint: `Create it first, or look at its name and at what this user may see. There are ${listed(there)}.`,
+  });
+}
+
+function listed(topics: readonly string[]): string {
+  if (topics.length === 0) return 'none';
+  const shown = topics.slice(0, 10).join(', ');
+  return topics.length > 10 ? `${shown} and ${topics.length - 10} more` : shown;
+}
+
+/** What is new since the pipeline began is new as a whole. */
+function startOfLater(start: Position): Position {
+  return start === 'latest' ? 'earliest' : start;
+}
+
+const isTime = (position: Position | undefined): position is { readonly time: number } =>
+  typeof position === 'object' && 'time' in position;
+const isOffsets = (position: Position | undefined): position is Offsets => position instanceof Map;
+
+type Found = ReadonlyMap<number, number | undefined>;
+
+async function starting<K, V>(
+  client: KafkaClient,
+  { groupId = '' }: ReadSpec<K, V>,
+  topic: string,
+  partitions: readonly number[],
+  start: Position,
+): Promise<Found> {
+  if (start === 'latest' || start === 'earliest') return client.offsets(topic, partitions, start);
+  if (isTime(start)) return atTime(client, topic, partitions, start.time);
+  const known: Found = isOffsets(start)
+    ? (start.get(topic) ?? new Map())
+    : await client.committed(groupId, topic, partitions);
+  const rest = partitions.filter((partition) => known.get(partition) === undefined);
+  const earliest = rest.length > 0 ? await client.offsets(topic, rest, 'earliest') : new Map();
+  return new Map([
+    ...earliest,
+    ...[...known].filter(([partition]) => partitions.includes(partition)),
+  ]);
+}
+
+/** The first message of a time, or where the next will be if there is none. */
+export async function atTime(
+  client: KafkaClient,
+  topic: string,
+  partitions: readonly number[],
+  time: number,
+): Promise<Found> {
+  // In this order: what is written in between is behind the end, and of a later time.
+  const latest = await client.offsets(topic, partitions, 'latest');
+  const found = await client.offsets(topic, partitions, time);
+  return new Map(
+    partitions.map((partition) => [partition, found.get(partition) ?? latest.get(partition)]),
+  );
+}
+
+async function stopping(
+  client: KafkaClient,
+  stop: Position,
+  topic: string,
+  partitions: readonly number[],
+  now: Instant,
+): Promise<Found> {
+  if (isOffsets(stop)) return stop.get(topic) ?? new Map();
+  if (!isTime(stop)) return client.offsets(topic, partitions, 'latest');
+  return stop.time > now ? new Map() : atTime(client, topic, partitions, stop.time);
+}
+
+/** Offsets are of partitions that are there; an end is given to each of them. */
+function checkNamed<K, V>({ start, stop }: ReadSpec<K, V>, topic: string, count: number): void {
+  for (const [option, offsets] of Object.entries({ start, stop })) {
+    if (!isOffsets(offsets)) continue;
+    for (const partition of offsets.get(topic)?.keys() ?? []) {
+      if (partition < count) continue;
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        `${option} names partition ${partition} of ${topic}, which has ${count}`,
+      );
+    }
+  }
+  if (!isOffsets(stop)) return;
+  for (let partition = 0; partition < count; partition++) {
+    if (stop.get(topic)?.has(partition)) continue;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `stop has no offset for partition ${partition} of ${topic}, which would never end`,
+      { hint: 'Give the offset of every partition, or a Date, or leave stop out for a stream.' },
+    );
+  }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// The package @platformatic/kafka, which users install if they want it: what we use of it, and loading
+// it no earlier than something is read or written.
+
+import { BeamBridgeError } from '../../base/index.ts';
+
+/** What its clients are told. */
+export interface ClientOptions {
+  readonly clientId: string;
+  readonly bootstrapBrokers: readonly { host: string; port: number }[];
+  readonly retries: number;
+  readonly retryDelay?: number;
+  readonly [option: string]: unknown;
+}
+
+/** What is known of a topic. */
+export interface TopicMetadata {
+  readonly id: string;
+  readonly partitions: readonly { readonly leader: number }[];
+}
+
+/** What all its clients do. */
+interface BaseClient {
+  metadata(options: { topics: string[]; forceUpdate?: boolean }): Promise<{
+    readonly topics: ReadonlyMap<string, TopicMetadata | undefined>;
+  }>;
+  listApis(): Promise<readonly { name: string; minVersion: number; maxVersion: number }[]>;
+  connectToBrokers(nodeIds: number[]): Promise<ReadonlyMap<number, unknown>>;
+  clearMetadata(): void;
+  close(force?: boolean): Promise<void>;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+}
+
+export interface AdminClient extends BaseClient {
+  listTopics(): Promise<string[]>;
+  listConsumerGroupOffsets(options: {
+    groups: { groupId: string; topics: { name: string; partitionIndexes: number[] }[] }[];
+  }): Promise<
+    readonly {
+      topics: readonly {
+        name: string;
+        partitions: readonly { partitionIndex: number; committedOffset: bigint }[];
+      }[];
+    }[]
+  >;
+  alterConsumerGroupOffsets(options: {
+    groupId: string;
+    topics: { name: string; partitionOffsets: { partition: number; offset: bigint }[] }[];
+  }): Promise<void>;
+}
+
+export interface ConsumerClient extends BaseClient {
+  listOffsets(options: {
+    topics: string[];
+    partitions: Record<string, number[]>;
+    timestamp: bigint;
+  }): Promise<ReadonlyMap<string, readonly (bigint | undefined)[]>>;
+}
+
+/** A record as it is written. */
+export interface ProducedRecord {
+  topic: string;
+  partition: number;
+  key?: Buffer | undefined;
+  value?: Buffer | undefined;
+  headers?: Map<Buffer, Buffer | null> | undefined;
+  timestamp?: bigint | undefined;
+}
+
+export interface ProducerClient extends BaseClient {
+  initIdempotentProducer(options: object): Promise<unknown>;
+  send(options: { messages: ProducedRecord[] }): Promise<unknown>;
+}
+
+/** A record as it lies in a batch. */
+export interface FetchedRecord {
+  readonly timestampDelta: bigint;
+  readonly offsetDelta: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [Buffer, Buffer | null])[];
+}
+
+/** Records that were written together. */
+export interface FetchedBatch {
+  readonly firstOffset: bigint;
+  readonly lastOffsetDelta: number;
+  readonly magic: number;
+  readonly attributes: number;
+  readonly firstTimestamp: bigint;
+  readonly maxTimestamp: bigint;
+  readonly producerId: bigint;
+  readonly records: readonly FetchedRecord[];
+}
+
+/** What a broker answers for a partition. */
+export interface FetchedPartition {
+  readonly partitionIndex: number;
+  readonly errorCode: number;
+  readonly highWatermark: bigint;
+  readonly lastStableOffset: bigint;
+  readonly abortedTransactions: readonly { producerId: bigint; firstOffset: bigint }[];
+  readonly records?: readonly FetchedBatch[];
+}
+
+export interface FetchResponse {
+  readonly responses: readonly { topicId: string; partitions: readonly FetchedPartition[] }[];
+}
+
+export interface FetchTopic {
+  topicId: string;
+  partitions: {
+    partition: number;
+    currentLeaderEpoch: number;
+    fetchOffset: bigint;
+    lastFetchedEpoch: number;
+    partitionMaxBytes: number;
+  }[];
+}
+
+/** Asks one broker, in one version of the protocol. */
+export interface FetchApi {
+  async(
+    connection: unknown,
+    maxWaitMs: number,
+    minBytes: number,
+    maxBytes: number,
+    isolationLevel: number,
+    sessionId: number,
+    sessionEpoch: number,
+    topics: FetchTopic[],
+    forgotten: never[],
+    rackId: string,
+  ): Promise<FetchResponse>;
+}
+
+/** What we use of the package. */
+export interface KafkaPackage {
+  readonly Admin: new (options: ClientOptions) => AdminClient;
+  readonly Consumer: new (
+    options: ClientOptions & { groupId: string; isolationLevel: number },
+  ) => ConsumerClient;
+  readonly Producer: new (
+    options: ClientOptions & { idempotent: true; compression?: string | undefined },
+  ) => ProducerClient;
+  readonly fetchV13: { readonly api: FetchApi };
+  readonly fetchV14: { readonly api: FetchApi };
+  readonly fetchV15: { readonly api: FetchApi };
+  readonly fetchV16: { readonly api: FetchApi };
+  readonly fetchV17: { readonly api: FetchApi };
+}
+
+const PACKAGE = '@platformatic/kafka';
+/** The oldest Node.js that the package runs on. */
+const OLDEST_NODE = [20, 19, 4] as const;
+
+/**
+ * The package.
+ *
+ * @throws BeamBridgeError `PACKAGE_NOT_FOUND` when it is not installed, `UNSUPPORTED` for a Node.js that it
+ *   does not run on
+ */
+export async function kafkaPackage(): Promise<KafkaPackage> {
+  checkNode(process.versions.node);
+  try {
+    // A name that bundlers do not see: the package reads a file beside its own, and does not work in a bundle.
+    const name = PACKAGE;
+    return (await import(name)) as unknown as KafkaPackage;
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    throw new BeamBridgeError(
+      'PACKAGE_NOT_FOUND',
+      `Kafka needs the package ${PACKAGE}${isMissing ? '' : ', which cannot be loaded'}`,
+      {
+        hint: `Install it beside beambridge: npm install ${PACKAGE}. A program that travels to workers as a bundle leaves it behind: install it there, and say workerProgram: 'module'.`,
+        cause,
+      },
+    );
+  }
+}
+
+/** @throws BeamBridgeError `UNSUPPORTED` for an older Node.js than the package needs */
+export function checkNode(version: string): void {
+  const parts = version.split('.').map(Number);
+  for (const [index, oldest] of OLDEST_NODE.entries()) {
+    const part = parts[index] ?? 0;
+    if (part > oldest) return;
+    if (part === oldest) continue;
+    throw new BeamBridgeError('UNSUPPORTED', `${PACKAGE} does not run on Node.js ${version}`, {
+      hint: `It needs ${OLDEST_NODE.join('.')} or later.`,
+    });
+  }
+}

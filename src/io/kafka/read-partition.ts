@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading one partition: a splittable DoFn whose restriction is a range of offsets, without an end where
+// the partition has none. It gives what was read ahead, and asks to be called again.
+
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { type Instant, instantOf, MIN_TIMESTAMP } from '../../coders/index.ts';
+import {
+  type BundleFinalizerParam,
+  GrowableOffsetRangeTracker,
+  type OffsetRange,
+  offsetRange,
+  type RestrictionTracker,
+  resume,
+  type SplittableCall,
+  type SplittableDoFn,
+  tagged,
+  timestamped,
+} from '../../pipeline/index.ts';
+import type { PartitionAhead } from './ahead.ts';
+import type { KafkaClient, TopicPartition } from './client.ts';
+import type { OpenClient } from './discover.ts';
+import { patiently } from './failures.ts';
+import { Fetching } from './fetching.ts';
+import { atTime, nameOf, type PartitionTask } from './look.ts';
+import type { FailedMessage, KafkaHeader, KafkaMessage } from './messages.ts';
+import type { ReadSpec } from './read-options.ts';
+import type { ReadRecord } from './records.ts';
+import { KafkaWatermark } from './watermark.ts';
+
+/** Tag of what could not be read. */
+export const FAILED = 'failed';
+
+/** How long a call waits for a first message. */
+const WAIT_MS = 100;
+/** So long after one has waited, or given something, none waits: others of its bundle have waited enough. */
+const NO_WAIT_MS = 50;
+/** One call's share: others have their turn. */
+const MOST_AT_ONCE = 20_000;
+
+const log = getLogger('io');
+const utf8 = new TextDecoder();
+
+/** There where offsets are committed. */
+export type ReadContext = { readonly bundle: BundleFinalizerParam } | undefined;
+
+interface Open {
+  readonly client: KafkaClient;
+  readonly fetching: Fetching;
+}
+
+export class ReadPartition<K, V>
+  implements
+    SplittableDoFn<
+      PartitionTask,
+      KafkaMessage<K, V>,
+      OffsetRange,
+      number,
+      ReadContext,
+      KafkaWatermark,
+      Instant
+    >
+{
+  readonly beamName = 'read';
+  readonly bounded: boolean;
+  private opening: Promise<Open> | undefined;
+  /** Ends as of times that were to come, by partition. */
+  private readonly ends = new Map<string, number>();
+  /** What was committed, or is about to be, by partition. */
+  private readonly committed = new Map<string, number>();
+  private quietUntil = 0;
+
+  constructor(
+    private readonly spec: ReadSpec<K, V>,
+    private readonly open: OpenClient<K, V>,
+    private readonly hasDeadLetters: boolean,
+  ) {
+    this.bounded = spec.bounded;
+  }
+
+  initialRestriction({ start, stop }: PartitionTask): OffsetRange {
+    return offsetRange(start, stop ?? Infinity);
+  }
+
+  newTracker(range: OffsetRange): GrowableOffsetRangeTracker {
+    return new Messages(range, this.bounded);
+  }
+
+  initialWatermarkState({ since }: PartitionTask): Instant {
+    return since === undefined ? MIN_TIMESTAMP : since - this.spec.policy.maxDelay;
+  }
+
+  newWatermarkEstimator(state?: Instant): KafkaWatermark {
+    return new KafkaWatermark(state, this.spec.policy);
+  }
+
+  async process(
+    task: PartitionTask,
+    tracker: RestrictionTracker<OffsetRange, number>,
+    context: ReadContext,
+    { watermark, signal }: SplittableCall<KafkaWatermark>,
+  ) {
+    const { start, stop } = tracker.currentRestriction();
+    const { client, fetching } = await this.opened();
+    let ahead = fetching.at(task, start);
+    if (ahead.isEmpty && ahead.next < stop && Date.now() > this.quietUntil) {
+      await fetching.wait(WAIT_MS, signal);
+      this.quietUntil = Date.now() + NO_WAIT_MS;
+      ahead = fetching.at(task, start);
+    }
+    const end = stop === Infinity ? await this.endOf(task, client) : stop;
+    return this.give({ task, tracker, context, watermark, ahead, end });
+  }
+
+  /** What is there, one message after the other, without a promise for each. */
+  private *give({ task, tracker, context, watermark, ahead, end: known }: Giving) {
+    let count = 0;
+    let last = -1;
+    let end = known;
+    const { until = Infinity } = task;
+    for (let record = ahead.peek(); record; record = ahead.peek()) {
+      // The first message of that time is the end, even if the time itself is to come.
+      if (record.timestamp >= until) end = Math.min(end, record.offset);
+      // The end of a range that has none is claimed as such.
+      if (record.offset >= end && tracker.currentRestriction().stop === Infinity) break;
+      if (!tracker.tryClaim(record.offset)) return undefined;
+      ahead.take();
+      if (last === -1) context?.bundle.register(() => this.commit(task, last + 1));
+      last = record.offset;
+      yield this.output(task, record, watermark);
+      count += 1;
+      if (count >= MOST_AT_ONCE) return resume();
+    }
+    if (ahead.position >= end) {
+      const { stop } = tracker.currentRestriction();
+      tracker.tryClaim(stop);
+      return undefined;
+    }
+    if (count > 0) this.quietUntil = Date.now() + NO_WAIT_MS;
+    if (ahead.emptyAsOf !== undefined) watermark.wasEmpty(ahead.emptyAsOf);
+    return resume(count > 0 ? 0 : NO_WAIT_MS);
+  }
+
+  private output(task: TopicPartition, record: ReadRecord, watermark: KafkaWatermark) {
+    const { topic, partition } = task;
+    const { offset, headers } = record;
+    const written = record.timestamp >= 0 ? record.timestamp : Date.now();
+    const shared = { topic, partition, offset: BigInt(offset), timestamp: written };
+    const message = { ...shared, key: null, value: null, headers: [] } as KafkaMessage<K, V>;
+    let part = 'key';
+    try {
+      const { key, value, timestamp } = this.spec;
+      if (record.key) message.key = key.decode(record.key);
+      part = 'value';
+      if (record.value) message.value = value.decode(record.value);
+      if (headers.length > 0) message.headers = headersOf(record);
+      part = 'timestamp';
+      const at = timestamp ? instantOf(timestamp(message), 'the timestamp of a message') : written;
+      watermark.read(at);
+      return timestamped(message, at);
+    } catch (thrown) {
+      const error = BeamBridgeError.from(thrown, 'USER_CODE_FAILED');
+      if (!this.hasDeadLetters) throw named(error, part, message);
+      const failed: FailedMessage = {
+        ...shared,
+        key: record.key && new Uint8Array(record.key),
+        value: record.value && new Uint8Array(record.value),
+        headers: headersOf(record),
+        part,
+        errorType: thrown instanceof Error && thrown !== error ? thrown.name : error.code,
+        message: error.shortMessage,
+      };
+      return tagged(FAILED, timestamped(failed, written));
+    }
+  }
+
+  /** Where a partition ends whose end is that of a time; it is not known before. */
+  private async endOf(task: PartitionTask, client: KafkaClient): Promise<number> {
+    const { topic, partition, until } = task;
+    if (until === undefined || Date.now() < until) return Infinity;
+    const known = this.ends.get(nameOf(task));
+    if (known !== undefined) return known;
+    const what = `the end of partition ${partition} of ${topic} cannot be asked for`;
+    const found = await patiently(what, this.spec.cluster, () =>
+      atTime(client, topic, [partition], until),
+    );
+    const end = found.get(partition) ?? 0;
+    this.ends.set(nameOf(task), end);
+    return end;
+  }
+
+  private async commit({ topic, partition }: TopicPartition, offset: number): Promise<void> {
+    const { groupId = '', cluster } = this.spec;
+    const name = nameOf({ topic, partition });
+    // Bundles may be told in another order than they ended in.
+    if (offset <= (this.committed.get(name) ?? 0)) return;
+    this.committed.set(name, offset);
+    const { client } = await this.opened();
+    const what = `offset ${offset} of partition ${partition} of ${topic} cannot be committed for ${groupId}`;
+    try {
+      await patiently(what, cluster, async () => {
+        // A later one has been committed while the broker was away.
+        if (this.committed.get(name) !== offset) return;
+        await client.commit(groupId, { topic, partition, offset });
+      });
+    } catch (error) {
+      log.warn(`${BeamBridgeError.from(error).shortMessage}; it is read again after a new start`);
+    }
+  }
+
+  private opened(): Promise<Open> {
+    this.opening ??= this.open(this.spec).then((client) => ({
+      client,
+      fetching: new Fetching({ client, cluster: this.spec.cluster }),
+    }));
+    return this.opening;
+  }
+
+  async teardown(): Promise<void> {
+    const { opening } = this;
+    this.opening = undefined;
+    this.ends.clear();
+    this.committed.clear();
+    const opened = await opening?.catch(() => undefined);
+    opened?.fetching.close();
+    await opened?.client.close();
+  }
+}
+
+interface Giving {
+  readonly task: PartitionTask;
+  readonly tracker: RestrictionTracker<OffsetRange, number>;
+  readonly context: ReadContext;
+  readonly watermark: KafkaWatermark;
+  readonly ahead: PartitionAhead;
+  /** The offset at which it ends, as far as is known. */
+  readonly end: number;
+}
+
+/** What comes to an end by itself is read to it, also in a drain. */
+class Messages extends GrowableOffsetRangeTracker {
+  constructor(
+    range: OffsetRange,
+    private readonly bounded: boolean,
+  ) {
+    super(range);
+  }
+
+  override isBounded(): boolean {
+    return this.bounded;
+  }
+}
+
+function headersOf({ headers }: ReadRecord): KafkaHeader[] {
+  return headers.map(([key, value]) => ({
+    key: utf8.decode(key),
+    value: value && new Uint8Array(value),
+  }));
+}
+
+function named<K, V>(
+  error: BeamBridgeError,
+  part: string,
+  { topic, partition, offset }: KafkaMessage<K, V>,
+): BeamBridgeError {
+  const where = `offset ${offset} of partition ${partition} of ${topic}`;
+  return new BeamBridgeError(
+    error.code,
+    `the ${part} of the message at ${where} cannot be read: ${error.shortMessage}`,
+    {
+      cause: error.cause,
+      hint: 'With readFromKafka(…).withDeadLetters() such messages are an output of their own.',
+    },
+  );
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages on their way: collected for each partition, sent in batches, one after the other so that
+// their order holds, and none kept from the others' partitions by a slow one for longer than it must.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { partitionOf } from './murmur2.ts';
+import type { ProducedRecord } from './package.ts';
+import type { KafkaProducer } from './producer.ts';
+
+/** A broker takes 1 MB at once, unless it is told otherwise; what is packed may grow a little. */
+const BATCH_BYTES = 512 * 1024;
+const BATCH_RECORDS = 10_000;
+/** So many messages without a key are of one partition before the next has its turn. */
+const TURN_RECORDS = 1_000;
+/** What a record costs beside its bytes, at most. */
+const RECORD_BYTES = 32;
+
+/** A message that is to be written. */
+export interface Outgoing {
+  readonly topic: string;
+  /** @default by the key; without one, in turns */
+  readonly partition: number | undefined;
+  readonly key: Uint8Array | undefined;
+  readonly value: Uint8Array | undefined;
+  readonly headers: Map<Buffer, Buffer | null> | undefined;
+  readonly timestamp: bigint | undefined;
+}
+
+/** What is on its way to one partition. */
+class Lane {
+  private records: ProducedRecord[] = [];
+  private bytes = 0;
+  private sending: Promise<void> | undefined;
+
+  constructor(
+    private readonly producer: KafkaProducer,
+    private readonly failed: (error: unknown) => void,
+  ) {}
+
+  /** A promise where whoever writes must wait. */
+  add(record: ProducedRecord, bytes: number): Promise<void> | undefined {
+    if (this.records.length > 0 && this.bytes + bytes > BATCH_BYTES) {
+      const pause = this.send();
+      if (pause) return pause.then(() => this.add(record, bytes));
+    }
+    this.records.push(record);
+    this.bytes += bytes;
+    return this.records.length >= BATCH_RECORDS ? this.send() : undefined;
+  }
+
+  /** Sends what is there; waits for the batch before. */
+  private send(): Promise<void> | undefined {
+    if (this.sending) return this.sending.then(() => this.send());
+    const { records } = this;
+    if (records.length === 0) return undefined;
+    this.records = [];
+    this.bytes = 0;
+    this.sending = this.producer
+      .send(records)
+      .catch(this.failed)
+      .finally(() => {
+        this.sending = undefined;
+      });
+    return undefined;
+  }
+
+  async flush(): Promise<void> {
+    await this.send();
+    await this.sending;
+  }
+}
+
+interface Topic {
+  readonly partitions: number;
+  readonly lanes: Map<number, Lane>;
+  /** Whose turn it is to get messages without a key. */
+  turn: number;
+  /** How many it got. */
+  given: number;
+}
+
+function nextTurn(topic: Topic): void {
+  topic.turn = (topic.turn + 1) % topic.partitions;
+  topic.given = 1;
+}
+
+export class KafkaWriter {
+  private readonly topics = new Map<string, Topic>();
+  private error: unknown;
+
+  constructor(private readonly producer: KafkaProducer) {}
+
+  /** A promise where whoever writes must wait. */
+  add(message: Outgoing): Promise<void> | undefined {
+    this.throwIfFailed();
+    const topic = this.topics.get(message.topic);
+    if (topic) return this.addTo(topic, message);
+    return this.producer.partitions(message.topic).then((partitions) => {
+      const turn = Math.floor(Math.random() * partitions);
+      const found: Topic = { partitions, lanes: new Map(), turn, given: 0 };
+      this.topics.set(message.topic, found);
+      return this.addTo(found, message);
+    });
+  }
+
+  private addTo(topic: Topic, message: Outgoing): Promise<void> | undefined {
+    const { key, value, headers, timestamp } = message;
+    const partition = this.choose(topic, message);
+    let lane = topic.lanes.get(partition);
+    if (!lane) {
+      lane = new Lane(this.producer, (error) => {
+        this.error ??= error;
+      });
+      topic.lanes.set(partition, lane);
+    }
+    let bytes = RECORD_BYTES + (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
+    for (const [name, content] of headers ?? []) {
+      bytes += name.byteLength + (content?.byteLength ?? 0) + RECORD_BYTES;
+    }
+    const record: ProducedRecord = {
+      topic: message.topic,
+      partition,
+      key: key && asBuffer(key),
+      value: value && asBuffer(value),
+      headers,
+      timestamp,
+    };
+    return lane.add(record, bytes)?.then(() => this.throwIfFailed());
+  }
+
+  private choose(topic: Topic, { topic: name, key, partition }: Outgoing): number {
+    const { partitions } = topic;
+    if (partition !== undefined) {
+      if (Number.isSafeInteger(partition) && partition >= 0 && partition < partitions) {
+        return partition;
+      }
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        `a message is for partition ${partition} of ${name}, which has ${partitions}`,
+      );
+    }
+    if (key) return partitionOf(key, partitions);
+    topic.given += 1;
+    if (topic.given > TURN_RECORDS) nextTurn(topic);
+    return topic.turn;
+  }
+
+  /** All that was added is stored. */
+  async flush(): Promise<void> {
+    const lanes = [...this.topics.values()].flatMap((topic) => [...topic.lanes.values()]);
+    await Promise.all(lanes.map((lane) => lane.flush()));
+    this.throwIfFailed();
+    for (const topic of this.topics.values()) nextTurn(topic);
+  }
+
+  private throwIfFailed(): void {
+    if (this.error !== undefined) throw this.error;
+  }
+
+  close(): Promise<void> {
+    return this.producer.close();
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages to Kafka.
+
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
+import { BytesCoder, type Coder, describeValue, type Instant, instantOf } from '../coders/index.ts';
+import { type DoFn, type PCollection, PTransformClass } from '../pipeline/index.ts';
+import { doFnStep } from '../transforms/index.ts';
+import {
+  type Cluster,
+  CONNECTION_OPTIONS,
+  checkConnection,
+  invalid,
+  type KafkaConnection,
+} from './kafka/connection.ts';
+import { formatOf, type KafkaFormat, type KafkaSchema } from './kafka/formats.ts';
+import type { KafkaHeader } from './kafka/messages.ts';
+import { type KafkaCompression, type KafkaProducer, openProducer } from './kafka/producer.ts';
+import { KafkaWriter, type Outgoing } from './kafka/writer.ts';
+
+/** Options of {@link writeToKafka}. */
+export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends KafkaConnection {
+  /** The topic, or a function that gives each element's. Topics must be there. */
+  topic: string | ((element: T) => string);
+  /**
+   * The key of an element's message, null or undefined for none.
+   *
+   * @default none; where there is no `value` either, the `key` of elements `{ key, value }`
+   */
+  key?: (element: T) => K | null | undefined;
+  /**
+   * The value of an element's message, null for one that says that the key's value is gone.
+   *
+   * @default the element; where there is no `key` either, the `value` of elements `{ key, value }`
+   */
+  value?: (element: T) => V | null;
+  /** @default none */
+  headers?: (element: T) => Iterable<KafkaHeader>;
+  /** The message's timestamp, in milliseconds since 1970. @default when it is written */
+  timestamp?: (element: T) => Instant;
+  /**
+   * The number of the partition.
+   *
+   * @default by the key, as Kafka's own clients choose; without one, in turns
+   */
+  partition?: (element: T) => number;
+  /** How keys are written: `bytes`, `string` or `kafkaJson(type)`. @default `bytes` */
+  keySchema?: KafkaSchema<K>;
+  /** How values are written, likewise. @default `bytes` */
+  valueSchema?: KafkaSchema<V>;
+  /** How batches are packed; `'zstd'` needs Node.js 22.15 or later. @default `'none'` */
+  compression?: KafkaCompression;
+}
+
+const OPTIONS: OptionNames<WriteKafkaOptions<unknown>> = {
+  ...CONNECTION_OPTIONS,
+  topic: true,
+  key: true,
+  value: true,
+  headers: true,
+  timestamp: true,
+  partition: true,
+  keySchema: true,
+  valueSchema: true,
+  compression: true,
+};
+
+const COMPRESSIONS: readonly KafkaCompression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+const FUNCTIONS = ['key', 'value', 'headers', 'timestamp', 'partition'] as const;
+const OF = 'writeToKafka';
+
+/**
+ * Writes each element as a message. All messages of a bundle are stored by all replicas before the bundle
+ * counts; the producer is idempotent, so that what is sent again while a broker is away or a connection
+ * breaks is stored once. Messages of a key, or of one partition, are stored in the order in which they
+ * came to this step.
+ *
+ * A bundle that fails and is run again writes its messages again, as does a pipeline that is run again: at
+ * least once, then. Exactly once, by transactions, is not offered.
+ *
+ * Needs the npm package `@platformatic/kafka`, 1.35 or newer, installed beside this one, and Node.js
+ * 20.19.4 or later.
+ *
+ * @throws `INVALID_ARGUMENT` for options that are not as described, `CREDENTIALS_MISSING` for `sasl`
+ *   without what its mechanism needs
+ * @throws `PACKAGE_NOT_FOUND`, `UNSUPPORTED` from the run, without that package or Node.js
+ * @throws `TOPIC_NOT_FOUND` from the run, for a topic that there is not
+ * @throws `ENDPOINT_UNAVAILABLE` from the run, when brokers are away for a minute
+ * @throws `ENDPOINT_REFUSED` from the run, for messages that they do not take, such as too large ones
+ * @throws `CREDENTIALS_REFUSED` from the run, when they refuse the user, or what he wants
+ * @throws `CODER_MISMATCH`, `ROW_MISMATCH` from the run, for a key or value that is not of its schema
+ *
+ * @example
+ * ```ts
+ * scores.apply(
+ *   writeToKafka({
+ *     bootstrapServers: 'localhost:9092',
+ *     topic: 'scores',
+ *     key: ({ id }) => id,
+ *     keySchema: string,
+ *     valueSchema: kafkaJson(row({ id: string, score: float64 })),
+ *   }),
+ * );
+ * ```
+ */
+export function writeToKafka<T, K = Uint8Array, V = T>(
+  options: WriteKafkaOptions<T, K, V>,
+): PTransformClass<PCollection<T>, void> {
+  const spec = checkOptions(options);
+  return new WriteToKafka(spec, () => openProducer(spec.cluster, spec.compression));
+}
+
+/** The options, checked. */
+export interface WriteSpec<T, K, V> {
+  readonly cluster: Cluster;
+  readonly options: WriteKafkaOptions<T, K, V>;
+  readonly key: KafkaFormat<K>;
+  readonly value: KafkaFormat<V>;
+  readonly compression: KafkaCompression;
+}
+
+/** @internal */
+export function checkOptions<T, K, V>(options: WriteKafkaOptions<T, K, V>): WriteSpec<T, K, V> {
+  if (options === undefined) throw invalid(OF, 'options', options, 'Give an object of options.');
+  checkOptionNames(OF, options, OPTIONS);
+  const cluster = checkConnection(OF, options);
+  const { topic, compression = 'none' } = options;
+  if (typeof topic !== 'function' && (typeof topic !== 'string' || topic === '')) {
+    throw invalid(OF, 'topic', topic, 'Give the name of a topic, or a function of an element.');
+  }
+  for (const name of FUNCTIONS) {
+    const given = options[name];
+    if (given === undefined || typeof given === 'function') continue;
+    throw invalid(OF, name, given, 'Give a function of an element.');
+  }
+  if (!COMPRESSIONS.includes(compression)) {
+    throw invalid(OF, 'compression', compression, `Choose one of ${COMPRESSIONS.join(', ')}.`);
+  }
+  return {
+    cluster,
+    options,
+    key: formatOf(OF, 'keySchema', options.keySchema),
+    value: formatOf(OF, 'valueSchema', options.valueSchema),
+    compression,
+  };
+}
+
+/** The transform, with where it gets its producer from. @internal */
+export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void> {
+  constructor(
+    private readonly spec: WriteSpec<T, K, V>,
+    private readonly open: () => Promise<KafkaProducer>,
+  ) {
+    super(OF);
+  }
+
+  override expand(elements: PCollection<T>): void {
+    const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
+    elements.apply(doFnStep<T, never>('write', new WriteMessages(this.spec, this.open), nothing));
+  }
+}
+
+class WriteMessages<T, K, V> implements DoFn<T, never> {
+  private writer: KafkaWriter | undefined;
+  /** Whether a bundle has begun and not ended: what it has left must not go out with the next one's. */
+  private isOpen = false;
+
+  constructor(
+    private readonly spec: WriteSpec<T, K, V>,
+    private readonly open: () => Promise<KafkaProducer>,
+  ) {}
+
+  async startBundle(): Promise<void> {
+    if (this.isOpen) await this.teardown();
+    this.isOpen = true;
+    this.writer ??= new KafkaWriter(await this.open());
+  }
+
+  process(element: T): Promise<void> | undefined {
+    return this.writer?.add(this.message(element));
+  }
+
+  async finishBundle(): Promise<void> {
+    await this.writer?.flush();
+    this.isOpen = false;
+  }
+
+  async teardown(): Promise<void> {
+    const { writer } = this;
+    this.writer = undefined;
+    this.isOpen = false;
+    await writer?.close();
+  }
+
+  private message(element: T): Outgoing {
+    const { options, key: keyFormat, value: valueFormat } = this.spec;
+    const { topic, key, value, headers, timestamp, partition } = options;
+    const to = typeof topic === 'function' ? topic(element) : topic;
+    if (typeof to !== 'string' || to === '') {
+      throw new BeamBridgeError(
+        'USER_CODE_FAILED',
+        `topic gave ${describeValue(to)} for an element, which is no topic's name`,
+      );
+    }
+    const pair = key || value ? undefined : pairOf(element);
+    const k = pair ? pair.key : key?.(element);
+    const v = pair ? pair.value : value ? value(element) : element;
+    return {
+      topic: to,
+      key: k === null || k === undefined ? undefined : encoded(keyFormat, k as K, 'key', to),
+      value: v === null || v === undefined ? undefined : encoded(valueFormat, v as V, 'value', to),
+      headers: headers && headersOf(headers(element)),
+      timestamp: timestamp && BigInt(instantOf(timestamp(element), 'the timestamp of a message')),
+      partition: partition?.(element),
+    };
+  }
+}
+
+function pairOf(element: unknown): { key: unknown; value: unknown } {
+  if (typeof element === 'object' && element !== null && 'value' in element) {
+    return { key: (element as { key?: unknown }).key, value: element.value };
+  }
+  throw new BeamBridgeError(
+    'CODER_MISMATCH',
+    `an element is ${describeValue(element)}, not { key, value }`,
+    { hint: `Say what its message is: ${OF}({ …, key: (element) => …, value: (element) => … }).` },
+  );
+}
+
+function encoded<T>(format: KafkaFormat<T>, value: T, part: string, topic: string): Uint8Array {
+  try {
+    return format.encode(value);
+  } catch (error) {
+    const { code, shortMessage, hint, cause } = BeamBridgeError.from(error, 'CODER_MISMATCH');
+    const message = `the ${part} of a message for ${topic} cannot be written: ${shortMessage}`;
+    throw new BeamBridgeError(code, message, { hint, cause });
+  }
+}
+
+function headersOf(headers: Iterable<KafkaHeader>): Map<Buffer, Buffer | null> {
+  const found = new Map<Buffer, Buffer | null>();
+  for (const { key, value } of headers) {
+    const isRight = typeof key === 'string' && (value === null || value instanceof Uint8Array);
+    if (!isRight) {
+      throw new BeamBridgeError(
+        'CODER_MISMATCH',
+        `a header is ${describeValue(key)}, ${describeValue(value)}`,
+        { hint: 'Headers are { key: text, value: bytes or null }.' },
+      );
+    }
+    found.set(Buffer.from(key), value && Buffer.from(value));
+  }
+  return found;
+}
