@@ -89,6 +89,8 @@ class BootTest(unittest.TestCase):
   def test_options_have_the_names_that_python_knows(self) -> None:
     self.assertEqual(
         boot.unprefixed({'beam:option:temp_location:v1': 'a', 'job_name': 'b'}), {'temp_location': 'a', 'job_name': 'b'})
+    # As Dataflow has them.
+    self.assertEqual(boot.unprefixed({'options': {'temp_location': 'a'}, 'display_data': []}), {'temp_location': 'a'})
 
   def test_a_worker_and_its_siblings_serve_until_the_runner_hangs_up(self) -> None:
     with running() as runner:

@@ -30,11 +30,7 @@ export function flinkRunner(options: PipelineOptions = {}): Runner {
   return createRunner({ ...options, runner: 'flink' });
 }
 
-/**
- * As `createRunner({ runner: 'dataflow' })`.
- *
- * @throws BeamBridgeError `UNSUPPORTED`: this version does not run pipelines on Dataflow
- */
+/** As `createRunner({ runner: 'dataflow' })`. */
 export function dataflowRunner(options: PipelineOptions = {}): Runner {
   return createRunner({ ...options, runner: 'dataflow' });
 }

@@ -12,10 +12,10 @@ export type RunnerName =
   | 'prism'
   | 'flink'
   | 'spark'
-  // Names of the official SDK: `node`, `direct`, and one that is refused.
+  | 'dataflow'
+  // Names of the official SDK: `node` and `direct`.
   | 'default'
-  | 'universal'
-  | 'dataflow';
+  | 'universal';
 
 /** Where functions of a program run: Beam's names. */
 export type EnvironmentType = 'LOOPBACK' | 'PROCESS' | 'EXTERNAL' | 'DOCKER';
@@ -29,7 +29,7 @@ export interface PipelineOptions {
   /**
    * Which engine executes the pipeline: `node` is this process, with Python workers beside it for
    * Python stages, in batch and in streaming; `direct` is Python's DirectRunner in the managed
-   * Python host; `prism` is Beam's Prism, in a process of its own; `flink` is Apache Flink and `spark` Apache Spark (batch alone), by Beam's job servers; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
+   * Python host; `prism` is Beam's Prism, in a process of its own; `flink` is Apache Flink and `spark` Apache Spark (batch alone), by Beam's job servers; `dataflow` is Google Cloud Dataflow, by Beam's own runner of it; `portable` any Beam job service at `jobEndpoint` whose workers run on this machine:
    * functions of this program run in it, Python stages in workers of the managed Python host.
    *
    * @default `'node'`, and `'portable'` where there is a `jobEndpoint`
@@ -90,6 +90,14 @@ export interface PipelineOptions {
    * which TaskManagers on other machines must reach. @default a temporary folder of this machine
    */
   flinkArtifacts?: string | undefined;
+  /** Runner `dataflow`, which needs it: the id of the project that runs the job, and pays for it. */
+  project?: string | undefined;
+  /** Runner `dataflow`, which needs it: where workers run, such as `'europe-west1'`. */
+  region?: string | undefined;
+  /** Runner `dataflow`, which needs it: a folder for temporary files, `gs://…`. Other engines take what they know. */
+  tempLocation?: string | undefined;
+  /** Runner `dataflow`: a folder for the program and what else workers fetch, `gs://…`. @default `tempLocation` */
+  stagingLocation?: string | undefined;
   /** `HOST:PORT` of a Beam job service. Implies the runner `portable` unless one is named. */
   jobEndpoint?: string | undefined;
   /**

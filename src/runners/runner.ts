@@ -2,6 +2,7 @@
 // From the name of a runner to the runner.
 
 import { BeamBridgeError } from '../base/index.ts';
+import { DataflowRunner } from './dataflow/runner.ts';
 import { DirectRunner } from './direct/runner.ts';
 import { FlinkRunner } from './flink/runner.ts';
 import { NodeRunner } from './node/runner.ts';
@@ -20,17 +21,10 @@ const RUNNERS = new Map<unknown, RunnerClass>([
   ['prism', PrismRunner],
   ['flink', FlinkRunner],
   ['spark', SparkRunner],
+  ['dataflow', DataflowRunner],
   // Names of the official SDK.
   ['default', NodeRunner],
   ['universal', DirectRunner],
-]);
-
-/** Runners that are known by name and come with a later version, with what to use until then. */
-const LATER = new Map<unknown, string>([
-  [
-    'dataflow',
-    "Run it with runner: 'node', or by a job service that reaches this machine with runner: 'portable' and its jobEndpoint.",
-  ],
 ]);
 
 /**
@@ -39,8 +33,7 @@ const LATER = new Map<unknown, string>([
  * @param options - options of every run: `runner` names the engine (else it is `node`, or `portable`
  *   where there is a `jobEndpoint`), unknown ones go to it, but for
  *   those that are nearly one of this package's, which are `INVALID_ARGUMENT`
- * @throws BeamBridgeError `UNSUPPORTED` for a runner that comes with a later version,
- * `INVALID_ARGUMENT` for a name that is none
+ * @throws BeamBridgeError `INVALID_ARGUMENT` for a name that is none
  * @example
  * ```ts
  * const local = createRunner();
@@ -61,13 +54,7 @@ export function createRunner(options: PipelineOptions = {}): Runner {
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name);
   if (found) return new found(options);
-  const hint = LATER.get(name);
-  if (hint) {
-    throw new BeamBridgeError('UNSUPPORTED', `the runner '${name}' comes with a later version`, {
-      hint,
-    });
-  }
   throw new BeamBridgeError('INVALID_ARGUMENT', `there is no runner ${JSON.stringify(name)}`, {
-    hint: `The runners are ${[...RUNNERS.keys(), ...LATER.keys()].join(', ')}.`,
+    hint: `The runners are ${[...RUNNERS.keys()].join(', ')}.`,
   });
 }

@@ -5,6 +5,12 @@
 // Beam's own engines.
 export type { ArtifactFolder } from './engines/artifact-folder.ts';
 export {
+  type DataflowJob,
+  type DataflowOptions,
+  type DataflowService,
+  startDataflow,
+} from './engines/dataflow.ts';
+export {
   FLINK_BEAM_VERSION,
   FLINK_VERSION,
   type FlinkJobServerOptions,

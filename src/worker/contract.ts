@@ -67,7 +67,9 @@ export function programToText(program: WorkerProgram): string {
  * @throws BeamBridgeError `WORKER_START_FAILED` where they name none, `WORKER_MISMATCH` for another protocol
  */
 export function programOf(options: Readonly<Record<string, unknown>>): WorkerProgram {
-  const text = OPTION_NAMES.map((name) => options[name]).find((value) => value !== undefined);
+  // Dataflow hands them on as a part of more.
+  const all = isObject(options.options) ? { ...options.options, ...options } : options;
+  const text = OPTION_NAMES.map((name) => all[name]).find((value) => value !== undefined);
   if (typeof text !== 'string') {
     throw new BeamBridgeError(
       'WORKER_START_FAILED',
@@ -88,6 +90,10 @@ export function programOf(options: Readonly<Record<string, unknown>>): WorkerPro
     );
   }
   return program as WorkerProgram;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function parse(text: string): Envelope {

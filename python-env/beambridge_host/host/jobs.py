@@ -70,9 +70,7 @@ class HostJob(local_job_service.BeamJob):
       try:
         self._update_dependencies()
         beam_pipeline.Pipeline.merge_compatible_environments(self._pipeline_proto)
-        self.set_state(beam_job_api_pb2.JobState.RUNNING)
-        runner = HostRunner(self._provision_info, self._cancellation)
-        self.result = runner.run_via_runner_api(self._pipeline_proto, self.pipeline_options())
+        self._execute()
         state = portable_runner.PipelineResult.pipeline_state_to_runner_api_state(self.result.state)
       except BaseException:  # pylint: disable=broad-except
         if self._cancellation.requested:
@@ -86,6 +84,12 @@ class HostJob(local_job_service.BeamJob):
                   importance=beam_job_api_pb2.JobMessage.JOB_MESSAGE_ERROR,
                   message_text=told()))
     self._finish(state)
+
+  def _execute(self) -> None:
+    """Runs the pipeline to its end, and leaves what became of it in `self.result`."""
+    self.set_state(beam_job_api_pb2.JobState.RUNNING)
+    runner = HostRunner(self._provision_info, self._cancellation)
+    self.result = runner.run_via_runner_api(self._pipeline_proto, self.pipeline_options())
 
   def _finish(self, state: int) -> None:
     shutil.rmtree(os.path.join(self._provision_info.artifact_staging_dir or '', self._job_id), ignore_errors=True)
@@ -110,12 +114,8 @@ class HostJob(local_job_service.BeamJob):
     self._finish(beam_job_api_pb2.JobState.CANCELLED)
 
 
-class HostJobServicer(local_job_service.LocalJobServicer):
-  """The job service and the artifact staging service on a server of the host's own."""
-
-  def __init__(self, staging_dir: str, pool: WorkerPool) -> None:
-    super().__init__(staging_dir, beam_job_type=HostJob)
-    self._pool = pool
+class JobServicer(local_job_service.LocalJobServicer):
+  """The job service and the artifact staging service on a server of somebody else's."""
 
   def add_to(self, server: grpc.Server, address: str) -> None:
     beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(self, server)
@@ -132,6 +132,14 @@ class HostJobServicer(local_job_service.LocalJobServicer):
     for job_id in over[:-_JOBS_KEPT]:
       self._jobs.pop(job_id, None)
     return super().Prepare(request, context, timeout)
+
+
+class HostJobServicer(JobServicer):
+  """The job service of a host, which has a pool of workers too."""
+
+  def __init__(self, staging_dir: str, pool: WorkerPool) -> None:
+    super().__init__(staging_dir, beam_job_type=HostJob)
+    self._pool = pool
 
   def GetMessageStream(self, request: Any, context: Any = None, timeout: Any = None) -> Any:
     """Of a job, or of the workers that a job elsewhere needs: those live as long as this stream."""

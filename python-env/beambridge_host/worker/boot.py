@@ -36,7 +36,9 @@ def whole(value: Any) -> Any:
 
 
 def unprefixed(options: 'dict[str, Any]') -> 'dict[str, Any]':
-  """Options by the names that Beam's Python knows, of `beam:option:NAME:v1`."""
+  """Options by the names that Beam's Python knows, of `beam:option:NAME:v1`; Dataflow has them in `options`."""
+  if isinstance(options.get('options'), dict):
+    return options['options']
   return {
       name[len('beam:option:'):-len(':v1')] if name.startswith('beam:option:') and name.endswith(':v1') else name: each
       for name, each in options.items()

@@ -13,6 +13,8 @@ import { pythonStarter } from './environment.ts';
 /** What is known of a job service. */
 export interface Attached {
   readonly address: string;
+  /** What it demands of each call. @default nothing */
+  readonly token?: string | undefined;
   /** What messages call it. */
   readonly name: string;
   /** Resolves with the reason once it is gone. @default nobody here would know */
@@ -31,13 +33,13 @@ export interface Attached {
 export function attach(
   pipeline: Pipeline,
   options: PipelineOptions,
-  { address, name, lost, abandon, engine, withDefaults, dispose }: Attached,
+  { address, token, name, lost, abandon, engine, withDefaults, dispose }: Attached,
 ): JobService {
   const workers = new PythonWorkers(pythonStarter(options));
   return {
     address,
     name,
-    token: undefined,
+    token,
     logs: false,
     lost: lost ? Promise.race([lost, workers.lost]) : workers.lost,
     resolveService: expansionResolver(pipeline, options),

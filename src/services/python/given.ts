@@ -49,6 +49,7 @@ const EXTRA_PACKAGES: Readonly<Record<PythonExtra, readonly string[]>> = {
   gemini: ['google-genai', 'pillow'],
   anthropic: ['anthropic'],
   tensorrt: ['tensorrt', 'cuda-python'],
+  gcp: ['google-cloud-storage', 'google-cloud-dataflow-client'],
   dataframe: ['pandas==2.2.3'],
   vllm: ['vllm', 'openai'],
 };

@@ -28,13 +28,18 @@ export const PYTHON_EXTRAS = [
   'gemini',
   'anthropic',
   'tensorrt',
+  'gcp',
   'dataframe',
   'vllm',
 ] as const;
 export type PythonExtra = (typeof PYTHON_EXTRAS)[number];
 
-/** Extras that want other versions than the rest: nothing joins them. */
-const ALONE: readonly string[] = ['vllm', 'dataframe'];
+/** Extras that want other versions than the rest, nothing joins them, or than those that are named. */
+const APART: Readonly<Record<string, readonly string[] | 'all'>> = {
+  vllm: 'all',
+  dataframe: 'all',
+  gcp: ['vertexai'],
+};
 
 /** An extra whose file holds Beam, too. */
 const WITH_BEAM = 'vllm';
@@ -65,14 +70,7 @@ export async function collectRequirements(
   folder = path.join(PYTHON_ENV_FOLDER, 'requirements'),
 ): Promise<Requirements> {
   const names = [...new Set(extras)].sort();
-  const alone = names.find((name) => ALONE.includes(name));
-  if (alone !== undefined && names.length > 1) {
-    throw new BeamBridgeError(
-      'INVALID_ARGUMENT',
-      `the Python extra "${alone}" cannot be installed beside ${names.filter((name) => name !== alone).join(', ')}`,
-      { hint: 'Give each its own transform: every one gets an environment of its own.' },
-    );
-  }
+  refuseApart(names);
   const files: string[] = [];
   const texts: string[] = [];
   for (const name of names.includes(WITH_BEAM) ? names : ['base', ...names]) {
@@ -92,6 +90,21 @@ export async function collectRequirements(
     hash.update(`${resolved}\0${content}\0`);
   }
   return { files, texts, extras: names, packages: specs, digest: hash.digest('hex') };
+}
+
+function refuseApart(names: readonly string[]): void {
+  for (const name of names) {
+    const apart = APART[name] ?? [];
+    const others = names.filter(
+      (other) => other !== name && (apart === 'all' || apart.includes(other)),
+    );
+    if (others.length === 0) continue;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `the Python extra "${name}" cannot be installed beside ${others.join(', ')}`,
+      { hint: 'Give each its own transform: every one gets an environment of its own.' },
+    );
+  }
 }
 
 async function readRequirements(file: string, name: string): Promise<string> {

@@ -118,7 +118,7 @@ test('runners by the official names', () => {
   assert.equal(universalRunner().constructor, directRunner().constructor);
   assert.equal(loopbackRunner({ jobName: 'x' }).options.jobName, 'x');
   assert.equal(new PortableRunner('localhost:1').options.jobEndpoint, 'localhost:1');
-  assert.throws(() => dataflowRunner(), withCode('UNSUPPORTED'));
+  assert.equal(dataflowRunner({ region: 'x' }).options.region, 'x');
   // A text is enough of a type for a runner.
   const options = { runner: 'direct' };
   assert.equal(createRunner(options).constructor, directRunner().constructor);
@@ -130,12 +130,6 @@ test('what is no pipeline is refused', async () => {
     withCode('INVALID_ARGUMENT'),
   );
 });
-
-for (const runner of ['dataflow'] as const) {
-  test(`the runner ${runner} is refused with what to use now`, () => {
-    assert.throws(() => createRunner({ runner }), withCode('UNSUPPORTED'));
-  });
-}
 
 test('an unknown runner is refused with the names that there are', () => {
   assert.throws(

@@ -17,8 +17,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Every extra but those that stand alone. */
-const JOINT = PYTHON_EXTRAS.filter((extra) => extra !== 'vllm' && extra !== 'dataframe');
+/** Every extra but those that stand alone, and gcp, which does not join vertexai. */
+const APART: readonly string[] = ['vllm', 'dataframe', 'gcp'];
+const JOINT = PYTHON_EXTRAS.filter((extra) => !APART.includes(extra));
+const WITH_GCP = [...JOINT.filter((extra) => extra !== 'vertexai'), 'gcp'];
 
 test('every extra has a file in which every line is pinned and hashed', async () => {
   const { texts } = await collectRequirements(JOINT, []);
@@ -28,7 +30,9 @@ test('every extra has a file in which every line is pinned and hashed', async ()
   assert.match(alone.texts[0]!, /^apache-beam==2\.77\.0 /m);
   const frames = await collectRequirements(['dataframe'], []);
   assert.match(frames.texts[1]!, /^pandas==2\./m, 'which Beam knows');
-  for (const text of [...texts, ...alone.texts, ...frames.texts]) {
+  const cloud = await collectRequirements(['gcp'], []);
+  assert.doesNotMatch(cloud.texts[1]!, /^apache-beam/m, 'which the base has');
+  for (const text of [...texts, ...alone.texts, ...frames.texts, ...cloud.texts]) {
     const blocks = text.trimEnd().split(/\n(?=\S)/);
     assert.ok(blocks.length > 0);
     for (const block of blocks) {
@@ -46,10 +50,18 @@ test('an extra that stands alone is refused beside others', async () => {
   await assert.rejects(collectRequirements(['sklearn', 'dataframe'], []), {
     message: /"dataframe" cannot be installed beside sklearn/,
   });
+  await assert.rejects(collectRequirements(['sklearn', 'vertexai', 'gcp'], []), {
+    message: /"gcp" cannot be installed beside vertexai/,
+  });
 });
 
 test('an extra pins what the others pin in the same way', async () => {
-  const { texts } = await collectRequirements(JOINT, []);
+  await pinAlike(JOINT);
+  await pinAlike(WITH_GCP);
+});
+
+async function pinAlike(extras: readonly string[]): Promise<void> {
+  const { texts } = await collectRequirements(extras, []);
   const pins = new Map<string, Set<string>>();
   const several = new Set<string>();
   for (const text of texts) {
@@ -66,7 +78,7 @@ test('an extra pins what the others pin in the same way', async () => {
     }
   }
   assert.deepEqual([...several], []);
-});
+}
 
 test('constraints are the pins without their hashes', () => {
   const text =

@@ -66,6 +66,8 @@ test('a program is found under the names that runners give to options', () => {
     'beambridgeProgram',
   ]) {
     assert.deepEqual(programOf({ other: 1, [name]: text }), program);
+    // As Dataflow hands them on.
+    assert.deepEqual(programOf({ options: { [name]: text }, display_data: [] }), program);
   }
 });
 
