@@ -28,7 +28,7 @@ export { requireForSerialization } from './js/classes.ts';
 export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
 export { EnumerationCoder, Float32Coder, limitOf, NarrowIntCoder } from './limited-coders.ts';
 export { Decimal, MicrosInstant } from './logical-values.ts';
-export { ownCopy, ownResult } from './own-copy.ts';
+export { ownCopy, ownCopyOr, ownResult } from './own-copy.ts';
 export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
 export {
   type CoderContext,

@@ -18,16 +18,30 @@ import { Decimal, MicrosInstant } from './logical-values.ts';
 import { setField } from './set-field.ts';
 import { StateBackedIterable } from './state-backed-iterable.ts';
 import { Tensor } from './tensor.ts';
-import { IntervalWindow } from './values.ts';
+import { GlobalWindow, IntervalWindow } from './values.ts';
+
+/** Whether the copy that is being made shares something with the value, or lacks something of it. */
+let isShared = false;
 
 /**
  * A value with nothing in it that others hold: what the JavaScript coder would make of it, without the bytes,
  * and views of bytes that it refuses. What else it refuses stays itself, since a copy of an instance
- * would lack what its class keeps out of sight.
+ * would lack what its class keeps out of sight: see {@link ownCopyOr}.
  */
 export function ownCopy<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   return copyOf(value) as T;
+}
+
+/**
+ * The same for a value of a declared type, which takes instances of any class: what is not copied by its
+ * structure is by `otherwise`, such as the type's coder, which throws for what it cannot copy either.
+ */
+export function ownCopyOr<T>(value: T, otherwise: (value: T) => T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  isShared = false;
+  const copy = copyOf(value) as T;
+  return isShared ? otherwise(value) : copy;
 }
 
 /**
@@ -40,7 +54,11 @@ export function ownResult<T>(result: T, given: unknown): T {
 
 function copyOf(value: object): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return fieldsInto({}, value);
+  if (prototype === Object.prototype || prototype === null) {
+    // An iterator is no field, and all that an iterable is declared to have.
+    if (Symbol.iterator in value) isShared = true;
+    return fieldsInto({}, value);
+  }
   if (isPlainArray(value, prototype)) {
     const copy: unknown[] = [];
     for (let i = 0; i < value.length; i++) copy.push(ownCopy(value[i]));
@@ -86,6 +104,8 @@ function copyOfInstance(value: object, prototype: unknown): unknown {
     }
     case IntervalWindow.prototype:
       return new IntervalWindow((value as IntervalWindow).start, (value as IntervalWindow).end);
+    case GlobalWindow.prototype:
+      return value;
     case Decimal.prototype:
       return new Decimal((value as Decimal).unscaled, (value as Decimal).scale);
     case MicrosInstant.prototype:
@@ -120,6 +140,7 @@ function copyOfExtended(value: object): object {
   }
   if (value instanceof Tensor)
     return new Tensor(value.dtype, [...value.shape], ownCopy(value.data));
+  isShared = true;
   return value;
 }
 

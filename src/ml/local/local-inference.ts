@@ -2,7 +2,7 @@
 // The step that scores packed batches with a model of this process, in the place of Python's.
 
 import { yieldIfDue } from '../../base/index.ts';
-import { BytesCoder, ownCopy } from '../../coders/index.ts';
+import { BytesCoder } from '../../coders/index.ts';
 import { AbortParam, ParDo } from '../../pipeline/index.ts';
 import { counter, type DoFn, distribution } from '../../transforms/index.ts';
 import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescript.ts';
@@ -11,6 +11,7 @@ import type { InferenceTypes } from '../packing/packing.ts';
 import { type Packed, step } from '../steps.ts';
 import { BatchSizes, type LocalBatching } from './batch-sizes.ts';
 import { type ChosenModel, ModelChoice } from './model-choice.ts';
+import { OwnPredictions } from './own-predictions.ts';
 import { type Asking, NO_TURN } from './turns.ts';
 
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
@@ -43,12 +44,14 @@ type Context = ReturnType<typeof contextOf>;
 class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
   private readonly sizes: BatchSizes;
   private readonly models: ModelChoice;
+  private readonly own: OwnPredictions;
   /** Of the handler's own model, until a bundle has counted it. */
   private loadMillis: number | undefined;
 
   constructor(private readonly inference: LocalInference) {
     this.sizes = new BatchSizes(inference.batching as LocalBatching);
     this.models = new ModelChoice(inference.handler);
+    this.own = new OwnPredictions(inference.types.inference, nameOf(inference.handler));
   }
 
   async setup(): Promise<void> {
@@ -93,7 +96,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
   }
 
   private async predict(examples: never[], model: unknown, context: Context): Promise<unknown[]> {
-    const { handler, inferenceArgs } = this.inference;
+    const { handler, inferenceArgs, hasFailures } = this.inference;
     const predictions: unknown[] = [];
     for (let start = 0; start < examples.length; ) {
       // A packed batch may be thousands of calls: all else has its turn, and may end the run.
@@ -116,9 +119,9 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
       context.batchSize.update(end - start);
       context.batchMicros.update(Math.round(millis * 1000));
       checkCount(nameOf(handler), answer, end - start);
-      // A model may fill one array in each call: what it gave is kept before the next.
-      const isOnly = part === examples;
-      for (const prediction of answer) predictions.push(isOnly ? prediction : ownCopy(prediction));
+      // What it gave is kept before the next call, which comes for failures as well: those are tried in halves.
+      const isOnly = part === examples && !hasFailures;
+      for (const given of answer) predictions.push(isOnly ? given : this.own.copyOf(given));
       start = end;
     }
     return predictions;

@@ -9,6 +9,7 @@ import {
   isTypedArrayKind,
   RowCoder,
   TYPED_ARRAY_KINDS,
+  transcode,
 } from '../../coders/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import {
@@ -48,6 +49,15 @@ export class ColumnCodec {
       );
     }
     this.coder = new RowCoder({ kind: 'row', fields: [{ name, type }] });
+  }
+
+  /**
+   * What comes out again of a value.
+   *
+   * @throws BeamBridgeError as {@link write}
+   */
+  transcoded(value: unknown): unknown {
+    return transcode(this.coder, { [this.name]: value })[this.name];
   }
 
   /** A column of this field to build a value at a time, where the type has such columns. */

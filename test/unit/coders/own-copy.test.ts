@@ -11,9 +11,21 @@ import {
   GlobalWindow,
   JsCoder,
   ownCopy,
+  ownCopyOr,
   StateBackedIterable,
   Tensor,
+  transcode,
 } from '../../../src/coders/index.ts';
+import {
+  array,
+  coderOf,
+  int64,
+  iterable,
+  map,
+  row,
+  type SchemaType,
+  string,
+} from '../../../src/schema/index.ts';
 import { everyJsValue } from './arbitraries.ts';
 
 class Counter extends Map<string, number> {
@@ -136,4 +148,60 @@ test('what extends an array, bytes or a tensor is copied although its class is n
   const copy = ownCopy(grid);
   copy.data[0] = 9;
   assert.equal(grid.data[0], 1);
+});
+
+class Account {
+  #cents = 0;
+  set cents(cents: number) {
+    this.#cents = cents;
+  }
+  get cents() {
+    return this.#cents;
+  }
+}
+class Bag {
+  held = [1];
+  *[Symbol.iterator]() {
+    yield* this.held;
+  }
+}
+const account = new Account();
+account.cents = 1;
+const own = {
+  held: [1],
+  *[Symbol.iterator]() {
+    yield* this.held;
+  },
+};
+
+const declared: [string, SchemaType, unknown, unknown][] = [
+  ['an instance', row({ cents: int64 }), account, { cents: 1 }],
+  ['one in a row', row({ of: row({ cents: int64 }) }), { of: account }, { of: { cents: 1 } }],
+  ['one in an array', array(row({ cents: int64 })), [account], [{ cents: 1 }]],
+  ['what inherits', row({ x: int64 }), Object.create({ x: 1 }), { x: 1 }],
+  ['a class that extends Map', map(string, int64), new Counter([['a', 1]]), new Map([['a', 1]])],
+  ['an iterable of a class', iterable(int64), new Bag(), [1]],
+  ['an object with an iterator', iterable(int64), own, [1]],
+  ['a generator', iterable(int64), new Bag()[Symbol.iterator](), [1]],
+];
+for (const [what, type, value, wanted] of declared) {
+  test(`${what} of a declared type is copied as its coder does it`, () => {
+    const coder = coderOf(type);
+    assert.deepStrictEqual(
+      ownCopyOr(value, (whole) => transcode(coder, whole)),
+      wanted,
+    );
+  });
+}
+
+test('what structure tells is not encoded, and what no coder takes is refused', () => {
+  const coder = new JsCoder();
+  const never = () => assert.fail('encoded');
+  const plain = { a: [1, new Map([['b', new Date(1)]])], w: GlobalWindow.INSTANCE };
+  assert.deepStrictEqual(ownCopyOr<unknown>(plain, never), plain);
+  assert.throws(() => ownCopyOr<unknown>([new Point()], (value) => transcode(coder, value)), {
+    code: 'CODER_MISMATCH',
+  });
+  // Of another value before, nothing is left.
+  assert.deepStrictEqual(ownCopyOr<unknown>({ a: 1 }, never), { a: 1 });
 });

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models of this process that fill a value of their own in each call: each row has what it was given.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { modelHandler, RunInference } from '../../src/ml/index.ts';
+import { createRunner } from '../../src/runners/index.ts';
+import {
+  float64,
+  int64,
+  iterable,
+  map,
+  row,
+  type SchemaType,
+  string,
+} from '../../src/schema/index.ts';
+import { create } from '../../src/transforms/index.ts';
+
+const runner = createRunner({ runner: 'node' });
+
+class Scored {
+  #score: unknown = 0;
+  get score() {
+    return this.#score;
+  }
+  set(score: unknown) {
+    this.#score = score;
+    return this;
+  }
+}
+class Table extends Map<string, number> {}
+class Scores {
+  held: number[] = [];
+  *[Symbol.iterator]() {
+    yield* this.held;
+  }
+}
+
+/** Gives one value in each call, of one row each. */
+function filling(inference: SchemaType, fill: (x: number) => unknown) {
+  return modelHandler({
+    name: 'filling',
+    example: int64,
+    inference: inference as SchemaType<unknown>,
+    batching: { maxSize: 1 },
+    loadModel: () => 1,
+    runInference: ([x]: readonly number[]) => [fill(x!)],
+  });
+}
+
+const one = { scored: new Scored(), table: new Table(), scores: new Scores() };
+const cases: [string, SchemaType, (x: number) => unknown, (x: number) => unknown][] = [
+  ['an instance', row({ score: float64 }), (x) => one.scored.set(x), (score) => ({ score })],
+  [
+    'one in a row',
+    row({ of: row({ score: float64 }) }),
+    (x) => ({ of: one.scored.set(x) }),
+    (score) => ({ of: { score } }),
+  ],
+  [
+    'a class that extends Map',
+    map(string, int64),
+    (x) => one.table.set('x', x),
+    (x) => new Map([['x', x]]),
+  ],
+  [
+    'an iterable of a class',
+    iterable(int64),
+    (x) => {
+      one.scores.held[0] = x;
+      return one.scores;
+    },
+    (x) => [x],
+  ],
+];
+for (const [what, type, fill, wanted] of cases) {
+  test(`${what} that a model fills again in each call, and beside dead letters`, async () => {
+    const found = new Map<number, unknown>();
+    const lucky = new Map<number, unknown>();
+    const failing = (x: number) => {
+      if (x === 2) throw new Error('two');
+      return fill(x);
+    };
+    await runner.run((root) => {
+      root
+        .apply(create([1, 2, 3]))
+        .apply(RunInference.of(filling(type, fill)))
+        .map(({ example, inference }) => void found.set(example, inference));
+    });
+    await runner.run((root) => {
+      root
+        .apply(create([1, 2, 3]))
+        .apply(RunInference.of(filling(type, failing)).withDeadLetters())
+        .predictions.map(({ example, inference }) => void lucky.set(example, inference));
+    });
+    assert.deepEqual(found, new Map([1, 2, 3].map((x) => [x, wanted(x)])));
+    assert.deepEqual(lucky, new Map([1, 3].map((x) => [x, wanted(x)])));
+  });
+}
+
+test('one that does not fit fails, alone, though it is filled with what fits afterwards', async () => {
+  const scored = new Scored();
+  const type = row({ score: float64 });
+  const fill = (x: number) => scored.set(x === 2 ? 'two' : x);
+  const refused = {
+    code: 'INFERENCE_MISMATCH',
+    message: /score is declared float64 but holds string "two"/,
+  };
+  await assert.rejects(
+    runner.run((root) => {
+      root.apply(create([1, 2, 3])).apply(RunInference.of(filling(type, fill)));
+    }),
+    refused,
+  );
+  const good: unknown[] = [];
+  const bad: unknown[] = [];
+  await runner.run((root) => {
+    const { predictions, failed } = root
+      .apply(create([1, 2, 3]))
+      .apply(RunInference.of(filling(type, fill)).withDeadLetters());
+    predictions.map(({ inference }) => void good.push(inference));
+    failed.map(({ element, step, errorType }) => void bad.push([element, step, errorType]));
+  });
+  assert.deepEqual(good, [{ score: 1 }, { score: 3 }]);
+  assert.deepEqual(bad, [[2, 'prediction', 'INFERENCE_MISMATCH']]);
+});
