@@ -6,14 +6,19 @@ import { coderFor, keyCoderFor, type StateCell, StateParam, type StateType } fro
 
 interface Entry {
   readonly key: unknown;
-  values: unknown[];
+  readonly values: readonly unknown[];
+}
+
+/** What is known of a key. Its values are an array of its own, which grows. */
+interface Known extends Entry {
+  readonly values: unknown[];
 }
 
 /** Entries by key: what the cell holds, and what this bundle did. */
 class Entries {
   private readonly ids: BytesOf<unknown>;
   /** What all who read until now have seen, one after the other. */
-  private loading: Promise<Map<string, Entry>> | undefined;
+  private loading: Promise<Map<string, Known>> | undefined;
   private log: { removes: boolean; entry: Entry }[] = [];
   private mustRewrite = false;
 
@@ -29,7 +34,7 @@ class Entries {
     return this.ids.of(key);
   }
 
-  put(key: unknown, values: unknown[]): void {
+  put(key: unknown, values: readonly unknown[]): void {
     this.record(false, { key: ownCopy(key), values: ownCopy(values) });
   }
 
@@ -45,7 +50,7 @@ class Entries {
   }
 
   /** The entries as they are now: what is done while they are on the way is for later reads to see. */
-  load(): Promise<Map<string, Entry>> {
+  load(): Promise<Map<string, Known>> {
     const before = this.loading ?? this.cell.read().then((stored) => this.entriesOf(stored));
     const log = this.takeLog();
     this.loading = before.then((entries) => {
@@ -58,8 +63,8 @@ class Entries {
     return this.loading;
   }
 
-  private entriesOf(stored: readonly unknown[]): Map<string, Entry> {
-    const entries = new Map<string, Entry>();
+  private entriesOf(stored: readonly unknown[]): Map<string, Known> {
+    const entries = new Map<string, Known>();
     for (const one of stored) {
       const { key, value } = one as { key: unknown; value: Iterable<unknown> };
       this.apply(entries, { key, values: [...value] });
@@ -76,11 +81,11 @@ class Entries {
     return log;
   }
 
-  private apply(entries: Map<string, Entry>, { key, values }: Entry): void {
+  private apply(entries: Map<string, Known>, { key, values }: Entry): void {
     const id = this.idOf(key);
     const known = entries.get(id);
-    if (known && this.keepsAll) known.values = [...known.values, ...values];
-    else entries.set(id, { key, values });
+    if (!known || !this.keepsAll) entries.set(id, { key, values: [...values] });
+    else for (const value of values) known.values.push(value);
   }
 
   private append({ key, values }: Entry): void {

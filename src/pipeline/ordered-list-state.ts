@@ -19,13 +19,62 @@ interface Entry {
   readonly value: unknown;
 }
 
-type Step = { readonly add: Entry } | { readonly clear: (entry: Entry) => boolean };
+interface Range {
+  readonly from: Instant;
+  readonly to: Instant;
+}
+
+type Step = { readonly add: Entry } | { readonly clear: Range };
+
+/** Up to so many are put in their places, each of which moves what is behind it; more are sorted with the rest. */
+const FEW = 16;
+
+/** How many entries are before a place in time. */
+function countWhere(entries: readonly Entry[], isBefore: (time: Instant) => boolean): number {
+  let [low, high] = [0, entries.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(entries[middle]!.key)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The places of the entries from `from` (included) to `to` (excluded). */
+function placesOf(entries: readonly Entry[], { from, to }: Range): readonly [number, number] {
+  const start = countWhere(entries, (time) => time < from);
+  return [
+    start,
+    Math.max(
+      start,
+      countWhere(entries, (time) => time < to),
+    ),
+  ];
+}
+
+const byTime = (a: Entry, b: Entry) => (a.key === b.key ? 0 : a.key - b.key);
+
+/** Adds entries to those in order. */
+function insert(entries: Entry[], added: Entry[]): void {
+  added.sort(byTime);
+  const first = added[0];
+  const last = entries.at(-1);
+  const isBehind = !first || !last || last.key <= first.key;
+  if (isBehind || added.length > FEW) {
+    for (const entry of added) entries.push(entry);
+    if (!isBehind) entries.sort(byTime);
+    return;
+  }
+  for (const entry of added) {
+    const place = countWhere(entries, (time) => time <= entry.key);
+    entries.splice(place, 0, entry);
+  }
+}
 
 /** What the cell holds, in order, and what this bundle did. */
 class Timeline {
   /** What all who read until now have seen, one after the other. */
   private loading: Promise<Entry[]> | undefined;
-  private isSorted = false;
   private steps: Step[] = [];
   /** A bag cannot lose single values: it is written anew. */
   private mustRewrite = false;
@@ -38,27 +87,32 @@ class Timeline {
 
   clearRange(from: Instant, to: Instant): void {
     this.mustRewrite = true;
-    this.steps.push({ clear: ({ key }) => key >= from && key < to });
+    this.steps.push({ clear: { from, to } });
   }
 
   /** The entries as they are now: what is done while they are on the way is for later reads to see. */
   load(): Promise<readonly Entry[]> {
     const before =
-      this.loading ?? this.cell.read().then((stored) => [...(stored as readonly Entry[])]);
+      this.loading ??
+      this.cell.read().then((stored) => [...(stored as readonly Entry[])].sort(byTime));
     const steps = this.takeSteps();
     this.loading = before.then((entries) => this.after(entries, steps));
     return this.loading;
   }
 
-  private after(before: Entry[], steps: readonly Step[]): Entry[] {
-    let entries = before;
+  private after(entries: Entry[], steps: readonly Step[]): Entry[] {
+    let added: Entry[] = [];
     for (const step of steps) {
-      this.isSorted = this.isSorted && 'clear' in step;
-      if ('clear' in step) entries = entries.filter((entry) => !step.clear(entry));
-      else entries.push(step.add);
+      if ('add' in step) {
+        added.push(step.add);
+        continue;
+      }
+      insert(entries, added);
+      added = [];
+      const [start, end] = placesOf(entries, step.clear);
+      entries.splice(start, end - start);
     }
-    if (!this.isSorted) entries.sort((a, b) => a.key - b.key);
-    this.isSorted = true;
+    insert(entries, added);
     return entries;
   }
 
@@ -107,23 +161,25 @@ export class OrderedListState<T> extends StateParam {
   }
 
   /** All values, the earliest first. Those of one time have no order. */
-  read(): Promise<TimestampedValue<T>[]> {
-    return this.readRange(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  async read(): Promise<TimestampedValue<T>[]> {
+    return (await this.timeline.load()).map(told<T>);
   }
 
   /** The values from `from` (included) to `to` (excluded), the earliest first. */
   async readRange(from: Instant, to: Instant): Promise<TimestampedValue<T>[]> {
-    const [start, end] = [instant(from), instant(to)];
+    const range = { from: instant(from), to: instant(to) };
     const entries = await this.timeline.load();
-    return entries
-      .filter(({ key }) => key >= start && key < end)
-      .map(({ key, value }) => new TimestampedValue(ownCopy(value as T), key));
+    return entries.slice(...placesOf(entries, range)).map(told<T>);
   }
 
   /** Forgets the values from `from` (included) to `to` (excluded). */
   clearRange(from: Instant, to: Instant): void {
     this.timeline.clearRange(instant(from), instant(to));
   }
+}
+
+function told<T>({ key, value }: Entry): TimestampedValue<T> {
+  return new TimestampedValue(ownCopy(value as T), key);
 }
 
 function instant(given: Instant): Instant {

@@ -19,6 +19,8 @@ import { ParDoParam, undeclared } from './params.ts';
 /** The contents of one state for one key and window, as the bundle engine offers them. */
 export interface StateCell {
   read(): Promise<readonly unknown[]>;
+  /** Whether there is nothing to read, for which not everything is fetched. */
+  isEmpty(): Promise<boolean>;
   append(value: unknown): void;
   clear(): void;
   /** What a kind of state keeps beside the cell; `settle` writes it there before the bundle ends. */
@@ -100,8 +102,9 @@ export class BagState<T> extends StateParam {
     this.cell.append(ownCopy(value));
   }
 
-  async isEmpty(): Promise<boolean> {
-    return (await this.cell.read()).length === 0;
+  /** Whether it holds nothing; of a large bag no more than the beginning is fetched. */
+  isEmpty(): Promise<boolean> {
+    return this.cell.isEmpty();
   }
 }
 

@@ -51,8 +51,37 @@ export class UserStates {
   }
 }
 
+/** Bytes of which no more than the first page is fetched until all are asked for. */
+class Pages {
+  private readonly pages: AsyncIterator<Uint8Array>;
+  private first: Promise<IteratorResult<Uint8Array>> | undefined;
+
+  constructor(pages: AsyncIterable<Uint8Array>) {
+    this.pages = pages[Symbol.asyncIterator]();
+  }
+
+  async isEmpty(): Promise<boolean> {
+    this.first ??= this.next();
+    return (await this.first).done === true;
+  }
+
+  /** All pages, once. */
+  async *all(): AsyncGenerator<Uint8Array> {
+    let page = await (this.first ?? this.next());
+    this.first = undefined;
+    for (; !page.done; page = await this.next()) yield page.value;
+  }
+
+  private async next(): Promise<IteratorResult<Uint8Array>> {
+    let page = await this.pages.next();
+    while (!page.done && page.value.length === 0) page = await this.pages.next();
+    return page;
+  }
+}
+
 class BagCell implements StateCell {
   overlay: StateCell['overlay'];
+  private pages: Pages | undefined;
   private stored: Promise<readonly unknown[]> | undefined;
   private added: unknown[] = [];
   private cleared = false;
@@ -67,8 +96,19 @@ class BagCell implements StateCell {
     // What is written or cleared while the contents are on the way is not for this read to see.
     const added = [...this.added];
     if (this.cleared) return added;
-    this.stored ??= readAll(this.coder, this.user.read(this.key));
+    this.stored ??= readAll(this.coder, this.fetched().all());
     return [...(await this.stored), ...added];
+  }
+
+  async isEmpty(): Promise<boolean> {
+    if (this.added.length > 0) return false;
+    if (this.cleared) return true;
+    return this.stored ? (await this.stored).length === 0 : this.fetched().isEmpty();
+  }
+
+  private fetched(): Pages {
+    this.pages ??= new Pages(this.user.read(this.key));
+    return this.pages;
   }
 
   append(value: unknown): void {

@@ -361,6 +361,152 @@ test('reads of an ordered list at once see the same, and it refuses what is no t
   await assert.rejects(run(keyed('k', -1)), { code: 'INVALID_ARGUMENT', message: /getTime/ });
 });
 
+test('an ordered list gives all there is in order, however it came and whatever was cleared between', async () => {
+  type Context = { list: OrderedListState<number> };
+  const runner = bags();
+  let known: { value: number; timestamp: number }[] = [];
+  let random = 1;
+  const next = (below: number) => {
+    random = (random * 48271) % 2147483647;
+    return random % below;
+  };
+  const { run } = harness<Context>(
+    {
+      async process({ value }, { list }) {
+        for (let n = next(40); n > 0; n--) {
+          const entry = { value: value * 100 + n, timestamp: next(50) };
+          list.add(entry.timestamp, entry.value);
+          known.push(entry);
+          if (next(10) > 0) continue;
+          const from = next(50);
+          list.clearRange(from, from + 5 - next(8));
+          const to = from + 5;
+          list.clearRange(from, to);
+          known = known.filter(({ timestamp }) => timestamp < from || timestamp >= to);
+        }
+        const sorted = [...known].sort((a, b) => a.timestamp - b.timestamp);
+        const inRange = sorted.filter(({ timestamp }) => timestamp >= 10 && timestamp < 20);
+        assert.deepEqual((await list.readRange(10, 20)).map(plain), inRange);
+        assert.deepEqual((await list.read()).map(plain), sorted);
+        assert.deepEqual(await list.readRange(20, 10), []);
+      },
+    },
+    { list: orderedListState(int64) },
+  );
+  const plain = ({ value, timestamp }: TimestampedValue<number>) => ({ value, timestamp });
+  for (let i = 0; i < 20; i++) await run(keyed('k', 5 * i, 5 * i + 1, 5 * i + 2), runner);
+  assert.ok(known.length > 100);
+});
+
+test('whether a bag is empty is known from the first page of it, which a read does not fetch again', async () => {
+  const { stored, state } = bags();
+  let pages = 0;
+  const counting: BundleState = {
+    ...state,
+    user: {
+      ...state.user!,
+      async *read(key) {
+        for await (const page of state.user!.read(key)) {
+          pages++;
+          yield page;
+          yield new Uint8Array();
+        }
+      },
+    },
+  };
+  type Context = { bag: BagState<string> };
+  const { run } = harness<Context>(
+    {
+      async process({ value }, { bag }) {
+        const before = await bag.isEmpty();
+        const both = await Promise.all([bag.isEmpty(), bag.isEmpty()]);
+        if (value < 0) bag.clear();
+        else if (value > 0) bag.add(`v${value}`);
+        const after = await bag.isEmpty();
+        const all = value > 5 ? (await bag.read()).join('+') : '';
+        return [`${before} ${both} ${after} ${await bag.isEmpty()} ${all}`];
+      },
+    },
+    { bag: bagState(string) },
+  );
+  const runner = { state: counting, stored, asked: [] };
+  const outOf = async (...values: number[]) => {
+    pages = 0;
+    return (await run(keyed('k', ...values), runner)).out;
+  };
+  assert.deepEqual(await outOf(0, 1), ['true true,true true true ', 'true true,true false false ']);
+  assert.equal(pages, 0);
+  for (let i = 2; i < 6; i++) await outOf(i);
+  assert.deepEqual(await outOf(0, 0), Array(2).fill('false false,false false false '));
+  assert.equal(pages, 1);
+  const all = 'v1+v2+v3+v4+v5+v6';
+  assert.deepEqual(await outOf(6), [`false false,false false false ${all}`]);
+  assert.equal(pages, 5, 'five values of three bytes');
+  assert.deepEqual(await outOf(-1, 0), [
+    'false false,false true true ',
+    'true true,true true true ',
+  ]);
+  assert.deepEqual(await outOf(0), ['true true,true true true ']);
+});
+
+test('a multimap adds to what it knows of a key, and writes each addition once', async () => {
+  const runner = bags();
+  type Context = { multi: MultimapState<string, number> };
+  const values: number[][] = [];
+  const { run } = harness<Context>(
+    {
+      async process({ value }, { multi }) {
+        const reading = value % 2 ? undefined : multi.get('x');
+        multi.add('x', value);
+        if (reading) values.push(await reading);
+        else if (value > 8) values.push(await multi.get('x'));
+      },
+    },
+    { multi: multimapState(string, int64) },
+  );
+  await run(keyed('k', 1, 2, 3, 4), runner);
+  assert.deepEqual(values.splice(0), [[1], [1, 2, 3]]);
+  await run(keyed('k', 5), runner);
+  await run(keyed('k', 6, 7, 9), runner);
+  assert.deepEqual(values, [
+    [1, 2, 3, 4, 5],
+    [1, 2, 3, 4, 5, 6, 7, 9],
+  ]);
+  await run(keyed('k', 10), runner);
+  assert.deepEqual(values[2], [1, 2, 3, 4, 5, 6, 7, 9]);
+});
+
+test('adding to a key of a multimap copies nothing of what it has', async () => {
+  const ADDED = 2000;
+  const runner = bags();
+  type Context = { multi: MultimapState<string, number> };
+  let copied = 0;
+  let count = 0;
+  const { run } = harness<Context>(
+    {
+      async process({ value }, { multi }) {
+        multi.add('x', value);
+        if (value < ADDED - 1) return;
+        const iterate = Array.prototype[Symbol.iterator];
+        // What a copy of an array and a loop over it have in common.
+        Array.prototype[Symbol.iterator] = function (this: unknown[]) {
+          copied += this.length;
+          return iterate.call(this);
+        } as typeof iterate;
+        try {
+          count = (await multi.get('x')).length;
+        } finally {
+          Array.prototype[Symbol.iterator] = iterate;
+        }
+      },
+    },
+    { multi: multimapState(string, int64) },
+  );
+  await run(keyed('k', ...Array.from({ length: ADDED }, (_, i) => i)), runner);
+  assert.equal(count, ADDED);
+  assert.ok(copied < 20 * ADDED, `${copied} values were copied`);
+});
+
 const coderOf = (stage: Stage) =>
   [...stage.pipeline.functions.values()]
     .map((one) => (one as RegisteredParDo).timerCoder)
