@@ -115,7 +115,39 @@ export class Pipeline {
   readonly nativePackages = new Set<string>();
   /** Whether an expansion has a PCollection without an end, be it one of ours or not. */
   hasEndlessExpansion = false;
+  /** What was applied too late, if anything was: it is not in any run. */
+  tooLate: BeamBridgeError | undefined;
+  /** Told of {@link tooLate}: the run of this pipeline, while it goes on, ends for it. */
+  onTooLate: ((error: BeamBridgeError) => void) | undefined;
+  private isConstructed = false;
   private readonly rootNames = new NameScope();
+
+  /** Says that all is applied: a run takes the graph as it is now. */
+  endConstruction(): void {
+    this.isConstructed = true;
+  }
+
+  /**
+   * Refuses what nobody would ever run, and has the run under way hear of it: who applies it may not be heard.
+   *
+   * @throws BeamBridgeError `INVALID_ARGUMENT` when the construction is over
+   */
+  refuseLate(base: string): void {
+    if (!this.isConstructed) return;
+    const parent = this.current;
+    const error = new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      'the pipeline has been submitted: what is applied now would not run',
+      {
+        transform: parent ? `${parent.name}/${base}` : base,
+        appliedAt: callSite() ?? parent?.appliedAt,
+        hint: 'Apply it in the function that is given to run(), before that function is over: await there what it waits for, in a for…of loop and not in forEach(async …), which awaits nothing.',
+      },
+    );
+    this.tooLate ??= error;
+    this.onTooLate?.(error);
+    throw error;
+  }
 
   /** Whether anything of it has no end. Of other SDKs' PCollections that is known once they are expanded. */
   get isStream(): boolean {
@@ -132,6 +164,7 @@ export class Pipeline {
 
   /** Adds a transform below the one that is expanding. */
   addTransform(base: string, explicit: boolean): TransformNode {
+    this.refuseLate(base);
     const parent = this.current;
     const prefix = parent ? `${parent.name}/` : '';
     const names = parent ? parent.names : this.rootNames;

@@ -67,6 +67,7 @@ export async function constructPipeline(
   }
   await construct(new Root(graph), options);
   refuseUnfinished(graph);
+  graph.endConstruction();
   return graph;
 }
 

@@ -62,9 +62,20 @@ export abstract class BaseRun implements JobControl {
 
   /** Listens for wishes to end, and shows how far the run is, until it is closed. */
   protected attend(endable: Endable, report: () => ProgressReport): void {
-    this.cleanUps.push(whileWanted(this.options, endable));
+    this.cleanUps.push(whileWanted(this.options, endable), this.whileWhole(endable));
     const progress = new Progress(report, this.options.progress);
     this.cleanUps.push(() => progress[Symbol.dispose]());
+  }
+
+  /** Ends a run that lacks what the program applied too late. An error that nobody awaits may go unheard. */
+  private whileWhole({ end }: Endable): () => void {
+    const { pipeline } = this;
+    const tell = (reason: BeamBridgeError) => void end({ reason, isExiting: false });
+    pipeline.onTooLate = tell;
+    if (pipeline.tooLate) tell(pipeline.tooLate);
+    return () => {
+      pipeline.onTooLate = undefined;
+    };
   }
 
   /** A program may start a job and never ask what became of it. */

@@ -27,7 +27,8 @@ export abstract class Runner {
    * Runs a pipeline and resolves when the job is done.
    *
    * @param pipeline - a function that applies transforms to the root it is given, or what
-   * `pipeline(import.meta.url, …)` made of one
+   * `pipeline(import.meta.url, …)` made of one. What it waits for it awaits: what is applied when it is over is
+   * `INVALID_ARGUMENT` there, and ends a run that goes on.
    * @throws BeamBridgeError with the real cause: `USER_CODE_FAILED`,
    * `PYTHON_EXCEPTION`, `MODEL_NOT_FOUND`, `JOB_SERVICE_UNAVAILABLE`, `HOST_DIED`, `JOB_CANCELLED`,
    * `ABORTED`, …

@@ -34,6 +34,7 @@ const empty = new WeakMap<Pipeline, Map<object, string | undefined>>();
 
 /** Notes an assertion that is to be given a check. */
 export function awaitCheck(assertion: object, pipeline: Pipeline): void {
+  pipeline.refuseLate('assertThat');
   const waiting = empty.get(pipeline) ?? new Map<object, string | undefined>();
   empty.set(pipeline, waiting.set(assertion, callSite()));
 }
