@@ -4,7 +4,7 @@
 import datetime
 import json
 import unittest
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from apache_beam.ml.inference import base, utils
 
 from beambridge_host.wire import content
+from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.results import asked
 from tests.test_row_order import COMPLEMENTS, TEXTS, By, Result, Row, refused, told
 
@@ -44,7 +45,8 @@ class ByChanceTest(unittest.TestCase):
   def test_neighbours(self) -> None:
     refused(self, lambda batch: [Result(batch[place - 1], x) for place, x in enumerate(batch)], ['some', 'words', 'here'])
     # One object stands for several rows.
-    refused(self, lambda batch: [Result(x, str(x)) for x in reversed(batch)], [both := By(None), both, By(None)])
+    refused(
+        self, lambda batch: [Result(x, str(x)) for x in reversed(batch)], [both := By(None), both, By(None)], said='others do not say whose')
 
   def test_beams_function_with_what_a_model_made(self) -> None:
     refused(self, lambda batch: utils._convert_to_result(-np.stack(batch), batch), [np.array([-1.0]), np.array([1.0])])
@@ -92,6 +94,8 @@ class ByCopiesTest(unittest.TestCase):
         (by_json, [None, 'a', None, 'b']),
         (by_json, [{'id': name, 'n': n, 'of': [name, {'x': [n]}]} for name, n in (('a', 1), ('b', 3), ('c', 2))]),
         (by_json, [[1.5], [2.5, 3.0], [], [0.5, 1.0]]),
+        (by_json, [{'at': {'x': 1, 'y': 1}}, {'at': {'x': 2, 'y': 1}}, {'at': {'x': 1, 'y': 1}}]),
+        (lambda batch: [np.array(each, float) for each in reversed(batch)], [[1.5, None], [None, 2.5], [3.5, 4.5]]),
         (by_json, [['b', 'a'], ['a', None], [], ['c']]),
         (by_json, [[[1, 2], [3]], [[5]], [[4, 4], [2]]]),
         (by_array, [[1.5, 2.0], [9.5, nan], [3.25, 0.0]]),
@@ -106,6 +110,8 @@ class ByCopiesTest(unittest.TestCase):
         (lambda batch: [each.copy() for each in reversed(batch)], [np.array([0.0]), np.array([-0.0])]),
         (lambda batch: [nan if each is None else each for each in reversed(batch)], [None, nan, 2.0]),
         (lambda batch: [bytearray(each) for each in reversed(batch)], [b'one', b'two', b'two']),
+        # As a batch of one.
+        (lambda batch: [each[None] for each in reversed(batch)], [np.array([0.1, 2.0]), np.array([0.7, 2.0])]),
     ]
     for sort, rows in cases:
       with self.subTest(rows=rows, sort=sort):
@@ -142,6 +148,17 @@ class ByCopiesTest(unittest.TestCase):
     self.assertEqual(told(lambda batch: utils._convert_to_result(whole, np.arange(4)), rows), [0, 1, 2, 3])
     self.assertEqual(fetched, [(4, 1)])
 
+  def test_tensors_by_name_are_fetched_once(self) -> None:
+    fetched: list[Any] = []
+    rows = [{'ids': np.arange(place // 2, 8), 'of': {'mask': np.ones(8)}} for place in range(8)]
+
+    def far(row: Any) -> Any:
+      return {'ids': FarTensor(row['ids'], fetched), 'of': {'mask': FarTensor(row['of']['mask'], fetched)}}
+
+    self.assertEqual(told(lambda batch: [Result(far(x), int(x['ids'][0])) for x in batch], rows), [0, 0, 1, 1, 2, 2, 3, 3])
+    self.assertEqual(len(fetched), 16)
+    refused(self, lambda batch: [Result(far(x), 1) for x in reversed(batch)], rows)
+
   def test_with_keys(self) -> None:
     rows = [(f'k{place % 2}', text) for place, text in enumerate(TEXTS)]
     for act, wrap in (
@@ -166,8 +183,61 @@ class ByCopiesTest(unittest.TestCase):
         by = lambda x: x['id'] if isinstance(x, (dict, pd.Series)) else getattr(x, 'id', x[0])
         refused(self, lambda batch: [Result(x, by(x)) for x in copies(batch)], given)
 
+  def test_nested_rows_as_json_has_them(self) -> None:
+    rows = [Nested(name, Row(name, 1), [Row(name, 2)]) for name in ('c', 'a', 'b')]
+
+    def by_names(row: Nested) -> Any:
+      return {'id': row.id, 'at': row.at._asdict(), 'of': [each._asdict() for each in row.of]}
+
+    self.assertEqual(told(lambda batch: [Result(by_names(x), x.id) for x in batch], rows), ['c', 'a', 'b'])
+    refused(self, lambda batch: [Result(by_names(x), x.id) for x in sorted(batch)], rows)
+    refused(self, lambda batch: [Result(json.loads(json.dumps(x)), x.id) for x in sorted(batch)], rows)
+
+  def test_rows_of_a_data_frame(self) -> None:
+    ways = {
+        'records': lambda frame: frame.to_dict('records'),
+        'tuples': lambda frame: frame.itertuples(),
+        'tuples without an index': lambda frame: frame.itertuples(index=False),
+        'plain tuples': lambda frame: frame.itertuples(name=None),
+        'series': lambda frame: [row for _, row in frame.iterrows()],
+        'arrays': lambda frame: frame.to_numpy(),
+        'JSON': lambda frame: json.loads(frame.to_json(orient='records')),
+        'JSON without names': lambda frame: json.loads(frame.to_json(orient='values')),
+        'with what is predicted': lambda frame: frame.assign(score=1.5).to_dict('records'),
+        'with its index': lambda frame: frame.reset_index().to_dict('records'),
+        'frames of one row': lambda frame: [frame.iloc[[place]] for place in range(len(frame))],
+        'batches of one': lambda frame: [frame.iloc[[place]].to_numpy() for place in range(len(frame))],
+    }
+    frames = {
+        'fields': pd.DataFrame({'a': [3, 1, 2, 1], 't': ['x', 'y', None, 'y'], 'f': [0.5, 1.5, float('nan'), 1.5]}),
+        'names that Python does not have': pd.DataFrame({'order-id': [3, 1, 2], 'class': [True, False, True]}),
+        'numbers': pd.DataFrame(np.array([[3.0, 1.0], [1.0, 1.0], [2.0, 1.0]])),
+    }
+    for kind, frame in frames.items():
+      key = frame.columns[0]
+      for name, way in ways.items():
+        with self.subTest(name, kind=kind):
+          whole = lambda batch: pd.concat(list(batch))
+          act = lambda batch: [Result(x, f'is {n}') for x, n in zip(way(whole(batch)), whole(batch)[key])]
+          self.assertEqual(told(act, Frames(frame)), [f'is {n}' for n in frame[key]])
+          ordered = lambda batch: whole(batch).sort_values(key)
+          act = lambda batch: [Result(x, f'is {n}') for x, n in zip(way(ordered(batch)), ordered(batch)[key])]
+          refused(self, act, Frames(frame))
+
+  def test_frames_of_one_row_in_a_list_go_back_as_other_rows_do(self) -> None:
+    frame = pd.DataFrame({'a': [3, 1, 2]})
+    found = told(lambda batch: [Result(x, int(x.a.iloc[0])) for x in sorted(batch, key=lambda x: x.a.iloc[0])], list(Frames(frame)))
+    self.assertEqual(found, [3, 1, 2])
+
   def test_equal_examples_in_their_order_stay(self) -> None:
     self.assertEqual(told(lambda batch: [Result(x, place) for place, x in enumerate(json.loads(json.dumps(batch)))], TEXTS), [0, 1, 2, 3, 4])
+
+
+class Nested(NamedTuple):
+  """A row with rows in it."""
+  id: str
+  at: Row
+  of: list[Row]
 
 
 class FarTensor:

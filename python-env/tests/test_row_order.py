@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions belong to the rows that they say they are of, in whatever order a handler gives them."""
 
+import collections
 import importlib.util
 import unittest
 from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 from apache_beam.ml.inference import base, utils
 
 from beambridge_host.errors import FatalError, fields_of
@@ -40,8 +42,10 @@ COMPLEMENTS = {'A': 'T', 'T': 'A'}
 HINT = 'Give the row itself as example, or predictions in the order of the rows'
 
 
-def refused(case: unittest.TestCase, act: Any, rows: Any, wrap: Any = lambda handler: handler) -> None:
-  with case.assertRaisesRegex(FatalError, 'hold what the rows hold, in another order') as caught:
+def refused(
+    case: unittest.TestCase, act: Any, rows: Any, wrap: Any = lambda handler: handler,
+    said: str = 'hold what the rows hold, in another order') -> None:
+  with case.assertRaisesRegex(FatalError, said) as caught:
     told(act, rows, wrap)
   fields = fields_of(caught.exception)
   case.assertEqual(fields['code'], 'INFERENCE_MISMATCH')
@@ -61,6 +65,10 @@ class ByExamplesTest(unittest.TestCase):
         'a list': lambda batch: [Result(x, f'is {x[0]}') for x in sorted(batch)],
         'a generator': lambda batch: (Result(x, f'is {x[0]}') for x in sorted(batch)),
         'in place': lambda batch: batch.sort() or [Result(x, f'is {x[0]}') for x in batch],
+        'a tuple': lambda batch: tuple(Result(x, f'is {x[0]}') for x in sorted(batch)),
+        'a deque': lambda batch: collections.deque(Result(x, f'is {x[0]}') for x in sorted(batch)),
+        'the values of a dict': lambda batch: {at: Result(x, f'is {x[0]}') for at, x in enumerate(sorted(batch))}.values(),
+        'a series': lambda batch: pd.Series([Result(x, f'is {x[0]}') for x in sorted(batch)]),
         "Beam's function": lambda batch: utils._convert_to_result(
             sorted(batch), [f'is {x[0]}' for x in sorted(batch)]),
         "in place, Beam's function": lambda batch: batch.sort() or utils._convert_to_result(batch, [f'is {x[0]}' for x in batch]),
@@ -77,12 +85,59 @@ class ByExamplesTest(unittest.TestCase):
     found = told(lambda batch: [Result(x, f'is {x}') for x in sorted(batch, key=lambda x: x or [])], [[2], None, [1], None])
     self.assertEqual(found, ['is [2]', 'is None', 'is [1]', 'is None'])
 
+  def test_rows_in_other_places_beside_an_example_that_says_nothing(self) -> None:
+    ways = {
+        'no example': lambda x: Result(None, f'is {x[0]}'),
+        'a cleaned one': lambda x: Result([x[0].strip()], f'is {x[0]}'),
+        'a copy': lambda x: Result(list(x), f'is {x[0]}'),
+        'no result': lambda x: f'is {x[0]}',
+    }
+    for name, odd in ways.items():
+      with self.subTest(name):
+        rows = [['c'], ['a'], ['b ']]
+        each = lambda x: odd(x) if x[0] == 'b ' else Result(x, f'is {x[0]}')
+        by_text = lambda pair: pair[1]
+        refused(self, lambda batch: list(map(each, sorted(batch))), rows, said='others do not say whose')
+        self.assertEqual(told(lambda batch: list(map(each, batch)), rows), ['is c', 'is a', 'is b '])
+        pairs = [('k', row) for row in rows]
+        refused(self, lambda batch: list(map(each, sorted(batch))), pairs, base.KeyedModelHandler, said='others do not say whose')
+        refused(
+            self, lambda batch: [(key, each(x)) for key, x in sorted(batch, key=by_text)], pairs, said='others do not say whose')
+        # Keys say it as well.
+        pairs = list(enumerate(rows))
+        found = asked(By(lambda batch: [(key, each(x)) for key, x in sorted(batch, key=by_text)]), pairs, None, None)
+        self.assertEqual([getattr(each, 'inference', each) for _, each in by_keys(found, pairs)], ['is c', 'is a', 'is b '])
+
+  def test_one_object_for_equal_rows(self) -> None:
+
+    def once(batch: Any) -> Any:
+      first: dict[str, Any] = {}
+      return [Result(first.setdefault(x[0], x), f'is {x[0]}') for x in sorted(batch, key=lambda x: x[0])]
+
+    for make in (lambda text: [text], lambda text: np.array([len(text), 1.0]), lambda text: Row(text, 1)):
+      rows = list(map(make, TEXTS))
+      self.assertEqual(told(once, rows), [f'is {row[0]}' for row in rows])
+      self.assertEqual(
+          [each.inference for _, each in asked(base.KeyedModelHandler(By(once)), list(enumerate(rows)), None, None)],
+          [f'is {row[0]}' for row in rows])
+    # It is no row, but a neighbour.
+    refused(self, lambda batch: [Result(batch[0], x[0]) for x in batch], [['b'], ['a']], said='others do not say whose')
+
   def test_inside_a_handler_with_keys(self) -> None:
     rows = [(f'k{place}', [text]) for place, text in enumerate(TEXTS)]
     expected = [(key, f'is {text}') for key, text in rows]
     for wrap in (base.KeyedModelHandler, base.MaybeKeyedModelHandler):
       found = asked(wrap(By(lambda batch: [Result(x, f'is {x}') for x in sorted(batch)])), rows, None, None)
       self.assertEqual([(key, result.inference) for key, result in found], expected)
+
+  def test_results_of_pairs_in_a_tuple(self) -> None:
+    rows = [('k1', ['b']), ('k2', ['a'])]
+    found = asked(By(lambda batch: tuple((key, Result(x, f'is {x[0]}')) for key, x in reversed(batch))), rows, None, None)
+    self.assertEqual([(key, result.inference) for key, result in found], [('k1', 'is b'), ('k2', 'is a')])
+
+  def test_results_in_a_set_are_in_no_order(self) -> None:
+    with self.assertRaisesRegex(FatalError, 'gave a set for 2 examples'):
+      told(lambda batch: {Result(x, x) for x in batch}, ['a', 'b'])
 
   def test_rows_of_arrays_that_a_list_holds(self) -> None:
     rows = list(np.array([[3.0, 1.0], [1.0, 1.0], [2.0, 1.0]]))

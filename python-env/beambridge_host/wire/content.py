@@ -2,7 +2,7 @@
 """Whether examples hold what the rows hold, in another order: pandas, numpy and JSON give copies of what they sort.
 
 Most handlers give the rows, or copies of them, in their places, so that these are looked at first, and what is dear (a digest of
-each) comes only where some of what each holds is that of the rows in another order.
+each) comes only where some of what each holds is that of other rows.
 
 Numbers are equal by value whatever their type, arrays and lists of them by shape and numbers. NaN is equal to itself.
 """
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import math
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Callable, Hashable, NamedTuple, Optional, Sequence
@@ -21,9 +21,9 @@ from typing import Any, Callable, Hashable, NamedTuple, Optional, Sequence
 import numpy as np
 
 from beambridge_host.wire.exact_numbers import as_numpy, is_null
+from beambridge_host.wire.row_forms import SEQUENCES, in_one_form
 
 _PLAIN = frozenset((str, int, bytes, bool, type(None)))
-_SEQUENCES = (list, tuple, np.ndarray)
 # Below it a double holds every whole number.
 _EXACT = 2**53
 # So many numbers of an array tell most from each other.
@@ -38,7 +38,7 @@ class _Lost(NamedTuple):
   fractions: bool
 
 
-# Rows in another order are so in one of these, and in no laxer one may they be in their order by chance.
+# What is equal in one of these is so in all that follow.
 _LOSSES = (_Lost(False, False), _Lost(True, False), _Lost(True, True))
 
 
@@ -68,11 +68,16 @@ def _content(value: Any, lost: _Lost, numbers: Callable[[np.ndarray, _Lost], Has
     return value  # Those of pandas are some.
   if not isinstance(value, (list, tuple)):
     value = as_numpy(value)
-    if not isinstance(value, _SEQUENCES):
+    if not isinstance(value, SEQUENCES):
       return value
+  if isinstance(value, np.ndarray) and value.dtype == object:
+    value = value.tolist()
+  if lost.missing and isinstance(value, (list, tuple)) and any(part is None for part in value):
+    value = [math.nan if part is None else part for part in value]
   array = _array(value)
   if array is not None:
-    return array.shape, numbers(array, lost)
+    # An axis for a batch of one says nothing.
+    return tuple(itertools.dropwhile(lambda size: size == 1, array.shape)), numbers(array, lost)
   return tuple(_content(part, lost, numbers) for part in (value.tolist() if isinstance(value, np.ndarray) else value))
 
 
@@ -87,7 +92,7 @@ def _fraction(value: float, lost: _Lost) -> Hashable:
 def _array(values: Any) -> Optional[np.ndarray]:
   """Numbers; None where they are none, or not all."""
   if not isinstance(values, np.ndarray):
-    if not values or not isinstance(values[0], (int, float, np.number, *_SEQUENCES)):
+    if not values or not isinstance(values[0], (int, float, np.number, *SEQUENCES)):
       return None
     try:
       values = np.asarray(values)
@@ -98,7 +103,11 @@ def _array(values: Any) -> Optional[np.ndarray]:
 
 def _some(values: np.ndarray, lost: _Lost) -> Hashable:
   """Some of the numbers, from all parts of an array."""
-  return _digest(values.reshape(-1)[::max(1, values.size // _SOME)], lost)
+  return _digest(_some_of(values), lost)
+
+
+def _some_of(values: np.ndarray) -> np.ndarray:
+  return values.reshape(-1)[::max(1, values.size // _SOME)]
 
 
 def _digest(values: np.ndarray, lost: _Lost) -> Hashable:
@@ -106,12 +115,19 @@ def _digest(values: np.ndarray, lost: _Lost) -> Hashable:
   if values.dtype.itemsize > 4 and values.dtype != np.float64:
     if values.dtype.kind == 'f' or values.size and (values.max() >= _EXACT or values.min() <= -_EXACT):
       return values.dtype.str, hashlib.blake2b(values.tobytes(), digest_size=16).digest()
-  with np.errstate(over='ignore'):
-    numbers = values.astype(np.float32 if lost.fractions else np.float64)
+  return hashlib.blake2b(_as_lost(values, lost).tobytes(), digest_size=16).digest()
+
+
+def _as_lost(values: np.ndarray, lost: _Lost) -> np.ndarray:
+  """Numbers as copies may have them, of one type."""
+  numbers = values.astype(np.float64)
+  if lost.fractions:
+    with np.errstate(over='ignore'):
+      numbers = numbers.astype(np.float32)
   if lost.missing:
     numbers += 0.0  # Both zeros are equal,
     numbers[np.isnan(numbers)] = np.nan  # and so are all kinds of NaN.
-  return hashlib.blake2b(numbers.tobytes(), digest_size=16).digest()
+  return numbers
 
 
 def _are_same(given: Any, wanted: Any) -> bool:
@@ -130,7 +146,7 @@ def _are_same(given: Any, wanted: Any) -> bool:
       return False
   given, wanted = as_numpy(given), as_numpy(wanted)
   if isinstance(given, np.ndarray) != isinstance(wanted, np.ndarray):
-    given, wanted = (_array(each) if isinstance(each, _SEQUENCES) else None for each in (given, wanted))
+    given, wanted = (_array(each) if isinstance(each, SEQUENCES) else None for each in (given, wanted))
   if not isinstance(given, np.ndarray) or not isinstance(wanted, np.ndarray):
     return False
   if given.shape != wanted.shape or given.dtype != wanted.dtype or given.dtype.kind not in 'biuf':
@@ -142,65 +158,64 @@ def _are_same(given: Any, wanted: Any) -> bool:
   return np.array_equal(given, wanted)
 
 
-def as_array(values: Any) -> Any:
-  """A tensor as an array, fetched at once and not row by row from where a model runs; anything else as it is."""
+def contents(rows: Sequence[Any]) -> Optional[list[Hashable]]:
+  """What is equal for equal rows; None where that cannot be told."""
   try:
-    return as_numpy(values) if len(getattr(values, 'shape', ())) and hasattr(values, 'dtype') else values
+    return [_content(row, _LOSSES[0], _digest) for row in rows]
   except Exception:  # pylint: disable=broad-except
-    return values  # A tensor of which numpy has none, such as a sparse one.
+    return None  # Code of the values' own classes.
 
 
-def _fetched(values: Sequence[Any]) -> Sequence[Any]:
-  """The same of a list of tensors of one type."""
-  torch = sys.modules.get('torch')
-  if torch is None or not all(isinstance(each, torch.Tensor) and each.layout is torch.strided for each in values):
-    return values
-  if len({(each.dtype, each.device) for each in values}) > 1:
-    return values
-  whole = torch.cat([each.detach().reshape(-1) for each in values]).cpu()
-  return [part.reshape(each.shape) for part, each in zip(whole.split([each.numel() for each in values]), values)]
-
-
-def _fields(value: Any) -> Optional[Mapping[Any, Any]]:
-  """The named parts of a row, in whichever class it is; None for what has none."""
-  if isinstance(value, Mapping):
-    return value
-  if hasattr(value, 'iloc') and value.ndim == 1:
-    return value.to_dict()
-  if not isinstance(value, tuple) or not hasattr(value, '_asdict'):
-    return None
-  fields = value._asdict()
-  if type(value).__name__ == 'Pandas':
-    fields.pop('Index', None)  # What itertuples() puts in front.
-  return fields
-
-
-def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable] = ()) -> bool:
+def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable]) -> bool:
   """Whether examples hold what rows hold, as often, and not each what its own row holds.
 
   Args:
-    keys: that of each example and its row, where they have some.
+    keys: that of each example and its row.
   """
   try:
-    examples = _fetched(examples)
-    places = [place for place, pair in enumerate(zip(examples, rows)) if not _are_same(*pair)]
-    if len(places) < 2:
+    given, wanted = in_one_form(examples, rows)
+    if _are_arrays_in_order(given, wanted):
       return False
-    given, wanted = [examples[place] for place in places], [rows[place] for place in places]
-    if _fields(given[0]) is not None and _fields(wanted[0]) is not None:
-      given, wanted = list(map(_fields, given)), list(map(_fields, wanted))
-    of = [keys[place] for place in places] if keys else [None] * len(places)
-    return any(_moved(given, wanted, of, lost) for lost in _LOSSES)
+    places = [place for place, pair in enumerate(zip(given, wanted)) if not _are_same(*pair)]
+    return len(places) > 1 and _moved(*([values[place] for place in places] for values in (given, wanted, keys)))
   except Exception:  # pylint: disable=broad-except
     return False  # Code of the values' own classes.
 
 
-def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable], lost: _Lost) -> bool:
-  looks = _matched(given, wanted, keys, lambda value: _content(value, lost, _some))
-  if looks is None or looks[0] == looks[1] and len(set(looks[0])) == len(looks[0]):
-    return False  # Each is like its own row, and like no other.
-  matched = _matched(given, wanted, keys, lambda value: _content(value, lost, _digest))
-  return matched is not None and matched[0] != matched[1]
+def _are_arrays_in_order(given: Sequence[Any], wanted: Sequence[Any]) -> bool:
+  """Whether arrays are like their own rows and like no other, all at once: most are."""
+  looks = _looks(wanted)
+  if looks is None or len(set(looks)) < len(looks):
+    return False
+  return _looks(given) == looks
+
+
+def _looks(values: Sequence[Any]) -> Optional[list[bytes]]:
+  """Some numbers of each array, as all copies have them; None where these are none of one size."""
+  some: list[np.ndarray] = []
+  sizes: set[int] = set()
+  for each in values:
+    array = _array(each) if isinstance(each, SEQUENCES) else None
+    sizes.add(-1 if array is None else array.size)
+    if array is None or len(sizes) > 1:
+      return None
+    some.append(_some_of(array).copy())
+  return list(map(bytes, _as_lost(np.stack(some), _LOSSES[-1])))
+
+
+def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable]) -> bool:
+  looks = _matched(given, wanted, keys, lambda value: _content(value, _LOSSES[-1], _some))
+  if looks is None:
+    return False
+  often = Counter(looks[1])
+  # The others are like their own rows, and like no other.
+  places = [place for place, (look, own) in enumerate(zip(*looks)) if look != own or often[own] > 1]
+  given, wanted, keys = ([values[place] for place in places] for values in (given, wanted, keys))
+  for lost in _LOSSES:
+    matched = _matched(given, wanted, keys, lambda value: _content(value, lost, _digest))  # pylint: disable=cell-var-from-loop
+    if matched is not None:
+      return matched[0] != matched[1]
+  return False
 
 
 def _matched(

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Collection, Mapping, Set
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 from apache_beam.ml.inference import base, utils
 
-from beambridge_host.wire.content import as_array
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.outputs import counted, predictions_of
 from beambridge_host.wire.owned import owned
+from beambridge_host.wire.row_forms import as_array, rows_of
 from beambridge_host.wire.row_order import is_pair, order_of_examples, order_of_results, was_sorted
 from beambridge_host.wire.several import Several, not_a_batch
 
@@ -87,10 +88,21 @@ def kept(results: Iterable[Any], rows: Sequence[Any]) -> Sequence[Any]:
   """What a handler gave for some rows, as something that has as many."""
   if isinstance(results, Results):
     return results
-  if isinstance(results, (list, Iterator)):
+  if isinstance(results, (list, Iterator)) or _are_results(results):
     return list(map(_kept_one, results))
   # Handlers that write `return model.predict(…)` have what Beam's have taken apart.
   return _converted(rows, results)
+
+
+def _are_results(given: Any) -> bool:
+  """Whether a tuple, a deque, the values of a dict or the like holds results of rows, and no outputs of a model."""
+  if isinstance(given, (str, bytes, Mapping, Set, base.PredictionResult)) or not isinstance(given, Collection):
+    return False
+  return getattr(given, 'dtype', object) == object and any(map(_is_result, given))
+
+
+def _is_result(value: Any) -> bool:
+  return isinstance(value[1] if is_pair(value) else value, base.PredictionResult)
 
 
 def asked(handler: Any, rows: Sequence[Any], model: Any, inference_args: Any) -> Sequence[Any]:
@@ -113,7 +125,7 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
   says_whose = _says_whose(results, before)
   if says_whose:
     # Rows of an array are made anew each time that they are looked at, and a model may have sorted its own.
-    places = _told(results, before if is_list else tuple(rows))
+    places = _told(results, before if is_list else rows_of(rows))
     if places is not None:
       every = list(results)
       return [every[place] for place in places]
@@ -129,7 +141,7 @@ def _says_whose(results: Sequence[Any], given: Sequence[Any]) -> bool:
   """Whether results have examples other than all that were given, in whatever order these now are."""
   if isinstance(results, Results):
     return any(part.examples is not given for part in results._parts)
-  return any(isinstance(each[1] if is_pair(each) else each, base.PredictionResult) for each in results)
+  return any(map(_is_result, results))
 
 
 def _told(results: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
@@ -147,7 +159,7 @@ def _of_rows(results: Sequence[Any], given: Sequence[Sequence[Any]], rows: Seque
 
 
 def _kept_one(result: Any) -> Any:
-  if is_pair(result) and isinstance(result[1], base.PredictionResult):
+  if is_pair(result) and _is_result(result):
     return owned(result[0]), _kept_one(result[1])  # Its example says whose it is.
   if isinstance(result, base.PredictionResult):
     return result if type(result.inference) in (float, int, str) else result._replace(inference=owned(result.inference))

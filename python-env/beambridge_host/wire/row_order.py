@@ -3,7 +3,8 @@
 
 Predictions belong to rows by their places. A handler may sort its batch, by length for instance, or group (key, example) pairs by
 key, as Beam's with a model per key does: then the examples or the keys that it gives back say whose each prediction is. An example
-says it where it is the object of a row and of no other. One that is merely equal to another row is no proof, and is refused.
+says it where it is the object of a row and of no other. Where some do and stand elsewhere, all have to, or nobody knows whose the
+others are. One that is merely equal to another row is no proof, and is refused.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
@@ -20,7 +21,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
-from beambridge_host.wire.content import in_other_order
+from beambridge_host.wire.content import contents, in_other_order
 from beambridge_host.wire.route_keys import route_key
 from beambridge_host.wire.several import not_a_batch
 
@@ -67,49 +68,72 @@ def was_sorted(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
 
 
 def order_of_examples(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable] = ()) -> Optional[list[int]]:
-  """For each row the place of its example, where those are the very rows in another order; else None.
+  """For each row the place of its example, where those are the very rows in another order; None where they are in their places.
 
-  Raises where examples hold what rows hold, in another order, and are other objects: a handler may have sorted its batch, or
-  have given as the example something that another row holds by chance, such as a complement or a neighbour.
+  Raises where some are rows in other places and others do not say whose they are, and where they hold what rows hold, in another
+  order, and are other objects: a handler may have sorted its batch, or have given as the example something that another row
+  holds by chance, such as a complement or a neighbour.
 
   Args:
     keys: that of each example and its row, where they have some: examples of one key are not those of another.
   """
-  if len(examples) != len(rows) or all(map(operator.is_, examples, rows)):
+  moved = [place for place, (example, row) in enumerate(zip(examples, rows)) if example is not row]
+  if len(examples) != len(rows) or not moved:
     return None
-  places = _proven(examples, rows, keys)
-  if places is None and in_other_order(examples, rows, keys):
+  keys = keys or [None] * len(rows)
+  very = set(zip(keys, map(id, rows)))
+  if any((keys[place], id(examples[place])) in very and _is_own(examples[place]) for place in moved):
+    places = _proven(examples, rows, keys, moved)
+    if places is None:
+      raise not_a_batch(
+          'some of the examples that the model handler gave are rows in another order, and others do not say whose they are',
+          hint=f'{_HOW} None, and what was made of a row, say nothing: give the rows as they were with those, too.')
+    return places
+  if in_other_order(*([values[place] for place in moved] for values in (examples, rows, keys))):
     raise not_a_batch(
         'the examples that the model handler gave hold what the rows hold, in another order: they do not prove whose each prediction is',
-        hint='Give the row itself as example, or predictions in the order of the rows. Texts, numbers and copies are no row itself: '
-        'put those that you sorted back in order.')
-  return places
+        hint=f'{_HOW} Texts, numbers and copies are no row itself: put those that you sorted back in order.')
+  return None
 
 
-def _proven(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable]) -> Optional[list[int]]:
-  keys = keys or [None] * len(rows)
-  places = _places(list(zip(keys, map(id, examples))), list(zip(keys, map(id, rows))))
-  if places is None:
-    return None
+_HOW = 'Give the row itself as example, or predictions in the order of the rows.'
+
+
+def _proven(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable], moved: Sequence[int]) -> Optional[list[int]]:
   often = Counter(map(id, rows))
   # Rows without a value go with those that have one.
-  moved = [row for example, row in zip(examples, rows) if example is not row and row is not None]
-  return places if moved and all(often[id(row)] == 1 and _is_own(row) for row in moved) else None
+  if not all(rows[place] is None or often[id(rows[place])] == 1 and _is_own(rows[place]) for place in moved):
+    return None
+  places = _places(list(zip(keys, map(id, examples))), list(zip(keys, map(id, rows))))
+  held = contents(rows) if places is None else None
+  if held is None:
+    return places
+  # One object may stand for all rows that are equal to it.
+  by_id = dict(zip(map(id, rows), held))
+  if not by_id.keys() >= set(map(id, examples)):
+    return None
+  return _places([(key, by_id[id(example)]) for key, example in zip(keys, examples)], list(zip(keys, held)))
 
 
 def order_of_results(results: Sequence[Any], rows: Sequence[Any]) -> Optional[list[int]]:
   """The same of results, each with its example or with its key as well; None where they do not say."""
-  if results and all(isinstance(result, base.PredictionResult) for result in results):
-    return order_of_examples([result.example for result in results], rows)
-  if not all(is_pair(result) and isinstance(result[1], base.PredictionResult) for result in results) or not all(map(is_pair, rows)):
-    return None
+  keyed = [result for result in results if is_pair(result)]
+  if len(keyed) < len(results) or not all(map(is_pair, rows)):
+    return order_of_examples(list(map(_example, results)), rows)
   # Two keys may have the same example.
   wanted = [route_key(key) for key, _ in rows]
-  by_key = _places([route_key(key) for key, _ in results], wanted)
+  by_key = _places([route_key(key) for key, _ in keyed], wanted)
   if by_key is None:
     return None
-  within = order_of_examples([results[place][1].example for place in by_key], [example for _, example in rows], wanted)
+  within = order_of_examples([_example(keyed[place][1]) for place in by_key], [example for _, example in rows], wanted)
   return by_key if within is None else [by_key[place] for place in within]
+
+
+_NO_EXAMPLE = object()
+
+
+def _example(result: Any) -> Any:
+  return result.example if isinstance(result, base.PredictionResult) else _NO_EXAMPLE
 
 
 def by_keys(predictions: Sequence[Any], pairs: Sequence[Any]) -> Sequence[Any]:

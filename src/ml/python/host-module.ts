@@ -47,6 +47,7 @@ export const MODULES = [
   'inference.remote_failures',
   'inference.remote',
   'inference.providers',
+  'wire.row_forms',
   'wire.content',
   'wire.row_order',
   'wire.results',
