@@ -17,11 +17,14 @@ _SHORTEST = 4
 # What is shorter than this is a secret where it stands alone: it may be a part of a word.
 _SHORTEST_PART = 8
 
-# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`. A key is one unless it is known to be
-# that of a table, such as a partition's: a word which any error may hold.
-_SECRET_PARAMETER = re.compile(
-    r'(?:token|sig|signature|secret|password|passwd|pwd|key|auth|credentials?)\Z'
-    r'(?<!partition.key)(?<!sort.key)(?<!row.key)(?<!primary.key)(?<!foreign.key)(?<!cache.key)(?<!version.key)(?<!monkey)', re.IGNORECASE)
+# Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`. A key is one unless the next has it. The
+# TypeScript side has the same rule, see src/base/conceal.ts.
+_SECRET_PARAMETER = re.compile(r'(?:token|sig|signature|secret|password|passwd|passphrase|pwd|auth|credentials?|key)\Z')
+
+# Keys that are known to be those of rows or of caches, word by word, and words that merely end so. `primary_key` is none:
+# services call the first of two secrets so.
+_NO_SECRET_KEY = re.compile(
+    r'(?:\A|[-_.~])(?:(?:partition|sort|row|range|foreign|cache|version|group|public)[-_.~]?|mon|tur|hoc|don|joc|whis|lac)key\Z')
 
 # The names that HTML has for what a header can hold.
 _ENTITIES = sorted({(name.rstrip(';'), value) for name, value in html.entities.html5.items() if value.isascii()})
@@ -53,11 +56,16 @@ def remember_url(url: str) -> None:
     # In a header both travel together, so that a short one is found as well.
     pair = f'{urllib.parse.unquote(user)}:{form}' if password else f'{form}:'
     remember(base64.b64encode(pair.encode('utf-8', 'replace')).decode())
-  for parameter in re.split('[&;]', parsed.query):
+  for parameter in (*re.split('[&;]', parsed.query), *re.split('[&;]', parsed.fragment)):
     name, _, value = parameter.partition('=')
-    if _SECRET_PARAMETER.search(urllib.parse.unquote(name)):
+    if _is_secret(urllib.parse.unquote(name)):
       for form in {value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value)}:
         remember(form)
+
+
+def _is_secret(name: str) -> bool:
+  words = re.sub('([a-z0-9])([A-Z])', r'\1_\2', name).lower()
+  return bool(_SECRET_PARAMETER.search(words)) and not _NO_SECRET_KEY.search(words)
 
 
 def hidden(text: str) -> str:

@@ -76,6 +76,22 @@ class CredentialsTest(unittest.TestCase):
     credentials.remember_url('https://h/x?app_key=app0app0app&authkey=auth0auth0')
     self.assertEqual(credentials.hidden('app0app0app auth0auth0'), '[credential] [credential]')
 
+  def test_names_of_parameters(self) -> None:
+    # The same are in test/unit/base/conceal.test.ts.
+    secrets = (
+        'key', 'api_key', 'apiKey', 'authkey', 'primary_key', 'primary-key', 'primaryKey', 'PRIMARYKEY', 'secondary_key',
+        'conversion_key', 'conversionKey', 'arrow_key', 'common_key', 'commonkey', 'tomorrowkey', 'growkey', 'resort_key',
+        'hash_key', 'partition_key_api_key', 'api%5Fkey', 'x.api%2Dkey', 'access_token', 'passphrase', 'subscriptionKey')
+    others = (
+        'partition_key', 'PartitionKey', 'partitionKey', 'PARTITION_KEY', 'partitionkey', 'my-partition-key', 'tablePartitionKey',
+        'RowKey', 'row%5Fkey', 'sort.key', 'range_key', 'group_key', 'public_key', 'version_key', 'cache-key', 'foreignKey',
+        'monkey', 'turkey', 'hockey', 'donkey', 'keys', 'tokens', 'v')
+    for name in (*secrets, *others):
+      for mark in '?#':
+        with self.subTest(name, mark=mark), mock.patch.object(credentials, '_known', {}):
+          credentials.remember_url(f'https://h/x{mark}a=b&{name}=5ecretsecret')
+          self.assertEqual(credentials.hidden('5ecretsecret'), '[credential]' if name in secrets else '5ecretsecret')
+
   def test_words_in_addresses_are_none(self) -> None:
     for url in ('s3://b/x?partition_key=created_at', 'https://h/x?version_key=mainline', 'hdfs://analytics@host/x'):
       credentials.remember_url(url)

@@ -55,7 +55,76 @@ for (const [text, shown] of table) {
   });
 }
 
+/** The same are in python-env/tests/test_credentials.py. */
+const secrets = [
+  'key',
+  'api_key',
+  'apiKey',
+  'authkey',
+  'primary_key',
+  'primary-key',
+  'primaryKey',
+  'PRIMARYKEY',
+  'secondary_key',
+  'conversion_key',
+  'conversionKey',
+  'arrow_key',
+  'common_key',
+  'commonkey',
+  'tomorrowkey',
+  'growkey',
+  'resort_key',
+  'hash_key',
+  'partition_key_api_key',
+  'api%5Fkey',
+  'x.api%2Dkey',
+  'access_token',
+  'passphrase',
+  'subscriptionKey',
+];
+const others = [
+  'partition_key',
+  'PartitionKey',
+  'partitionKey',
+  'PARTITION_KEY',
+  'partitionkey',
+  'my-partition-key',
+  'tablePartitionKey',
+  'RowKey',
+  'row%5Fkey',
+  'sort.key',
+  'range_key',
+  'group_key',
+  'public_key',
+  'version_key',
+  'cache-key',
+  'foreignKey',
+  'monkey',
+  'turkey',
+  'hockey',
+  'donkey',
+  'keys',
+  'tokens',
+  'v',
+];
+
+for (const name of [...secrets, ...others]) {
+  test(`a parameter ${name} is ${secrets.includes(name) ? 'a secret' : 'none'}`, () => {
+    const shown = secrets.includes(name) ? C : SECRET;
+    assert.equal(conceal(`https://h/x?a=b&${name}=${SECRET}`), `https://h/x?a=b&${name}=${shown}`);
+    assert.equal(
+      conceal(twice(`#${name}=${SECRET};x`)),
+      twice(`#${name}=S;x`).replace(/S(?=%25)/, shown),
+    );
+  });
+}
+
+test('a secret in the value of a parameter that is none', () => {
+  assert.equal(conceal(`?sort_key=a?token=${SECRET}`), `?sort_key=a?token=${C}`);
+  assert.equal(conceal(`?token=a?sort_key=${SECRET}&v=1`), `?token=${C}&v=1`);
+});
+
 test('a long text takes no time that grows faster than it does', () => {
-  const long = `https://${'a:'.repeat(100_000)} ${'?token'.repeat(50_000)} ${'%25'.repeat(100_000)} ${'://'.repeat(50_000)}`;
+  const long = `https://${'a:'.repeat(100_000)} ${'?token'.repeat(50_000)} ${'?monkey='.repeat(50_000)} ?${'key%5F'.repeat(50_000)} ${'%25'.repeat(100_000)} ${'://'.repeat(50_000)}`;
   assert.equal(conceal(long).length, long.length);
 });
