@@ -16,9 +16,17 @@ export interface CachedSideInput {
   readonly hasChanged?: (() => boolean) | undefined;
 }
 
-/** Forgets what was used least recently. */
+interface Entry extends CachedSideInput {
+  readonly token: string;
+}
+
+/**
+ * Forgets what was used least recently, and contents that were replaced: there is one entry to a key, with the
+ * token under which it was read. In memory values take up to some twenty times their bytes, so that replaced
+ * ones are not to wait for their turn.
+ */
 export class SideInputCache {
-  private readonly entries = new Map<string, CachedSideInput>();
+  private readonly entries = new Map<string, Entry>();
   private total = 0;
 
   /** @param capacity - in encoded bytes, and what entries take besides */
@@ -29,21 +37,25 @@ export class SideInputCache {
     return this.total;
   }
 
-  get(key: string): CachedSideInput | undefined {
+  /** What was kept under the same token; anything under another is forgotten. */
+  get(key: string, token: string): CachedSideInput | undefined {
     const found = this.entries.get(key);
-    if (found) {
-      // A Map keeps the order of insertion: the one used last goes to the end.
-      this.entries.delete(key);
-      this.entries.set(key, found);
+    if (!found) return undefined;
+    if (found.token !== token) {
+      this.delete(key);
+      return undefined;
     }
+    // A Map keeps the order of insertion: the one used last goes to the end.
+    this.entries.delete(key);
+    this.entries.set(key, found);
     return found;
   }
 
-  set(key: string, contents: CachedSideInput): void {
+  set(key: string, token: string, contents: CachedSideInput): void {
     this.delete(key);
     const bytes = sizeOf(contents);
     if (bytes > this.capacity) return;
-    this.entries.set(key, contents);
+    this.entries.set(key, { ...contents, token });
     this.total += bytes;
     if (this.total <= this.capacity) return;
     // Some more than must be: a Map walks over all that it lost so far to come to its first entry.

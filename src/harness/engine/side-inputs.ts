@@ -125,11 +125,8 @@ export class SideInputs {
     const { state } = this.scope;
     const key = { transformId: this.transformId, sideInputId: side.id, window };
     const token = state.cacheToken?.(key);
-    const cacheKey =
-      token === undefined
-        ? undefined
-        : JSON.stringify([this.transformId, side.id, latin1(window), token]);
-    const cached = cacheKey === undefined ? undefined : this.cache.get(cacheKey);
+    const cacheKey = JSON.stringify([this.transformId, side.id, latin1(window)]);
+    const cached = token === undefined ? undefined : this.cache.get(cacheKey, token);
     if (cached) return cached;
     let bytes = 0;
     const elements = await readAll(side.element, state.sideInput(key), (size) => {
@@ -139,7 +136,7 @@ export class SideInputs {
     const contents = this.scope.isStrict
       ? { ...watched(elements, side.element, toValue), bytes }
       : { value: toValue(), bytes };
-    if (cacheKey !== undefined) this.cache.set(cacheKey, contents);
+    if (token !== undefined) this.cache.set(cacheKey, token, contents);
     return contents;
   }
 

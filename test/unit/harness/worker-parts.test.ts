@@ -58,24 +58,39 @@ test('a recent set forgets its oldest members', () => {
 
 test('the side input cache keeps what was used last within its bytes', () => {
   const cache = new SideInputCache(10_000);
-  cache.set('a', { value: 'A', bytes: 4000 });
-  cache.set('b', { value: 'B', bytes: 4000 });
-  cache.get('a');
-  cache.set('c', { value: 'C', bytes: 4000 });
-  assert.equal(cache.get('b'), undefined);
-  assert.equal(cache.get('a')?.value, 'A');
+  cache.set('a', '1', { value: 'A', bytes: 4000 });
+  cache.set('b', '1', { value: 'B', bytes: 4000 });
+  cache.get('a', '1');
+  cache.set('c', '1', { value: 'C', bytes: 4000 });
+  assert.equal(cache.get('b', '1'), undefined);
+  assert.equal(cache.get('a', '1')?.value, 'A');
   const { bytes } = cache;
   assert.ok(bytes >= 8000 && bytes <= 10_000);
-  cache.set('huge', { value: 'H', bytes: 10_001 });
-  assert.equal(cache.get('huge'), undefined);
+  cache.set('huge', '1', { value: 'H', bytes: 10_001 });
+  assert.equal(cache.get('huge', '1'), undefined);
   assert.equal(cache.bytes, bytes);
 });
 
 test('the side input cache counts what entries take besides their values', () => {
   const cache = new SideInputCache(100_000);
-  for (let i = 0; i < 10_000; i++) cache.set(`${i}`, { value: i, bytes: 1 });
-  const kept = Array.from({ length: 10_000 }, (_, i) => cache.get(`${i}`)).filter(Boolean);
+  for (let i = 0; i < 10_000; i++) cache.set(`${i}`, '1', { value: i, bytes: 1 });
+  const kept = Array.from({ length: 10_000 }, (_, i) => cache.get(`${i}`, '1')).filter(Boolean);
   assert.ok(kept.length > 0 && kept.length < 1000, `${kept.length} are kept`);
+});
+
+test('the side input cache keeps nothing of contents that were replaced', () => {
+  const cache = new SideInputCache(1_000_000);
+  cache.set('other', '0', { value: 'O', bytes: 100 });
+  cache.set('side', '0', { value: 'S0', bytes: 1000 });
+  const { bytes } = cache;
+  for (let version = 1; version < 80; version++) {
+    assert.equal(cache.get('side', `${version}`), undefined);
+    assert.ok(cache.bytes < bytes, 'the old ones are gone before the new ones are read');
+    cache.set('side', `${version}`, { value: `S${version}`, bytes: 1000 });
+    assert.equal(cache.bytes, bytes);
+  }
+  assert.equal(cache.get('side', '79')?.value, 'S79');
+  assert.equal(cache.get('other', '0')?.value, 'O');
 });
 
 test('a descriptor is fetched once, and again after a failure', async () => {
