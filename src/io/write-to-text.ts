@@ -26,6 +26,7 @@ import {
   makeTemporary,
   type OutputSpec,
   type Part,
+  removeMarked,
   removeTemporary,
 } from './text/output.ts';
 import { checkShards, SHARD_NAME_TEMPLATE } from './text/shard-names.ts';
@@ -204,7 +205,11 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
         mapStep(
           'prepare',
           async () => {
-            const made = await makeTemporary(spec.prefix, pipeline.isCommittedHere);
+            const made = await makeTemporary(
+              spec.prefix,
+              pipeline.isCommittedHere,
+              pipeline.runMark,
+            );
             folders.push(made);
             // A run that ended meanwhile has removed what there was.
             if (isOver) await removeTemporary(made);
@@ -217,6 +222,7 @@ class WriteToText extends PTransformClass<PCollection<string>, WrittenText> {
     pipeline.cleanUps.push(async () => {
       isOver = true;
       for (const made of folders.splice(0)) await removeTemporary(made);
+      if (pipeline.runMark !== undefined) await removeMarked(spec.prefix, pipeline.runMark);
     });
     const parts = input
       .apply(windowInto(globalWindows()))

@@ -96,6 +96,11 @@ export class Pipeline {
    */
   readonly commits: (() => Promise<void>)[] = [];
   /**
+   * Marks what the run leaves on disks until it ends, where workers elsewhere run it: the same for them and
+   * for the program that submitted it, which removes what is left. Undefined where there are none.
+   */
+  runMark: string | undefined;
+  /**
    * Whether {@link commits} will be called in the process that runs this pipeline's functions. A runner
    * says so before it starts; where none does, sinks commit in their last step.
    */

@@ -189,6 +189,8 @@ class Run extends BaseRun {
     const job = this.job!;
     // When a host dies, the end of its streams may be seen before the end of its process.
     const gone = await this.deathOfService();
+    // The engine may go on without its job service, and write: what it needs for that is left.
+    if (!this.cancelling && !isTerminal(job.state)) this.pipeline.runMark = undefined;
     // A job service that lost only its Python workers may wait for them for ever.
     if (gone && !isTerminal(job.state)) await job.cancel().catch(() => {});
     if (!isTerminal(job.state)) job.forget(this.cancelling ? 'CANCELLED' : 'FAILED');

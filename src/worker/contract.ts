@@ -47,6 +47,8 @@ export interface WorkerProgram {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly digest: GraphDigest;
+  /** `Pipeline.runMark`. */
+  readonly runMark?: string | undefined;
   /** The options of the run, by {@link optionsToText}. */
   readonly options: string;
 }

@@ -37,6 +37,7 @@ export async function serve(
   checkVersion(program);
   const pipeline = await construct(optionsFromText(program.options));
   compare(program, pipeline);
+  pipeline.runMark = program.runMark;
   if (signal.aborted) return;
   const { functions } = pipeline;
   const workers = workerIds.map(

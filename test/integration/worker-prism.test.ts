@@ -146,6 +146,8 @@ test('what a function throws in a worker is the error of the run', {
   assert.equal(exitCode, 1);
   assert.match(stderr, /RangeError: 100 is too many \[USER_CODE_FAILED\]/);
   assert.match(stderr, /in transform: map\(key\)/);
+  // Nothing of the output is left, not even hidden.
+  assert.deepEqual(readdirSync(join(scratch, 'throws')), []);
 });
 
 test('a pool starts the workers, and which has the token of the environment', {

@@ -8,7 +8,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BeamBridgeError, getLogger, mapSome, removeAtExit } from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
-import { type Move, placeAll, refuseFolder } from './place.ts';
+import { isKept, type Move, placeAll, refuseFolder } from './place.ts';
 import { shardName, shardPattern } from './shard-names.ts';
 import { emptyFile, encodeText } from './text-writer.ts';
 
@@ -84,16 +84,36 @@ export function checkWritable(prefix: string): void {
  * takes in the end.
  *
  * @param isOwn - whether all of the run happens in this process, with whose end the folder then goes
+ * @param mark - `Pipeline.runMark`, by which another process finds it
  * @throws `OUTPUT_NOT_WRITABLE`
  */
-export async function makeTemporary(prefix: string, isOwn = true): Promise<string> {
+export async function makeTemporary(prefix: string, isOwn = true, mark?: string): Promise<string> {
   try {
     await mkdir(folderOf(prefix), { recursive: true });
-    const folder = await mkdtemp(join(folderOf(prefix), `.beam-temp-${baseOf(prefix)}-`));
+    const folder = await mkdtemp(join(folderOf(prefix), temporaryName(prefix, mark)));
     if (isOwn) kept.set(folder, removeAtExit(folder));
     return folder;
   } catch (error) {
     throw writeError(error, prefix);
+  }
+}
+
+function temporaryName(prefix: string, mark?: string): string {
+  return `.beam-temp-${baseOf(prefix)}-${mark === undefined ? '' : `${mark}-`}`;
+}
+
+/**
+ * Removes the temporary folders that workers of a run made, as far as their disk is this one's. One that a
+ * worker was taking files from, and keeps those that they replace in, is left.
+ */
+export async function removeMarked(prefix: string, mark: string): Promise<void> {
+  const folder = folderOf(prefix);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(temporaryName(prefix, mark)))) {
+    const made = join(folder, name);
+    const inside = await readdir(made).catch(() => []);
+    if (inside.some(isKept)) log.warn(`${made} is left: its files were getting their names`);
+    else await remove(made);
   }
 }
 
@@ -113,7 +133,9 @@ export async function removeTemporary(folder: string): Promise<void> {
 }
 
 async function remove(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true }).catch((error) => {
+  // Workers of a run that failed may still write for a moment.
+  const retries = { maxRetries: 5, retryDelay: 100 };
+  await rm(folder, { recursive: true, force: true, ...retries }).catch((error) => {
     log.warn(`the temporary folder ${folder} could not be removed`, error);
   });
   kept.get(folder)?.();

@@ -40,13 +40,20 @@ export async function placeAll(moves: readonly Move[]): Promise<void> {
   }
 }
 
+const KEPT = 'replaced-';
+
 function keptAs({ temporary }: Move, index: number): string {
-  return join(temporary, `replaced-${index}`);
+  return join(temporary, `${KEPT}${index}`);
+}
+
+/** Whether a file of a temporary folder is what another had the name of, or says that nothing had. */
+export function isKept(name: string): boolean {
+  return name.startsWith(KEPT);
 }
 
 /** A file that says that nothing had the name before. */
 function noneAs({ temporary }: Move, index: number): string {
-  return join(temporary, `replaced-none-${index}`);
+  return join(temporary, `${KEPT}none-${index}`);
 }
 
 /** A second name for what is about to be replaced, or a note that there is nothing; once for all calls. */

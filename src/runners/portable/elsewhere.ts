@@ -2,6 +2,7 @@
 // What a job needs whose functions run in workers that this program does not start: an environment that
 // says who does, the program for them to load, and the digest of what it constructed.
 
+import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { BeamBridgeError, packageVersion } from '../../base/index.ts';
 import { graphDigest, type Pipeline } from '../../pipeline/index.ts';
@@ -57,6 +58,7 @@ export async function prepareElsewhere(
   if (workerProgram === 'bundle') refuseNative(pipeline);
   const exported = await findExport(source ?? (() => {}));
   const { artifact, ...travelling } = await make(exported);
+  pipeline.runMark = randomBytes(6).toString('hex');
   const program: WorkerProgram = {
     protocol: PROTOCOL,
     version: packageVersion(),
@@ -65,6 +67,7 @@ export async function prepareElsewhere(
     argv: process.argv.slice(2),
     cwd: process.cwd(),
     digest: graphDigest(pipeline),
+    runMark: pipeline.runMark,
     options: optionsToText(options),
   };
   return {

@@ -2,8 +2,16 @@
 // Parts to shards: named when they are whole, and the same when that is repeated.
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { setLogSink } from '../../../src/base/index.ts';
@@ -14,6 +22,7 @@ import {
   type OutputSpec,
   type Part,
   placeOutputs,
+  removeMarked,
   removeTemporary,
 } from '../../../src/io/text/output.ts';
 import { placeAll } from '../../../src/io/text/place.ts';
@@ -297,4 +306,19 @@ test('a run that ends while shards get their names leaves all of them, and no te
   const names = readdirSync(join(scratch, 'ending'));
   assert.equal(names.length, 30);
   assert.ok(names.every((name) => name.startsWith('out-')));
+});
+
+test('what workers of a run made elsewhere is found by its mark, and left where it is being named', async () => {
+  const prefix = join(scratch, 'marked/out');
+  const made = await makeTemporary(prefix, false, 'aa');
+  const other = await makeTemporary(prefix, false, 'bb');
+  const named = await makeTemporary(prefix, false, 'aa');
+  writeFileSync(join(made, 'part'), 'x');
+  writeFileSync(join(named, 'replaced-0'), 'x');
+  await removeMarked(prefix, 'aa');
+  assert.deepEqual(
+    readdirSync(join(scratch, 'marked')).sort(),
+    [other, named].map((path) => basename(path)).sort(),
+  );
+  await removeMarked(join(scratch, 'not/there'), 'aa');
 });
