@@ -9,6 +9,8 @@ import {
   JsCoder,
   KVCoder,
   LengthPrefixCoder,
+  RowCoder,
+  SchemaValueCoder,
   TimerCoder,
   type Window,
 } from '../coders/index.ts';
@@ -74,12 +76,25 @@ export function needsKeys(
 
 /** The coder as one of key-values with a deterministic key; undefined where there is none. */
 export function keyedForm(coder: Coder<unknown>): Coder<unknown> | undefined {
-  if (coder instanceof JsCoder) {
-    return new KVCoder(new JsCoder({ deterministic: true }), new JsCoder()) as Coder<unknown>;
+  if (coder instanceof KVCoder) {
+    const key = deterministicForm(coder.key as Coder<unknown>);
+    return key && (new KVCoder(key, coder.value) as Coder<unknown>);
   }
-  if (!(coder instanceof KVCoder)) return undefined;
-  const key = deterministicForm(coder.key as Coder<unknown>);
-  return key && (new KVCoder(key, coder.value) as Coder<unknown>);
+  if (!mayHaveKeys(coder)) return undefined;
+  return new KVCoder(new JsCoder({ deterministic: true }), new JsCoder()) as Coder<unknown>;
+}
+
+/** Whether its values may be objects with a key and a value, which each is seen to be as in a grouping. */
+function mayHaveKeys(coder: Coder<unknown>): boolean {
+  if (coder instanceof RowCoder) {
+    const names = new Set(coder.type.fields.map(({ name }) => name));
+    return names.has('key') && names.has('value');
+  }
+  if (coder instanceof SchemaValueCoder) return coder.type.kind === 'logical';
+  const { urn, components = [] } = coder.spec();
+  if (urn === urns.StandardCoders_Enum.NULLABLE) return components.every(mayHaveKeys);
+  // Beam's others are no objects; what those of a program's own are, nobody knows.
+  return coder instanceof KVCoder || !urn.startsWith('beam:coder:');
 }
 
 /** The context with states and timers of its own, these by name, and what the payload says. */

@@ -5,12 +5,23 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BeamBridgeError } from '../../../src/base/index.ts';
 import type { KV } from '../../../src/coders/index.ts';
-import type { PCollection, Root } from '../../../src/pipeline/index.ts';
+import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
+import {
+  array,
+  int64,
+  map,
+  nullable,
+  row,
+  type SchemaType,
+  string,
+} from '../../../src/schema/index.ts';
+import { testStream } from '../../../src/testing/index.ts';
 import {
   combinePerKey,
   count,
   create,
+  type DoFn,
   eventTimeTimer,
   groupByKey,
   groupIntoBatches,
@@ -18,8 +29,10 @@ import {
   mapSideInput,
   multimapSideInput,
   parDo,
+  type ValueState,
   valueState,
   withName,
+  withSchema,
 } from '../../../src/transforms/index.ts';
 
 type Pairs = PCollection<KV<unknown, unknown>>;
@@ -100,3 +113,83 @@ for (const forceEncoding of [false, true]) {
     }
   });
 }
+
+const PAIR = row({ key: string, value: int64 });
+const PAIRS = [
+  { key: 'a', value: 1 },
+  { key: 'b', value: 2 },
+  { key: 'a', value: 3 },
+];
+
+const DECLARED: Record<string, (root: Root) => PCollection<unknown>> = {
+  'by create': (root) => root.apply(create(PAIRS, { schema: PAIR })),
+  'by withSchema': (root) => root.apply(create(PAIRS)).apply(withSchema(PAIR)),
+  'as rows that may be null': (root) => root.apply(create(PAIRS)).apply(withSchema(nullable(PAIR))),
+  'with more fields': (root) =>
+    root
+      .apply(create(PAIRS.map((pair) => ({ ...pair, more: 1 }))))
+      .apply(withSchema(row({ key: string, more: int64, value: int64 }))),
+  'by testStream': (root) =>
+    root.apply(
+      testStream(PAIR)
+        .addElements(...PAIRS)
+        .advanceWatermarkToInfinity(),
+    ),
+};
+
+describe('key-values of a declared row type', () => {
+  for (const [how, declared] of Object.entries(DECLARED)) {
+    for (const name of Object.keys(TAKERS)) {
+      // A stream in the global window is not grouped without a trigger.
+      if (how === 'by testStream' && !/DoFn|Batches/.test(name)) continue;
+      it(`declared ${how}, pass ${name} as undeclared ones do`, async () => {
+        const of = async (source: (root: Root) => PCollection<unknown>) => {
+          const given: unknown[] = [];
+          // Of two values of one key a map keeps none.
+          const isMap = name === 'mapSideInput';
+          await createRunner({ progress: false, forceEncoding: true }).run((root) => {
+            const pairs = (source(root) as Pairs).filter(({ value }) => !isMap || value !== 3);
+            TAKERS[name]!(pairs, root).map((one) => void given.push(JSON.stringify(one)));
+          });
+          return given.sort();
+        };
+        const plain = await of((root) =>
+          root.apply(
+            create(how === 'with more fields' ? PAIRS.map((one) => ({ ...one, more: 1 })) : PAIRS),
+          ),
+        );
+        assert.ok(plain.length > 0);
+        assert.deepEqual(await of(declared), plain);
+      });
+    }
+    it(`declared ${how}, have state by their keys`, async () => {
+      const total: DoFn<KV<string, number>, string, { sum: ValueState<number> }> = {
+        async process({ key, value }, { sum }) {
+          const now = ((await sum.read()) ?? 0) + value;
+          sum.write(now);
+          return [`${key}${now}`];
+        },
+      };
+      const given: string[] = [];
+      await createRunner({ progress: false, forceEncoding: true }).run((root) => {
+        (declared(root) as PCollection<KV<string, number>>)
+          .apply(parDo(total, { sum: valueState(int64) }))
+          .map((one) => void given.push(one));
+      });
+      // In whichever order the two of `a` came.
+      assert.equal(given.length, 3);
+      assert.ok(given.includes('a4') && given.includes('b2'), given.join());
+    });
+  }
+
+  it('without a key or a value are refused by state when it is applied', () => {
+    const others: SchemaType[] = [row({ key: string }), map(string, int64), array(int64), string];
+    for (const type of others) {
+      const elements = new Root(new Pipeline()).apply(create([])).apply(withSchema(type));
+      assert.throws(() => elements.apply(parDo({ process: () => [] } as never, state) as never), {
+        code: 'INVALID_ARGUMENT',
+        message: /belong to keys/,
+      });
+    }
+  });
+});
