@@ -143,7 +143,10 @@ class WatchFiles extends PTransformClass<Root, PCollection<string>> {
       { kind: 'splittable', doFn: doFn as never },
       new StrUtf8Coder(),
     );
-    return root.apply(impulse()).apply(step);
+    const found = root.apply(impulse()).apply(step);
+    const { stopAfter } = this.watching;
+    if (stopAfter !== Infinity) found.node.endsAt = Date.now() + stopAfter;
+    return found;
   }
 }
 

@@ -25,6 +25,8 @@ export interface PCollectionNode {
   coder: Coder<unknown>;
   windowing: WindowingStrategy;
   bounded: boolean;
+  /** When a stream that stops by the clock does, in milliseconds since 1970. */
+  endsAt?: number;
   readonly producer: TransformNode;
 }
 

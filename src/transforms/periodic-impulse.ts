@@ -89,12 +89,14 @@ export function periodicImpulse(
   });
   return transform('periodicImpulse', (root) => {
     const sequence: Sequence = { start: start ?? Date.now(), stop, interval };
-    return root
+    const ticks = root
       .apply(impulse())
       .apply(
         mapStep('sequence', () => sequence, new JsCoder() as Coder<unknown> as Coder<Sequence>),
       )
       .apply(sequenceStep(bounded));
+    if (stop !== Infinity) ticks.node.endsAt = stop;
+    return ticks;
   });
 }
 

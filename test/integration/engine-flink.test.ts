@@ -11,6 +11,7 @@ import {
   create,
   createRunner,
   fixedWindows,
+  groupByKey,
   mean,
   periodicImpulse,
   pythonCallable,
@@ -35,6 +36,12 @@ const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
 const here = await flinkHere();
 const masters = ['[local]', ...(process.env.BEAMBRIDGE_TEST_FLINK?.split(',') ?? [])];
 after(() => stopJobServers());
+
+interface Seen {
+  first?: number;
+  given: number;
+  grouped: number;
+}
 
 const plusOne = () =>
   pythonTransform('apache_beam.Map', [pythonCallable('lambda x: x + 1')], {}, { output: int64 });
@@ -110,5 +117,59 @@ for (const flinkMaster of masters) {
         assert.ok(!jobs.some(({ state }) => state === 'RUNNING' || state === 'CANCELLING'));
       });
     }
+
+    /** Ten minutes of event time each, as fast as they go, in windows of an hour. */
+    const windowed = (seen: Seen) => (root: Root) =>
+      root
+        .apply(periodicImpulse({ start: 0, interval: 600_000 }))
+        .map((time) => {
+          seen.first ??= time / 600_000;
+          seen.given += 1;
+          return { key: 'k', value: time };
+        })
+        .apply(windowInto(fixedWindows(3600)))
+        .apply(groupByKey())
+        .map(({ value }) => {
+          seen.grouped += [...value].length;
+        });
+
+    if (flinkMaster === '[local]') {
+      test('a job inside the job server has no address at which it could be drained', async () => {
+        const result = await runner.runAsync(windowed({ given: 0, grouped: 0 }));
+        await assert.rejects(result.drain(), coded('UNSUPPORTED', /cannot drain/));
+        await assert.rejects(result.stopWithSavepoint(), coded('UNSUPPORTED', /keep the state/));
+        assert.equal(await result.cancel(), 'CANCELLED');
+      });
+      return;
+    }
+
+    test('drain closes windows; a savepoint keeps all that a run of the same pipeline goes on with', async () => {
+      const before: Seen = { given: 0, grouped: 0 };
+      const stopped = await runner.runAsync(windowed(before));
+      await until(() => before.given > 1000, 60_000);
+      const savepointPath = await stopped.stopWithSavepoint();
+      assert.match(savepointPath, /^file:/);
+      assert.equal(stopped.state, 'CANCELLED');
+
+      const after: Seen = { given: 0, grouped: 0 };
+      const result = await runner.runAsync(windowed(after), { savepointPath });
+      await until(() => after.given > 1000, 60_000);
+      assert.equal(after.first, before.given);
+      assert.equal(await result.drain(), 'DRAINED');
+      assert.equal(result.state, 'DRAINED');
+      assert.equal(before.grouped + after.grouped, before.given + after.given);
+    });
+
+    test('a stream that is known to stop ends by itself', async () => {
+      let count = 0;
+      const stop = Date.now() + 30_000;
+      const result = await runner.run((root) =>
+        root
+          .apply(periodicImpulse({ start: stop - 3000, stop, interval: 100, bounded: false }))
+          .map(() => void count++),
+      );
+      assert.equal(result.state, 'DONE');
+      assert.equal(count, 30);
+    });
   });
 }

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { BeamBridgeError } from '../../base/index.ts';
-import type { Pipeline } from '../../pipeline/index.ts';
+import type { PCollectionNode, Pipeline } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
 import type { ArtifactFolder } from '../../services/index.ts';
 import { type PipelineOptions, runsElsewhere } from '../options.ts';
@@ -13,6 +13,8 @@ export const LOCAL = '[local]';
 
 /** Milliseconds, a dozen days: Flink counts how long a source has given nothing. */
 const FOR_EVER = 1_000_000_000;
+/** What comes last at a known end should come before the source ends. Milliseconds. */
+const MARGIN_MS = 1000;
 
 /** @throws BeamBridgeError `INVALID_ARGUMENT` */
 export function masterOf({ flinkMaster = LOCAL }: PipelineOptions): string {
@@ -39,26 +41,36 @@ export function appNameOf({ appName }: PipelineOptions): string {
  * The options of a run with Flink's defaults below them, once its pipeline is expanded.
  *
  * - The source that starts all ends at once, and in its end the splittable DoFns behind it run: what they
- *   give comes to no other task until then, which is never in a stream. A source that stays idle does not end.
+ *   give comes to no other task until then, which is never in a stream. A source that stays idle does not end,
+ *   and neither does its job: so it stays as long as it is known to be needed, or for ever.
  * - With checkpoints, what a bundle has given so far would come out only with the next one.
  */
 export function flinkOptions(options: PipelineOptions, pipeline: Pipeline): PipelineOptions {
   const { checkpointingInterval } = options;
+  const isKept = keptFor(pipeline);
   const hasCheckpoints = typeof checkpointingInterval === 'number' && checkpointingInterval > 0;
   return {
-    ...(hasEndlessDoFn(pipeline) ? { shutdownSourcesAfterIdleMs: FOR_EVER } : {}),
+    ...(isKept === undefined ? {} : { shutdownSourcesAfterIdleMs: isKept }),
     ...(pipeline.isStream && hasCheckpoints ? { finishBundleBeforeCheckpointing: true } : {}),
     ...options,
   };
 }
 
-/** Whether a step makes a stream of what has an end; a test stream is a source of Flink's own, and ends. */
-function hasEndlessDoFn(pipeline: Pipeline): boolean {
-  return pipeline.transforms.some(({ children, external, inputs, outputs, spec }) => {
-    if (children.length > 0 || spec?.urn === TEST_STREAM) return false;
-    if (![...inputs.values()].every(({ bounded }) => bounded)) return false;
-    if (external && pipeline.hasEndlessExpansion) return true;
-    return [...outputs.values()].some(({ bounded }) => !bounded);
+/** How long sources stay, in milliseconds; undefined where no step makes a stream of what has an end. */
+function keptFor(pipeline: Pipeline): number | undefined {
+  const ends = endlessDoFns(pipeline).map(({ endsAt = Number.POSITIVE_INFINITY }) => endsAt);
+  if (ends.length === 0) return undefined;
+  const left = Math.max(...ends) - Date.now();
+  return Math.min(Math.max(left, 0) + MARGIN_MS, FOR_EVER);
+}
+
+/** What steps give that make a stream of what has an end; a test stream is a source of Flink's own, and ends. */
+function endlessDoFns(pipeline: Pipeline): PCollectionNode[] {
+  return pipeline.transforms.flatMap(({ children, external, inputs, outputs, spec }) => {
+    if (children.length > 0 || spec?.urn === TEST_STREAM) return [];
+    if (![...inputs.values()].every(({ bounded }) => bounded)) return [];
+    if (external && pipeline.hasEndlessExpansion) return [...outputs.values()];
+    return [...outputs.values()].filter(({ bounded }) => !bounded);
   });
 }
 

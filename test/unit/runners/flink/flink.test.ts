@@ -33,6 +33,24 @@ test('a stream keeps its sources, since what is behind them runs as they end', (
   assert.equal(flinkOptions(own, stream).shutdownSourcesAfterIdleMs, 5000);
 });
 
+test('sources of streams that are known to stop stay as long as the last of them, and the job ends', () => {
+  const stop = Date.now() + 60_000;
+  const kept = (...stops: (number | undefined)[]) =>
+    flinkOptions(
+      {},
+      pipelineOf((root) => {
+        for (const each of stops) {
+          const until = each === undefined ? {} : { stop: each, bounded: false };
+          root.apply(periodicImpulse({ interval: 10, ...until }));
+        }
+      }),
+    ).shutdownSourcesAfterIdleMs as number;
+  const left = kept(stop, stop - 50_000);
+  assert.ok(left > 50_000 && left <= 61_000, String(left));
+  assert.equal(kept(0), 1000);
+  assert.equal(kept(stop, undefined), 1_000_000_000);
+});
+
 test('a script of elements ends by itself, and its sources are not kept', () => {
   const script = testStream(int64).addElements(1).advanceWatermarkToInfinity();
   const scripted = pipelineOf((root) => root.apply(script).map((x) => x));
