@@ -18,6 +18,14 @@ export interface JobSummary {
   readonly state: string;
 }
 
+/** A job with its steps: how many tasks of each are in which state. */
+interface JobDetails extends JobSummary {
+  readonly vertices?: readonly { readonly tasks?: Readonly<Record<string, number>> }[];
+}
+
+/** States of tasks in which they cannot keep their state yet. */
+const TO_COME = ['CREATED', 'SCHEDULED', 'DEPLOYING', 'RECONCILING', 'INITIALIZING'];
+
 /** What a job asks of its cluster's REST. */
 export interface Asking {
   get(path: string, signal: AbortSignal): Promise<unknown>;
@@ -72,6 +80,7 @@ export class FlinkJob {
    * @throws BeamBridgeError `JOB_FAILED` where Flink cannot, `JOB_SERVICE_UNAVAILABLE` where it refuses
    */
   async stop({ drain, directory, accepted }: Stopping, signal: AbortSignal): Promise<string> {
+    await this.running(signal);
     const wish = { drain, ...(directory === undefined ? {} : { targetDirectory: directory }) };
     const given = (await this.rest.post(`${this.path}/stop`, wish, signal)) as {
       'request-id': string;
@@ -86,6 +95,21 @@ export class FlinkJob {
         await this.over(signal);
         return operation?.location ?? '';
       }
+      await delay(LOOK_EVERY_MS, undefined, { signal });
+    }
+  }
+
+  /** Waits until all tasks run: Flink stops no job before. */
+  private async running(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { state, vertices = [] } = (await this.rest.get(this.path, signal)) as JobDetails;
+      if (OVER.has(state)) {
+        throw new BeamBridgeError('JOB_FAILED', `the job ${this.id} is ${state} already on Flink`, {
+          hint: 'There is nothing left of it to stop: waitUntilFinish() tells why it ended.',
+        });
+      }
+      const isWaiting = vertices.some(({ tasks }) => TO_COME.some((each) => tasks?.[each]));
+      if (state === 'RUNNING' && !isWaiting) return;
       await delay(LOOK_EVERY_MS, undefined, { signal });
     }
   }

@@ -118,14 +118,18 @@ async function cluster(looks = 2) {
     accepted: '{"request-id":"r"}',
     operation: '{"location":"file:/s/1"}',
   };
+  /** Tasks that Flink has yet to start. */
+  const tasks = { RUNNING: 2, INITIALIZING: 0 };
   let left = Number.POSITIVE_INFINITY;
   let end = 'CANCELED';
+  let obeys = '';
   const server = createServer(async (request, response) => {
     const { method, url = '' } = request;
     let body = '';
     for await (const chunk of request) body += String(chunk);
     asked.push(`${method} ${url}${body && ` ${body}`}`);
     const job = /^\/jobs\/([a-z])\b/.exec(url)?.[1] ?? '';
+    if (method !== 'GET') obeys = job;
     if (method === 'PATCH') left = looks;
     if (url.endsWith('/stop')) {
       left = looks;
@@ -141,20 +145,21 @@ async function cluster(looks = 2) {
       );
       return;
     }
-    if (method === 'GET' && job && !url.endsWith('/config') && left-- <= 0) states.set(job, end);
+    if (method === 'GET' && job === obeys && !url.endsWith('/config') && left-- <= 0)
+      states.set(job, end);
     const answer = url.endsWith('/overview')
       ? { jobs: [...states].map(([jid, state]) => ({ jid, state, name: 'beambridge-x' })) }
       : job && url.endsWith('/config')
         ? { 'execution-config': { 'user-config': { appName: `run-${job}` } } }
         : url === '/config'
           ? { 'flink-version': '1.19.3' }
-          : { jid: job, state: states.get(job) };
+          : { jid: job, state: states.get(job), vertices: [{ tasks }] };
     response.writeHead(method === 'PATCH' ? 202 : 200).end(JSON.stringify(answer));
   });
   const address = await listening(server);
   const jobOf = (appName: string, savepoints?: string) =>
     new ClusterJob(new FlinkRest(address), appName, savepoints);
-  return { asked, states, stop, address, jobOf, close: () => server.close() };
+  return { asked, states, stop, tasks, address, jobOf, close: () => server.close() };
 }
 
 async function listening(server: Server): Promise<string> {
@@ -238,6 +243,27 @@ test('a stop gives the place of the savepoint once Flink says that the job is ov
   }
 });
 
+test('a stop waits for tasks that have yet to run, and comes too late for a job that is over', async () => {
+  const { asked, tasks, states, jobOf, close } = await cluster();
+  try {
+    tasks.INITIALIZING = 1;
+    const stopped = jobOf('run-a').stop({ drain: true }, never);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    assert.ok(!asked.some((each) => each.startsWith('POST')));
+    tasks.INITIALIZING = 0;
+    assert.equal(await stopped, 'file:/s/1');
+    const late = jobOf('run-b');
+    await late.arrived(never);
+    states.set('b', 'FAILED');
+    await assert.rejects(late.stop({ drain: true }, never), {
+      code: 'JOB_FAILED',
+      message: /the job b is FAILED already/,
+    });
+  } finally {
+    close();
+  }
+});
+
 test('a stop that Flink refuses, and one that it cannot make, are told with its reason', async () => {
   const { stop, states, jobOf, close } = await cluster();
   try {
@@ -260,7 +286,7 @@ test('a stop that Flink refuses, and one that it cannot make, are told with its 
         'org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [state.savepoints.dir] is not set.\n\tat a.b',
       ],
     });
-    await assert.rejects(jobOf('run-a').stop({ drain: true }, never), {
+    await assert.rejects(jobOf('run-b').stop({ drain: true }, never), {
       code: 'JOB_SERVICE_UNAVAILABLE',
       message: /status 400: Config key \[state\.savepoints\.dir\] is not set/,
     });
