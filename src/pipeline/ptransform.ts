@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { explicitName, extractName } from './names.ts';
+import { checkOutput, checkTransform } from './no-transform.ts';
 import { flattenPValue, type PValue, pipelineOf } from './pvalue.ts';
 
 /**
@@ -85,7 +86,8 @@ function begin(transform: unknown, input: PValue, kind: string): [Pipeline, Tran
   return [pipeline, node];
 }
 
-function finish<O extends PValue>(node: TransformNode, output: O): O {
+function finish<O extends PValue>(node: TransformNode, output: O, transform: unknown): O {
+  checkOutput(output, extractName(transform) ?? node.name);
   if (node.outputs.size === 0) {
     for (const [tag, pcoll] of Object.entries(flattenPValue(output ?? undefined))) {
       node.outputs.set(tag, pcoll.node);
@@ -103,16 +105,15 @@ export function applyTransform<I extends PValue, O extends PValue>(
   transform: PTransform<I, O>,
   input: I,
 ): O {
+  checkTransform(transform, 'expandInternal');
   const [pipeline, node] = begin(transform, input, 'transform');
   try {
-    return finish(
-      node,
-      pipeline.within(node, () =>
-        typeof transform === 'function'
-          ? transform(input, pipeline, node)
-          : transform.expandInternal(input, pipeline, node),
-      ),
+    const output = pipeline.within(node, () =>
+      typeof transform === 'function'
+        ? transform(input, pipeline, node)
+        : transform.expandInternal(input, pipeline, node),
     );
+    return finish(node, output, transform);
   } catch (error) {
     throw blame(node, error);
   }
@@ -125,6 +126,7 @@ export function applyTransformAsync<I extends PValue, O extends PValue>(
 ): Promise<O> {
   let begun: ReturnType<typeof begin>;
   try {
+    checkTransform(transform, 'expandInternalAsync');
     begun = begin(transform, input, 'transform');
   } catch (error) {
     return Promise.reject(error);
@@ -149,7 +151,7 @@ async function expandAsync<I extends PValue, O extends PValue>(
         ? transform(input, pipeline, node)
         : transform.expandInternalAsync(input, pipeline, node),
     );
-    return finish(node, output);
+    return finish(node, output, transform);
   } catch (error) {
     throw blame(node, error);
   }
