@@ -3,11 +3,14 @@
 // is fast. A packed batch holds thousands of small rows, which is right for a model of microseconds
 // and far too much for one of seconds. Python's end has the same rule, in beambridge_host/wire/packed.py.
 
+import { BeamBridgeError } from '../../base/index.ts';
+import { describeValue } from '../../coders/index.ts';
+
 /** How a model's examples are put together. */
 export interface LocalBatching<ExampleT = unknown> {
   /** Examples that a batch should have at least, if its bundle has as many. @default 1 */
   readonly minSize?: number;
-  /** Most examples in a batch. @default found by measuring, from 16 up to 10,000 */
+  /** Most examples in a batch. @default found by measuring, from 16 up to 10,000, or to `minSize` where that is more */
   readonly maxSize?: number;
   /** Most weight of a batch: the sum of `weightOf` over its examples. A heavier example goes alone. */
   readonly maxWeight?: number;
@@ -27,19 +30,26 @@ export class BatchSizes {
   private size: number;
 
   constructor(private readonly batching: LocalBatching = {}) {
-    this.largest = batching.maxSize ?? LARGEST;
-    this.smallest = Math.min(batching.minSize ?? 1, this.largest);
+    const { minSize = 1 } = batching;
+    this.largest = batching.maxSize ?? Math.max(LARGEST, minSize);
+    this.smallest = Math.min(minSize, this.largest);
     this.size = Math.min(Math.max(FIRST, this.smallest), this.largest);
   }
 
-  /** Where the batch that begins at `start` ends. */
+  /** Where the batch that begins at `start` ends. Throws what `weightOf` throws for the example at `start`. */
   endOf(examples: readonly unknown[], start: number): number {
     const most = Math.min(start + this.size, examples.length);
     const { maxWeight, weightOf = () => 1 } = this.batching;
     if (maxWeight === undefined) return most;
     let weight = 0;
     for (let end = start; end < most; end++) {
-      weight += weightOf(examples[end]);
+      try {
+        weight += checkedWeight(weightOf(examples[end]));
+      } catch (error) {
+        // The example comes first in the next batch then, and those before it are no part of its fault.
+        if (end > start) return end;
+        throw error;
+      }
       if (weight > maxWeight && end > start) return end;
     }
     return most;
@@ -52,4 +62,11 @@ export class BatchSizes {
       this.size = Math.min(this.size * 2, this.largest);
     }
   }
+}
+
+function checkedWeight(weight: number): number {
+  if (typeof weight === 'number' && weight >= 0) return weight;
+  throw new BeamBridgeError('INVALID_ARGUMENT', `weightOf gave ${describeValue(weight)}`, {
+    hint: 'It gives the weight of an example, a number of 0 or more.',
+  });
 }

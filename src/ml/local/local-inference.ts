@@ -6,7 +6,7 @@ import { BytesCoder } from '../../coders/index.ts';
 import { AbortParam, ParDo } from '../../pipeline/index.ts';
 import { counter, type DoFn, distribution } from '../../transforms/index.ts';
 import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescript.ts';
-import { checkCount, type InProcessModel, PackedAnswers } from '../packing/packed-answers.ts';
+import { type InProcessModel, PackedAnswers } from '../packing/packed-answers.ts';
 import type { InferenceTypes } from '../packing/packing.ts';
 import { type Packed, step } from '../steps.ts';
 import { BatchSizes, type LocalBatching } from './batch-sizes.ts';
@@ -80,8 +80,9 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
         return chosen.modelUri ?? null;
       },
       isOver: () => asking.aborted() !== undefined,
-      predict: (examples) =>
-        turn.run(() => this.predict(examples as never[], chosen!.model, context)),
+      endOf: (examples, start) => this.sizes.endOf(examples, start),
+      predict: (examples, _, isOnly) =>
+        turn.run(() => this.predict(examples as never[], chosen!.model, isOnly, context)),
     };
     try {
       return [await new PackedAnswers(types, model, hasFailures).answer(batch)];
@@ -95,36 +96,33 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     if (loadMillis !== undefined) context.loadMillis.update(Math.round(loadMillis));
   }
 
-  private async predict(examples: never[], model: unknown, context: Context): Promise<unknown[]> {
-    const { handler, inferenceArgs, hasFailures } = this.inference;
-    const predictions: unknown[] = [];
-    for (let start = 0; start < examples.length; ) {
-      // A packed batch may be thousands of calls: all else has its turn, and may end the run.
-      await yieldIfDue();
-      const aborted = abortOf(context);
-      if (aborted) throw aborted;
-      const end = this.sizes.endOf(examples, start);
-      const began = performance.now();
-      const part = start === 0 && end === examples.length ? examples : examples.slice(start, end);
-      let answer: readonly unknown[];
-      try {
-        answer = await handler.runInference(part, model, inferenceArgs);
-      } catch (error) {
-        context.failedBatches.increment();
-        throw error;
-      }
-      const millis = performance.now() - began;
-      this.sizes.learn(end - start, millis);
-      context.inferences.increment(end - start);
-      context.batchSize.update(end - start);
-      context.batchMicros.update(Math.round(millis * 1000));
-      checkCount(nameOf(handler), answer, end - start);
-      // What it gave is kept before the next call, which comes for failures as well: those are tried in halves.
-      const isOnly = part === examples && !hasFailures;
-      for (const given of answer) predictions.push(isOnly ? given : this.own.copyOf(given));
-      start = end;
+  private async predict(
+    examples: never[],
+    model: unknown,
+    isOnly: boolean,
+    context: Context,
+  ): Promise<readonly unknown[]> {
+    const { handler, inferenceArgs } = this.inference;
+    // A packed batch may be thousands of calls: all else has its turn, and may end the run.
+    await yieldIfDue();
+    const aborted = abortOf(context);
+    if (aborted) throw aborted;
+    const began = performance.now();
+    const count = examples.length;
+    let answer: readonly unknown[];
+    try {
+      answer = await handler.runInference(examples, model, inferenceArgs);
+    } catch (error) {
+      context.failedBatches.increment();
+      throw error;
     }
-    return predictions;
+    const millis = performance.now() - began;
+    this.sizes.learn(count, millis);
+    context.inferences.increment(count);
+    context.batchSize.update(count);
+    context.batchMicros.update(Math.round(millis * 1000));
+    if (isOnly || !Array.isArray(answer)) return answer;
+    return answer.map((prediction) => this.own.copyOf(prediction));
   }
 }
 

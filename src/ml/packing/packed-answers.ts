@@ -22,15 +22,27 @@ export interface InProcessModel {
   use(updates: readonly Update[]): string | null | Promise<string | null>;
   /** Whether nobody waits for the answer any more. @default false */
   isOver?(): boolean;
-  /** One prediction for each example, in order. Throws when the examples cannot be scored. */
+  /**
+   * Where the call ends whose first example is at `start`. Throws when that one cannot be scored.
+   *
+   * @default all examples are one call
+   */
+  endOf?(examples: readonly unknown[], start: number): number;
+  /**
+   * One call: a prediction for each of its examples, in order. Throws when the examples cannot be scored.
+   *
+   * @param isOnly - whether no other call comes before the predictions are looked at. A model may fill one array in
+   *   each call: of other calls there are copies.
+   */
   predict(
     examples: unknown[],
     keys: unknown[] | undefined,
+    isOnly: boolean,
   ): readonly unknown[] | Promise<readonly unknown[]>;
 }
 
 /** @throws BeamBridgeError `INFERENCE_MISMATCH` unless there is one prediction for each example */
-export function checkCount(what: string, predictions: unknown, count: number): void {
+function checkCount(what: string, predictions: unknown, count: number): void {
   if (Array.isArray(predictions) && predictions.length === count) return;
   const answer = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
   throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${answer} for ${count} examples`, {
@@ -72,9 +84,7 @@ export class PackedAnswers {
     const keyColumn = input.prefixedBytes();
     const keys = this.keys?.read(keyColumn, count);
     const examples = this.examples.read(input.prefixedBytes(), count);
-    const outcomes = this.hasFailures
-      ? await this.inHalves(examples, keys)
-      : (await this.predict(examples, keys)).map((prediction) => ({ prediction }));
+    const outcomes = await this.inCalls(examples, keys);
     const failures = new Map<number, Failure>();
     const predictions: unknown[] = [];
     outcomes.forEach((outcome, row) => {
@@ -91,21 +101,55 @@ export class PackedAnswers {
     return out.detach();
   }
 
+  /** Call after call, so that one that fails costs none of the others a second one. */
+  private async inCalls(examples: unknown[], keys: unknown[] | undefined): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    while (outcomes.length < examples.length) {
+      const start = outcomes.length;
+      const end = this.endOf(examples, start);
+      if (typeof end !== 'number') {
+        outcomes.push(end);
+        continue;
+      }
+      const part = examples.slice(start, end);
+      const keysOfPart = keys?.slice(start, end);
+      if (this.hasFailures) {
+        for (const outcome of await this.inHalves(part, keysOfPart)) outcomes.push(outcome);
+        continue;
+      }
+      const predictions = await this.predict(part, keysOfPart, part.length === examples.length);
+      for (const prediction of predictions) outcomes.push({ prediction });
+    }
+    return outcomes;
+  }
+
+  /** Where the call from `start` on ends, or why the example there is part of none. */
+  private endOf(examples: readonly unknown[], start: number): number | Outcome {
+    try {
+      return this.model.endOf?.(examples, start) ?? examples.length;
+    } catch (error) {
+      if (!this.hasFailures) throw error;
+      return { failure: failureOf(error, 'inference') };
+    }
+  }
+
   private async predict(
     examples: unknown[],
     keys: unknown[] | undefined,
+    isOnly: boolean,
   ): Promise<readonly unknown[]> {
-    const predictions = await this.model.predict([...examples], keys);
-    checkCount(this.model.what, predictions, examples.length);
+    const count = examples.length;
+    const predictions = await this.model.predict(examples, keys, isOnly);
+    checkCount(this.model.what, predictions, count);
     return predictions;
   }
 
-  /** What the model gives, with exactly the bad rows failed: a batch that fails is tried in halves. */
+  /** What a call gives, with exactly the bad rows failed: one that fails is tried again in halves. */
   private async inHalves(examples: unknown[], keys: unknown[] | undefined): Promise<Outcome[]> {
     let predictions: readonly unknown[];
     try {
       // Copies, for a model may change what it is given, and the halves are to be as they came.
-      predictions = await this.predict(examples.map(ownCopy), keys);
+      predictions = await this.predict(examples.map(ownCopy), keys, false);
     } catch (error) {
       if (this.model.isOver?.()) throw error;
       // Another number of predictions than of rows is wrong for every row, and right by chance in some halves.
