@@ -170,6 +170,10 @@ class BatchSizesTest(unittest.TestCase):
     self.assertEqual(self.sizes(100, seconds=0.01), [16] * 6 + [4])
     self.assertEqual(self.sizes(31, seconds=1), [16, 8, 4, 3])
 
+  def test_a_least_size_above_the_largest_of_ours_is_kept(self):
+    self.assertEqual(self.sizes(50_000, min_batch_size=20_000), [20_000, 20_000, 10_000])
+    self.assertEqual(self.sizes(25, min_batch_size=20, max_batch_size=10), [10, 10, 5])
+
   def test_limits_hold(self):
     self.assertEqual(self.sizes(10, max_batch_size=4), [4, 4, 2])
     self.assertEqual(self.sizes(100, min_batch_size=40, seconds=1), [40, 40, 20])

@@ -35,8 +35,9 @@ class BatchSizes:
       batching: what the handler and the program asked for.
       least: rows below which the handler would not be used well, see RemoteRows.
     """
-    self._largest = batching.get('max_batch_size') or self._LARGEST
-    self._smallest = min(batching.get('min_batch_size') or least, self._largest)
+    fewest = batching.get('min_batch_size')
+    self._largest = batching.get('max_batch_size') or max(self._LARGEST, fewest or 0)
+    self._smallest = min(fewest or least, self._largest)
     self._size = min(max(self._FIRST, self._smallest), self._largest)
     self._weight_of: Optional[Callable[[Any], int]] = batching.get('element_size_fn')
     # Without a weight of its own, what Beam counts against the size is the sum of weights.

@@ -108,9 +108,11 @@ export function modelHandler<ExampleT, InferenceT, ModelT>(
   }
   for (const limit of ['minSize', 'maxSize', 'maxWeight'] as const) {
     const value = batching[limit];
-    if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
-      refuse(`batching.${limit} of ${name} is ${value}, and must be 1 or more`);
-    }
+    if (value === undefined) continue;
+    const isCount = limit !== 'maxWeight';
+    if (value >= 1 && (isCount ? Number.isSafeInteger(value) : Number.isFinite(value))) continue;
+    const kind = isCount ? 'a whole number of 1 or more' : '1 or more';
+    refuse(`batching.${limit} of ${name} is ${String(value)}, and must be ${kind}`);
   }
   const { minSize = 1, maxSize = minSize } = batching;
   if (minSize > maxSize) {

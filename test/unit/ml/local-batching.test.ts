@@ -67,10 +67,20 @@ test('minSize rows of a bundle are scored at once in TypeScript, however it is a
   assert.deepEqual(many.sizes, [5000]);
 });
 
-test('a least size of a handler in TypeScript is a number, and not above the largest', () => {
+test('a least size above the largest that is found by measuring is kept', async () => {
+  const { handler, sizes } = telling({ minSize: 12_000 });
+  await scoreOneBundle(RunInference.of(handler), 25_000);
+  assert.deepEqual(sizes, [12_000, 12_000, 1000]);
+});
+
+test('sizes of a handler in TypeScript are whole numbers, and the least is not above the largest', () => {
   const refused = { code: 'INVALID_ARGUMENT', message: /batching\.minSize of telling/ };
   assert.throws(() => telling({ minSize: 0 }), refused);
   assert.throws(() => telling({ minSize: 5, maxSize: 4 }), refused);
+  assert.throws(() => telling({ minSize: 1.5 }), refused);
+  assert.throws(() => telling({ minSize: '3' as unknown as number }), refused);
+  assert.throws(() => telling({ maxSize: 1.5 }), { message: /maxSize of telling is 1\.5.*whole/ });
+  assert.throws(() => telling({ maxSize: Number.POSITIVE_INFINITY }), { message: /maxSize/ });
 });
 
 test('rows that wait for one another over bundles keep their key, time, window and pane', async () => {
