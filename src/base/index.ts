@@ -10,6 +10,7 @@ export { isErrorCode } from './error-codes.ts';
 export { errorNonce, isErrorNonce } from './error-nonces.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export { removeAtExit, removeExitFolders } from './exit-folders.ts';
+export { given } from './given.ts';
 export { latin1 } from './latin1.ts';
 export {
   getLogger,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a RunInference can be asked for that leaves its types as they are.
 
-import { BeamBridgeError, checkOptionNames } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, given } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
 import {
   type PCollection,
@@ -142,8 +142,8 @@ export abstract class Configurable<
    * ```
    */
   withBatching(batching: BatchingOptions | 'none'): this {
-    const given = batching === 'none' ? { minSize: 1, maxSize: 1 } : batching;
-    const all = { ...this.settings.options.batching, ...given };
+    const over = batching === 'none' ? { minSize: 1, maxSize: 1 } : given(batching);
+    const all = { ...this.settings.options.batching, ...over };
     return this.withOptions({ batching: checkBatching(all) });
   }
 
@@ -186,7 +186,7 @@ export abstract class Configurable<
    */
   withResourceHints(hints: ResourceHints): this {
     this.pythonHandler('withResourceHints');
-    const all = { ...this.settings.options.resourceHints, ...hints };
+    const all = { ...this.settings.options.resourceHints, ...given(hints) };
     return this.withOptions({ resourceHints: checkResourceHints(all) });
   }
 

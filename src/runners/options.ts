@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of a run: what this package reads of them, and the form in which a job service takes all.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, given } from '../base/index.ts';
 import { OURS, refuseTypos } from './option-typos.ts';
 
 /** Names of the runners that a program can ask for. */
@@ -183,8 +183,7 @@ export function mergeOptions(
   run: PipelineOptions = {},
 ): PipelineOptions {
   refuseTypos(run);
-  const given = Object.entries(run).filter(([, value]) => value !== undefined);
-  return { ...runner, ...Object.fromEntries(given) };
+  return { ...runner, ...given(run) };
 }
 
 /** What only `node` can do. `forceEncoding` is not among it: the others encode what goes from stage to stage. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pipeline of a test's: run where no set-up is needed, and failed by assertions that were skipped.
 
-import { BeamBridgeError, isNear } from '../base/index.ts';
+import { BeamBridgeError, given, isNear } from '../base/index.ts';
 import { type TestModel, type TestModels, withTestModel } from '../ml/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import {
@@ -60,8 +60,8 @@ export class TestPipeline {
     options: TestPipelineOptions = {},
   ): Promise<PipelineResult> {
     checkModel(options);
-    const { model, ...rest } = { ...this.options, ...options };
-    const runner = createRunner({ ...DEFAULTS, ...rest });
+    const { model, ...rest } = { ...this.options, ...given(options) };
+    const runner = createRunner({ ...DEFAULTS, ...given(rest) });
     const construct = typeof pipeline === 'function' ? pipeline : pipeline.construct;
     let built: Pipeline | undefined;
     const watched: Construct = async (root, merged) => {

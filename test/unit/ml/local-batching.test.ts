@@ -67,6 +67,13 @@ test('minSize rows of a bundle are scored at once in TypeScript, however it is a
   assert.deepEqual(many.sizes, [5000]);
 });
 
+test('a size that is undefined leaves what was asked for before', async () => {
+  const { handler, sizes } = telling();
+  const scoring = RunInference.of(handler).withBatching({ maxSize: 5 });
+  await scoreOneBundle(scoring.withBatching({ maxSize: undefined }), 12);
+  assert.deepEqual(sizes, [5, 5, 2]);
+});
+
 test('a least size above the largest that is found by measuring is kept', async () => {
   const { handler, sizes } = telling({ minSize: 12_000 });
   await scoreOneBundle(RunInference.of(handler), 25_000);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RunInference } from '../../../src/ml/index.ts';
-import type { PCollection } from '../../../src/pipeline/index.ts';
+import type { PCollection, Root } from '../../../src/pipeline/index.ts';
 import { pipeline } from '../../../src/runners/index.ts';
 import { float64, string } from '../../../src/schema/index.ts';
 import {
@@ -28,6 +28,23 @@ test('a pipeline with a model runs with a function in its place', async () => {
     );
   });
   assert.equal(result.state, 'DONE');
+});
+
+test('an option that is undefined is as good as left out', async () => {
+  class Unkept {
+    x = 1;
+  }
+  const steps = (root: Root) => {
+    root
+      .apply(create([1]))
+      .map(() => new Unkept())
+      .map((kept) => kept.x);
+  };
+  const refused = { code: 'CODER_MISMATCH' };
+  const none = { forceEncoding: undefined, runner: undefined, model: undefined };
+  await assert.rejects(new TestPipeline(none).run(steps), refused);
+  await assert.rejects(new TestPipeline().run(steps, none), refused);
+  await new TestPipeline({ forceEncoding: false }).run(steps, none);
 });
 
 test('an assertion that does not hold names both sides and its line', async () => {
