@@ -32,24 +32,24 @@ export function checkOptionNames(
 }
 
 /**
- * Refuses names that are nearly those of options, where others are the program's own.
+ * Refuses names that are one letter from those of options which were not given, where others are the program's own.
+ * A function stands for an option that is one, and for no other.
  *
+ * @param given - each name with its value
+ * @param isFunction - by the names of all options
  * @throws BeamBridgeError `INVALID_ARGUMENT`
  */
 export function checkNearNames(
   of: string,
-  options: unknown,
-  known: Readonly<Record<string, unknown>>,
+  given: ReadonlyMap<string, unknown>,
+  isFunction: Readonly<Record<string, boolean>>,
 ): void {
-  if (typeof options !== 'object' || options === null) {
-    checkOptionNames(of, options, known);
-    return;
-  }
-  const names = Object.keys(known);
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || Object.hasOwn(known, name)) continue;
-    if (names.some((one) => isNear(name, one) || isAlike(name, one))) {
-      throw unknownOption(of, name, names);
+  const missing = Object.keys(isFunction).filter((known) => given.get(known) === undefined);
+  for (const [name, value] of given) {
+    if (value === undefined || Object.hasOwn(isFunction, name)) continue;
+    const isOne = typeof value === 'function';
+    if (missing.some((known) => isFunction[known] === isOne && isNear(name, known))) {
+      throw unknownOption(of, name, Object.keys(isFunction));
     }
   }
 }

@@ -38,6 +38,8 @@ export function initialSettings(
   types: InferenceFields | RowType<AnyRow> | undefined,
   key: SchemaType | undefined,
 ): Settings {
+  // An object of a class of the program's own.
+  if (typeof given !== 'string' && !isModelHandler(given)) throw noHandler();
   const output: RowType<unknown> = isModelHandler(given)
     ? row({ example: given.example, inference: given.inference })
     : isSchemaType(types)
@@ -68,7 +70,11 @@ export function initialSettings(
 
 function runnable(handler: ModelHandler): Settings['handler'] {
   if (isPythonHandler(handler) || isTypeScriptHandler(handler)) return handler as never;
-  throw new BeamBridgeError('INVALID_ARGUMENT', 'RunInference was given no model handler', {
+  throw noHandler();
+}
+
+function noHandler(): BeamBridgeError {
+  return new BeamBridgeError('INVALID_ARGUMENT', 'RunInference was given no model handler', {
     hint: 'Make one with sklearn, onnx, onnxLocal, modelHandler or the like.',
   });
 }

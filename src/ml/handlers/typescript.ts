@@ -46,19 +46,19 @@ export interface TypeScriptModelHandler<ExampleT = unknown, InferenceT = unknown
   closeModel?(model: ModelT): void | Promise<void>;
 }
 
-/** With `language`, which a copy of another handler has. */
-const PARTS: OptionNames<TypeScriptModelHandler> = {
-  name: true,
-  example: true,
-  inference: true,
-  language: true,
-  modelUri: true,
-  batching: true,
-  concurrent: true,
+/** Which parts there are, and whether they are functions. */
+const PARTS = {
+  name: false,
+  example: false,
+  inference: false,
+  modelUri: false,
+  batching: false,
+  concurrent: false,
   loadModel: true,
   runInference: true,
   closeModel: true,
-};
+} satisfies Record<keyof Parts, boolean>;
+type Parts = Omit<TypeScriptModelHandler<never>, 'language'>;
 const BATCHING: OptionNames<LocalBatching> = {
   minSize: true,
   maxSize: true,
@@ -67,7 +67,8 @@ const BATCHING: OptionNames<LocalBatching> = {
 };
 
 /**
- * A model handler in TypeScript, from its functions.
+ * A model handler in TypeScript, from its functions, or from an object of a class that has them. They may have more
+ * there, which they reach and change by `this`.
  *
  * @throws BeamBridgeError `INVALID_ARGUMENT` without a function that it needs, `INVALID_SCHEMA`
  *   without types
@@ -86,8 +87,17 @@ const BATCHING: OptionNames<LocalBatching> = {
 export function modelHandler<ExampleT, InferenceT, ModelT>(
   parts: Omit<TypeScriptModelHandler<ExampleT, InferenceT, ModelT>, 'language'>,
 ): TypeScriptModelHandler<ExampleT, InferenceT, ModelT> {
-  // Its functions may have more there, which they reach by `this`.
-  checkNearNames('modelHandler', parts, PARTS);
+  if (typeof parts === 'function') {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      'modelHandler: a class or a function is no handler',
+      {
+        hint: 'Give an object of the class: modelHandler(new Model()).',
+      },
+    );
+  }
+  if (typeof parts !== 'object' || parts === null) checkOptionNames('modelHandler', parts, PARTS);
+  checkNearNames('modelHandler', fieldsOf(parts), PARTS);
   const { name, batching = {} } = parts;
   checkOptionNames(`${name}: batching`, batching, BATCHING);
   const refuse = (message: string): never => {
@@ -118,7 +128,38 @@ export function modelHandler<ExampleT, InferenceT, ModelT>(
   if (minSize > maxSize) {
     refuse(`batching.minSize of ${name} is ${minSize}, which is above maxSize ${maxSize}`);
   }
-  return Object.freeze({ ...parts, language: 'typescript' as const });
+  return handlerOf(parts);
+}
+
+/** All that an object has by itself and by its classes. What a getter gives is not asked for. */
+function fieldsOf(parts: object): Map<string, unknown> {
+  const fields = new Map<string, unknown>();
+  for (let at = parts; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+      if (!fields.has(name)) fields.set(name, get ?? value);
+    }
+  }
+  return fields;
+}
+
+/**
+ * The functions of a class are called on the object that was given, whose private fields are in no other. Those of an
+ * object without one are called on the handler, so that a copy of it with other fields has its own.
+ */
+function handlerOf<E, I, M>(
+  parts: Omit<TypeScriptModelHandler<E, I, M>, 'language'>,
+): TypeScriptModelHandler<E, I, M> {
+  const prototype = Object.getPrototypeOf(parts);
+  const isOfClass = prototype !== null && prototype !== Object.prototype;
+  const handler: Record<string, unknown> = isOfClass ? {} : { ...parts };
+  for (const part of Object.keys(PARTS) as (keyof Parts)[]) {
+    const given: unknown = parts[part];
+    if (given === undefined) continue;
+    const value = isOfClass && typeof given === 'function' ? given.bind(parts) : given;
+    Object.defineProperty(handler, part, { value, writable: false, enumerable: true });
+  }
+  Object.defineProperty(handler, 'language', { value: 'typescript', enumerable: true });
+  return handler as never;
 }
 
 /** Whether TypeScript runs a handler. */

@@ -98,7 +98,12 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
     'transform',
   ],
   ['MetricFilter', (o) => new MetricResults([]).query(o), 'nam', 'name'],
-  ['modelHandler', (o) => ml.modelHandler(Object.assign({ ...parts }, o)), 'batch', 'batching'],
+  [
+    'modelHandler',
+    (o) => ml.modelHandler(Object.assign({ ...parts }, o)),
+    'closModel',
+    'closeModel',
+  ],
   ['LocalBatching', (o) => ml.modelHandler({ ...parts, batching: o }), 'maxBatchSize', 'maxSize'],
   [
     'OnnxLocalOptions',
