@@ -3,6 +3,7 @@
 
 import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
 import type { TypeScriptModelHandler } from '../handlers/typescript.ts';
+import { ModelFile } from './model-file.ts';
 import { type Asking, NO_TURN, type Turn, Turns } from './turns.ts';
 
 const log = getLogger('ml');
@@ -13,6 +14,7 @@ const CLOSE_MS = 10_000;
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
 
 interface Entry {
+  readonly file: ModelFile;
   readonly model: Promise<unknown>;
   users: number;
   readonly turns: Turns;
@@ -30,6 +32,8 @@ export interface LoadedModel {
   readonly loadMillis: number | undefined;
   /** Waits for the model's attention; not where its handler is `concurrent`. See turns.ts. */
   turn(asking: Asking): Promise<Turn>;
+  /** Warns when another model is by now where this one was loaded from. */
+  tellIfReplaced(): Promise<void>;
   /** Says that it is no longer used; the last to say so frees it. */
   release(): Promise<void>;
 }
@@ -48,6 +52,7 @@ export async function acquireModel(
   const began = performance.now();
   const existing = models.get(modelUri);
   const entry = existing ?? {
+    file: new ModelFile(handler, modelUri),
     model: load(handler, modelUri),
     users: 0,
     turns: new Turns(`the model of ${handler.name}`),
@@ -67,6 +72,7 @@ export async function acquireModel(
       model,
       loadMillis: existing ? undefined : performance.now() - began,
       turn: async (asking) => (handler.concurrent ? NO_TURN : entry.turns.take(asking)),
+      tellIfReplaced: () => entry.file.tellIfReplaced(),
       release: async () => {
         if (isReleased) return;
         isReleased = true;

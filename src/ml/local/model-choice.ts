@@ -55,6 +55,7 @@ export class ModelChoice {
       try {
         const model = await acquireModel(this.handler, path);
         await this.keep(path);
+        await model.tellIfReplaced();
         return { ...model, modelUri: path };
       } catch (error) {
         failed();
