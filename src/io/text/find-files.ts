@@ -15,6 +15,8 @@ export interface FileRange {
   /** Whether `start` is known to be the beginning of a line. */
   atLine: boolean;
   gzip: boolean;
+  /** Whether the range is the file up to its end, wherever that is, with its header: `end` says nothing then. */
+  whole: boolean;
   /** Which contents of the file were looked at. */
   version: string;
 }
@@ -35,6 +37,7 @@ interface Look {
   readonly begin: number;
   readonly size: number;
   readonly gzip: boolean;
+  readonly whole: boolean;
   readonly version: string;
 }
 
@@ -43,20 +46,22 @@ async function lookAt(path: string, options: FindOptions): Promise<Look> {
   try {
     await using file = await open(path, 'r');
     const { size, version } = await versionOf(file);
-    const begin = gzip ? 0 : await endOfHeader(file, options.skipHeaderLines);
-    return { path, begin, size, gzip, version };
+    // Files that a system makes up as they are read, such as those in /proc, do not say how large they are.
+    const whole = gzip || (size === 0 && (await holdsSomething(file)));
+    const begin = whole ? 0 : await endOfHeader(file, options.skipHeaderLines);
+    return { path, begin, size, gzip, whole, version };
   } catch (error) {
     throw readError(error, path);
   }
 }
 
 /** The ranges of one file. A compressed file has one, for it can only be read from its beginning. */
-function cut({ path, begin, size, gzip, version }: Look, splitBytes: number): FileRange[] {
-  if (gzip) return [{ path, start: 0, end: size, atLine: true, gzip, version }];
+function cut({ begin, size, ...file }: Look, splitBytes: number): FileRange[] {
+  if (file.whole) return [{ ...file, start: 0, end: size, atLine: true }];
   const ranges: FileRange[] = [];
   for (let start = begin; start < size; start += splitBytes) {
     const end = Math.min(start + splitBytes, size);
-    ranges.push({ path, start, end, atLine: start === begin, gzip, version });
+    ranges.push({ ...file, start, end, atLine: start === begin });
   }
   return ranges;
 }
@@ -82,10 +87,15 @@ export async function rangesOfAll(
   options: FindOptions,
 ): Promise<FileRange[]> {
   const looks = await mapSome([...paths], (path) => lookAt(path, options));
-  const plain = looks.filter(({ gzip }) => !gzip);
+  const plain = looks.filter(({ whole }) => !whole);
   const total = plain.reduce((sum, { begin, size }) => sum + Math.max(size - begin, 0), 0);
   const { splitBytes = sizeOfParts(total) } = options;
   return looks.flatMap((look) => cut(look, splitBytes));
+}
+
+async function holdsSomething(file: FileHandle): Promise<boolean> {
+  const { bytesRead } = await file.read(Buffer.alloc(1), 0, 1, 0);
+  return bytesRead > 0;
 }
 
 const PIECE = 64 * 1024;

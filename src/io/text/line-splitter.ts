@@ -10,6 +10,11 @@ export type TextEncoding = 'utf8' | 'latin1';
 const NEWLINE = 10;
 const RETURN = 13;
 
+/** Text of other encodings has no byte of 0, of which every other one of UTF-16 is for most texts. */
+function isUtf16(bytes: Buffer): boolean {
+  return /^(?:fffe|feff)/.test(bytes.toString('hex', 0, 2)) || bytes.includes(0);
+}
+
 /** Takes pieces of a file that may be cut anywhere, and gives whole lines without their ends. */
 export class LineSplitter {
   /** The beginning of a line whose end has not come yet. */
@@ -70,7 +75,9 @@ export class LineSplitter {
     if (this.encoding === 'latin1' || isAscii(bytes)) return 'latin1';
     if (isUtf8(bytes)) return 'utf8';
     throw new BeamBridgeError('MALFORMED_DATA', `${this.path} is not all UTF-8 text`, {
-      hint: "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.",
+      hint: isUtf16(bytes)
+        ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does.'
+        : "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.",
     });
   }
 

@@ -15,7 +15,7 @@ const NEWLINE = 10;
 /** Options of {@link readLines}. */
 export interface ReadOptions {
   encoding: TextEncoding;
-  /** For compressed files; those of others lie before their first range. */
+  /** For ranges that are whole files; those of others lie before their first range. */
   skipHeaderLines: number;
 }
 
@@ -30,12 +30,12 @@ export async function* readLines(
   options: ReadOptions,
 ): AsyncGenerator<string[], void, undefined> {
   const splitter = new LineSplitter(range.path, options.encoding);
-  let header = range.gzip ? options.skipHeaderLines : 0;
+  let header = range.whole ? options.skipHeaderLines : 0;
   let atStart = range.start === 0;
   try {
     await using file = await open(range.path, 'r');
     await checkVersion(file, range.path, range.version);
-    const pieces = range.gzip ? unzipped(filePieces(file)) : rangePieces(file, range);
+    const pieces = range.whole ? filePieces(file, range.gzip) : rangePieces(file, range);
     try {
       for await (const piece of pieces) {
         const lines = splitter.push(atStart ? withoutMark(piece, options.encoding) : piece);
@@ -105,8 +105,12 @@ async function* rangePieces(
   }
 }
 
+function filePieces(file: FileHandle, gzip: boolean): AsyncIterable<Buffer> {
+  return gzip ? unzipped(allPieces(file)) : allPieces(file);
+}
+
 /** All bytes of a file. Each piece is valid until the next is asked for. */
-async function* filePieces(file: FileHandle): AsyncGenerator<Buffer, void, void> {
+async function* allPieces(file: FileHandle): AsyncGenerator<Buffer, void, void> {
   const buffer = Buffer.allocUnsafeSlow(PIECE);
   for (;;) {
     const { bytesRead } = await file.read(buffer, 0, PIECE);

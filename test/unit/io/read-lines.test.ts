@@ -2,11 +2,18 @@
 // Files to lines, in ranges that are cut anywhere.
 
 import assert from 'node:assert/strict';
-import { renameSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { mapSome } from '../../../src/base/index.ts';
+import { BeamBridgeError, mapSome } from '../../../src/base/index.ts';
 import {
   type FileRange,
   type FindOptions,
@@ -16,6 +23,9 @@ import {
 import { LineSplitter, type TextEncoding } from '../../../src/io/text/line-splitter.ts';
 import { readLines } from '../../../src/io/text/read-lines.ts';
 import { file, scratch } from './scratch.ts';
+
+/** Made up by the system as it is read. */
+const MADE_UP = '/proc/self/limits';
 
 const DEFAULTS: FindOptions & { encoding: TextEncoding } = {
   compression: 'auto',
@@ -53,6 +63,28 @@ test('lines end with LF or CR LF, the last one with the file', async () => {
 test('an empty file has no lines, one with only a newline has one', async () => {
   assert.deepEqual(await linesOf(file('empty', '')), []);
   assert.deepEqual(await linesOf(file('newline', '\n')), ['']);
+});
+
+test('a file that does not say how large it is is read to its end', {
+  skip: !existsSync(MADE_UP),
+}, async () => {
+  const told = expected(readFileSync(MADE_UP, 'utf8'));
+  assert.equal(statSync(MADE_UP).size, 0);
+  assert.deepEqual(await linesOf(MADE_UP), told);
+  assert.deepEqual(await linesOf(MADE_UP, { skipHeaderLines: 1, splitBytes: 1 }), told.slice(1));
+});
+
+test('text in UTF-16 is refused as what it is, and other text that is not UTF-8 as before', async () => {
+  const hintOf = async (bytes: Uint8Array) => {
+    const refused = await linesOf(file('other', bytes)).catch((error: BeamBridgeError) => error);
+    assert.ok(refused instanceof BeamBridgeError && refused.code === 'MALFORMED_DATA');
+    return refused.hint!;
+  };
+  const utf16 = Buffer.from('\ufeffab\ncd\n', 'utf16le');
+  assert.match(await hintOf(utf16), /iconv -f UTF-16/);
+  assert.match(await hintOf(Buffer.from(utf16).swap16()), /iconv -f UTF-16/);
+  assert.match(await hintOf(Buffer.from('stra\u00dfe, und mehr\n', 'utf16le')), /iconv -f UTF-16/);
+  assert.match(await hintOf(Buffer.from('stra\u00dfe\n', 'latin1')), /encoding: 'latin1'/);
 });
 
 test('ranges that cover a file give each line once, in order, wherever they are cut', async () => {
