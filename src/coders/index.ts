@@ -3,6 +3,7 @@
 // JavaScript values. May import `proto` and `base`.
 
 export { BytesOf } from './bytes-of.ts';
+export { ownCopy, ownCopyOr, ownResult } from './checked-copy.ts';
 export { decodeValue, encodeValue, transcode } from './codec.ts';
 export type { Coder, CoderSpec } from './coder.ts';
 export {
@@ -28,7 +29,6 @@ export { requireForSerialization } from './js/classes.ts';
 export { JS_CODER_URN, JS_DETERMINISTIC_CODER_URN, JsCoder } from './js/js-coder.ts';
 export { EnumerationCoder, Float32Coder, limitOf, NarrowIntCoder } from './limited-coders.ts';
 export { Decimal, MicrosInstant } from './logical-values.ts';
-export { ownCopy, ownCopyOr, ownResult } from './own-copy.ts';
 export { BoolCoder, BytesCoder, DoubleCoder, StrUtf8Coder } from './primitive-coders.ts';
 export {
   type CoderContext,

@@ -316,6 +316,39 @@ test('a result of a combining state stays what it was when more is added', async
   assert.deepEqual(results, [{ n: 1 }, { n: 4 }, { n: 8 }]);
 });
 
+test('a value that refers to itself is refused by every state, before it is in it', async () => {
+  const cyclic: Record<string, unknown> = { n: 1 };
+  cyclic.self = cyclic;
+  type Context = {
+    last: ValueState<unknown>;
+    bag: BagState<unknown>;
+    map: MapState<string, unknown>;
+    list: OrderedListState<unknown>;
+  };
+  const puts: ((context: Context) => void)[] = [
+    ({ last }) => last.write(cyclic),
+    ({ bag }) => bag.add([cyclic]),
+    ({ map }) => map.set('x', cyclic),
+    ({ list }) => list.add(1, cyclic),
+  ];
+  const context = {
+    last: valueState(),
+    bag: bagState(),
+    map: mapState(),
+    list: orderedListState(),
+  };
+  for (const put of puts) {
+    const { run } = harness<Context>(
+      { process: (_, states) => put(states) },
+      context as unknown as Context,
+    );
+    await assert.rejects(run(keyed('k', 1)), {
+      code: 'CODER_MISMATCH',
+      message: /refers to itself/,
+    });
+  }
+});
+
 test('an ordered list is read and cleared by ranges, in this bundle and later', async () => {
   const runner = bags();
   type Context = { list: OrderedListState<string> };

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { modelHandler, RunInference } from '../../../src/ml/index.ts';
 import type { LocalBatching } from '../../../src/ml/local/batch-sizes.ts';
 import { createRunner } from '../../../src/runners/index.ts';
-import { int64 } from '../../../src/schema/index.ts';
+import { int64, row } from '../../../src/schema/index.ts';
 import { create } from '../../../src/transforms/index.ts';
 
 const runner = createRunner({ runner: 'node' });
@@ -70,6 +70,28 @@ test('only the call that failed is tried again in halves, and each prediction is
   // 16 to 23 fail, then 16 to 19, 18 and 19, 19.
   assert.deepEqual(sizes, [8, 8, 8, 4, 2, 2, 1, 1, 4, 8, 8]);
   assert.ok(calls.filter((call) => call.includes(0)).length === 1);
+});
+
+test('a prediction that refers to itself is refused by its type, be it in the only call or in one of several', async () => {
+  for (const maxSize of [1, 2]) {
+    const handler = modelHandler({
+      name: 'cyclic',
+      example: int64,
+      inference: row({ score: int64 }),
+      batching: { maxSize },
+      loadModel: () => null,
+      runInference: (batch: readonly number[]) =>
+        batch.map((score) => {
+          const prediction: { score: number; self?: unknown } = { score };
+          prediction.self = prediction;
+          return prediction;
+        }),
+    });
+    const run = runner.run((root) => {
+      root.apply(create([1, 2])).apply(RunInference.of(handler));
+    });
+    await assert.rejects(run, { code: 'INFERENCE_MISMATCH', message: /field inference\.self is/ });
+  }
 });
 
 test('an example that cannot be weighed fails alone', async () => {
