@@ -33,10 +33,13 @@ class Runner(
     self.over = False
     self.address = ''
     self.siblings: 'list[str]' = []
+    self.python = '.'.join(map(str, sys.version_info[:2]))
+    self.logged: 'list[str]' = []
 
   def GetProvisionInfo(self, request: Any, context: Any) -> Any:
     self.asked.put(dict(context.invocation_metadata())['worker_id'])
     options = struct_pb2.Struct()
+    options.update({'beam:option:beambridge_python:v1': self.python})
     options.update({'beam:option:streaming:v1': True, 'beam:option:port:v1': 2.0, 'beam:option:none:v1': None})
     endpoint = endpoints_pb2.ApiServiceDescriptor(url=self.address)
     return beam_provision_api_pb2.GetProvisionInfoResponse(
@@ -51,8 +54,8 @@ class Runner(
     return iter(())
 
   def Logging(self, requests: Any, context: Any) -> 'Iterator[Any]':
-    for _ in requests:
-      pass
+    for entries in requests:
+      self.logged += [entry.message for entry in entries.log_entries]
     yield beam_fn_api_pb2.LogControl()
 
 
@@ -106,6 +109,15 @@ class BootTest(unittest.TestCase):
         command('127.0.0.1:1', '--start-timeout=0.5'), stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     self.assertEqual(done.returncode, 1)
     self.assertIn('did not answer within 0.5 s', done.stderr)
+
+  def test_a_worker_of_another_python_than_that_of_the_pipeline_says_so_and_serves_nothing(self) -> None:
+    with running() as runner:
+      runner.python = '3.9'
+      done = subprocess.run(command(runner.address), stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+      self.assertEqual(done.returncode, 1)
+      self.assertRegex(done.stderr, r'submitted with Python 3\.9, and this worker has 3\.')
+      self.assertTrue(any('submitted with Python 3.9' in line for line in runner.logged), runner.logged)
+      self.assertTrue(runner.connected.empty())
 
   def test_a_worker_ends_with_the_process_that_started_it(self) -> None:
     with running() as runner:

@@ -17,6 +17,8 @@ export class PythonWorkers implements AsyncDisposable {
   private readonly over = new AbortController();
   /** Of this job alone: whoever shows it may start workers. */
   private readonly token = randomBytes(24).toString('base64url');
+  /** Of the hosts whose workers somebody else starts. */
+  private readonly versions = new Set<string | undefined>();
   private readonly pools = new Map<string, Promise<void>>();
 
   /** @param starter - who starts workers for what a host expanded. @default the host itself */
@@ -55,12 +57,19 @@ export class PythonWorkers implements AsyncDisposable {
     }
   }
 
+  /** What somebody else's workers are told: what one version of Python pickles, another cannot read. */
+  get options(): Readonly<Record<string, string>> {
+    const [version, ...others] = this.versions;
+    return version !== undefined && others.length === 0 ? { beambridgePython: version } : {};
+  }
+
   /** Puts this job's token into an environment of one of the hosts. */
   private async open(environment: pb.Environment, hosts: readonly Host[]): Promise<void> {
     const host = hostOf(environment, hosts);
     if (!host) return;
     if (this.starter) {
       Object.assign(environment, await this.starter(host));
+      this.versions.add(host.pythonVersion?.split('.').slice(0, 2).join('.'));
       return;
     }
     const opened = this.pools.get(host.pool) ?? this.openPool(host);

@@ -92,6 +92,15 @@ def _log_to(endpoint: Any) -> None:
   logging.getLogger().setLevel(logging.INFO)
 
 
+def _check_version(wanted: Any) -> None:
+  """Functions are pickled where a pipeline is submitted: another minor version fails at them, or worse."""
+  own = '.'.join(map(str, sys.version_info[:2]))
+  if isinstance(wanted, str) and wanted != own:
+    raise RuntimeError(
+        f'the pipeline was submitted with Python {wanted}, and this worker has {own}: give it an image, or a pool, of '
+        f'Python {wanted} (`beambridge worker image --print --language=python --python={wanted}`)')
+
+
 def _use_options(options: Any) -> None:
   from apache_beam.io.filesystems import FileSystems  # pylint: disable=import-outside-toplevel
   from apache_beam.options.pipeline_options import PipelineOptions  # pylint: disable=import-outside-toplevel
@@ -100,6 +109,7 @@ def _use_options(options: Any) -> None:
   known = unprefixed(whole(json_format.MessageToDict(options)))
   # Of interest to TypeScript's workers alone.
   known.pop('beambridge_program', None)
+  _check_version(known.pop('beambridge_python', None))
   FileSystems.set_options(PipelineOptions.from_dictionary(known))
 
 
@@ -125,7 +135,13 @@ def _run(arguments: argparse.Namespace) -> None:
     logging.getLogger(name).setLevel('WARNING')
   if info.logging_endpoint.url:
     _log_to(info.logging_endpoint)
-  _use_options(info.pipeline_options)
+  try:
+    _use_options(info.pipeline_options)
+  except RuntimeError as error:
+    logging.error('this Python worker cannot serve: %s', error)
+    # What is logged goes to the runner on a thread of its own.
+    logging.shutdown()
+    raise
   worker.serve({'control': control, 'worker_id': arguments.id})
   for each in siblings:
     each.wait()

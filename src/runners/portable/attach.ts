@@ -49,7 +49,7 @@ export function attach(
     },
     abandon: abandon ?? (async () => {}),
     ...(engine ? { engine } : {}),
-    ...(withDefaults ? { withDefaults } : {}),
+    withDefaults: (all) => ({ ...(withDefaults?.(all) ?? all), ...workers.options }),
     [Symbol.asyncDispose]: async () => {
       await workers[Symbol.asyncDispose]();
       await dispose?.();

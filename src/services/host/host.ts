@@ -23,6 +23,8 @@ export interface Host extends AsyncDisposable {
   readonly pid: number;
   /** The Python that it runs on. */
   readonly python: string;
+  /** For example `3.11.7`; undefined where another program started it. */
+  readonly pythonVersion?: string | undefined;
   /** Key of that Python's environment. */
   readonly environment: string;
   /** Resolves when the process is gone; never rejects. */
@@ -176,7 +178,7 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
   }).catch((error: unknown) => {
     throw refusal ? refusedError(refusal) : error;
   });
-  const { address, pool, pid } = service.info;
+  const { address, pool, pid, python: pythonVersion } = service.info;
   const environment = options.environment ?? options.python;
   return {
     address,
@@ -184,6 +186,7 @@ export async function startHost(options: StartHostOptions): Promise<Host> {
     token,
     pid,
     python: options.python,
+    pythonVersion,
     environment,
     exited: service.exited,
     get alive() {
