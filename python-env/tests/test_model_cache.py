@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which models are kept, and what is remembered of those that could not be loaded."""
 
+import collections
+import logging
 import os
 import tempfile
 import unittest
 import uuid
+from unittest import mock
 from typing import Any
 
 from apache_beam.internal import pickler
@@ -12,11 +15,18 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.inference.inference import run_inference
+from beambridge_host.inference import model_cache
+from beambridge_host.inference.handlers_of_one import Handlers
 from beambridge_host.inference.model_cache import Models, Plan, fingerprint
+from beambridge_host.inference.scoring import Route
 from beambridge_host.wire.columns import prefixed
 from tests.contexts import entered
 from tests.test_columns import atomic
 from tests.test_inference import batch, inferences, schema
+
+
+# The files that were tried, by the name of who did.
+TRIES: dict[str, list[str]] = collections.defaultdict(list)
 
 
 class FromFile(base.ModelHandler):
@@ -24,7 +34,11 @@ class FromFile(base.ModelHandler):
 
   def __init__(self, bad: str = 'bad') -> None:
     super().__init__()
-    self.path, self._bad, self.tries = '', bad, []
+    self.path, self._bad, self._name = '', bad, uuid.uuid4().hex
+
+  @property
+  def tries(self) -> list[str]:
+    return TRIES[self._name]
 
   def update_model_path(self, model_path: Any = None) -> None:
     self.path = model_path
@@ -36,11 +50,6 @@ class FromFile(base.ModelHandler):
     if text == self._bad:
       raise ValueError(text)
     return text
-
-  def __deepcopy__(self, memo: Any) -> 'FromFile':
-    copied = FromFile(self._bad)
-    copied.tries = self.tries
-    return copied
 
   def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
     return batch
@@ -65,7 +74,8 @@ class FailedUpdatesTest(unittest.TestCase):
     def failed() -> None:
       self.failures += 1
 
-    return self.models.latest(route, [self.new, self.old], handler, failed).model
+    handlers = Handlers('made', [Route(handler, handler, False)] * 2, True)
+    return self.models.latest(route, [self.new, self.old], handlers, failed)[0].model
 
   def test_one_that_could_not_be_loaded_is_not_tried_at_every_batch(self) -> None:
     handler = FromFile()
@@ -100,6 +110,19 @@ class FailedUpdatesTest(unittest.TestCase):
     os.unlink(self.new)
     self.assertEqual(self.latest(handler), 'new')
 
+  def test_another_model_at_the_path_of_one_that_goes_on_is_said_once(self) -> None:
+    self.write(self.new, 'new')
+    handler = FromFile()
+    self.assertEqual(self.latest(handler), 'new')
+    self.write(self.new, 'newer')
+    self.addCleanup(logging.disable, logging.root.manager.disable)
+    logging.disable(logging.NOTSET)
+    with mock.patch.object(model_cache, '_LOOK_EVERY_S', 0.0):
+      with self.assertLogs(model_cache.__name__, 'WARNING') as logs:
+        self.assertEqual([self.latest(handler) for _ in range(3)], ['new'] * 3)
+    self.assertEqual(len(logs.output), 1)
+    self.assertIn(f'The model at {self.new} is another one now', logs.output[0])
+
   def test_a_folder_is_told_by_its_files(self) -> None:
     folder = entered(self, tempfile.TemporaryDirectory())
     os.mkdir(os.path.join(folder, 'inner'))
@@ -133,7 +156,7 @@ class SharedModelTest(unittest.TestCase):
 
   def score(self, updates: bytes = b'') -> list[Any]:
     text = atomic(schema_pb2.STRING)
-    transform = run_inference(Remembers, schema(text, text), settings={'model_identifier': uuid.uuid4().hex})
+    transform = run_inference(Remembers, schema(text, text), settings={'model_identifier': uuid.uuid4().hex, 'model_updates': True})
     # As a process has them, one for each thread.
     handlers = [pickler.loads(pickler.dumps(transform._handler)) for _ in range(2)]
     models = [handler.load_model() for handler in handlers]

@@ -151,7 +151,7 @@ class ChangedExamplesTest(unittest.TestCase):
     handler = ready(sklearn(model_uri='model', input=input), types.SimpleNamespace(predict=predict))
     outer = handler.with_postprocess_fn(lambda result: float(np.ravel(result.example)[0]))
     declared = driver._declared({'example': LIST, 'inference': NUMBER}, [])
-    packed = PackedHandler(Setup([Route(handler, outer, False, {})], declared, 'T', driver._plan()))
+    packed = PackedHandler(Setup([Route(handler, outer, False, {})], declared, 'T', driver._plan(), 'made'))
     rows = driver.PackedRows([driver.packed(LIST, [[1.0, 2.0], [3.0, 4.0]], None)])
     return driver.outcomes(NUMBER, packed.run_inference(rows, packed.load_model(), None)[0], False)
 

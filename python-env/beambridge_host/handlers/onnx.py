@@ -8,6 +8,7 @@ refuses a float64.
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import copy
 from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
@@ -88,10 +89,12 @@ class Onnx(onnx_inference.OnnxModelHandlerNumpy):
     self._outputs = outputs
 
   def load_model(self) -> ort.InferenceSession:
-    self._session_options = ort.SessionOptions()
+    # Not on itself, where Beam's looks for them: a handler that loading has changed shares no model.
+    given = copy.copy(self)
+    given._session_options = ort.SessionOptions()
     for name, value in self._settings.items():
-      setattr(self._session_options, name, value)
-    session = super().load_model()
+      setattr(given._session_options, name, value)
+    session = super(Onnx, given).load_model()
     outputs = [output.name for output in session.get_outputs()]
     missing = [name for name in self._outputs or [] if name not in outputs]
     if missing:

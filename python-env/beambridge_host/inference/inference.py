@@ -94,10 +94,10 @@ def run_inference(
     routes = [_route(handler, bool(keys), wanted, transform)]
     hints = handler.get_resource_hints()
   setup = Setup(
-      routes, _declared(fields, keys), transform, _plan(wanted, len(routes)), route_of,
+      routes, _declared(fields, keys), transform, _plan(wanted, len(routes)), uuid.uuid4().hex, route_of,
       eager=not wanted.model_updates and route_of is None, managed=wanted.model_manager is not None,
       env_vars=wanted.env_vars, limit=wanted.timeout_ms and wanted.timeout_ms / 1000,
-      all_may_fail=wanted.all_may_fail)
+      all_may_fail=wanted.all_may_fail, updates=wanted.model_updates)
   inference = PackedInference(DeadLetterHandler if dead_letters else PackedHandler, setup, wanted)
   # Hints for all steps together, because steps with different ones are not run together.
   return inference.with_resource_hints(**{**hints, **wanted.resource_hints})
@@ -111,13 +111,11 @@ def _keys_of(model: Any, declared: Sequence[schema_pb2.Field]) -> Sequence[Any]:
 
 
 def _plan(options: Options, routes: int) -> Plan:
-  most = options.max_models
-  if options.model_updates and most is None:
-    # The current model and the one before it, of each key's.
-    most = 2 * routes
+  # The current model and the one before it, of each key's.
+  of_each = 2 * routes if options.model_updates and options.max_models is None else None
   return Plan(
-      options.model_identifier or uuid.uuid4().hex, most, options.in_child,
-      True if options.large_model else None, options.model_copies)
+      options.model_identifier or uuid.uuid4().hex, options.max_models, options.in_child,
+      True if options.large_model else None, options.model_copies, of_each)
 
 
 def _arguments(provider: Any, kwargs: Any, base_dir: str) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loaded models: each once per process, or once per machine, and no more of them than allowed."""
+"""Loaded models: each once per process, or once per machine, and no more of them than allowed.
+
+A model is for all who ask for it where loading leaves the handler as it was; for those of one transform where it sets plain values,
+which they are told; and else for the very handler that loaded it.
+"""
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
-import copy
+import collections
 import hashlib
 import itertools
 import logging
@@ -13,15 +17,15 @@ import os
 import threading
 import time
 import weakref
-from collections import OrderedDict
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Union
 
 from apache_beam.ml.inference import base
 from apache_beam.utils import multi_process_shared
 
 from beambridge_host.inference import calls
-from beambridge_host.inference.handler_copies import Attributes, Sharers, attributes, takes_updates
-from beambridge_host.inference.models import remember_credentials, told_by_file
+from beambridge_host.inference.handler_state import Changes, State, loads_later, tell
+from beambridge_host.inference.handlers_of_one import Handlers, Source
+from beambridge_host.inference.models import UnusableModel, remember_credentials, told_by_file
 from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.results import asked, take_over
 from beambridge_host.wire.unconverted import taken
@@ -30,12 +34,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # A model that could not be loaded may be there later.
 _RETRY_S = 60.0
-
-
-class Source(NamedTuple):
-  """One model: which of a transform's handlers loads it, and from where if not from its own path."""
-  route: int
-  path: str
+# Time between two looks at the files of a model that is in use.
+_LOOK_EVERY_S = 5.0
 
 
 def fingerprint(path: str) -> Any:
@@ -56,12 +56,14 @@ class Loading(NamedTuple):
 
 
 class Loaded:
-  """A model that is shared. Each of who shares it has a handler of its own, as in Beam."""
+  """A model that is there."""
 
-  def __init__(self, path: str, copies: Sequence[Any], release: Callable[[], None], sharers: Sharers) -> None:
+  def __init__(
+      self, path: str, copies: Sequence[Any], release: Callable[[], None], told: Sequence[Mapping[str, Any]] = ()) -> None:
     self.path = path
     self.model = copies[0]
-    self.handler_of = sharers.handler_of
+    # What loading has set on the handler, for others that use the model.
+    self.told = told
     self._copies = itertools.cycle(copies)
     self._release = release
 
@@ -89,6 +91,12 @@ class Plan(NamedTuple):
   # None: as the handler says.
   shared: Optional[bool] = None
   copies: Optional[int] = None
+  # Where `most` is not said: of those that each has for itself, too.
+  most_of_each: Optional[int] = None
+
+
+# For whom a model is: for all, for those of a transform, or for one.
+_Whose = Union[None, str, Handlers]
 
 
 class Models:
@@ -98,36 +106,92 @@ class Models:
     self._plan = plan
     self._check = check
     self._lock = threading.RLock()
-    self._loaded: OrderedDict[Source, Loaded] = OrderedDict()
-    # Of each route, as it was before it loaded anything.
-    self._unloaded: dict[int, Any] = {}
+    self._loaded: collections.OrderedDict[tuple[Source, _Whose], Loaded] = collections.OrderedDict()
+    # Of a transform's routes: the names that loading sets there to plain values; None where it does more.
+    self._sets: dict[tuple[int, str], Optional[frozenset[str]]] = {}
+    # Handlers of those who are gone. Whoever collects garbage puts them there, without the lock.
+    self._left: collections.deque[Handlers] = collections.deque()
     # When, and what was there then.
     self._failed: dict[Source, tuple[float, Any]] = {}
     self._warned: set[Source] = set()
+    # Of models of an update: when somebody looked at their files last, and what these were when they were loaded.
+    self._files: dict[Source, tuple[float, Any]] = {}
     self._loadings: list[Loading] = []
 
-  def get(self, source: Source, handler: Any) -> Loaded:
-    """The model, loaded if it is not there; the one used longest ago goes if there are too many."""
-    with self._lock:
-      loaded = self._loaded.get(source)
-      if loaded is None:
-        if self._plan.most is not None:
-          # Before, because two may not fit.
-          while len(self._loaded) >= self._plan.most:
-            self._loaded.popitem(last=False)
-        loaded = self._loaded[source] = self._load(source, handler)
-      self._loaded.move_to_end(source)
-      return loaded
+  def join(self, member: Any, transform: str, routes: Sequence[Any], anew: bool = False) -> Handlers:
+    """The handlers of a member: those of one who is gone, if there are any with a model of their own, else its own.
 
-  def latest(self, route: int, paths: Sequence[str], handler: Any, failed: Callable[[], None]) -> Loaded:
+    Args:
+      member: who uses them, as long as it lives.
+      transform: the same for members that were made of the same bytes.
+      routes: those of the member.
+      anew: see Handlers.
+    """
+    with self._lock:
+      owners = {whose for _, whose in self._loaded if isinstance(whose, Handlers)}
+      left = [self._left.popleft() for _ in range(len(self._left))]
+      useful = [each for each in left if each in owners]
+      handlers = next((each for each in useful if each.transform == transform), None)
+      self._left.extend(each for each in useful if each is not handlers)
+    handlers = handlers or Handlers(transform, routes, anew)
+    weakref.finalize(member, self._left.append, handlers).atexit = False
+    return handlers
+
+  def abandon(self, handlers: Handlers) -> None:
+    """Leaves handlers to a call that is still under way, and a model that only they can use, too."""
+    with self._lock:
+      handlers.abandon()
+      for key in [key for key in self._loaded if key[1] is handlers]:
+        del self._loaded[key]
+
+  def get(self, source: Source, handlers: Handlers) -> tuple[Loaded, Any]:
+    """The model, loaded if it is not there, and the route that is used with it.
+
+    The model that was used longest ago goes if there are too many.
+    """
+    with self._lock:
+      for whose in self._candidates(source, handlers):
+        loaded = self._loaded.get((source, whose))
+        if loaded is not None:
+          self._loaded.move_to_end((source, whose))
+          route = handlers.known(loaded)
+          if route is None:
+            route = handlers.use(loaded, handlers.unloaded(source))
+            tell(route.handler, loaded.told)
+          return loaded, route
+      self._make_room(source, handlers)
+      return self._load(source, handlers)
+
+  def _candidates(self, source: Source, handlers: Handlers) -> Sequence[_Whose]:
+    """For whom a model may be that these handlers can use."""
+    names = self._sets.get((source.route, handlers.transform), frozenset())
+    if names is None:
+      return [handlers]
+    return [handlers.transform] if names else [None, handlers.transform]
+
+  def _make_room(self, source: Source, handlers: Handlers) -> None:
+    """Before the next is loaded, because two may not fit."""
+    most, of_each = self._plan.most, self._plan.most_of_each
+    while most is not None and len(self._loaded) >= most:
+      self._loaded.popitem(last=False)
+    for whose in self._candidates(source, handlers) if of_each is not None else ():
+      mine = [key for key in self._loaded if key[1] == whose]
+      for key in mine[:max(0, len(mine) - of_each + 1)]:
+        del self._loaded[key]
+
+  def latest(
+      self, route: int, paths: Sequence[str], handlers: Handlers, failed: Callable[[], None]) -> tuple[Loaded, Any]:
     """The first of these that can be loaded, newest first; else the handler's own model."""
     for source in (Source(route, path) for path in paths):
       with self._lock:
-        if source not in self._loaded and self._fails_still(source):
+        is_there = self._is_there(source)
+        if not is_there and self._fails_still(source):
           continue
-        there = fingerprint(source.path)
+        there = None if is_there else fingerprint(source.path)
         try:
-          return self.get(source, handler)
+          found = self.get(source, handlers)
+          self._look_at(source, there)
+          return found
         except Exception as error:  # pylint: disable=broad-except
           self._failed[source] = (time.monotonic(), there)
           failed()
@@ -135,7 +199,25 @@ class Models:
             self._warned.add(source)
             _LOGGER.warning(
                 'Model update %s could not be loaded, the model before it goes on: %r', source.path, error)
-    return self.get(Source(route, ''), handler)
+    return self.get(Source(route, ''), handlers)
+
+  def _look_at(self, source: Source, loaded_from: Any) -> None:
+    """Says when another model has come to be at the path of one that goes on."""
+    now = time.monotonic()
+    if loaded_from is not None:
+      self._files[source] = (now, loaded_from)
+    looked, before = self._files.get(source, (now, None))
+    if before is None or now - looked < _LOOK_EVERY_S:
+      return
+    self._files[source] = (now, before)
+    if fingerprint(source.path) != before:
+      del self._files[source]
+      _LOGGER.warning(
+          'The model at %s is another one now, and the one that was loaded from there goes on: give each model a path of its own',
+          source.path)
+
+  def _is_there(self, source: Source) -> bool:
+    return any(there == source for there, _ in self._loaded)
 
   def _fails_still(self, source: Source) -> bool:
     tried, found = self._failed.get(source, (-math.inf, None))
@@ -147,61 +229,83 @@ class Models:
       loadings, self._loadings = self._loadings, []
       return loadings
 
-  def _load(self, source: Source, owner: Any) -> Loaded:
-    handler, given = self._loader(source, owner)
+  def _load(self, source: Source, handlers: Handlers) -> tuple[Loaded, Any]:
+    route = handlers.unloaded(source)
+    handler = route.handler
     remember_credentials(handler)
+    key = (source.route, handlers.transform)
+    state = None if self._plan.in_child else handlers.before(route)
     before = base._get_current_process_memory_in_bytes()
     began = time.monotonic()
-    made: list[Any] = []
     try:
-      copies, release = self._copies(source, handler, made)
+      copies, release = self._copies(source, handler)
     except Exception as error:
+      if state is not None:
+        handlers.failed(route, state)
       told_by_file(error, handler)
       raise
     taken = round((time.monotonic() - began) * 1000)
     self._loadings.append(Loading(taken, base._get_current_process_memory_in_bytes() - before))
-    return Loaded(source.path, copies, release, Sharers(owner, handler, given, made))
+    whose, told = self._whose(key, handler, handlers, state)
+    loaded = self._loaded[source, whose] = Loaded(source.path, copies, release, told)
+    return loaded, handlers.use(loaded, route)
 
-  def _loader(self, source: Source, owner: Any) -> tuple[Any, list[Attributes]]:
-    """The handler that loads a model, and what it has before.
+  def _whose(
+      self, key: tuple[int, str], handler: Any, handlers: Handlers,
+      state: Optional[State]) -> tuple[_Whose, Sequence[Mapping[str, Any]]]:
+    """For whom a model is that a handler has loaded, and what they must be told."""
+    if state is None:
+      # It is asked through the handler in its process, which is the transform's.
+      return handlers.transform, ()
+    known = self._sets.get(key, frozenset())
+    if known is None:
+      return handlers, ()
+    changes = state.changes(known)
+    for_one = [*changes.others, *changes.unknown, *(['a model for each key'] if loads_later(handler) else [])]
+    if not for_one:
+      self._sets[key] = known | changes.names
+      return (handlers.transform if changes else None), changes.told
+    self._sets[key] = None
+    _LOGGER.info(
+        '%s keeps, or may keep, something of its model on itself (%s): each thread and each transform that uses it loads a model of its own',
+        type(handler).__qualname__, ', '.join(for_one))
+    return handlers, ()
 
-    For a model update it is one that has loaded no other, of which something could be left in it.
-    """
-    if takes_updates(owner) and source.route not in self._unloaded:
-      try:
-        self._unloaded[source.route] = copy.deepcopy(owner)
-      except Exception:  # pylint: disable=broad-except
-        if source.path:
-          raise  # Else it is said when there is an update.
-    if not source.path:
-      return owner, attributes(owner)
-    handler = copy.deepcopy(self._unloaded.get(source.route, owner))
-    given = attributes(handler)
-    handler.update_model_path(source.path)
-    return handler, given
-
-  def _copies(self, source: Source, handler: Any, made: list[Any]) -> tuple[Sequence[Any], Callable[[], None]]:
+  def _copies(self, source: Source, handler: Any) -> tuple[Sequence[Any], Callable[[], None]]:
     plan = self._plan
-
-    def load_model() -> Any:
-      made.append(handler.load_model())
-      return made[-1]
-
     if plan.in_child:
       children = [calls.Child(_Maker(handler, self._check)) for _ in range(plan.copies or handler.model_copies())]
       return children, lambda: [child.close() for child in children]
-    shared = handler.share_model_across_processes() if plan.shared is None else plan.shared
+    shared = plan.shared
+    if shared is None:
+      # Beam's with a model per key says so of itself, whatever they are, and loads them where their handlers do not learn of it.
+      shared = handler.share_model_across_processes() and not loads_later(handler)
     if not shared:
-      self._check(handler, load_model())
-      return made, lambda: None
+      models = [handler.load_model()]
+      self._check(handler, models[0])
+      return models, lambda: None
     # Names of files in Beam's implementation.
     tag = f'{plan.tag}_{source.route}_{hashlib.sha256(source.path.encode()).hexdigest()[:16] if source.path else "own"}'
     handles = [
-        multi_process_shared.MultiProcessShared(telling(load_model), tag=f'{tag}_{i}', always_proxy=True)
+        multi_process_shared.MultiProcessShared(telling(lambda: load_for_all(handler)), tag=f'{tag}_{i}', always_proxy=True)
         for i in range(plan.copies or handler.model_copies())
     ]
     copies = [handle.acquire() for handle in handles]
     return copies, lambda: [handle.release(model) for handle, model in zip(handles, copies)]
+
+
+def load_for_all(handler: Any) -> Any:
+  """Loads a model for all processes of this machine, which learn nothing of what is set on the handler in this one."""
+  state = State(handler)
+  model = handler.load_model()
+  changes = state.changes()
+  # Of PyTorch's handler, where there is no GPU in any of them.
+  names = sorted({*changes.names, *changes.others} - {'_device'})
+  if names:
+    raise UnusableModel(
+        f'load_model of {type(handler).__qualname__} sets {", ".join(names)} on the handler, which other processes do not see',
+        hint='Return it as part of the model, or leave withLargeModel() out.')
+  return model
 
 
 def shared_models(plan: Plan, check: Callable[[Any, Any], None]) -> Models:

@@ -8,17 +8,16 @@ import functools
 import itertools
 import os
 import time
-import weakref
-from typing import Any, Callable, Iterable, Mapping, MutableMapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError, bridge_error, in_transform
 from beambridge_host.inference.batching import BatchSizes, in_memory
-from beambridge_host.inference.calls import within
-from beambridge_host.inference.handler_copies import Attributes, attributes
+from beambridge_host.inference.calls import Child, GaveUp, within
+from beambridge_host.inference.handlers_of_one import Handlers, Source
 from beambridge_host.inference.metrics import InferenceMetrics
-from beambridge_host.inference.model_cache import Loaded, Models, Plan, Source, shared_models
+from beambridge_host.inference.model_cache import Loaded, Models, Plan, shared_models
 from beambridge_host.inference.models import (
     check_model, load_error, loads_model, memory_error, out_of_memory, python_error, shape_hint, told_by_file)
 from beambridge_host.wire import examples
@@ -50,6 +49,8 @@ class Setup(NamedTuple):
   declared: Declared
   transform: str
   plan: Plan
+  # The same in all copies of the handler.
+  made: str
   # Which route a key takes; None where there is one for all.
   route_of: Optional[Mapping[Any, int]] = None
   # Whether the model is loaded before the first row comes.
@@ -60,6 +61,8 @@ class Setup(NamedTuple):
   # Seconds for one call of the handler.
   limit: Optional[float] = None
   all_may_fail: bool = False
+  # Whether the model may change as time goes on.
+  updates: bool = False
 
 
 class PackedHandler(base.ModelHandler):
@@ -74,9 +77,8 @@ class PackedHandler(base.ModelHandler):
     self._columns: Optional[Columns] = None
     self._adapters: list[Any] = []
     self._metrics: Optional[InferenceMetrics] = None
-    # By the models in use; made there, too, as is what the handlers have before they load anything.
-    self._handlers: MutableMapping[Loaded, Any] = {}
-    self._given: Sequence[list[Attributes]] = []
+    # Made there, too.
+    self._handlers: Optional[Handlers] = None
     self._sizes = [BatchSizes(route.batching, least_rows(route.handler)) for route in setup.routes]
 
   def __str__(self) -> str:
@@ -87,11 +89,19 @@ class PackedHandler(base.ModelHandler):
     setup = self._setup
     if setup.managed:
       return self._checked(telling(self._first.load_model), self._first)
-    self._given = self._given or [attributes(route.handler) for route in setup.routes]
     models = shared_models(setup.plan, functools.partial(check_model, transform=self._transform))
     if setup.eager:
-      self._checked(lambda: models.get(Source(0, ''), self._first))
+      self._checked(lambda: models.get(Source(0, ''), self._of(models)))
     return models
+
+  def _of(self, models: Models) -> Handlers:
+    """The handlers that are used with the models."""
+    if self._handlers is None:
+      setup = self._setup
+      # A call that takes too long goes on with the handler that it was given.
+      is_left_behind = setup.limit is not None and not setup.plan.in_child
+      self._handlers = models.join(self, setup.made, setup.routes, setup.updates or is_left_behind)
+    return self._handlers
 
   def _checked(self, load: Callable[[], Any], managed: Any = None) -> Any:
     try:
@@ -108,9 +118,6 @@ class PackedHandler(base.ModelHandler):
     setup = self._setup
     if self._columns is None:
       reads_keys = setup.route_of is not None or any(route.pairs for route in setup.routes)
-      self._handlers = weakref.WeakKeyDictionary()
-      # Whoever finds the models loaded was not asked to load them.
-      self._given = self._given or [attributes(route.handler) for route in setup.routes]
       self._columns = Columns(setup.declared, setup.transform, reads_keys)
       self._adapters = [
           examples.example_adapter(route.outer, self._columns.example) for route in setup.routes
@@ -168,9 +175,7 @@ class PackedHandler(base.ModelHandler):
     return out
 
   def _of_route(self, index: int, updates: Sequence[Update], parts: Sequence[Any], call: Call) -> Sequence[Any]:
-    route = self._setup.routes[index]
-    model = self._model(index, updates, call.models)
-    handler = self._handler(index, model)
+    model, route = self._model(index, updates, call.models)
     # Which update it was: those that cannot be loaded are passed over.
     path = getattr(model, 'path', '')
     names = [update.name for update in updates if update.path == path and update.name]
@@ -188,9 +193,13 @@ class PackedHandler(base.ModelHandler):
       rows = self._each(rows, apply, f'preprocess {number}')
 
     def infer(part: Sequence[Any]) -> Sequence[Any]:
+      nonlocal model, route
+      if isinstance(model, Loaded) and self._handlers.known(model) is None:
+        # A call of before has them still.
+        model, route = self._model(index, updates, call.models)
       if not preprocess and isinstance(part, list) and hasattr(part[0], 'iloc'):
         part = Frames(whole_frame(part))  # What dead letters took apart.
-      return in_memory(part, lambda rows: self._infer(handler, model, rows, call, prefixes, self._sizes[index], route.pairs))
+      return in_memory(part, lambda rows: self._infer(route.handler, model, rows, call, prefixes, self._sizes[index], route.pairs))
 
     outcomes = self._fit(rows, lambda fit: self._sizes[index].apply(fit, lambda part: self._all(part, infer, 'inference')))
     if not isinstance(outcomes, Results) and any(map(row_failure, outcomes)):
@@ -205,23 +214,14 @@ class PackedHandler(base.ModelHandler):
       return outcomes.identified(path)
     return self._each(outcomes, lambda outcome: identified(outcome, path), 'prediction')
 
-  def _model(self, index: int, updates: Sequence[Update], models: Any) -> Any:
+  def _model(self, index: int, updates: Sequence[Update], models: Any) -> tuple[Any, Route]:
     if not isinstance(models, Models):
-      return models
-    handler = self._setup.routes[index].handler
+      return models, self._setup.routes[index]
+    handlers = self._of(models)
     if not updates:
-      return self._checked(lambda: models.get(Source(index, ''), handler))
+      return self._checked(lambda: models.get(Source(index, ''), handlers))
     failed = self._metrics.update_failed if self._metrics else lambda: None
-    return self._checked(lambda: models.latest(index, [update.path for update in updates], handler, failed))
-
-  def _handler(self, index: int, model: Any) -> Any:
-    handler = self._setup.routes[index].handler
-    # Not that of whoever loaded the model: several threads have one of them each, which may keep what it likes about a call.
-    if not isinstance(model, Loaded):
-      return handler
-    if model not in self._handlers:
-      self._handlers[model] = model.handler_of(handler, self._given[index])
-    return self._handlers[model]
+    return self._checked(lambda: models.latest(index, [update.path for update in updates], handlers, failed))
 
   def _infer(
       self, handler: Any, model: Any, rows: Sequence[Any], call: Call, prefixes: Sequence[str],
@@ -239,6 +239,8 @@ class PackedHandler(base.ModelHandler):
         self._metrics.failed(prefixes)
       if out_of_memory(error):
         sizes.too_large(len(rows))
+      if isinstance(error, GaveUp) and isinstance(model, Loaded) and not isinstance(model.model, Child):
+        call.models.abandon(self._handlers)
       raise
     if self._metrics:
       taken = (time.perf_counter_ns() - began) // 1000

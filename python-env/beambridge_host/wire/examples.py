@@ -36,14 +36,14 @@ def inner_handlers(handler: Any) -> Iterator[Any]:
   inside = list(mappings.values()) if mappings else [
       inner for inner in (getattr(handler, name, None) for name in ('_unkeyed', '_base')) if inner is not None
   ]
-  if not inside or not isinstance(handler, _WRAPPERS):
+  if not inside or not isinstance(handler, WRAPPERS):
     yield handler
     return
   for inner in inside:
     yield from inner_handlers(inner)
 
 
-_WRAPPERS = _KEYED + (base._PreProcessingModelHandler, base._PostProcessingModelHandler, base._PrebatchedModelHandler)
+WRAPPERS = _KEYED + (base._PreProcessingModelHandler, base._PostProcessingModelHandler, base._PrebatchedModelHandler)
 
 
 def takes_keys(handler: Any) -> bool:

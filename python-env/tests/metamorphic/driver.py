@@ -121,7 +121,7 @@ def _with_failure(handler: Any, example: schema_pb2.Field, inference: schema_pb2
 def _scorer(handler: Any, example: schema_pb2.Field, inference: schema_pb2.Field, way: Way) -> PackedHandler:
   declared = _declared({'example': example, 'inference': inference}, [KEY] if way.keyed else [])
   batching = {'max_batch_size': 1} if way.one_by_one else {'min_batch_size': 64}
-  setup = Setup([Route(handler, handler, False, batching)], declared, 'T', _plan())
+  setup = Setup([Route(handler, handler, False, batching)], declared, 'T', _plan(), 'made')
   scorer = (DeadLetterHandler if way.dead_letters else PackedHandler)(setup)
   scorer._columns = _once(('columns', declared), lambda: Columns(declared, 'T', False))
   scorer._adapters = [example_adapter(handler, scorer._columns.example)]

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a handler has in it, and whether loading a model has changed that.
+
+A model may be shared by handlers that loading leaves as they were. One that keeps something of it on itself (labels, a client, a
+buffer) is right with what it has loaded itself, and with nothing else: so whatever cannot be looked into counts as changed.
+"""
+
+# Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
+from __future__ import annotations
+
+import array
+import collections
+import datetime
+import decimal
+import enum
+import functools
+import hashlib
+import logging
+import pathlib
+import re
+import struct
+import threading
+import types
+import uuid
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+from apache_beam.ml.inference import base
+from apache_beam.utils.python_callable import PythonCallableWithSource
+
+from beambridge_host.wire import examples
+
+# Values in which nothing can change: what is written of them tells all.
+_PLAIN = frozenset({
+    type(None), bool, int, float, complex, str, bytes, range, decimal.Decimal, datetime.date, datetime.datetime, datetime.time,
+    datetime.timedelta, datetime.timezone, re.Pattern, uuid.UUID, type(...)
+})
+_PLAIN_FAMILIES = (enum.Enum, pathlib.PurePath, np.number, np.bool_, np.character, np.datetime64, np.timedelta64, np.dtype)
+# The same of libraries that may not be there.
+_PLAIN_NAMES = frozenset({'torch.device', 'torch.dtype', 'tensorflow.python.framework.dtypes.DType'})
+# What is the same as long as it is the very object.
+_FIXED = (
+    type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, functools.partial, PythonCallableWithSource, logging.Logger,
+    property)
+# Classes whose objects have in them what their attributes do not tell.
+_CLOSED = (threading.local, BaseException)
+
+
+class Unreadable(Exception):
+  """Raised of a value of which nobody can say what is in it."""
+
+
+class Changes:
+  """What loading has made of a handler, and of those inside it."""
+
+  def __init__(self, told: Sequence[Mapping[str, Any]], others: Sequence[str], unknown: Sequence[str]) -> None:
+    # Attributes that are plain values now, by handler: to be set on another handler that was given the same.
+    self.told = told
+    # Names of those that only the handler that loaded the model can have.
+    self.others = others
+    # Of those that cannot be looked into, so that they may be changed or not.
+    self.unknown = unknown
+
+  @property
+  def names(self) -> frozenset[str]:
+    """Those of the plain ones."""
+    return frozenset(name for values in self.told for name in values)
+
+  def __bool__(self) -> bool:
+    return bool(self.others or self.unknown or any(self.told))
+
+
+class State:
+  """What a handler has at a moment."""
+
+  def __init__(self, handler: Any) -> None:
+    self._handler = handler
+    # What is known by its place in memory, so that nothing else comes to be there.
+    self._kept: list[Any] = []
+    self._digests = [self._digests_of(each) for each in chain(handler)]
+
+  def changes(self, known: Sequence[str] = ()) -> Changes:
+    """What is another now.
+
+    Args:
+      known: names that loading has set before, perhaps to what they are now.
+    """
+    told: list[dict[str, Any]] = []
+    others: list[str] = []
+    unknown: list[str] = []
+    kept = {id(value) for value in self._kept}
+    for before, each in zip(self._digests, chain(self._handler)):
+      now = attributes(each)
+      set_plain: dict[str, Any] = {}
+      others.extend(name for name in before if name not in now)
+      for name, digest in self._digests_of(each).items():
+        if digest is not None and before.get(name, b'') == digest and name not in known:
+          continue
+        if is_plain(now[name]):
+          set_plain[name] = now[name]
+        elif digest is None and name in before and before[name] is None and id(now[name]) in kept:
+          unknown.append(name)
+        else:
+          others.append(name)
+      told.append(set_plain)
+    return Changes(told, others, unknown)
+
+
+  def _digests_of(self, handler: Any) -> dict[str, Optional[bytes]]:
+    inside = vars(handler).get(_inside_of(handler)) if hasattr(handler, '__dict__') else None
+    return {
+        name: self._digest(value, handler)
+        for name, value in attributes(handler).items() if inside is None or value is not inside
+    }
+
+  def _digest(self, value: Any, handler: Any) -> Optional[bytes]:
+    looking = _Looking(handler, self._kept)
+    try:
+      looking.at(value)
+    except Exception:  # pylint: disable=broad-except
+      self._kept.append(value)
+      return None
+    return looking.digest()
+
+
+def attributes(value: Any) -> dict[str, Any]:
+  """What an object has, in its dict and in its slots."""
+  found = {
+      name: getattr(value, name)
+      for cls in type(value).__mro__ for name in _slots(cls) if hasattr(value, name)
+  }
+  found.update(getattr(value, '__dict__', {}))
+  return found
+
+
+def _slots(cls: type) -> Iterator[str]:
+  slots = vars(cls).get('__slots__', ())
+  for name in (slots,) if isinstance(slots, str) else slots:
+    if name in ('__dict__', '__weakref__'):
+      continue
+    # As Python mangles it.
+    yield f'_{cls.__name__.lstrip("_")}{name}' if name.startswith('__') and not name.endswith('__') else name
+
+
+def is_plain(value: Any) -> bool:
+  """Whether nothing in a value can change."""
+  if isinstance(value, (tuple, frozenset)):
+    return type(value) in (tuple, frozenset) and all(map(is_plain, value))
+  return type(value) in _PLAIN or isinstance(value, _PLAIN_FAMILIES) or _name_of(type(value)) in _PLAIN_NAMES
+
+
+def _name_of(cls: type) -> str:
+  return f'{cls.__module__}.{cls.__qualname__}'
+
+
+class _Looking:
+  """One look into a value. It runs nobody's code, which might close what it looks at."""
+
+  def __init__(self, handler: Any, kept: list[Any]) -> None:
+    self._hash = hashlib.blake2b()
+    # In the order in which they were come to; the handler is the first.
+    self._seen: dict[int, int] = {id(handler): 0}
+    self._kept = kept
+
+  def digest(self) -> bytes:
+    return self._hash.digest()
+
+  def at(self, value: Any) -> None:
+    """Takes in what a value is."""
+    kind = type(value)
+    if kind is bytes:
+      self._bytes(kind, memoryview(value))
+    elif is_plain(value):
+      self._said(kind, value if kind is str else repr(value))
+    elif isinstance(value, _FIXED):
+      self._place(value)
+    elif isinstance(value, types.MethodType):
+      self._place(value.__func__)
+      self._place(value.__self__)
+    elif id(value) in self._seen:
+      self._said(kind, f'again {self._seen[id(value)]}')
+    else:
+      self._seen[id(value)] = len(self._seen)
+      self._place(value)
+      self._inside(value, kind)
+
+  def _inside(self, value: Any, kind: type) -> None:
+    if isinstance(value, dict):
+      self._said(kind, len(value))
+      for name, inner in value.items() if kind is collections.OrderedDict else dict.items(value):
+        self.at(name)
+        self.at(inner)
+    elif isinstance(value, (list, tuple)):
+      self._said(kind, len(value))
+      for inner in list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value):
+        self.at(inner)
+    elif isinstance(value, (set, frozenset)):
+      # Its order stays as long as it does.
+      self._said(kind, len(value))
+      for inner in set.__iter__(value) if isinstance(value, set) else frozenset.__iter__(value):
+        self.at(inner)
+    elif type(value) is collections.deque:
+      self._said(kind, len(value))
+      for inner in value:
+        self.at(inner)
+    elif isinstance(value, (bytearray, array.array)):
+      self._bytes(kind, memoryview(value))
+    elif kind is np.ndarray:
+      self._array(value)
+    elif _name_of(kind) in ('torch.Tensor', 'torch.nn.parameter.Parameter'):
+      self._said(kind, (value._version, value.data_ptr(), tuple(value.shape)))
+    elif not _is_open(kind):
+      raise Unreadable(_name_of(kind))
+    if kind.__module__ != 'builtins' and kind is not np.ndarray:
+      for name, inner in sorted(attributes(value).items(), key=lambda item: str(item[0])):
+        self.at(name)
+        self.at(inner)
+
+  def _array(self, value: np.ndarray[Any, Any]) -> None:
+    self._said(np.ndarray, (value.dtype.str, value.shape, value.strides))
+    if value.dtype.hasobject:
+      for inner in value.flat:
+        self.at(inner)
+    else:
+      self._bytes(np.ndarray, memoryview(np.ascontiguousarray(value)).cast('B') if value.size else memoryview(b''))
+
+  def _bytes(self, kind: type, value: memoryview) -> None:
+    self._said(kind, value.nbytes)
+    self._hash.update(value)
+
+  def _place(self, value: Any) -> None:
+    self._kept.append(value)
+    self._hash.update(struct.pack('<q', id(value)))
+
+  def _said(self, kind: type, said: Any) -> None:
+    text = f'{id(kind)} {said}\0'.encode('utf-8', 'surrogatepass')
+    self._hash.update(struct.pack('<q', len(text)))
+    self._hash.update(text)
+
+
+def _is_open(cls: type) -> bool:
+  """Whether all that an object of a class has are its attributes: the class is Python's, as are those that it is made from."""
+  if issubclass(cls, _CLOSED):
+    return False
+  words = 0
+  for each in cls.__mro__[:-1]:
+    if not each.__flags__ & _MADE_BY_PYTHON or '__module__' not in vars(each):
+      return False
+    words += sum(1 for _ in _slots(each))
+  # Two more for its dict and its weak references. What is beyond is something that is written in C.
+  return cls.__basicsize__ <= object.__basicsize__ + (words + 2) * struct.calcsize('P') and cls.__itemsize__ == 0
+
+
+# Py_TPFLAGS_HEAPTYPE.
+_MADE_BY_PYTHON = 1 << 9
+
+
+def chain(handler: Any) -> list[Any]:
+  """A handler, and those that it has around one another inside it."""
+  found = [handler]
+  while (name := _inside_of(found[-1])) is not None:
+    found.append(vars(found[-1])[name])
+  return found
+
+
+def _inside_of(handler: Any) -> Optional[str]:
+  """Under which name Beam's wrappers keep what is inside them."""
+  if not isinstance(handler, examples.WRAPPERS):
+    return None
+  return next((name for name in ('_unkeyed', '_base') if vars(handler).get(name) is not None), None)
+
+
+def loads_later(handler: Any) -> bool:
+  """Whether a handler loads its models at its first calls: Beam's with a model per key."""
+  return any(isinstance(each, base.KeyedModelHandler) and not each._single_model for each in chain(handler))
+
+
+def tell(handler: Any, told: Sequence[Mapping[str, Any]]) -> None:
+  """Sets on a handler what loading has set on another one that was given the same."""
+  for each, values in zip(chain(handler), told):
+    for name, value in values.items():
+      object.__setattr__(each, name, value)

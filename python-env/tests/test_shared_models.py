@@ -1,0 +1,532 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who shares a model, and what the handlers of those who do know of it: what loading has set, however it did."""
+
+import collections
+import functools
+import gc
+import threading
+import time
+import types
+import unittest
+import uuid
+import weakref
+from concurrent import futures
+from typing import Any
+
+import numpy as np
+from apache_beam.internal import pickler
+from apache_beam.ml.inference import base
+from apache_beam.portability.api import schema_pb2
+
+from beambridge_host.errors import BridgeError
+from beambridge_host.inference.inference import run_inference
+from beambridge_host.inference.handlers_of_one import Handlers, Source
+from beambridge_host.inference.model_cache import Models, Plan
+from beambridge_host.inference.models import UnusableModel
+from beambridge_host.inference.scoring import Route
+from beambridge_host.wire.columns import prefixed
+from tests.test_columns import atomic
+from tests.test_inference import KEYS, batch, inferences, schema
+from tests.test_model_cache import Remembers
+
+
+class Labels(base.ModelHandler):
+  """Reads its labels beside its model, into a dict that it has."""
+
+  def __init__(self, word: Any = None) -> None:
+    super().__init__()
+    self.path, self.labels, self.word = 'own', {}, word
+
+  def update_model_path(self, model_path: Any = None) -> None:
+    self.path = model_path
+
+  def load_model(self) -> Any:
+    self.labels.clear()
+    self.labels[0] = f'label of {self.path}'
+    return f'model {self.path}'
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{model}: {self.labels.get(0)}{self.word() if self.word else ""}'] * len(batch)
+
+
+class Around(base.ModelHandler):
+  """Has another handler do it all."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.inner = Remembers()
+
+  def update_model_path(self, model_path: Any = None) -> None:
+    self.inner.update_model_path(model_path)
+
+  def load_model(self) -> Any:
+    return self.inner.load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return self.inner.run_inference(batch, model, inference_args)
+
+
+class Locked(Labels):
+  """Cannot be copied once it has loaded its model."""
+
+  def load_model(self) -> Any:
+    self.lock = threading.Lock()
+    return super().load_model()
+
+
+class Large:
+  """A model of which there must be one."""
+
+  def __init__(self) -> None:
+    self.weights = threading.Lock()
+
+  def __deepcopy__(self, memo: Any) -> Any:
+    raise AssertionError('copied')
+
+
+class Record(dict):
+
+  def __getattr__(self, name: str) -> Any:
+    return self[name]
+
+
+class OfRecord(base.ModelHandler):
+  """Its model has no attributes but those it was made with."""
+
+  def load_model(self) -> Any:
+    return Record(word='word')
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [model.get('word')] * len(batch)
+
+
+class Keeps(base.ModelHandler):
+  """Knows its model, and what is in it; keeps the rows of a call while it works."""
+
+  def load_model(self) -> Any:
+    self.model = Large()
+    self.weights = self.model.weights
+    self.rows: list[Any] = []
+    return self.model
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    assert model is self.model and model.weights is self.weights
+    self.rows.clear()
+    for row in batch:
+      self.rows.append(row)
+      time.sleep(0)
+    return list(self.rows)
+
+
+class KeepsLocked(Keeps):
+  """Has loaded what cannot be copied."""
+
+  def load_model(self) -> Any:
+    self.lock = threading.Lock()
+    return super().load_model()
+
+
+class Way:
+  """How a model is asked."""
+
+  def __init__(self, name: str) -> None:
+    self.name = name
+
+
+class Asks(base.ModelHandler):
+  """Has a way of its own, and a method that is bound to it."""
+
+  def __init__(self, way: str) -> None:
+    super().__init__()
+    self.way, self.call = Way(way), self._call
+
+  def load_model(self) -> Any:
+    self.file = Open()
+    return 'model'
+
+  def _call(self, row: str) -> str:
+    return f'{row} {self.prefix} {self.way.name} {self.file.is_open}'
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    self.prefix = f'by {self.way.name}'
+    return [self.call(row) for row in batch]
+
+
+class Open:
+  """Closes for all when one of it goes."""
+
+  shut: set[str] = set()
+
+  def __init__(self) -> None:
+    self.name = uuid.uuid4().hex
+
+  @property
+  def is_open(self) -> bool:
+    return self.name not in self.shut
+
+  def __del__(self) -> None:
+    self.shut.add(self.name)
+
+
+class Lazily(Remembers):
+  """One of a model per key."""
+
+  def __init__(self, name: str) -> None:
+    super().__init__()
+    self.path = name
+
+
+def per_key() -> Any:
+  return base.KeyedModelHandler([base.KeyModelMapping(['a'], Lazily('A')), base.KeyModelMapping(['b'], Lazily('B'))])
+
+
+def per_key_inside() -> Any:
+  inside = per_key()
+  inside.override_metrics('test')  # Which Beam's wrapper does not pass on.
+  return inside.with_postprocess_fn(lambda result: (result[0], result[1].upper()))
+
+
+class Base(base.ModelHandler):
+  """Its path is all that it knows of a model update."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.path = 'own'
+
+  def update_model_path(self, model_path: Any = None) -> None:
+    self.path = model_path
+
+  def load_model(self) -> Any:
+    return f'model {self.path}'
+
+
+class ClearedCache(Base):
+  """Keeps what it said of a row, until its model is another."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.cache: dict[str, str] = {}
+
+  def load_model(self) -> Any:
+    self.cache.clear()
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.cache.setdefault(row, f'{row} by {model}') for row in batch]
+
+
+class Bound(Base):
+  """Calls itself by a method, a partial and a function that it was made with or that loading made."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.method, self.function = self.say, lambda row: self.say(row)
+
+  def load_model(self) -> Any:
+    self.partial, self.later = functools.partial(self.say), self.say
+    return super().load_model()
+
+  def say(self, row: str) -> str:
+    return f'{self.row}{row} {self.path}'
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    out = []
+    for row in batch:
+      self.row = row
+      out.append(', '.join([self.method(row), self.function(row), self.partial(row), self.later(row)]))
+    return out
+
+
+class Buffers(Base):
+  """Has loading make what a call then fills."""
+
+  def load_model(self) -> Any:
+    self.rows = np.zeros(64, object)
+    self.lists = (collections.defaultdict(list), types.SimpleNamespace(rows=[]))
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    by_name, space = self.lists
+    by_name.clear()
+    space.rows.clear()
+    for place, row in enumerate(batch):
+      self.rows[place] = row
+      by_name['rows'].append(row)
+      space.rows.append(row)
+      time.sleep(0)
+    return [f'{a}{b}{c}' for a, b, c in zip(self.rows, by_name['rows'], space.rows)]
+
+
+class Closes:
+  """Is of no use any more once somebody has pickled or copied it."""
+
+  open = True
+
+  def __getstate__(self) -> Any:
+    self.open = False
+    return {}
+
+
+class KeepsOpen(Base):
+  """Was given what loading opens."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.store: Any = None
+
+  def load_model(self) -> Any:
+    self.store = self.store or Closes()
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{row} {self.store.open}' for row in batch]
+
+
+class Unreadable(Base):
+  """Was given names by what nobody can look into, or pickle by value."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.names: Any = collections.defaultdict(lambda: 'unknown')
+
+  def load_model(self) -> Any:
+    self.names['a'] = f'Apple {self.path}'
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.names[row] for row in batch]
+
+
+class Slotted(Base):
+  """Keeps what loading sets in no dict."""
+
+  __slots__ = ('word',)
+
+  def load_model(self) -> Any:
+    self.word = f'word of {self.path}'
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.word for _ in batch]
+
+
+class Plain(Base):
+  """Loading sets plain values on it."""
+
+  loads = 0
+
+  def load_model(self) -> Any:
+    Plain.loads += 1
+    self.width, self.names = 5, ('a', 'b')
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{row} {self.width} {self.names}' for row in batch]
+
+
+class Unchanged(Base):
+  """Loading leaves it as it was."""
+
+  loads = 0
+
+  def load_model(self) -> Any:
+    Unchanged.loads += 1
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{row} {model}' for row in batch]
+
+
+class FailsOnce(Base):
+  """Cannot load its model at the first attempt, which leaves something behind."""
+
+  fails: set[str] = set()
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.name, self.width = uuid.uuid4().hex, 1
+
+  def load_model(self) -> Any:
+    self.width = 5
+    if self.name not in self.fails:
+      self.fails.add(self.name)
+      raise OSError('not yet')
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{row} {self.width}' for row in batch]
+
+
+class Slow(Base):
+  """Keeps the rows of a call, and goes on with them when nobody waits any more."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.rows: list[str] = []
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    self.rows[:] = batch
+    for _ in range(60 if batch[0] == 'slow' else 5):
+      time.sleep(0.01)
+      self.rows[:] = batch
+    return list(self.rows)
+
+
+TEXT = atomic(schema_pb2.STRING)
+
+
+class WhatLoadingSetTest(unittest.TestCase):
+  """All who share a model know all that loading it has set, of this model and no other."""
+
+  def handlers(self, make: Any, count: int, keys: Any = b'', name: str = '', updates: bool = False) -> list[Any]:
+    settings = {'model_identifier': name or uuid.uuid4().hex, 'model_updates': updates}
+    transform = run_inference(make, schema(TEXT, TEXT), *([keys] if keys else []), settings=settings)
+    handlers = [pickler.loads(pickler.dumps(transform._handler)) for _ in range(count)]
+    for handler in handlers:
+      handler.override_metrics('test')
+    return handlers
+
+  def told(self, handler: Any, models: Any, rows: list[str], keys: Any = None, update: str = '') -> list[Any]:
+    updates = prefixed(update.encode()) + prefixed(b'') if update else b''
+    answers = list(handler.run_inference([batch(TEXT, rows, keys, updates)], models))
+    return inferences(TEXT.SerializeToString(), answers[0])
+
+  def test_in_what_the_handler_holds(self) -> None:
+    for make in (Labels, Locked):
+      with self.subTest(make.__name__):
+        handlers = self.handlers(make, 3, updates=True)
+        models = handlers[0].load_model()
+        for path in ('', 'new', 'newer', ''):
+          expected = f'model {path or "own"}: label of {path or "own"}'
+          self.assertEqual([self.told(each, models, ['a'], update=path) for each in handlers], [[expected]] * 3)
+
+  def test_on_another_handler_inside(self) -> None:
+    handlers = self.handlers(Around, 2, updates=True)
+    models = handlers[0].load_model()
+    for path in ('', 'new'):
+      expected = f'1 from {path or "own"}, loaded {path or "own"}'
+      self.assertEqual([self.told(each, models, ['a'], update=path) for each in handlers], [[expected]] * 2)
+
+  def test_at_the_first_call_of_a_model_per_key(self) -> None:
+    for make in (per_key, per_key_inside):
+      with self.subTest(make.__name__):
+        handlers = self.handlers(make, 2, KEYS)
+        models = [handler.load_model() for handler in handlers]
+        for count in (1, 2):
+          expected = [f'{count} from {name}, loaded {name}' for name in 'AB']
+          found = [self.told(each, models[0], ['x', 'y'], ['a', 'b']) for each in handlers]
+          self.assertEqual(found, [expected if make is per_key else [text.upper() for text in expected]] * 2)
+
+  def test_transforms_that_share_a_model_keep_their_own_functions(self) -> None:
+    name = uuid.uuid4().hex
+    handlers = [self.handlers(lambda word=word: Labels(word), 1, name=name, updates=True)[0] for word in (lambda: ', one', lambda: ', two')]
+    models = [handler.load_model() for handler in handlers]
+    self.assertIs(*models)
+    for path in ('own', 'new'):
+      expected = [[f'model {path}: label of {path}, {word}'] for word in ('one', 'two')]
+      update = '' if path == 'own' else path
+      self.assertEqual([self.told(each, models[0], ['a'], update=update) for each in handlers], expected)
+
+  def test_a_model_for_all_processes_may_raise_what_it_likes_for_attributes(self) -> None:
+    models = Models(Plan(uuid.uuid4().hex, None, shared=True), lambda handler, model: None)
+    handler = OfRecord()
+    loaded, _ = models.get(Source(0, ''), Handlers('made', [Route(handler, handler, False)], False))
+    self.assertEqual(list(loaded.infer(handler, ['a'], None, None)), ['word'])
+
+  def test_each_has_its_own_settings_and_all_have_the_very_things_that_loading_set(self) -> None:
+    name = uuid.uuid4().hex
+    handlers = [self.handlers(lambda way=way: Asks(way), 1, name=name)[0] for way in ('one', 'two')]
+    models = [handler.load_model() for handler in handlers]
+    found = [self.told(each, models[0], ['a']) for each in handlers]
+    del handlers[1]
+    gc.collect()
+    found.append(self.told(handlers[0], models[0], ['b']))
+    self.assertEqual(found, [['a by one one True'], ['a by two two True'], ['b by one one True']])
+
+  def test_threads_mix_no_rows_and_copy_no_model(self) -> None:
+    for make in (Keeps, KeepsLocked):
+      with self.subTest(make.__name__):
+        handlers = self.handlers(make, 4)
+        models = handlers[0].load_model()
+
+        def score(number: int, handlers: Any = handlers, models: Any = models) -> int:
+          batches = [[f'{number} {call} {row}' for row in range(20)] for call in range(25)]
+          return sum(self.told(handlers[number], models, rows) != rows for rows in batches)
+
+        with futures.ThreadPoolExecutor(4) as pool:
+          self.assertEqual(list(pool.map(score, range(4))), [0] * 4)
+
+  def test_all_that_a_handler_may_do_gives_what_it_gives_alone(self) -> None:
+    for make in (ClearedCache, Bound, Buffers, KeepsOpen, Unreadable, Slotted, Plain, Unchanged):
+      handlers = self.handlers(make, 3, updates=True)
+      models = handlers[0].load_model()
+      for path in ('', 'new', 'newer', ''):
+        with self.subTest(make.__name__, path=path):
+          alone = make()
+          if path:
+            alone.update_model_path(path)
+          model = alone.load_model()
+          rows = [['a', 'b'], ['b', 'c'], ['c', 'a']]
+          expected = [list(alone.run_inference(some, model)) for some in rows]
+          self.assertEqual([self.told(each, models, some, update=path) for each, some in zip(handlers, rows)], expected)
+
+  def test_threads_mix_no_rows_of_what_loading_made(self) -> None:
+    handlers = self.handlers(Buffers, 4)
+    models = handlers[0].load_model()
+
+    def score(number: int) -> int:
+      batches = [[f'{number}.{call}.{row} ' for row in range(20)] for call in range(10)]
+      return sum(self.told(handlers[number], models, rows) != [row * 3 for row in rows] for rows in batches)
+
+    with futures.ThreadPoolExecutor(4) as pool:
+      self.assertEqual(list(pool.map(score, range(4))), [0] * 4)
+
+  def test_a_model_is_loaded_once_for_all_that_loading_leaves_as_they_were(self) -> None:
+    name = uuid.uuid4().hex
+    Unchanged.loads = Plain.loads = 0
+    for make, right in ((Unchanged, 1), (Plain, 2)):
+      # Two transforms of two threads each. What loading sets is for those of one transform.
+      handlers = [each for _ in range(2) for each in self.handlers(make, 2, name=f'{name} {make.__name__}')]
+      models = handlers[0].load_model()
+      self.assertEqual(len({tuple(self.told(each, models, ['a'])) for each in handlers}), 1)
+      self.assertEqual(make.loads, right, make.__name__)
+
+  def test_whoever_comes_later_takes_over_what_is_left(self) -> None:
+    handlers = self.handlers(Keeps, 3)
+    models = handlers[0].load_model()
+    self.told(handlers[1], models, ['a'])
+    weights = weakref.ref(next(iter(loaded.model for (_, whose), loaded in models._loaded.items() if whose is handlers[1]._handlers)))
+    del handlers[1]
+    gc.collect()
+    self.assertEqual(self.told(handlers[1], models, ['b']), ['b'])
+    self.assertEqual(len(models._loaded), 2)
+    self.assertIsNotNone(weights())
+
+  def test_an_attempt_that_failed_hides_nothing_that_loading_sets(self) -> None:
+    handlers = self.handlers(FailsOnce, 2)
+    with self.assertRaises(BridgeError):
+      handlers[0].load_model()
+    models = handlers[0].load_model()
+    self.assertEqual([self.told(each, models, ['a']) for each in handlers], [['a 5']] * 2)
+
+  def test_what_other_processes_would_not_see_is_refused(self) -> None:
+    for make, names in ((Plain, 'names, width'), (Buffers, 'lists, rows')):
+      models = Models(Plan(uuid.uuid4().hex, None, shared=True), lambda handler, model: None)
+      handler = make()
+      with self.assertRaisesRegex(UnusableModel, f'sets {names} on the handler'):
+        models.get(Source(0, ''), Handlers('made', [Route(handler, handler, False)], False))
+
+  def test_a_call_that_is_given_up_keeps_its_handler(self) -> None:
+    transform = run_inference(Slow, schema(TEXT, TEXT), settings={'timeout_ms': 300})
+    handler = pickler.loads(pickler.dumps(transform._handler))
+    models = handler.load_model()
+    for rows in (['slow', 'row'], ['a', 'b'], ['c', 'd']):
+      if rows[0] == 'slow':
+        with self.assertRaises(BridgeError):
+          self.told(handler, models, rows)
+      else:
+        self.assertEqual(self.told(handler, models, rows), rows)
+
+
+if __name__ == '__main__':
+  unittest.main()
