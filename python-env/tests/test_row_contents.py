@@ -110,12 +110,21 @@ class ByCopiesTest(unittest.TestCase):
         (lambda batch: [each.copy() for each in reversed(batch)], [np.array([0.0]), np.array([-0.0])]),
         (lambda batch: [nan if each is None else each for each in reversed(batch)], [None, nan, 2.0]),
         (lambda batch: [bytearray(each) for each in reversed(batch)], [b'one', b'two', b'two']),
+        (lambda batch: [np.array(each) for each in reversed(batch)], [0.25, 0.75]),
+        (lambda batch: [np.array(each) for each in reversed(batch)], [[1.5], [], [2.5, 3.5]]),
         # As a batch of one.
         (lambda batch: [each[None] for each in reversed(batch)], [np.array([0.1, 2.0]), np.array([0.7, 2.0])]),
     ]
     for sort, rows in cases:
       with self.subTest(rows=rows, sort=sort):
         refused(self, lambda batch: [Result(x, text_of(x)) for x in sort(batch)], list(rows))
+
+  def test_beside_an_example_that_says_nothing(self) -> None:
+    for rows in (['c', 'a', 'b', 'a'], [3, 1, 2, 1], [2.5, 0.5, 1.5, 0.5], [[3], [1], [2], [1]], [{'n': 3}, {'n': 1}, {'n': 2}, {'n': 1}]):
+      for odd in (lambda x: Result(None, text_of(x)), text_of):
+        each = lambda x: odd(x) if x == rows[2] else Result(json.loads(json.dumps(x)), text_of(x))
+        refused(self, lambda batch: [each(x) for x in sorted(batch, key=str)], rows)
+        self.assertEqual(told(lambda batch: list(map(each, batch)), rows), list(map(text_of, rows)))
 
   def test_copies_in_their_places_stay(self) -> None:
     nan = float('nan')

@@ -70,12 +70,14 @@ def _content(value: Any, lost: _Lost, numbers: Callable[[np.ndarray, _Lost], Has
     value = as_numpy(value)
     if not isinstance(value, SEQUENCES):
       return value
+  if isinstance(value, np.ndarray) and not value.ndim:
+    return _content(value[()], lost, numbers)
   if isinstance(value, np.ndarray) and value.dtype == object:
     value = value.tolist()
   if lost.missing and isinstance(value, (list, tuple)) and any(part is None for part in value):
     value = [math.nan if part is None else part for part in value]
   array = _array(value)
-  if array is not None:
+  if array is not None and array.size:
     # An axis for a batch of one says nothing.
     return tuple(itertools.dropwhile(lambda size: size == 1, array.shape)), numbers(array, lost)
   return tuple(_content(part, lost, numbers) for part in (value.tolist() if isinstance(value, np.ndarray) else value))
@@ -167,7 +169,7 @@ def contents(rows: Sequence[Any]) -> Optional[list[Hashable]]:
 
 
 def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable]) -> bool:
-  """Whether examples hold what rows hold, as often, and not each what its own row holds.
+  """Whether examples hold what rows hold, as often, and not each what its own row holds. Those that are None say nothing.
 
   Args:
     keys: that of each example and its row.
@@ -177,7 +179,9 @@ def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[
     if _are_arrays_in_order(given, wanted):
       return False
     places = [place for place, pair in enumerate(zip(given, wanted)) if not _are_same(*pair)]
-    return len(places) > 1 and _moved(*([values[place] for place in places] for values in (given, wanted, keys)))
+    if len(places) < 2 or all(given[place] is None for place in places):
+      return False
+    return _moved(*([values[place] for place in places] for values in (given, wanted, keys)))
   except Exception:  # pylint: disable=broad-except
     return False  # Code of the values' own classes.
 
@@ -209,7 +213,7 @@ def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable]
     return False
   often = Counter(looks[1])
   # The others are like their own rows, and like no other.
-  places = [place for place, (look, own) in enumerate(zip(*looks)) if look != own or often[own] > 1]
+  places = [place for place, (look, own) in enumerate(zip(*looks)) if look != own or often[own] > 1 or given[place] is None]
   given, wanted, keys = ([values[place] for place in places] for values in (given, wanted, keys))
   for lost in _LOSSES:
     matched = _matched(given, wanted, keys, lambda value: _content(value, lost, _digest))  # pylint: disable=cell-var-from-loop
@@ -221,11 +225,14 @@ def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable]
 def _matched(
     given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable],
     of: Callable[[Any], Hashable]) -> Optional[tuple[list[Hashable], list[Hashable]]]:
-  """What values hold, and what those hold that they may be copies of; None unless they are, as often."""
+  """What values hold, or their own rows in place of None, and what those hold that they may be copies of; None unless they are."""
   all_wanted = [(key, of(value)) for key, value in zip(keys, wanted)]
   left = Counter(all_wanted)
   found: list[Hashable] = []
-  for key, value in zip(keys, given):
+  for key, value, row, own in zip(keys, given, wanted, all_wanted):
+    if value is None and row is not None:
+      found.append(own)
+      continue
     each = (key, of(value))
     if not left[each]:
       return None  # Whoever makes its examples otherwise makes the first so.

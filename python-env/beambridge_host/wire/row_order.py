@@ -129,11 +129,8 @@ def order_of_results(results: Sequence[Any], rows: Sequence[Any]) -> Optional[li
   return by_key if within is None else [by_key[place] for place in within]
 
 
-_NO_EXAMPLE = object()
-
-
 def _example(result: Any) -> Any:
-  return result.example if isinstance(result, base.PredictionResult) else _NO_EXAMPLE
+  return result.example if isinstance(result, base.PredictionResult) else None
 
 
 def by_keys(predictions: Sequence[Any], pairs: Sequence[Any]) -> Sequence[Any]:
