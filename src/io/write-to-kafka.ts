@@ -43,7 +43,7 @@ export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends Ka
    * @default by the key, as Kafka's own clients choose; without one, in turns
    */
   partition?: (element: T) => number;
-  /** How keys are written: `bytes`, `string` or `kafkaJson(type)`. @default `bytes` */
+  /** How keys are written: `bytes`, `string`, `kafkaJson(type)` or `kafkaAvro(type, …)`. @default `bytes` */
   keySchema?: KafkaSchema<K>;
   /** How values are written, likewise. @default `bytes` */
   valueSchema?: KafkaSchema<V>;
@@ -172,6 +172,9 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
   async startBundle(): Promise<void> {
     if (this.isOpen) await this.teardown();
     this.isOpen = true;
+    const { key, value } = this.spec;
+    await key.prepareEncode?.();
+    await value.prepareEncode?.();
     this.writer ??= new KafkaWriter(await this.open());
   }
 

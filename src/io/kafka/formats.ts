@@ -12,7 +12,7 @@ import {
   typeName,
 } from '../../schema/index.ts';
 
-/** How a key or a value is written in bytes; made by {@link kafkaJson}. */
+/** How a key or a value is written in bytes; made by {@link kafkaJson} or `kafkaAvro`. */
 export interface KafkaFormat<T> {
   /** The type of what comes out. */
   readonly type: SchemaType<T>;
@@ -20,6 +20,12 @@ export interface KafkaFormat<T> {
   decode(content: Uint8Array): T;
   /** @internal */
   encode(value: T): Uint8Array;
+  /** Whether `decode` has all that it needs. @internal */
+  canDecode?(content: Uint8Array): boolean;
+  /** Gets what `decode` needs for these bytes. @internal */
+  prepareDecode?(content: Uint8Array): Promise<void>;
+  /** Gets what `encode` needs. @internal */
+  prepareEncode?(): Promise<void>;
 }
 
 /** What `keySchema` and `valueSchema` take: the types `bytes` and `string`, or a format. */
@@ -102,7 +108,7 @@ export function formatOf<T>(
   const as = (format: unknown) => format as KafkaFormat<T>;
   if (schema === undefined) return as(bytesFormat);
   if (isFormat(schema)) return schema;
-  const hint = 'Give bytes, string, or kafkaJson(type).';
+  const hint = 'Give bytes, string, kafkaJson(type) or kafkaAvro(type, …).';
   if (!isSchemaType(schema)) {
     throw new BeamBridgeError('INVALID_ARGUMENT', `${of}: ${option} is ${describeValue(schema)}`, {
       hint,

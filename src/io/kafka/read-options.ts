@@ -61,7 +61,7 @@ export interface ReadKafkaOptions<K = Uint8Array, V = Uint8Array> extends KafkaC
    */
   commitOffsets?: boolean;
   /**
-   * What keys are: `bytes`, `string` or `kafkaJson(type)`. @default `bytes`
+   * What keys are: `bytes`, `string`, `kafkaJson(type)` or `kafkaAvro(type, …)`. @default `bytes`
    */
   keySchema?: KafkaSchema<K>;
   /** What values are, likewise. @default `bytes` */

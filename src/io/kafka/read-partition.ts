@@ -67,6 +67,8 @@ export class ReadPartition<K, V>
   private readonly ends = new Map<string, number>();
   /** What was committed, or is about to be, by partition. */
   private readonly committed = new Map<string, number>();
+  /** Partitions of which it was said that committing fails. */
+  private readonly warned = new Set<string>();
   private quietUntil = 0;
 
   constructor(
@@ -107,6 +109,7 @@ export class ReadPartition<K, V>
       this.quietUntil = Date.now() + NO_WAIT_MS;
       ahead = fetching.at(task, start);
     }
+    await this.prepare(ahead.peek());
     const end = stop === Infinity ? await this.endOf(task, client) : stop;
     return this.give({ task, tracker, context, watermark, ahead, end });
   }
@@ -122,6 +125,7 @@ export class ReadPartition<K, V>
       if (record.timestamp >= until) end = Math.min(end, record.offset);
       // The end of a range that has none is claimed as such.
       if (record.offset >= end && tracker.currentRestriction().stop === Infinity) break;
+      if (!this.isPrepared(record)) return resume();
       if (!tracker.tryClaim(record.offset)) return undefined;
       ahead.take();
       if (last === -1) context?.bundle.register(() => this.commit(task, last + 1));
@@ -138,6 +142,21 @@ export class ReadPartition<K, V>
     if (count > 0) this.quietUntil = Date.now() + NO_WAIT_MS;
     if (ahead.emptyAsOf !== undefined) watermark.wasEmpty(ahead.emptyAsOf);
     return resume(count > 0 ? 0 : NO_WAIT_MS);
+  }
+
+  /** Whether a record can be decoded at once: a schema may have to be asked for. */
+  private isPrepared({ key, value }: ReadRecord): boolean {
+    const { spec } = this;
+    const canKey = !key || (spec.key.canDecode?.(key) ?? true);
+    return canKey && (!value || (spec.value.canDecode?.(value) ?? true));
+  }
+
+  /** The first record at least; another that needs something ends the call, and is the first of the next. */
+  private async prepare(record: ReadRecord | undefined): Promise<void> {
+    if (!record || this.isPrepared(record)) return;
+    const { key, value } = this.spec;
+    if (record.key) await key.prepareDecode?.(record.key);
+    if (record.value) await value.prepareDecode?.(record.value);
   }
 
   private output(task: TopicPartition, record: ReadRecord, watermark: KafkaWatermark) {
@@ -203,6 +222,8 @@ export class ReadPartition<K, V>
         await client.commit(groupId, { topic, partition, offset });
       });
     } catch (error) {
+      if (this.warned.has(name)) return;
+      this.warned.add(name);
       log.warn(`${BeamBridgeError.from(error).shortMessage}; it is read again after a new start`);
     }
   }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Avro in the wire format of schema registries, with a registry in this process.
+
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import avsc from 'avsc';
+import { create, createRunner, type Root } from '../../../../src/index.ts';
+import { kafkaAvro } from '../../../../src/io/index.ts';
+import { SchemaRegistry } from '../../../../src/io/kafka/registry.ts';
+import { checkOptions, WriteToKafka } from '../../../../src/io/write-to-kafka.ts';
+import {
+  array,
+  bigint64,
+  bytes,
+  decimal,
+  enumeration,
+  float64,
+  int64,
+  map,
+  millisInstant,
+  nullable,
+  row,
+  string,
+} from '../../../../src/schema/index.ts';
+import { reading, StandIn } from './stand-in.ts';
+
+const inner = { type: 'record', name: 'Part', fields: [{ name: 'n', type: 'int' }] };
+const schema = {
+  type: 'record',
+  name: 'Order',
+  fields: [
+    { name: 'extra', type: 'string' },
+    { name: 'id', type: 'long' },
+    { name: 'big', type: 'long' },
+    { name: 'note', type: ['null', 'string'] },
+    { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    { name: 'kind', type: { type: 'enum', name: 'Kind', symbols: ['A', 'B'] } },
+    { name: 'raw', type: 'bytes' },
+    { name: 'sizes', type: { type: 'array', items: 'double' } },
+    { name: 'counts', type: { type: 'map', values: 'long' } },
+    { name: 'part', type: ['null', inner] },
+  ],
+};
+const order = row({
+  id: int64,
+  big: bigint64,
+  note: nullable(string),
+  at: millisInstant,
+  kind: enumeration(['A', 'B']),
+  raw: bytes,
+  sizes: array(float64),
+  counts: map(string, int64),
+  part: nullable(row({ n: int64 })),
+});
+const written = {
+  extra: 'left out',
+  id: 7,
+  big: 9007199254740990,
+  note: null,
+  at: 1000,
+  kind: 'B',
+  raw: Buffer.from([1, 255]),
+  sizes: [0.5],
+  counts: { a: 1 },
+  part: { n: 3 },
+};
+const expected = {
+  id: 7,
+  big: 9007199254740990n,
+  note: null,
+  at: new Date(1000),
+  kind: 'B',
+  raw: new Uint8Array([1, 255]),
+  sizes: [0.5],
+  counts: new Map([['a', 1]]),
+  part: { n: 3 },
+};
+
+/** What the registry answers, by path; a number is a status. */
+const answers = new Map<string, object | number>([
+  ['/schemas/ids/1', { schema: JSON.stringify(schema) }],
+  ['/schemas/ids/2', { schema: JSON.stringify({ type: 'record', name: 'O', fields: [] }) }],
+  ['/schemas/ids/3', { schema: '{}', schemaType: 'PROTOBUF' }],
+  ['/schemas/ids/4', { schema: '"string"' }],
+  ['/subjects/o%2Fa/versions/latest', { id: 5, schema: JSON.stringify({ ...inner, name: 'P' }) }],
+  ['/secret/schemas/ids/1', 401],
+]);
+const asked: (string | undefined)[] = [];
+let server: Server;
+let registry = '';
+before(async () => {
+  server = createServer((request, response) => {
+    asked.push(`${request.url} ${request.headers.authorization ?? ''}`.trim());
+    const answer = answers.get(request.url ?? '') ?? 404;
+    response.writeHead(typeof answer === 'number' ? answer : 200, { connection: 'close' });
+    response.end(typeof answer === 'number' ? '{}' : JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  registry = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+after(() => server.close());
+
+function message(id: number, value: unknown, of: unknown = schema): Uint8Array {
+  const body = avsc.Type.forSchema(of as never).toBuffer(value);
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(id, 1);
+  return Buffer.concat([head, body]);
+}
+
+const runner = createRunner({ progress: false });
+const run = (build: (root: Root) => void) => runner.run((root) => build(root));
+
+test('messages are read with the schema that they were written with, which is asked for once', async () => {
+  const client = new StandIn().topic('a', 1);
+  const values = [message(1, written), message(1, { ...written, id: 8 }), message(1, written)];
+  client.write('a', 0, ...values.map((value) => ({ value })));
+  const seen: unknown[] = [];
+  const user = { username: 'u', password: 'p' };
+  const valueSchema = kafkaAvro(order, { registry: `${registry}/`, user });
+  await run((root) => {
+    root
+      .apply(reading(client, { topics: 'a', stop: 'latest', valueSchema }))
+      .map(({ value }) => void seen.push(value));
+  });
+  assert.deepEqual(seen, [expected, { ...expected, id: 8 }, expected]);
+  assert.deepEqual(asked, ['/schemas/ids/1 Basic dTpw']);
+});
+
+test('messages that do not fit are set aside one by one', async () => {
+  const client = new StandIn().topic('a', 1);
+  const bad: [Uint8Array, string][] = [
+    [message(2, {}, { type: 'record', name: 'O', fields: [] }), 'ROW_MISMATCH'],
+    [message(3, 'x', 'string'), 'UNSUPPORTED'],
+    [message(9, 'x', 'string'), 'MALFORMED_DATA'],
+    [new Uint8Array([123, 125, 0, 0, 0, 0]), 'MALFORMED_DATA'],
+    [new Uint8Array([0, 0]), 'MALFORMED_DATA'],
+    [message(1, written).subarray(0, 9), 'MALFORMED_DATA'],
+    [message(4, 'x', 'string'), 'ROW_MISMATCH'],
+  ];
+  client.write('a', 0, ...bad.map(([value]) => ({ value })), { value: message(1, written) });
+  const failed: unknown[] = [];
+  let good = 0;
+  await run((root) => {
+    const valueSchema = kafkaAvro(order, { registry });
+    const source = reading(client, { topics: 'a', stop: 'latest', valueSchema });
+    const read = root.apply(source.withDeadLetters());
+    read.messages.map(() => {
+      good += 1;
+    });
+    read.failed.map(({ errorType, message }) => void failed.push([errorType, message]));
+  });
+  assert.equal(good, 1);
+  assert.deepEqual(
+    failed.map((one) => (one as string[])[0]),
+    bad.map(([, code]) => code),
+    JSON.stringify(failed),
+  );
+});
+
+test('messages are written with the latest schema of a subject', async () => {
+  const stored: Uint8Array[] = [];
+  const producer = {
+    partitions: async () => 1,
+    send: async (records: { value?: Uint8Array | undefined }[]) =>
+      void stored.push(...records.map(({ value }) => new Uint8Array(value!))),
+    close: async () => {},
+  };
+  const write = async (elements: unknown[], subject?: string) => {
+    const options = subject === undefined ? { registry } : { registry, subject };
+    const spec = checkOptions<unknown, Uint8Array, { n: number }>({
+      bootstrapServers: 'stand-in',
+      topic: 't',
+      value: (element) => element as { n: number },
+      valueSchema: kafkaAvro(row({ n: int64 }), options),
+    });
+    await run((root) => {
+      root.apply(create(elements)).apply(new WriteToKafka(spec, async () => producer));
+    });
+  };
+  await write([{ n: 3 }], 'o/a');
+  assert.deepEqual(stored, [new Uint8Array([0, 0, 0, 0, 5, 6])]);
+  await assert.rejects(write([{ n: 2 ** 40 }], 'o/a'), { code: 'ROW_MISMATCH' });
+  await assert.rejects(write([{ n: 1 }], 'none'), { code: 'ENDPOINT_REFUSED', message: /none/ });
+  await assert.rejects(write([{ n: 1 }]), { code: 'INVALID_ARGUMENT', message: /subject/ });
+});
+
+test('a registry that refuses, or is away', async () => {
+  await assert.rejects(new SchemaRegistry(`${registry}/secret`, undefined).schema(1), {
+    code: 'CREDENTIALS_REFUSED',
+  });
+  await assert.rejects(new SchemaRegistry('http://127.0.0.1:1', undefined, 0).schema(1), {
+    code: 'ENDPOINT_UNAVAILABLE',
+  });
+});
+
+test('wrong options', () => {
+  const of = (type: unknown, options: unknown) => () => kafkaAvro(type as never, options as never);
+  const invalid = { code: 'INVALID_ARGUMENT' };
+  assert.throws(of('string', { registry }), invalid);
+  assert.throws(of(row({ price: decimal }), { registry }), { ...invalid, message: /field price/ });
+  assert.throws(of(string, undefined), invalid);
+  assert.throws(of(string, { registry: 'localhost:8081' }), invalid);
+  assert.throws(of(string, { registry: 'http://u:geheim@host' }), (error: Error) => {
+    assert.doesNotMatch(error.message, /geheim/);
+    return true;
+  });
+  assert.throws(of(string, { registry, subject: '' }), invalid);
+  assert.throws(of(string, { registry, user: { username: 'u' } }), { code: 'CREDENTIALS_MISSING' });
+});
