@@ -158,7 +158,10 @@ export class FlinkCluster {
       'taskmanager.host': HOST,
       'taskmanager.bind-host': HOST,
       'taskmanager.numberOfTaskSlots': slots,
-      'taskmanager.memory.process.size': '1900m',
+      'taskmanager.memory.process.size': '2100m',
+      // Batches of four tasks a step with side inputs need more than the default has buffers for.
+      'taskmanager.memory.network.min': '256m',
+      'taskmanager.memory.network.max': '256m',
       'taskmanager.memory.managed.size': '200m',
       // Beam's data comes and goes by direct memory, and a dozen jobs would have used up the default.
       'taskmanager.memory.task.off-heap.size': '512m',

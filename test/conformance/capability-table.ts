@@ -3,8 +3,9 @@
 
 import { capabilities } from './capabilities.ts';
 import type { Cases } from './case.ts';
+import { engines } from './engines.ts';
 import { groups, pythonGroups } from './groups.ts';
-import { configurations } from './runners.ts';
+import { configurations, type RunnerConfiguration } from './runners.ts';
 
 /** The lines between which docs/runners.md holds the table. */
 export const BEGIN = '<!-- capabilities: made by npm run capabilities -->';
@@ -20,31 +21,40 @@ export function namesOf(references: readonly string[]): string[] {
   });
 }
 
-export type Mark = 'yes' | 'partly' | 'no' | '';
+export type Mark = 'yes' | 'partly' | 'no' | 'otherwise' | '';
+
+type Gaps = Pick<RunnerConfiguration, 'unsupported' | 'differs'>;
 
 /** Whether a runner does what the cases show. */
-export function markOf(
-  references: readonly string[],
-  unsupported: Readonly<Record<string, string>>,
-): Mark {
+export function markOf(references: readonly string[], { unsupported, differs = {} }: Gaps): Mark {
   const names = namesOf(references);
   if (names.length === 0) return '';
-  const missing = names.filter((name) => name in unsupported).length;
-  return missing === 0 ? 'yes' : missing < names.length ? 'partly' : 'no';
+  const refused = names.filter((name) => name in unsupported).length;
+  const other = names.filter((name) => name in differs).length;
+  if (refused + other === 0) return 'yes';
+  if (refused + other < names.length) return 'partly';
+  return other === names.length ? 'otherwise' : 'no';
+}
+
+/** Why a runner does not do all that the cases show. */
+function reasonsOf(references: readonly string[], { unsupported, differs = {} }: Gaps): string[] {
+  const reasons = namesOf(references).flatMap((name) => {
+    if (unsupported[name]) return [unsupported[name]];
+    return differs[name] ? [`${differs[name]} (not refused)`] : [];
+  });
+  return [...new Set(reasons)];
 }
 
 /** The runners that have columns. */
-export const columns = configurations.filter(({ runsPython }) => runsPython);
+export const columns = [...configurations, ...engines].filter(({ runsPython }) => runsPython);
 
 /** The table, with a note for each gap. */
 export function capabilityTable(): string {
   const notes: string[] = [];
-  const noted = (references: readonly string[], unsupported: Readonly<Record<string, string>>) => {
-    const mark = markOf(references, unsupported);
+  const noted = (references: readonly string[], gaps: Gaps) => {
+    const mark = markOf(references, gaps);
     if (mark === 'yes' || mark === '') return mark;
-    const reasons = new Set(namesOf(references).map((name) => unsupported[name] ?? ''));
-    reasons.delete('');
-    const numbers = [...reasons].map((reason) => {
+    const numbers = reasonsOf(references, gaps).map((reason) => {
       if (!notes.includes(reason)) notes.push(reason);
       return `[${notes.indexOf(reason) + 1}]`;
     });
@@ -57,9 +67,9 @@ export function capabilityTable(): string {
     ...Object.entries(capabilities).flatMap(([question, rows]) => [
       `| **${question}** |${headings.map(() => ' |').join('')}`,
       ...rows.map(({ name, typescript, python }) => {
-        const cells = columns.flatMap(({ unsupported }) => [
-          noted(typescript, unsupported),
-          noted(python, unsupported),
+        const cells = columns.flatMap((column) => [
+          noted(typescript, column),
+          noted(python, column),
         ]);
         return `| ${name} |${cells.map((cell) => (cell ? ` ${cell} |` : ' |')).join('')}`;
       }),
