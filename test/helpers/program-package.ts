@@ -28,6 +28,23 @@ export const score = pipeline(import.meta.url, (root) => {
 });
 `;
 
+/** A program that submits itself, and calls a package that came with it. Arguments: output, options. */
+export const PACKAGED = `
+import { twice } from 'tiny';
+import { create, createRunner, pipeline, reshuffle } from 'beambridge';
+import { writeToText } from 'beambridge/io';
+
+const [output, options] = process.argv.slice(2);
+export const score = pipeline(import.meta.url, (root) =>
+  root
+    .apply(create([20, 21]))
+    .apply(reshuffle())
+    .map((n) => \`\${twice(n)} from \${import.meta.dirname}\`)
+    .apply(writeToText(output)),
+);
+await createRunner(JSON.parse(options)).run(score);
+`;
+
 /** Makes the package in an empty folder, installs it, and gives the URL of its module. */
 export function makeProgramPackage(folder: string, options: ProgramPackageOptions = {}): string {
   const { manifest, program = PROGRAM, version = packageVersion(), isLocked = true } = options;

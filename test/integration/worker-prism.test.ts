@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { ownCommand, ProcessPool } from '../../src/worker/index.ts';
 import { PRISM_SKIP, type Prism, startPrism } from '../helpers/prism.ts';
-import { makeProgramPackage } from '../helpers/program-package.ts';
+import { makeProgramPackage, PACKAGED } from '../helpers/program-package.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-prism-'));
 const program = fileURLToPath(new URL('../fixtures/worker/submit.ts', import.meta.url));
@@ -80,23 +80,6 @@ test('functions of a program run in a process of the runner, from the bundle tha
   assert.notEqual(LINE.exec(line!)![1], submitter);
   assert.equal(readdirSync(join(scratch, 'home', 'programs')).length, 1);
 });
-
-/** A program in a package, which calls another package that came with it. */
-const PACKAGED = `
-import { twice } from 'tiny';
-import { create, createRunner, pipeline, reshuffle } from 'beambridge';
-import { writeToText } from 'beambridge/io';
-
-const [output, options] = process.argv.slice(2);
-export const score = pipeline(import.meta.url, (root) =>
-  root
-    .apply(create([20, 21]))
-    .apply(reshuffle())
-    .map((n) => \`\${twice(n)} from \${import.meta.dirname}\`)
-    .apply(writeToText(output)),
-);
-await createRunner(JSON.parse(options)).run(score);
-`;
 
 test('functions of a program run from the package that was staged and installed by the worker', {
   skip: PRISM_SKIP,
