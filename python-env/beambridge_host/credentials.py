@@ -19,12 +19,15 @@ _SHORTEST_PART = 8
 
 # Parameters of an address whose values are secrets: `api-key`, `access_token`, `sig`. A key is one unless the next has it. The
 # TypeScript side has the same rule, see src/base/conceal.ts.
-_SECRET_PARAMETER = re.compile(r'(?:token|sig|signature|secret|password|passwd|passphrase|pwd|auth|credentials?|key)\Z')
+_SECRET_PARAMETER = re.compile(
+    r'(?:token|sig|signature|secret|password|passwd|passphrase|pass|pwd|auth|authorization|jwt|credentials?|key)'
+    r'(?:\[\w*\]|\]){0,4}\Z')
 
 # Keys that are known to be those of rows or of caches, word by word, and words that merely end so. `primary_key` is none:
 # services call the first of two secrets so.
-_NO_SECRET_KEY = re.compile(
-    r'(?:\A|[-_.~])(?:(?:partition|sort|row|range|foreign|cache|version|group|public)[-_.~]?|mon|tur|hoc|don|joc|whis|lac)key\Z')
+_NO_SECRET_NAME = re.compile(
+    r'(?:\A|[-_.~[])(?:(?:(?:partition|sort|row|range|foreign|cache|version|group|public)[-_.~[]?|mon|tur|hoc|don|joc|whis|lac)key'
+    r'|(?:by|com|sur|tres|under|over)pass)\Z')
 
 # The names that HTML has for what a header can hold.
 _ENTITIES = sorted({(name.rstrip(';'), value) for name, value in html.entities.html5.items() if value.isascii()})
@@ -61,11 +64,15 @@ def remember_url(url: str) -> None:
     if _is_secret(urllib.parse.unquote(name)):
       for form in {value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value)}:
         remember(form)
+        # Who reads it may take the quotes off that it was given in.
+        remember(form.strip('\'"'))
 
 
 def _is_secret(name: str) -> bool:
   words = re.sub('([a-z0-9])([A-Z])', r'\1_\2', name).lower()
-  return bool(_SECRET_PARAMETER.search(words)) and not _NO_SECRET_KEY.search(words)
+  if not _SECRET_PARAMETER.search(words):
+    return False
+  return not _NO_SECRET_NAME.search(re.sub(r'(?:\[\d*\]|\])+\Z', '', words))
 
 
 def hidden(text: str) -> str:

@@ -81,16 +81,23 @@ class CredentialsTest(unittest.TestCase):
     secrets = (
         'key', 'api_key', 'apiKey', 'authkey', 'primary_key', 'primary-key', 'primaryKey', 'PRIMARYKEY', 'secondary_key',
         'conversion_key', 'conversionKey', 'arrow_key', 'common_key', 'commonkey', 'tomorrowkey', 'growkey', 'resort_key',
-        'hash_key', 'partition_key_api_key', 'api%5Fkey', 'x.api%2Dkey', 'access_token', 'passphrase', 'subscriptionKey')
+        'hash_key', 'partition_key_api_key', 'api%5Fkey', 'x.api%2Dkey', 'access_token', 'passphrase', 'subscriptionKey',
+        'authorization', 'jwt', 'pass', 'db_pass', 'token[]', 'auth[token]', 'key%5B0%5D', 'key[a]')
     others = (
         'partition_key', 'PartitionKey', 'partitionKey', 'PARTITION_KEY', 'partitionkey', 'my-partition-key', 'tablePartitionKey',
         'RowKey', 'row%5Fkey', 'sort.key', 'range_key', 'group_key', 'public_key', 'version_key', 'cache-key', 'foreignKey',
-        'monkey', 'turkey', 'hockey', 'donkey', 'keys', 'tokens', 'v')
+        'monkey', 'turkey', 'hockey', 'donkey', 'partition[key]', 'sort_key[]', 'bypass', 'compass', 'keys', 'tokens', 'v')
     for name in (*secrets, *others):
       for mark in '?#':
         with self.subTest(name, mark=mark), mock.patch.object(credentials, '_known', {}):
           credentials.remember_url(f'https://h/x{mark}a=b&{name}=5ecretsecret')
           self.assertEqual(credentials.hidden('5ecretsecret'), '[credential]' if name in secrets else '5ecretsecret')
+
+  def test_quotes_in_addresses(self) -> None:
+    credentials.remember_url("https://me:it's-Secret1@host/x?token=it's-Secret2&sig='Secret3Secret3'")
+    self.assertEqual(
+        credentials.hidden(r'''it's-Secret1 'it\'s-Secret2' Secret3Secret3 it&#39;s-Secret1 it%27s-Secret2'''),
+        "[credential] '[credential]' [credential] [credential] [credential]")
 
   def test_words_in_addresses_are_none(self) -> None:
     for url in ('s3://b/x?partition_key=created_at', 'https://h/x?version_key=mainline', 'hdfs://analytics@host/x'):

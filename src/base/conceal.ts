@@ -6,37 +6,56 @@ const HIDDEN = '[credential]';
 
 /** An escape may be escaped again, a few times. */
 const P = '%(?:25){0,4}';
-/** What ends an address in running text. */
+/** What ends an address in running text. A quote may do so, and `encodeURIComponent` leaves it in a password. */
 const END = `\\s'"<>\`\\\\`;
+
+/** A quote that ends nothing, for a shell, JSON or Python has escaped it: as it is in a password. */
+const ESCAPED_QUOTE = `'"'"'|\\\\+(?:'|u0027)`;
+/** A quote in front of a host, where an `@` is to come: it ends no text that another follows. */
+const QUOTE_OF_USER = `${ESCAPED_QUOTE}|'(?![,:;)\\]}]+['"])|(?<=&|&amp;)#(?:0*39|x0*27);`;
+/** A quote in a value, which goes on after it. */
+const QUOTE_OF_VALUE = `${ESCAPED_QUOTE}|'(?=[.!~*'(-]*\\)*[\\w%])|&(?:amp;){0,4}(?:#0*39|#x0*27|apos);`;
+/** JSON may escape a slash. */
+const SLASH = '\\\\*/';
+const ESCAPED_SLASH = '\\\\+/';
 
 /** What stands in front of the host: up to the last `@`, since passwords hold some, too. */
 const USERS = [
-  new RegExp(`(://)([^/?#${END}]+)(@)`, 'g'),
-  new RegExp(`((?::|${P}3a)(?:${P}2f){2})((?:(?!${P}2f)[^/?#${END}])+)(@|${P}40)`, 'gi'),
+  new RegExp(`(:${SLASH}${SLASH})((?:[^/?#${END}]|${QUOTE_OF_USER})+)(@)`, 'gi'),
+  new RegExp(
+    `((?::|${P}3a)(?:${P}2f){2})((?:(?!${P}2f)[^/?#${END}]|${QUOTE_OF_USER})+)(@|${P}40)`,
+    'gi',
+  ),
 ];
 
 /**
  * Names of parameters whose values are secrets: `token`, `X-Amz-Signature`, `api_key`, `sig`. A key is one unless
- * {@link NO_SECRET_KEY} has it. The Python side has the same rule, see python-env/beambridge_host/credentials.py.
+ * {@link NO_SECRET_NAME} has it. The Python side has the same rule, see python-env/beambridge_host/credentials.py.
  */
-const NAME = `(?:[\\w.~-]|${P}(?:5f|2d|2e|7e))*(?:token|sig|signature|secret|password|passwd|passphrase|pwd|auth|credentials?|key)`;
+const NAME = `(?:[\\w.~[\\]-]|${P}(?:5f|2d|2e|7e|5b|5d))*(?:token|sig|signature|secret|password|passwd|passphrase|pass|pwd|auth|authorization|jwt|credentials?|key)(?:\\[\\w*\\]|\\]|${P}5b\\w*${P}5d|${P}5d){0,4}`;
 
 /**
  * Keys that are known to be those of rows or of caches, word by word, and words that merely end so. `primary_key` is
  * none: services call the first of two secrets so.
  */
-const NO_SECRET_KEY =
-  /(?:^|[-_.~])(?:(?:partition|sort|row|range|foreign|cache|version|group|public)[-_.~]?|mon|tur|hoc|don|joc|whis|lac)key$/;
+const NO_SECRET_NAME =
+  /(?:^|[-_.~[])(?:(?:(?:partition|sort|row|range|foreign|cache|version|group|public)[-_.~[]?|mon|tur|hoc|don|joc|whis|lac)key|(?:by|com|sur|tres|under|over)pass)$/;
+
+/** Values may be quoted, and that of `authorization` has a word in front. */
+const BEGIN = `(?:["'](?=[\\w%]))?(?:(?:bearer|basic|token) )?`;
 
 /** An escape of a separator is part of a value, unless the address as a whole is escaped. */
 const PARAMETERS = [
   {
-    head: new RegExp(`[?&;#](${NAME})=`, 'gi'),
-    value: new RegExp(`[^&;#${END}]+`, 'y'),
+    head: new RegExp(`(?:[?&;#]|\\\\u0026)(${NAME})=`, 'gi'),
+    value: new RegExp(`${BEGIN}(?:[^&;#${END}]|${QUOTE_OF_VALUE}|${ESCAPED_SLASH})+`, 'iy'),
   },
   {
     head: new RegExp(`${P}(?:3f|26|3b|23)(${NAME})(?:=|${P}3d)`, 'gi'),
-    value: new RegExp(`(?:(?!${P}(?:26|3b|23))[^&;#${END}])+`, 'iy'),
+    value: new RegExp(
+      `${BEGIN}(?:(?!${P}(?:26|3b|23))[^&;#${END}]|${QUOTE_OF_VALUE}|${ESCAPED_SLASH})+`,
+      'iy',
+    ),
   },
 ];
 
@@ -68,17 +87,30 @@ function withoutValues(text: string, head: RegExp, value: RegExp): string {
     index,
   } of text.matchAll(head)) {
     value.lastIndex = index + length;
-    if (index < end || !isSecret(name) || !value.test(text)) continue;
+    if (index < end || !isSecret(name, text, index) || !value.test(text)) continue;
     shown += text.slice(end, index + length) + HIDDEN;
     end = value.lastIndex;
   }
   return shown + text.slice(end);
 }
 
-function isSecret(name: string): boolean {
+/** Whether the parameter at a place of a text is one that is hidden. */
+function isSecret(name: string, text: string, at: number): boolean {
   const words = name
     .replace(ESCAPED, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replace(/(?:\[\d*\]|\])+$/, '')
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .toLowerCase();
-  return !NO_SECRET_KEY.test(words);
+  if (words === 'key' && /[;#]/.test(text[at]!)) return isInAddress(text, at);
+  return !NO_SECRET_NAME.test(words);
+}
+
+/** Addresses are shorter than this, those with something to hide. */
+const LONGEST = 2048;
+
+/** Whether an address is in front of a place: in programs `;key=` and `#key=` are none's parameters. */
+function isInAddress(text: string, at: number): boolean {
+  let start = at;
+  while (start > 0 && at - start < LONGEST && !/[\s'"<>`]/.test(text[start - 1]!)) start--;
+  return /:(?:\\*\/){2}|\?/.test(text.slice(start, at));
 }

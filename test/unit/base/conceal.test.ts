@@ -41,6 +41,63 @@ const table: [text: string, shown: string][] = [
   [`https://h/x?password=${SECRET}%26b%3D${SECRET}&v=1`, `https://h/x?password=${C}&v=1`],
   [`https://h/x?app_key=${SECRET}&authkey=${SECRET}`, `https://h/x?app_key=${C}&authkey=${C}`],
   ['https://h/x?monkey=1&partition_key=day', 'https://h/x?monkey=1&partition_key=day'],
+  // A quote, which encodeURIComponent leaves.
+  [`https://user:it's-${SECRET}@host/x`, `https://${C}@host/x`],
+  [`'https://user:'${SECRET}'@host/x'`, `'https://${C}@host/x'`],
+  [`nopkg @ https://u:a'b')${SECRET}@h/x.whl`, `nopkg @ https://${C}@h/x.whl`],
+  [`git clone 'https://u:it'"'"'s${SECRET}@h/x'`, `git clone 'https://${C}@h/x'`],
+  [
+    `'https://u:it\\'s"' and 'https://u:it\\'s${SECRET}@h'`,
+    `'https://u:it\\'s"' and 'https://${C}@h'`,
+  ],
+  [
+    `https://u:it&#39;s${SECRET}@h https://u:it&amp;#x27;${SECRET}@h`,
+    `https://${C}@h https://${C}@h`,
+  ],
+  [`https://u:it\\u0027s${SECRET}@h`, `https://${C}@h`],
+  [encodeURIComponent(`https://u:it's${SECRET}@h/x`), `https%3A%2F%2F${C}%40h%2Fx`],
+  [`https://h/?token=it's-${SECRET}&v=1`, `https://h/?token=${C}&v=1`],
+  [`f('https://h/?token=a'${SECRET}')`, `f('https://h/?token=${C}')`],
+  [
+    `['https://h/?token=${SECRET}','b'], ('?sig=${SECRET}')`,
+    `['https://h/?token=${C}','b'], ('?sig=${C}')`,
+  ],
+  [
+    `?token=a'"'"'${SECRET} ?token=a\\'${SECRET} ?token=a&#39;${SECRET};`,
+    `?token=${C} ?token=${C} ?token=${C};`,
+  ],
+  [`https://h/?token='${SECRET}'&sig="${SECRET}"`, `https://h/?token=${C}'&sig=${C}"`],
+  [`["https://h/?token=","https://h"]`, `["https://h/?token=","https://h"]`],
+  [
+    `['https://a.com','bob@a.com'] {'https://a.com':'bob@a.com'}`,
+    `['https://a.com','bob@a.com'] {'https://a.com':'bob@a.com'}`,
+  ],
+  // JSON's escapes.
+  [
+    `"https:\\/\\/u:${SECRET}@h\\/x?token=a\\/${SECRET}\\u0026sig=${SECRET}\\u0026v=1"`,
+    `"https:\\/\\/${C}@h\\/x?token=${C}\\u0026sig=${C}\\u0026v=1"`,
+  ],
+  // Lists and parts of parameters.
+  [
+    `?token[]=${SECRET}&auth[token]=${SECRET}&key%5B0%5D=${SECRET}`,
+    `?token[]=${C}&auth[token]=${C}&key%5B0%5D=${C}`,
+  ],
+  [`?sort_key[]=a&partition[key]=b`, `?sort_key[]=a&partition[key]=b`],
+  [
+    `?authorization=Bearer ${SECRET}&authorization=Bearer%20${SECRET}`,
+    `?authorization=${C}&authorization=${C}`,
+  ],
+  // Programs, not addresses.
+  ['for (;;key=5) sorted(xs) #key=len', 'for (;;key=5) sorted(xs) #key=len'],
+  ['a;key=lambda x: x', 'a;key=lambda x: x'],
+  [
+    `https://h/x;key=${SECRET} /x?a=1;key=${SECRET} https://h#key=${SECRET}`,
+    `https://h/x;key=${C} /x?a=1;key=${C} https://h#key=${C}`,
+  ],
+  [
+    `Server=x;Password=${SECRET};AccountKey=${SECRET}==;End=y`,
+    `Server=x;Password=${C};AccountKey=${C};End=y`,
+  ],
   ['https://****@host/simple', 'https://****@host/simple'],
   ['git+ssh://git@host/x.git', 'git+ssh://git@host/x.git'],
   ['https://host/a@b?page=2&keys=all', 'https://host/a@b?page=2&keys=all'],
@@ -81,6 +138,14 @@ const secrets = [
   'access_token',
   'passphrase',
   'subscriptionKey',
+  'authorization',
+  'jwt',
+  'pass',
+  'db_pass',
+  'token[]',
+  'auth[token]',
+  'key%5B0%5D',
+  'key[a]',
 ];
 const others = [
   'partition_key',
@@ -103,6 +168,10 @@ const others = [
   'turkey',
   'hockey',
   'donkey',
+  'partition[key]',
+  'sort_key[]',
+  'bypass',
+  'compass',
   'keys',
   'tokens',
   'v',
@@ -125,6 +194,8 @@ test('a secret in the value of a parameter that is none', () => {
 });
 
 test('a long text takes no time that grows faster than it does', () => {
-  const long = `https://${'a:'.repeat(100_000)} ${'?token'.repeat(50_000)} ${'?monkey='.repeat(50_000)} ?${'key%5F'.repeat(50_000)} ${'%25'.repeat(100_000)} ${'://'.repeat(50_000)}`;
+  const long = `https://${'a:'.repeat(100_000)} ${'?token'.repeat(50_000)} ${'?monkey='.repeat(50_000)} ?${'key%5F'.repeat(50_000)} ${'%25'.repeat(100_000)} ${'://'.repeat(50_000)} ://${"'\\\\".repeat(50_000)} ${'\\\\'.repeat(100_000)} https://${'&#39;'.repeat(50_000)} ?${'token['.repeat(30_000)} ${';key='.repeat(3000)}`;
   assert.equal(conceal(long).length, long.length);
+  const quotes = `?token=${"a'".repeat(100_000)}a ://${"a'".repeat(100_000)}@h`;
+  assert.equal(conceal(quotes), `?token=${C} ://${C}@h`);
 });
