@@ -105,6 +105,7 @@ class ByCopiesTest(unittest.TestCase):
         # What sorting a copy of another precision gives.
         (lambda batch: [each.astype(np.float32) for each in reversed(batch)], [np.array([0.1]), np.array([0.7])]),
         (lambda batch: [float(np.float32(each)) for each in reversed(batch)], [0.1, 0.7]),
+        (lambda batch: [each.astype(np.float16) for each in reversed(batch)], [np.array([0.1, 1e9]), np.array([0.7, 2])]),
         # These are equal, and are told from each other all the same.
         (lambda batch: [float(each) for each in reversed(batch)], [0.0, -0.0]),
         (lambda batch: [each.copy() for each in reversed(batch)], [np.array([0.0]), np.array([-0.0])]),
@@ -138,6 +139,15 @@ class ByCopiesTest(unittest.TestCase):
       given = lambda batch: [Result(copied(json.dumps(x)) if copied is not np.array else copied(x), str(x)) for x in batch]
       with self.subTest(rows=rows):
         self.assertEqual(told(given, list(rows)), list(map(str, rows)))
+
+  def test_halves_in_their_places_stay(self) -> None:
+    # Some are equal as float16.
+    rows = [np.array([x, y]) for x in (0.1, 0.10001, 1e9, 2e9) for y in (0.25, float('nan'))]
+    self.assertEqual(told(lambda batch: [Result(x.astype(np.float16), str(x)) for x in batch], rows), list(map(str, rows)))
+    rows = [{'x': row} for row in rows]
+    halves = lambda batch: [Result({'x': x['x'].astype(np.float16)}, str(x)) for x in batch]
+    self.assertEqual(told(halves, rows), list(map(str, rows)))
+    refused(self, lambda batch: halves(batch[::-1]), rows)
 
   def test_little_is_looked_at_where_rows_are_in_their_places(self) -> None:
     rows = [np.full((8, 8), place, np.uint8) for place in range(8)]

@@ -20,7 +20,7 @@ from typing import Any, Callable, Hashable, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from beambridge_host.wire.exact_numbers import as_numpy, is_null
+from beambridge_host.wire.exact_numbers import as_float, as_numpy, is_null
 from beambridge_host.wire.row_forms import SEQUENCES, in_one_form
 
 _PLAIN = frozenset((str, int, bytes, bool, type(None)))
@@ -34,12 +34,13 @@ class _Lost(NamedTuple):
   """What copies may have lost."""
   # Zeros have lost their sign, as those of -x, and pandas has NaN for null.
   missing: bool
-  # Fractions have become float32.
-  fractions: bool
+  # Fractions have become of this type.
+  fractions: Optional[np.dtype]
 
 
 # What is equal in one of these is so in all that follow.
-_LOSSES = (_Lost(False, False), _Lost(True, False), _Lost(True, True))
+_LOSSES = (_Lost(False, None), _Lost(True, None), _Lost(True, np.dtype(np.float32)))
+_HALVES = _Lost(True, np.dtype(np.float16))
 
 
 class _NaN:
@@ -88,7 +89,7 @@ def _fraction(value: float, lost: _Lost) -> Hashable:
     return None if lost.missing else _NaN
   if value == 0:
     return 0 if lost.missing or math.copysign(1, value) > 0 else _NegativeZero
-  return float(np.float32(value)) if lost.fractions else value
+  return as_float(value, lost.fractions) if lost.fractions else value
 
 
 def _array(values: Any) -> Optional[np.ndarray]:
@@ -125,7 +126,7 @@ def _as_lost(values: np.ndarray, lost: _Lost) -> np.ndarray:
   numbers = values.astype(np.float64)
   if lost.fractions:
     with np.errstate(over='ignore'):
-      numbers = numbers.astype(np.float32)
+      numbers = numbers.astype(lost.fractions)
   if lost.missing:
     numbers += 0.0  # Both zeros are equal,
     numbers[np.isnan(numbers)] = np.nan  # and so are all kinds of NaN.
@@ -176,25 +177,32 @@ def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[
   """
   try:
     given, wanted = in_one_form(examples, rows)
-    if _are_arrays_in_order(given, wanted):
+    losses = (*_LOSSES, _HALVES) if any(map(_has_halves, given[:1])) else _LOSSES
+    if _are_arrays_in_order(given, wanted, losses[-1]):
       return False
     places = [place for place, pair in enumerate(zip(given, wanted)) if not _are_same(*pair)]
     if len(places) < 2 or all(given[place] is None for place in places):
       return False
-    return _moved(*([values[place] for place in places] for values in (given, wanted, keys)))
+    return _moved(*([values[place] for place in places] for values in (given, wanted, keys)), losses)
   except Exception:  # pylint: disable=broad-except
     return False  # Code of the values' own classes.
 
 
-def _are_arrays_in_order(given: Sequence[Any], wanted: Sequence[Any]) -> bool:
+def _has_halves(value: Any) -> bool:
+  if isinstance(value, Mapping):
+    return any(map(_has_halves, value.values()))
+  return getattr(value, 'dtype', None) == np.float16
+
+
+def _are_arrays_in_order(given: Sequence[Any], wanted: Sequence[Any], lost: _Lost) -> bool:
   """Whether arrays are like their own rows and like no other, all at once: most are."""
-  looks = _looks(wanted)
+  looks = _looks(wanted, lost)
   if looks is None or len(set(looks)) < len(looks):
     return False
-  return _looks(given) == looks
+  return _looks(given, lost) == looks
 
 
-def _looks(values: Sequence[Any]) -> Optional[list[bytes]]:
+def _looks(values: Sequence[Any], lost: _Lost) -> Optional[list[bytes]]:
   """Some numbers of each array, as all copies have them; None where these are none of one size."""
   some: list[np.ndarray] = []
   sizes: set[int] = set()
@@ -204,18 +212,18 @@ def _looks(values: Sequence[Any]) -> Optional[list[bytes]]:
     if array is None or len(sizes) > 1:
       return None
     some.append(_some_of(array).copy())
-  return list(map(bytes, _as_lost(np.stack(some), _LOSSES[-1])))
+  return list(map(bytes, _as_lost(np.stack(some), lost)))
 
 
-def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable]) -> bool:
-  looks = _matched(given, wanted, keys, lambda value: _content(value, _LOSSES[-1], _some))
+def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable], losses: Sequence[_Lost]) -> bool:
+  looks = _matched(given, wanted, keys, lambda value: _content(value, losses[-1], _some))
   if looks is None:
     return False
   often = Counter(looks[1])
   # The others are like their own rows, and like no other.
   places = [place for place, (look, own) in enumerate(zip(*looks)) if look != own or often[own] > 1 or given[place] is None]
   given, wanted, keys = ([values[place] for place in places] for values in (given, wanted, keys))
-  for lost in _LOSSES:
+  for lost in losses:
     matched = _matched(given, wanted, keys, lambda value: _content(value, lost, _digest))  # pylint: disable=cell-var-from-loop
     if matched is not None:
       return matched[0] != matched[1]
