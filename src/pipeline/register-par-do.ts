@@ -61,6 +61,16 @@ export function applyParDo(
     if (pcoll.pipeline !== input.pipeline) {
       throw new BeamBridgeError('INVALID_ARGUMENT', 'a side input belongs to another pipeline');
     }
+    if (pcoll.node.windowing.windowFn.isMerging()) {
+      throw new BeamBridgeError(
+        'UNSUPPORTED',
+        'a side input in windows that merge matches no window',
+        {
+          ...node.errorDetails,
+          hint: 'Put the side input into global or fixed windows with windowInto.',
+        },
+      );
+    }
     node.inputs.set(id, pcoll.node);
   }
   const requestsFinalization = paramsOf(user.context).some(

@@ -9,3 +9,9 @@ export const FUNCTION_URNS = {
   combineFn: 'beambridge:combinefn:v1',
   windowFn: 'beambridge:windowfn:v1',
 } as const;
+
+/**
+ * Annotation of a composite that only looks at elements which go on elsewhere: what comes too late for it is
+ * not lost, and no runner of ours tells of it. A share of failed rows is counted so.
+ */
+export const ONLOOKER = 'beambridge:annotation:onlooker:v1';

@@ -84,6 +84,17 @@ export function jobFailure({
   );
 }
 
+/** The error with the line of the program's transform, for what names one and does not know where it was applied. */
+export function located(
+  error: BeamBridgeError,
+  pipeline: Pipeline,
+  proto: pb.Pipeline | undefined,
+): BeamBridgeError {
+  if (error.transform === undefined || error.appliedAt !== undefined) return error;
+  const { appliedAt } = ownTransform(error.transform, pipeline, proto) ?? {};
+  return appliedAt === undefined ? error : error.with({ appliedAt });
+}
+
 // Runners log other things as errors too, before and after the one that ended the job.
 function tellingMessage(messages: readonly string[]): string | undefined {
   return (
@@ -121,9 +132,13 @@ function javaTransformOf(
 }
 
 /** The transform of the user's program that holds the one which an expansion brought along. */
-function ownTransform(uniqueName: string | undefined, pipeline: Pipeline, proto: pb.Pipeline) {
+function ownTransform(
+  uniqueName: string | undefined,
+  pipeline: Pipeline,
+  proto: pb.Pipeline | undefined,
+) {
   if (!uniqueName) return undefined;
-  const transforms = proto.components?.transforms ?? {};
+  const transforms = proto?.components?.transforms ?? {};
   const own = new Map(pipeline.transforms.map((node) => [node.id, node]));
   const parents = new Map<string, string>();
   for (const [id, { subtransforms }] of Object.entries(transforms)) {

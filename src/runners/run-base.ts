@@ -2,10 +2,11 @@
 // What all runs have in common, wherever their stages are executed: who may wish them to end, what they
 // show and count, what they leave to be undone, and how their end is told.
 
-import type { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { cannot } from './engine-job.ts';
+import { located } from './failure.ts';
 import { type Endable, unlessExiting, whileWanted } from './interrupts.ts';
 import { MetricResults } from './metrics.ts';
 import { type PipelineOptions, runsElsewhere } from './options.ts';
@@ -76,6 +77,11 @@ export abstract class BaseRun implements JobControl {
     return () => {
       pipeline.onTooLate = undefined;
     };
+  }
+
+  /** Why a run failed, with the line of the transform that is at fault. */
+  protected failureOf(error: unknown): BeamBridgeError {
+    return located(BeamBridgeError.from(error, 'JOB_FAILED'), this.pipeline, this.proto);
   }
 
   /** A program may start a job and never ask what became of it. */

@@ -3,7 +3,14 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import { type Coder, JsCoder } from '../../coders/index.ts';
-import { P, type PCollection } from '../../pipeline/index.ts';
+import {
+  ONLOOKER,
+  P,
+  type PCollection,
+  type Pipeline,
+  type TransformNode,
+  withName,
+} from '../../pipeline/index.ts';
 import {
   type CombineFn,
   combineGlobally,
@@ -99,15 +106,21 @@ export function checkThreshold(
       },
     );
   };
-  P([
-    predictions.apply(mapStep('CountScored', scored, countsCoder)),
-    failed.apply(mapStep('CountFailed', bad, countsCoder)),
-  ])
-    .apply(flatten<Counts>())
-    // By its trigger, a part of the window may be told before the rest.
-    .apply(onTimeOnly())
-    .apply(combineGlobally(sum))
-    .apply(mapStep('CheckThreshold', check, anyCoder, { window }));
+  P({ predictions, failed }).apply(
+    withName('Threshold', (_: unknown, __: Pipeline, node: TransformNode) => {
+      // A row that comes too late to count is dropped by what the program does with it, or is not.
+      node.annotations.set(ONLOOKER, new Uint8Array());
+      P([
+        predictions.apply(mapStep('CountScored', scored, countsCoder)),
+        failed.apply(mapStep('CountFailed', bad, countsCoder)),
+      ])
+        .apply(flatten<Counts>())
+        // By its trigger, a part of the window may be told before the rest.
+        .apply(onTimeOnly())
+        .apply(combineGlobally(sum))
+        .apply(mapStep('CheckThreshold', check, anyCoder, { window }));
+    }),
+  );
 }
 
 /** Fails the run for a row that failed with another error than these. */

@@ -62,7 +62,7 @@ class NodeRun extends BaseRun {
     } catch (error) {
       this.state = 'FAILED';
       await this.close();
-      throw this.stopReason ?? BeamBridgeError.from(error, 'JOB_FAILED');
+      throw this.stopReason ?? this.failureOf(error);
     }
     this.state = 'RUNNING';
     this.follow(this.watch());
@@ -214,7 +214,7 @@ class NodeRun extends BaseRun {
       this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';
     } catch (error) {
       this.state = this.stopReason ? 'CANCELLED' : 'FAILED';
-      if (!this.stopReason) failure = BeamBridgeError.from(error, 'JOB_FAILED');
+      if (!this.stopReason) failure = this.failureOf(error);
     }
     await this.close();
     if (failure) throw failure;

@@ -18,6 +18,7 @@ import {
   windowingStrategy,
   withName,
 } from '../../../src/pipeline/index.ts';
+import { sessions, windowInto } from '../../../src/transforms/index.ts';
 
 const globalWindows = windowingStrategy({
   assignWindows: () => [],
@@ -188,6 +189,17 @@ test('a PCollection of another pipeline is refused as an input and as a side inp
   assert.throws(() => P([one, other]).apply(([a]) => a!), isRefused);
   const side = new SideInputParam(other, (all) => all);
   assert.throws(() => one.map((x) => x, { side }), isRefused);
+});
+
+test('a side input in windows that merge is refused where it is applied, with its line', () => {
+  const numbers = source<number>(new Root(new Pipeline()));
+  const inSessions = numbers.apply(windowInto(sessions(10)));
+  const side = new SideInputParam(inSessions, (all) => all);
+  assert.throws(() => numbers.map((x) => x, { side }), {
+    code: 'UNSUPPORTED',
+    message:
+      /merge matches no window.*in transform: map \(applied at .*graph\.test\.ts:\d+.*fixed/s,
+  });
 });
 
 test('map without a function is refused when it is applied', () => {

@@ -7,7 +7,7 @@ import { BeamBridgeError, errorNonce } from '../../../src/base/index.ts';
 import { Failures } from '../../../src/harness/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
 import { create, pb } from '../../../src/proto/index.ts';
-import { jobFailure } from '../../../src/runners/failure.ts';
+import { jobFailure, located } from '../../../src/runners/failure.ts';
 import { impulse } from '../../../src/transforms/index.ts';
 
 const pipeline = new Pipeline();
@@ -131,4 +131,28 @@ test("an operation that a user's own Java code does not support is a failure", (
     'java.lang.UnsupportedOperationException: immutable\n\tat java.base/java.util.ImmutableCollections.uoe(ImmutableCollections.java:142)\n\tat com.example.MyFn.process(MyFn.java:7)',
   ]);
   assert.equal(error.code, 'JOB_FAILED');
+});
+
+test('an error that names a transform alone has the line of the one that the program applied', () => {
+  const { appliedAt } = parse;
+  assert.match(appliedAt ?? '', /failure\.test\.ts/);
+  for (const transform of [parse.name, `${parse.name}/made by a runner`, 'deep/inside']) {
+    const error = new BeamBridgeError('UNSUPPORTED', 'not here', { transform, hint: 'Elsewhere.' });
+    const told = located(error, pipeline, proto);
+    assert.equal(told.appliedAt, appliedAt);
+    assert.equal(told.transform, transform);
+    assert.match(told.message, /not here.*applied at.*Elsewhere/s);
+    assert.equal(
+      located(error, pipeline, undefined).appliedAt,
+      transform.startsWith('deep') ? undefined : appliedAt,
+    );
+  }
+  for (const details of [
+    {},
+    { transform: 'nobody' },
+    { transform: parse.name, appliedAt: 'here' },
+  ]) {
+    const error = new BeamBridgeError('UNSUPPORTED', 'not here', details);
+    assert.equal(located(error, pipeline, proto), error);
+  }
 });

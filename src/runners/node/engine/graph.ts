@@ -133,7 +133,9 @@ export class Graph {
     const composite = leaf.id.slice(0, Math.max(0, leaf.id.lastIndexOf('/')));
     // A step that the runner made is a part of the program's transform.
     const known = [leaf.id, composite].find((id) => this.options.components.transforms[id]);
-    const report = new LateReport(known ?? leaf.id, leaf.proto.uniqueName, this.around);
+    const report = leaf.isOnlooker
+      ? undefined
+      : new LateReport(known ?? leaf.id, leaf.proto.uniqueName, this.around);
     this.connect(new GroupNode(input, output, grouping, this.around, undefined, report));
   }
 

@@ -3,6 +3,7 @@
 // the runner does itself, and those that an SDK does in a stage.
 
 import { BeamBridgeError } from '../../../base/index.ts';
+import { ONLOOKER } from '../../../pipeline/index.ts';
 import { create, fromBinary, pb, urns } from '../../../proto/index.ts';
 import { combineSteps } from '../../combine-steps.ts';
 import { combineBehind, isTakenApart } from './combines.ts';
@@ -28,6 +29,8 @@ export interface Leaf {
   readonly parDo: pb.ParDoPayload | undefined;
   /** Of a grouping of accumulators: the combine that they are of. */
   readonly combine: pb.CombinePayload | undefined;
+  /** Whether what comes too late for it goes on elsewhere: {@link ONLOOKER}. */
+  readonly isOnlooker: boolean;
 }
 
 /** What the runner does by itself. */
@@ -62,11 +65,15 @@ export function leavesOf(
   const components = pipeline.components ?? create(pb.ComponentsSchema);
   const recoding = new Recoding(components, fallbackEnvironment);
   const found: Leaf[] = [];
+  /** How many composites that only look on are around what is visited. */
+  let onlookers = 0;
+  const add = (id: string, proto: pb.PTransform, environment: string | undefined) =>
+    found.push(leaf(id, proto, environment, onlookers > 0));
   /** A transform that the runner does, and what stands between its coders. */
   const addOwn = (id: string, proto: pb.PTransform, environment: string) => {
     const recoded = recoding.around(id, proto, proto.environmentId || environment);
-    for (const [step, made] of recoded.steps) found.push(leaf(step, made, made.environmentId));
-    found.push(leaf(id, recoded.proto, undefined));
+    for (const [step, made] of recoded.steps) add(step, made, made.environmentId);
+    add(id, recoded.proto, undefined);
   };
   /** @param environment - of what it is a part of: transforms of the runner's own name none */
   const visit = (id: string, environment: string) => {
@@ -77,7 +84,7 @@ export function leavesOf(
     const urn = proto.spec?.urn ?? '';
     const inner = proto.environmentId || environment;
     if (placeholders.has(id)) {
-      found.push(leaf(id, proto, undefined));
+      add(id, proto, undefined);
     } else if (RUNNER_URNS.has(urn)) {
       addOwn(id, proto, inner);
     } else if (urn === COMPOSITES.COMBINE_PER_KEY && isTakenApart(proto, components)) {
@@ -86,17 +93,20 @@ export function leavesOf(
           made.spec?.urn === P.GROUP_BY_KEY
             ? undefined
             : proto.environmentId || fallbackEnvironment;
-        found.push(leaf(part, made, environment));
+        add(part, made, environment);
       }
     } else if (isSplittable(proto)) {
       const environment = proto.environmentId || fallbackEnvironment;
       for (const [part, made] of splittableSteps(id, proto, components)) {
-        found.push(leaf(part, made, environment));
+        add(part, made, environment);
       }
     } else if (proto.subtransforms.length > 0) {
+      const looksOn = Number(Object.hasOwn(proto.annotations, ONLOOKER));
+      onlookers += looksOn;
       for (const child of proto.subtransforms) visit(child, inner);
+      onlookers -= looksOn;
     } else if (STAGE_URNS.has(urn)) {
-      found.push(leaf(id, proto, proto.environmentId || fallbackEnvironment));
+      add(id, proto, proto.environmentId || fallbackEnvironment);
     } else if (Object.keys(proto.outputs).length > 0 && !passesOn(proto)) {
       throw new BeamBridgeError('UNSUPPORTED', `the node runner cannot run ${urn || '(no URN)'}`, {
         transform: proto.uniqueName,
@@ -113,7 +123,12 @@ function passesOn({ inputs, outputs }: pb.PTransform): boolean {
   return Object.values(outputs).every((id) => given.has(id));
 }
 
-function leaf(id: string, proto: pb.PTransform, environment: string | undefined): Leaf {
+function leaf(
+  id: string,
+  proto: pb.PTransform,
+  environment: string | undefined,
+  isOnlooker: boolean,
+): Leaf {
   const parDo = PAR_DO_URNS.has(proto.spec?.urn ?? '')
     ? fromBinary(pb.ParDoPayloadSchema, proto.spec!.payload)
     : undefined;
@@ -128,6 +143,7 @@ function leaf(id: string, proto: pb.PTransform, environment: string | undefined)
     environment,
     parDo,
     combine: combineBehind(proto),
+    isOnlooker,
   };
 }
 
