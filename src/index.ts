@@ -32,6 +32,7 @@ export {
 } from './coders/index.ts';
 // Transforms of other languages.
 export {
+  discoverSchemaTransforms,
   type ExternalOptions,
   type ExternalOptions as RawExternalTransformOptions,
   ExternalTransform,
@@ -48,8 +49,15 @@ export {
   pythonCallable,
   pythonTransform,
   rawExternalTransform,
+  type SchemaTransformConfig,
+  type SchemaTransformDescription,
+  type SchemaTransformOptions,
   type ServiceProvider,
+  type SqlInput,
+  type SqlOptions,
   type StartableService,
+  schemaTransform,
+  sqlTransform,
   TypedValue,
   typed,
 } from './external/index.ts';

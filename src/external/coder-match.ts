@@ -3,6 +3,7 @@
 
 import {
   type Coder,
+  type FieldType,
   LengthPrefixCoder,
   RowCoder,
   typeName,
@@ -21,9 +22,34 @@ export function sameOnTheWire(a: Coder<unknown>, b: Coder<unknown>): boolean {
   );
 }
 
-/** A row type by its bytes: an array and an iterable have the same. */
+/** A row type by its bytes: an array and an iterable have the same, and so has a text whose length is limited. */
 function wireName({ type }: RowCoder<unknown>): string {
-  return typeName(type, { wireOnly: true }).replaceAll('iterable<', 'array<');
+  return typeName(asWritten(type), { wireOnly: true }).replaceAll('iterable<', 'array<');
+}
+
+/** Logical types that are written as what they are made of, and mean it: of limited lengths, and of JDBC's names. */
+const TRANSPARENT = /^beam:logical_type:((var|fixed)_(char|bytes)|javasdk_\w+):/;
+
+function asWritten(type: FieldType): FieldType {
+  switch (type.kind) {
+    case 'row': {
+      const fields = type.fields.map(({ name, type: field }) => ({ name, type: asWritten(field) }));
+      return { kind: 'row', fields };
+    }
+    case 'nullable': {
+      const value = asWritten(type.value);
+      return value.kind === 'nullable' ? value : { kind: 'nullable', value };
+    }
+    case 'array':
+    case 'iterable':
+      return { kind: 'array', element: asWritten(type.element) };
+    case 'map':
+      return { kind: 'map', key: asWritten(type.key), value: asWritten(type.value) };
+    case 'logical':
+      return TRANSPARENT.test(type.urn) ? asWritten(type.representation) : type;
+    default:
+      return type;
+  }
 }
 
 /** Whether this SDK can read the elements; a length prefix hides what is inside it. */

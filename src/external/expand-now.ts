@@ -28,7 +28,8 @@ async function managed({
   return { address: host.address, token: host.token, host };
 }
 
-async function addressOf(service: ExpansionServiceChoice): Promise<ServiceAddress> {
+/** Where a service is asked while a pipeline is built. */
+export async function addressOf(service: ExpansionServiceChoice): Promise<ServiceAddress> {
   switch (service.kind) {
     case 'address':
       return service;

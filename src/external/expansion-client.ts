@@ -3,11 +3,18 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import type { ExternalExpansion, TransformNode } from '../pipeline/index.ts';
-import { createClient, ExpansionService, GrpcStatus, type ServiceError } from '../proto/index.ts';
+import {
+  createClient,
+  type DiscoverSchemaTransformResponse,
+  ExpansionService,
+  GrpcStatus,
+  type ServiceClient,
+  type ServiceError,
+} from '../proto/index.ts';
 import type { JavaService, Served } from '../services/index.ts';
 import { fetchArtifacts } from './artifacts.ts';
 import { expansionRequest } from './expansion-request.ts';
-import { isJavaFailure, javaError } from './java-failure.ts';
+import { isJavaFailure, javaError, lastTrace } from './java-failure.ts';
 import { useJavaWorker } from './java-service.ts';
 import { asLossOf, lossOf, unlessLost } from './lost-host.ts';
 import { parsePythonFailure } from './python-failure.ts';
@@ -47,17 +54,18 @@ export async function askForExpansion(
 ): Promise<ExternalExpansion> {
   const { host } = service;
   const client = createClient(ExpansionService, service.address, { token: service.token });
-  const request = expansionRequest(node);
   try {
     signal?.throwIfAborted();
     await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
+    const prepared = await node.external?.prepare?.(() => discoverBy(client, service, signal));
+    const request = expansionRequest(node, prepared);
     let response = await client.expand(request, { signal });
     if (TYPE_VIOLATION.test(response.error)) {
       // Python compares its own types and not their encodings. Without a request it gives its
       // coder, which is compared with what was declared afterwards.
       response = await client.expand({ ...request, outputCoderRequests: {} }, { signal });
     }
-    if (response.error) throw expansionFailed(response.error, node);
+    if (response.error) throw failureOf(response.error);
     if (!response.transform || !response.components) {
       throw unavailable(service, 'gave an answer without a transform', undefined);
     }
@@ -84,15 +92,47 @@ export async function askForExpansion(
   }
 }
 
-/** The error in a service's answer: the text of an exception. */
-function expansionFailed(text: string, node: TransformNode): BeamBridgeError {
-  if (isJavaFailure(text)) return javaError(text).with(node.errorDetails);
-  const failure = parsePythonFailure(text, 'EXPANSION_FAILED');
-  return new BeamBridgeError(failure.code, failure.message, {
-    ...node.errorDetails,
-    hint: failure.hint,
-    detail: failure.detail,
+/** What managed services of Java have said of their schema transforms: they stay as they are. */
+const discovered = new WeakMap<JavaService, Promise<DiscoverSchemaTransformResponse>>();
+
+/** What a service says of the schema transforms that it has. */
+export async function discover(service: ServiceAddress): Promise<DiscoverSchemaTransformResponse> {
+  const { host } = service;
+  const client = createClient(ExpansionService, service.address, { token: service.token });
+  try {
+    await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
+    return await discoverBy(client, service);
+  } catch (error) {
+    if (error instanceof BeamBridgeError) throw error;
+    throw (host && (await lossOf(host, error))) ?? callError(error, service);
+  } finally {
+    client.close();
+  }
+}
+
+async function discoverBy(
+  client: ServiceClient<typeof ExpansionService>,
+  { java }: ServiceAddress,
+  signal?: AbortSignal,
+): Promise<DiscoverSchemaTransformResponse> {
+  const known = java && discovered.get(java);
+  if (known) return known;
+  // What others wait for, too, goes on without one who has left.
+  const asked = client.discoverSchemaTransform({}, java ? {} : { signal }).then((response) => {
+    if (response.error) throw failureOf(response.error);
+    return response;
   });
+  if (!java) return asked;
+  discovered.set(java, asked);
+  asked.catch(() => discovered.delete(java));
+  return asked;
+}
+
+/** The error in a service's answer: the text of an exception. */
+function failureOf(text: string): BeamBridgeError {
+  if (isJavaFailure(text)) return javaError(text);
+  const { code, message, hint, detail } = parsePythonFailure(text, 'EXPANSION_FAILED');
+  return new BeamBridgeError(code, message, { hint, detail });
 }
 
 function unavailable(service: ServiceAddress, what: string, cause: unknown): BeamBridgeError {
@@ -115,7 +155,21 @@ function callError(error: unknown, service: ServiceAddress): BeamBridgeError {
     case GrpcStatus.UNAUTHENTICATED:
     case GrpcStatus.PERMISSION_DENIED:
       return unavailable(service, `refused the call (${reason})`, error);
+    case GrpcStatus.UNKNOWN:
+      if (service.java) return brokenJava(service.java, reason, error);
+      return unavailable(service, `failed during the call (${reason})`, error);
     default:
       return unavailable(service, `failed during the call (${reason})`, error);
   }
+}
+
+/** Java threw what it does not answer with, as that it lacks a class. */
+function brokenJava(java: JavaService, reason: string, cause: unknown): BeamBridgeError {
+  const trace = lastTrace(java.stderr());
+  if (trace) return javaError(trace);
+  return new BeamBridgeError('JAVA_EXCEPTION', `Java failed during the call: ${reason}`, {
+    hint: 'The last lines that it printed are below.',
+    detail: java.stderr() || undefined,
+    cause,
+  });
 }

@@ -5,7 +5,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { type Coder, limitOf } from '../coders/index.ts';
-import { ProtoBuilder, type TransformNode } from '../pipeline/index.ts';
+import { type PreparedRequest, ProtoBuilder, type TransformNode } from '../pipeline/index.ts';
 import { create, type ExpansionRequest, ExpansionRequestSchema, pb, urns } from '../proto/index.ts';
 
 /** Starts all ids that belong to the expansion of `node`. */
@@ -35,8 +35,11 @@ function withLimits(builder: ProtoBuilder): (coder: Coder<unknown>) => string {
   };
 }
 
-/** Builds the request. */
-export function expansionRequest(node: TransformNode): ExpansionRequest {
+/** Builds the request. @param prepared - what is asked, where the service was asked before */
+export function expansionRequest(
+  node: TransformNode,
+  prepared?: PreparedRequest,
+): ExpansionRequest {
   const { external } = node;
   if (!external)
     throw new BeamBridgeError('INTERNAL', `${node.name} is not a cross-language transform`);
@@ -66,8 +69,10 @@ export function expansionRequest(node: TransformNode): ExpansionRequest {
     outputCoderRequests,
     transform: {
       uniqueName: node.name,
-      spec: { urn: external.urn, payload: external.payload },
-      inputs: Object.fromEntries([...node.inputs].map(([tag, input]) => [tag, input.id])),
+      spec: { urn: external.urn, payload: prepared?.payload ?? external.payload },
+      inputs: Object.fromEntries(
+        [...node.inputs].map(([tag, input]) => [prepared?.inputTags.get(tag) ?? tag, input.id]),
+      ),
     },
   });
 }

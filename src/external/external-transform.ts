@@ -6,6 +6,7 @@ import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/ind
 import type { Coder } from '../coders/index.ts';
 import {
   type ExpansionServiceChoice,
+  type ExternalRequest,
   MAIN_OUTPUT,
   newOutput,
   type PCollection,
@@ -135,7 +136,13 @@ export class ExternalTransform<
       service:
         typeof this.service === 'function' ? startedService(this.service, pipeline) : this.service,
       requestOutputCoders: coders,
+      ...this.requestOf(node),
     };
+  }
+
+  /** What else is asked of the service. */
+  protected requestOf(_node: TransformNode): Pick<ExternalRequest, 'prepare'> {
+    return {};
   }
 
   /** The coders that the service is asked to use where the program requests none. */

@@ -27,6 +27,16 @@ export function saidByJavaHarness(text: string): string | undefined {
   return said !== undefined && isJavaFailure(said) ? said : undefined;
 }
 
+/** The last stack trace in what a process printed. */
+export function lastTrace(printed: string): string | undefined {
+  const lines = printed.split('\n');
+  const isHead = (line: string) => HEAD.test(line) && !line.startsWith('Caused by: ');
+  const first = lines.findLastIndex((line, i) => isHead(line) && FRAME.test(lines[i + 1] ?? ''));
+  if (first < 0) return undefined;
+  const rest = lines.slice(first + 1).findIndex((line) => !FRAME.test(line) && !HEAD.test(line));
+  return lines.slice(first, rest < 0 ? undefined : first + 1 + rest).join('\n');
+}
+
 /** The failure that a stack trace tells, as an error. */
 export function javaError(text: string): BeamBridgeError {
   const exceptions = exceptionsIn(text);
@@ -74,6 +84,8 @@ interface Recognised {
 
 interface Known extends Recognised {
   readonly pattern: RegExp;
+  /** Where it means this of one type of exception only. */
+  readonly only?: string;
   says(match: RegExpExecArray): string;
 }
 
@@ -112,6 +124,13 @@ const KNOWN: readonly Known[] = [
     hint: 'Methods are found by their name and the number of arguments; where there are several, and for numbers that are no long, give types: typed(int32, 5).',
   },
   {
+    pattern: /^([\w/$.]+)$/,
+    only: 'NoClassDefFoundError',
+    says: ([, name = '']) => `the jars do not hold the class ${name.replaceAll('/', '.')}`,
+    code: 'JAVA_EXCEPTION',
+    hint: 'Add the jar that holds it to jars of javaService.',
+  },
+  {
     pattern: /argument type mismatch/,
     says: () => 'an argument is not of the type that the Java method takes',
     code: 'JAVA_EXCEPTION',
@@ -120,8 +139,9 @@ const KNOWN: readonly Known[] = [
 ];
 
 function recognise(exceptions: readonly Exception[]): [Recognised, string] {
-  for (const { message } of exceptions) {
+  for (const { type, message } of exceptions) {
     for (const known of KNOWN) {
+      if (known.only !== undefined && known.only !== type) continue;
       const match = known.pattern.exec(message);
       if (match) return [known, known.says(match)];
     }

@@ -9,7 +9,8 @@ import { ExternalTransform, type OutputType } from './external-transform.ts';
 import { JAVA_OPTIONS, type JavaOptions, serviceOf } from './java-options.ts';
 import { type EncodedArguments, encodeArguments } from './payload.ts';
 
-const { JAVA_CLASS_LOOKUP } = urns.ExpansionMethods_Enum;
+/** What asks for a transform by its class. */
+export const { JAVA_CLASS_LOOKUP } = urns.ExpansionMethods_Enum;
 
 /** Arguments of a method: by position, or by the names of its parameters where Java was compiled with them. */
 export type JavaArguments = readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -95,7 +96,20 @@ export function javaTransform(
       { hint: "Give its full name: javaTransform('org.apache.beam.sdk.io.GenerateSequence', …)." },
     );
   }
-  const { constructorMethod = '', args = [], builderMethods = {} } = options;
+  return new JavaTransform(
+    `Java(${className.slice(className.lastIndexOf('.') + 1)})`,
+    JAVA_CLASS_LOOKUP,
+    classPayload(className, options),
+    serviceOf(options, 'beam-sdks-java-io-expansion-service'),
+    options,
+  );
+}
+
+/** The bytes that ask for a transform of a class. */
+export function classPayload(
+  className: string,
+  { constructorMethod = '', args = [], builderMethods = {} }: JavaTransformOptions,
+): Uint8Array {
   const made = encode(args, constructorMethod || 'the constructor');
   const calls = isPairs(builderMethods) ? builderMethods : Object.entries(builderMethods);
   const payload = create(pb.JavaClassLookupPayloadSchema, {
@@ -105,13 +119,7 @@ export function javaTransform(
     constructorPayload: made.payload,
     builderMethods: calls.map(([name, given]) => ({ name, ...encode(given, name) })),
   });
-  return new JavaTransform(
-    `Java(${className.slice(className.lastIndexOf('.') + 1)})`,
-    JAVA_CLASS_LOOKUP,
-    toBinary(pb.JavaClassLookupPayloadSchema, payload),
-    serviceOf(options, 'beam-sdks-java-io-expansion-service'),
-    options,
-  );
+  return toBinary(pb.JavaClassLookupPayloadSchema, payload);
 }
 
 function isPairs(

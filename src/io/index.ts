@@ -10,6 +10,25 @@ export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
+  type JdbcConnection,
+  type JdbcReadConfig,
+  type JdbcWriteConfig,
+  jdbcIo,
+} from './java/jdbc-io.ts';
+export {
+  type KafkaBytes,
+  type KafkaReadConfig,
+  type KafkaWriteConfig,
+  kafkaIo,
+  kafkaRecord,
+} from './java/kafka-io.ts';
+export {
+  type ManagedConfig,
+  type ManagedSink,
+  type ManagedSource,
+  managedIo,
+} from './java/managed-io.ts';
+export {
   type ReadAllTextOptions,
   type ReadTextOptions,
   readAllFromText,

@@ -3,7 +3,7 @@
 // The room src/external makes these and answers them.
 
 import type { Coder } from '../coders/index.ts';
-import type { pb } from '../proto/index.ts';
+import type { DiscoverSchemaTransformResponse, pb } from '../proto/index.ts';
 
 /** Where a cross-language transform is expanded and what it needs. */
 export interface ExternalRequest {
@@ -12,8 +12,20 @@ export interface ExternalRequest {
   service: ExpansionServiceChoice;
   /** Coders that the service is asked to use, by output tag: it may refuse more than one. */
   requestOutputCoders: ReadonlyMap<string, Coder<unknown>>;
+  /**
+   * Says what is asked, where that depends on what the service has; `discovered` asks for it.
+   * @default `payload`, with the inputs by their own tags
+   */
+  prepare?(discovered: () => Promise<DiscoverSchemaTransformResponse>): Promise<PreparedRequest>;
   /** The answer, once there is one. */
   expansion?: ExternalExpansion;
+}
+
+/** What a service is asked. */
+export interface PreparedRequest {
+  payload: Uint8Array;
+  /** What the service calls the inputs, by their tags here. */
+  inputTags: ReadonlyMap<string, string>;
 }
 
 /** What an expansion service answered. Ids of its own in it start with `namespace`. */

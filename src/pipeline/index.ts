@@ -26,6 +26,7 @@ export type {
   ExpansionServiceChoice,
   ExternalExpansion,
   ExternalRequest,
+  PreparedRequest,
 } from './external-request.ts';
 export {
   type OutputOptions,

@@ -3,6 +3,7 @@
 
 import {
   create,
+  type DiscoverSchemaTransformResponseSchema,
   type ExpansionRequest,
   type ExpansionResponseSchema,
   ExpansionService,
@@ -22,10 +23,11 @@ export interface FakeExpansionService extends Disposable {
   close(): void;
 }
 
-/** Starts a service. @param files - contents of artifacts by their payload, as text */
+/** Starts a service. @param files - contents of artifacts by their payload, as text @param schemas - what it lists */
 export async function fakeExpansionService(
   expand: (request: ExpansionRequest) => Answer | Promise<Answer>,
   files: Record<string, string> = {},
+  schemas: MessageInitShape<typeof DiscoverSchemaTransformResponseSchema> = {},
 ): Promise<FakeExpansionService> {
   const requests: ExpansionRequest[] = [];
   const server = new LoopbackServer()
@@ -34,7 +36,7 @@ export async function fakeExpansionService(
         requests.push(request);
         return expand(request);
       },
-      discoverSchemaTransform: async () => ({}),
+      discoverSchemaTransform: async () => schemas,
     })
     .add(jobs.ArtifactRetrievalService, {
       resolveArtifacts: async ({ artifacts }) => ({ replacements: artifacts }),

@@ -22,5 +22,6 @@ export function javaHome(address: string, over: AbortSignal): WorkerHome | undef
     get isBroken() {
       return !java.alive;
     },
+    tail: () => java.stderr(),
   };
 }

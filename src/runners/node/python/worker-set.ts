@@ -166,7 +166,7 @@ export class WorkerSet {
     return new BeamBridgeError(
       'HOST_START_FAILED',
       `${STARTS} ${whose} in a row ended before they were ready: ${cause.shortMessage}`,
-      { hint: pool ? MEMORY : SEE_ITS_LOG, detail: pool?.tail() || undefined, cause },
+      { hint: pool ? MEMORY : SEE_ITS_LOG, detail: this.home?.tail() || undefined, cause },
     );
   }
 
@@ -184,6 +184,7 @@ export class WorkerSet {
     const late = setTimeout(() => {
       const reason = new BeamBridgeError('TIMEOUT', `${what} within ${foreignStartMs / 1000} s`, {
         hint: `${SEE_ITS_LOG} It must be able to reach this machine at that address; one that is only slow to start is given longer with the option workerStartTimeoutMs.`,
+        detail: this.home?.tail() || undefined,
       });
       this.stop(worker, reason);
     }, foreignStartMs);

@@ -27,6 +27,8 @@ export interface WorkerHome {
   readonly ended: Promise<BeamBridgeError>;
   /** Whether `ended` comes soon. */
   readonly isBroken: boolean;
+  /** The last that it said, for errors. */
+  tail(): string;
 }
 
 /** What a bundle does with that which its worker sends. */
