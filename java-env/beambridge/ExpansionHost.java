@@ -23,6 +23,8 @@ import java.util.Map;
 public final class ExpansionHost {
   private static final String TOKEN_VARIABLE = "BEAMBRIDGE_JAVA_TOKEN";
   private static final String SERVICE = "org.apache.beam.sdk.expansion.service.ExpansionService";
+  private static final String OPTIONS = "org.apache.beam.sdk.options.PipelineOptions";
+  private static final String WORKERS = "org.apache.beam.fn.harness.ExternalWorkerService";
   private static final String POOL =
       "org.apache.beam.model.fnexecution.v1.BeamFnExternalWorkerPoolGrpc";
   /** What Java's harness measures its caches with; without it a worker ends as it begins. */
@@ -78,36 +80,35 @@ public final class ExpansionHost {
     serverType.getMethod("start").invoke(server);
     int port = (Integer) serverType.getMethod("getPort").invoke(server);
 
-    Class<?> optionsType = Class.forName("org.apache.beam.sdk.options.PipelineOptions");
-    Class<?> factory = Class.forName("org.apache.beam.sdk.options.PipelineOptionsFactory");
-    factory
-        .getMethod("register", Class.class)
-        .invoke(null, Class.forName(SERVICE + "Options"));
-    Object fromArgs = factory.getMethod("fromArgs", String[].class).invoke(null, (Object) args);
-    Object options = fromArgs.getClass().getMethod("create").invoke(fromArgs);
-
     Object expansion =
         service
-            .getConstructor(optionsType, String.class)
-            .newInstance(options, "127.0.0.1:" + port);
+            .getConstructor(Class.forName(OPTIONS), String.class)
+            .newInstance(optionsOf(args), "127.0.0.1:" + port);
     Object artifacts =
         Class.forName("org.apache.beam.runners.fnexecution.artifact.ArtifactRetrievalService")
             .getConstructor()
             .newInstance();
-    Object workers =
-        Class.forName("org.apache.beam.fn.harness.ExternalWorkerService")
-            .getConstructor(optionsType)
-            .newInstance(options);
+    Class.forName(WORKERS);
     Method add = registryType.getMethod("addService", host.type("ServerServiceDefinition"));
     add.invoke(registry, host.forTheBearer(expansion));
     add.invoke(registry, host.forTheBearer(artifacts));
-    add.invoke(registry, host.pool(workers));
+    add.invoke(registry, host.pool(args));
 
     String version = version();
     System.out.println(
         "{\"ready\":true,\"address\":\"127.0.0.1:" + port + "\",\"beam\":\"" + version + "\"}");
     System.out.flush();
     serverType.getMethod("awaitTermination").invoke(server);
+  }
+
+  /** Options as Beam's own main makes them. */
+  private static Object optionsOf(String[] args) throws Exception {
+    Class<?> factory = Class.forName(OPTIONS + "Factory");
+    factory
+        .getMethod("register", Class.class)
+        .invoke(null, Class.forName(SERVICE + "Options"));
+    Object fromArgs = factory.getMethod("fromArgs", String[].class).invoke(null, (Object) args);
+    return fromArgs.getClass().getMethod("create").invoke(fromArgs);
   }
 
   /** A service whose calls are refused that do not carry the secret, before their messages are read. */
@@ -144,22 +145,23 @@ public final class ExpansionHost {
   }
 
   /** Java's harnesses for whoever shows the secret in the request: runners cannot show it elsewhere. */
-  private Object pool(Object workers) throws Exception {
+  private Object pool(String[] args) throws Exception {
     Class<?> pool = Class.forName(POOL);
     Class<?> definition = type("ServerServiceDefinition");
     Object builder =
         definition
             .getMethod("builder", type("ServiceDescriptor"))
             .invoke(null, pool.getMethod("getServiceDescriptor").invoke(null));
-    addPoolMethod(builder, pool.getMethod("getStartWorkerMethod"), workers, "startWorker");
-    addPoolMethod(builder, pool.getMethod("getStopWorkerMethod"), workers, "stopWorker");
+    addPoolMethod(builder, pool.getMethod("getStartWorkerMethod"), args, "startWorker");
+    addPoolMethod(builder, pool.getMethod("getStopWorkerMethod"), args, "stopWorker");
     return builder.getClass().getMethod("build").invoke(builder);
   }
 
-  private void addPoolMethod(Object builder, Method descriptor, Object workers, String name)
+  private void addPoolMethod(Object builder, Method descriptor, String[] args, String name)
       throws Exception {
+    Class<?> workers = Class.forName(WORKERS);
     Method call = null;
-    for (Method each : workers.getClass().getMethods()) {
+    for (Method each : workers.getMethods()) {
       if (each.getName().equals(name) && each.getParameterCount() == 2) call = each;
     }
     if (call == null) throw new NoSuchMethodException(name);
@@ -173,8 +175,11 @@ public final class ExpansionHost {
             onError.invoke(given[1], refusal("PERMISSION_DENIED"));
             return null;
           }
+          // Of each its own: a harness that ends shuts down what its options hold.
+          Object own =
+              workers.getConstructor(Class.forName(OPTIONS)).newInstance(optionsOf(args));
           try {
-            return serve.invoke(workers, given[0], given[1]);
+            return serve.invoke(own, given[0], given[1]);
           } catch (InvocationTargetException wrapped) {
             throw wrapped.getCause();
           }

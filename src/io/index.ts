@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sources and sinks. May import transforms, external and what those may import.
 
-export { type KafkaAvroOptions, kafkaAvro } from './kafka/avro.ts';
-export type { KafkaConnection, KafkaSasl } from './kafka/connection.ts';
-export { type KafkaFormat, type KafkaSchema, kafkaJson } from './kafka/formats.ts';
-export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.ts';
-export type { KafkaCompression } from './kafka/producer.ts';
-export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
-export type { RegistryUser } from './kafka/registry.ts';
-export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
   type JdbcConnection,
   type JdbcReadConfig,
@@ -28,6 +20,14 @@ export {
   type ManagedSource,
   managedIo,
 } from './java/managed-io.ts';
+export { type KafkaAvroOptions, kafkaAvro } from './kafka/avro.ts';
+export type { KafkaConnection, KafkaSasl } from './kafka/connection.ts';
+export { type KafkaFormat, type KafkaSchema, kafkaJson } from './kafka/formats.ts';
+export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.ts';
+export type { KafkaCompression } from './kafka/producer.ts';
+export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
+export type { RegistryUser } from './kafka/registry.ts';
+export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
   type ReadAllTextOptions,
   type ReadTextOptions,

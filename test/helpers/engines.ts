@@ -56,6 +56,20 @@ export async function javaExpansionHere(): Promise<{ jars: string } | { skip: st
   return missing ? { skip: `${found.jars} has no ${missing}` } : found;
 }
 
+/** The folder with the jars of Java's transforms, or why there is none. */
+export async function javaTransformsHere(): Promise<{ jars: string } | { skip: string }> {
+  const jars = process.env.BEAMBRIDGE_TEST_JAVA_JARS || path.join(FETCHED, 'java');
+  if (!existsSync(jars)) {
+    return {
+      skip: "there are no jars of Java's transforms here: scripts/test-engines fetches them",
+    };
+  }
+  return findJava().then(
+    () => ({ jars }),
+    (error: Error) => ({ skip: error.message.split('\n')[0]! }),
+  );
+}
+
 /** Files of that name in the folders where programs are looked for. */
 export function onPath(name: string): string[] {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
