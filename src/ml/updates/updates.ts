@@ -17,7 +17,8 @@ import {
 export interface ModelMetadata<K = unknown> {
   /**
    * Where the model is: what the handler's `update_model_path` takes. A relative path starts from the
-   * folder in which the program runs. Empty: the model that the handler was made with.
+   * folder in which the program runs. Empty: the model that the handler was made with. Give each model a path of
+   * its own: one that is kept is not loaded again when another takes its place.
    */
   modelPath: string;
   /** Its metrics are also counted under this name. @default none */
