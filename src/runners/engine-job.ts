@@ -5,7 +5,6 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
-import type { pb } from '../proto/index.ts';
 import { type PipelineOptions, runsElsewhere } from './options.ts';
 import type { Job } from './portable/job.ts';
 import { isTerminal } from './state.ts';
@@ -30,8 +29,6 @@ export interface EngineJob {
    * @throws BeamBridgeError why it could not be stopped; it goes on then
    */
   stop(wish: StopWish, signal: AbortSignal): Promise<string>;
-  /** What a job that runs has counted so far, where its service tells that only at its end. */
-  monitoringInfos?(signal: AbortSignal): Promise<readonly pb.MonitoringInfo[]>;
 }
 
 /**
@@ -112,6 +109,14 @@ export class EngineStop {
     });
     return this.asked;
   }
+}
+
+/** What is asked too early, or of a job that came to no end of its own. */
+export function notCounted(): BeamBridgeError {
+  return cannot(
+    'tell the metrics of a job before it is done',
+    "Its job server has them at the job's end. What runs shows its metrics in the engine's own pages.",
+  );
 }
 
 /** The error of a runner that has no way to do this to a job. */

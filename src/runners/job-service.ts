@@ -24,6 +24,8 @@ export interface JobService extends ServiceAddress, AsyncDisposable {
   withDefaults?(options: PipelineOptions): PipelineOptions;
   /** Ends a job that did not obey its cancellation, if there is a way. */
   abandon(): Promise<void>;
+  /** Whether it tells what a job has counted at the job's end alone, and before that nothing was counted. @default false */
+  readonly countsAtEnd?: boolean;
   /** The job of this run as its engine knows it, where that is more than its service tells. */
   readonly engine?: EngineJob;
 }

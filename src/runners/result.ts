@@ -108,7 +108,12 @@ export class PipelineResult {
     return this.job.stopWithSavepoint();
   }
 
-  /** The user's metrics so far; once the job has ended, the final ones. */
+  /**
+   * The user's metrics so far; once the job has ended, the final ones.
+   *
+   * @throws BeamBridgeError `UNSUPPORTED` on Flink for a job that is not `DONE` or `DRAINED`, whose job server has
+   * no metrics until then
+   */
   metrics(): Promise<MetricResults> {
     return this.job.metrics();
   }

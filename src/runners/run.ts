@@ -8,7 +8,7 @@ import { expandPipeline, withAnotherHost } from '../external/index.ts';
 import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import type { Construct, PipelineDefinition } from './definition.ts';
-import { arrival, EngineStop, refuseDrain } from './engine-job.ts';
+import { arrival, EngineStop, notCounted, refuseDrain } from './engine-job.ts';
 import { jobFailure } from './failure.ts';
 import type { WishToEnd } from './interrupts.ts';
 import type { JobService } from './job-service.ts';
@@ -291,9 +291,10 @@ class Run extends BaseRun {
     return job.state;
   }
 
-  monitoringInfos(): Promise<readonly pb.MonitoringInfo[]> {
+  async monitoringInfos(): Promise<readonly pb.MonitoringInfo[]> {
     if (this.infos) return this.infos;
     const job = this.job!;
+    if (this.service!.countsAtEnd && !isDone(job.state)) throw notCounted();
     const infos = job.monitoringInfos();
     // Those of a job that has ended do not change any more, and its service may go away.
     if (isTerminal(job.state)) this.infos = infos;

@@ -21,6 +21,8 @@ export interface Attached {
   readonly lost?: Promise<BeamBridgeError> | undefined;
   /** Ends a job that did not obey its cancellation. @default there is no way */
   abandon?(): Promise<void>;
+  /** As its service has it. @default false */
+  readonly countsAtEnd?: boolean;
   /** The job as its engine knows it. @default its service tells all */
   readonly engine?: JobService['engine'];
   /** What its engine must be told beside the options of a run, which is submitted. @default nothing */
@@ -33,7 +35,17 @@ export interface Attached {
 export function attach(
   pipeline: Pipeline,
   options: PipelineOptions,
-  { address, token, name, lost, abandon, engine, withDefaults, dispose }: Attached,
+  {
+    address,
+    token,
+    name,
+    lost,
+    abandon,
+    countsAtEnd = false,
+    engine,
+    withDefaults,
+    dispose,
+  }: Attached,
 ): JobService {
   const workers = new PythonWorkers(pythonStarter(options));
   return {
@@ -48,6 +60,7 @@ export function attach(
       await workers.serve(expanded);
     },
     abandon: abandon ?? (async () => {}),
+    countsAtEnd,
     ...(engine ? { engine } : {}),
     withDefaults: (all) => ({ ...(withDefaults?.(all) ?? all), ...workers.options }),
     [Symbol.asyncDispose]: async () => {

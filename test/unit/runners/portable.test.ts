@@ -354,6 +354,19 @@ test('a job that is stopped with a savepoint is not done', async () => {
   assert.equal(await result.waitUntilFinish(), 'CANCELLED');
 });
 
+test('a service that counts at the end alone is not believed before', async () => {
+  await using fake = await FakeJobService.start({ run: () => {} });
+  const graph = await constructPipeline(simple, {});
+  const result = await startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
+    ...(await openService(...given)),
+    countsAtEnd: true,
+  }));
+  await assert.rejects(result.counters(), withCode('UNSUPPORTED'));
+  fake.job.become('DONE');
+  assert.equal(await result.waitUntilFinish(), 'DONE');
+  assert.deepEqual(await result.counters(), {});
+});
+
 test('what would never be drained, or keeps no state, is refused', async () => {
   await withFake({ run: () => {} }, async (_, runner) => {
     const result = await runner.runAsync((root) => root.apply(periodicImpulse({ interval: 1000 })));
