@@ -20,6 +20,12 @@ export {
   type ManagedSource,
   managedIo,
 } from './java/managed-io.ts';
+export {
+  type PubSubAttributes,
+  type PubSubSource,
+  readFromPubSub,
+  writeToPubSub,
+} from './java/pubsub.ts';
 export { type KafkaAvroOptions, kafkaAvro } from './kafka/avro.ts';
 export type { KafkaConnection, KafkaSasl } from './kafka/connection.ts';
 export { type KafkaFormat, type KafkaSchema, kafkaJson } from './kafka/formats.ts';

@@ -12,6 +12,7 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { BeamBridgeError, type ErrorCode } from '../../src/base/index.ts';
 import { BytesCoder, KVCoder, StrUtf8Coder, VarIntCoder } from '../../src/coders/index.ts';
+import { expandPipeline, javaAddress } from '../../src/external/index.ts';
 import {
   create,
   createRunner,
@@ -19,16 +20,26 @@ import {
   javaService,
   javaTransform,
   P,
-  type Root,
+  Root,
   schemaTransform,
   sqlTransform,
   withCoder,
   withRowCoder,
   withSchema,
 } from '../../src/index.ts';
-import { jdbcIo, kafkaIo } from '../../src/io/index.ts';
+import { jdbcIo, kafkaIo, readFromPubSub, writeToPubSub } from '../../src/io/index.ts';
+import { Pipeline, pipelineToProto } from '../../src/pipeline/index.ts';
 import { createClient, ExpansionService, fn, jobs } from '../../src/proto/index.ts';
-import { boolean, float64, int32, int64, nullable, row, string } from '../../src/schema/index.ts';
+import {
+  boolean,
+  bytes,
+  float64,
+  int32,
+  int64,
+  nullable,
+  row,
+  string,
+} from '../../src/schema/index.ts';
 import { getJavaService, stopJavaServices, stopJobServers } from '../../src/services/index.ts';
 import { flinkHere, javaTransformsHere, onPath } from '../helpers/engines.ts';
 import { until } from '../helpers/fake-job-service.ts';
@@ -249,6 +260,31 @@ describe("Java's transforms on node", { skip }, () => {
     await assert.rejects(
       result.waitUntilFinish(),
       coded('ENGINE_DIED', /Java's expansion service/),
+    );
+  });
+});
+
+describe('Pub/Sub by Java', { skip }, () => {
+  test('is expanded, which needs no account; nothing is read or written here', async () => {
+    const pipeline = new Pipeline();
+    const root = new Root(pipeline);
+    const path = 'projects/my-project/';
+    root.apply(readFromPubSub({ subscription: `${path}subscriptions/orders` }, { service }));
+    root
+      .apply(create([Buffer.from('a')], { schema: bytes }))
+      .apply(writeToPubSub(`${path}topics/scores`, { idAttribute: 'id' }, { service }));
+    const message = pipelineToProto(pipeline, {});
+    await using expanded = await expandPipeline(pipeline, message, {
+      resolveService: async (choice, signal) => javaAddress(choice as never, signal),
+    });
+    const names = Object.values(expanded.proto.components!.transforms).map((t) => t.uniqueName);
+    assert.ok(
+      names.some((name) => name.includes('PubsubUnboundedSource')),
+      names.join('\n'),
+    );
+    assert.ok(
+      names.some((name) => name.includes('PubsubBoundedWriter')),
+      names.join('\n'),
     );
   });
 });

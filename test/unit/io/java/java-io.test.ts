@@ -11,7 +11,14 @@ import {
   sqlTransform,
   withRowCoder,
 } from '../../../../src/index.ts';
-import { jdbcIo, kafkaIo, managedIo } from '../../../../src/io/index.ts';
+import {
+  jdbcIo,
+  kafkaIo,
+  managedIo,
+  readFromPubSub,
+  writeToPubSub,
+} from '../../../../src/io/index.ts';
+import { asMessage } from '../../../../src/io/java/pubsub.ts';
 import { type ExpansionRequest, fromBinary, pb, urns } from '../../../../src/proto/index.ts';
 import {
   int32,
@@ -176,6 +183,46 @@ describe('managedIo', () => {
       /no "icebergs"[\s\S]*iceberg, iceberg_cdc, kafka/,
     );
   });
+});
+
+describe('Pub/Sub', () => {
+  test('is read with the names that Java knows', () => {
+    const subscription = 'projects/shop-1/subscriptions/orders';
+    const read = readFromPubSub({ subscription, idAttribute: 'id' });
+    assert.equal(read.urn, 'beam:transform:org.apache.beam:pubsub_read:v1');
+    assert.deepEqual(configOf(read), { subscription, id_label: 'id', with_attributes: false });
+  });
+
+  test('refuses neither and both of topic and subscription, and misspelt options', () => {
+    refused(() => readFromPubSub({} as never), 'INVALID_ARGUMENT', /topic or a subscription/);
+    refused(
+      () => readFromPubSub({ topic: 't', subscription: 's' } as never),
+      'INVALID_ARGUMENT',
+      /topic or a subscription/,
+    );
+    refused(
+      () => writeToPubSub('t', { idAttributes: 'id' } as never),
+      'INVALID_ARGUMENT',
+      /idAttribute/,
+    );
+  });
+
+  for (const length of [0, 1, 127, 128, 300, 16_384, 70_000]) {
+    test(`${length} bytes are the data of a message`, () => {
+      const data = Buffer.alloc(length, 7);
+      const message = asMessage(data);
+      assert.equal(message[0], 0x0a);
+      let size = 0;
+      let at = 1;
+      for (let shift = 0; ; shift += 7) {
+        const byte = message[at++]!;
+        size += (byte & 0x7f) * 2 ** shift;
+        if (byte < 0x80) break;
+      }
+      assert.equal(size, length);
+      assert.deepEqual(Buffer.from(message.subarray(at)), data);
+    });
+  }
 });
 
 describe('sqlTransform', () => {
