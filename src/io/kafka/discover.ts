@@ -39,7 +39,7 @@ interface Found {
 }
 
 /** A call of `process` claims one look; whatever comes after it is the rest. */
-class LooksTracker implements RestrictionTracker<Looks, Found> {
+class DiscoveryTracker implements RestrictionTracker<Looks, Found> {
   private found: Found | undefined;
 
   constructor(
@@ -113,8 +113,8 @@ export class DiscoverPartitions<K, V>
     return { seen: [], before: undefined, next: Date.now(), done: false };
   }
 
-  newTracker(looks: Looks): LooksTracker {
-    return new LooksTracker(looks, this.spec.discoverEvery, this.bounded);
+  newTracker(looks: Looks): DiscoveryTracker {
+    return new DiscoveryTracker(looks, this.spec.discoverEvery, this.bounded);
   }
 
   newWatermarkEstimator(state?: Instant): ManualWatermarkEstimator {
