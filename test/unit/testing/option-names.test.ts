@@ -5,19 +5,29 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
-import { pythonTransform, rawExternalTransform } from '../../../src/external/index.ts';
 import {
+  javaTransform,
+  pythonTransform,
+  rawExternalTransform,
+  schemaTransform,
+  sqlTransform,
+} from '../../../src/external/index.ts';
+import {
+  kafkaAvro,
+  kafkaIo,
   readAllFromText,
+  readFromKafka,
   readFromText,
   readFromTextWithFilename,
   watchFiles,
+  writeToKafka,
   writeToText,
 } from '../../../src/io/index.ts';
 import * as ml from '../../../src/ml/index.ts';
 import { RunInference } from '../../../src/ml/index.ts';
 import { parDo } from '../../../src/pipeline/index.ts';
 import { createRunner, MetricResults, PortableRunner } from '../../../src/runners/index.ts';
-import { float64, inferSchema, string } from '../../../src/schema/index.ts';
+import { float64, inferSchema, row, string } from '../../../src/schema/index.ts';
 import { TestPipeline } from '../../../src/testing/index.ts';
 import * as transforms from '../../../src/transforms/index.ts';
 
@@ -155,6 +165,23 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
     handler((o) => ml.custom(Object.assign({ module: 'a.B' }, o))),
     'extra',
     'extras',
+  ],
+  ['JavaTransformOptions', (o) => javaTransform('a.B', o), 'arg', 'args'],
+  ['JavaOptions', (o) => kafkaIo.read({ topics: ['a'] } as never, o), 'beamVersoin', 'beamVersion'],
+  ['SchemaTransformOptions', (o) => schemaTransform('a:b', {}, o), 'configTyp', 'configType'],
+  [
+    'SqlOptions',
+    (o) => sqlTransform('select 1', undefined, Object.assign({ output: row({ a: string }) }, o)),
+    'dialekt',
+    'dialect',
+  ],
+  ['ReadKafkaOptions', (o) => readFromKafka(o), 'topic', 'topics'],
+  ['WriteKafkaOptions', (o) => writeToKafka(o), 'topics', 'topic'],
+  [
+    'KafkaAvroOptions',
+    (o) => kafkaAvro(row({ a: string }), Object.assign({ registry: 'http://localhost:1' }, o)),
+    'subjekt',
+    'subject',
   ],
   ['PipelineOptions', (o) => createRunner(o), 'jobNmae', 'jobName'],
   ['PipelineOptions', (o) => new PortableRunner(o), 'jobEndpont', 'jobEndpoint'],
