@@ -138,6 +138,7 @@ for (const flinkMaster of masters) {
         const result = await runner.runAsync(windowed({ given: 0, grouped: 0 }));
         await assert.rejects(result.drain(), coded('UNSUPPORTED', /cannot drain/));
         await assert.rejects(result.stopWithSavepoint(), coded('UNSUPPORTED', /keep the state/));
+        await assert.rejects(result.counters(), coded('UNSUPPORTED', /metrics of a job before/));
         assert.equal(await result.cancel(), 'CANCELLED');
       });
       return;
@@ -169,6 +170,7 @@ for (const flinkMaster of masters) {
           .map(() => void count++),
       );
       assert.equal(result.state, 'DONE');
+      assert.deepEqual(await result.counters(), {});
       assert.equal(count, 30);
     });
   });

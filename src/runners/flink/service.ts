@@ -42,6 +42,7 @@ export async function openService(
   return attach(pipeline, options, {
     address: server.info,
     name: NAME,
+    countsAtEnd: true,
     lost: server.exited.then((exit) => engineDied(NAME, exit, MEMORY)),
     withDefaults: (all) => ({ ...flinkOptions(all, pipeline), appName }),
     // A Flink inside the job server ends a job with its cancellation, and has no address.
