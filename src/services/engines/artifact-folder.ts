@@ -23,8 +23,9 @@ export async function artifactFolder(engine: string, where: ArtifactFolder) {
   if (where === 'while we run') {
     const keep = removeAtExit(folder);
     const tidyUp = async () => {
-      keep();
       await rm(folder, { recursive: true, force: true });
+      // Not before: a program may end with the error of a job server that did not start.
+      keep();
     };
     return { folder, tidyUp };
   }
