@@ -9,8 +9,12 @@ export class Condition {
     return this.waiters.length > 0;
   }
 
-  /** Resolves at the next {@link notify}; true then, false when that took longer than `mostMs`. */
-  wait(mostMs?: number): Promise<boolean> {
+  /**
+   * Resolves at the next {@link notify}; true then, false when that took longer than `mostMs`.
+   *
+   * @param keepsProgram - whether a program that has nothing else to do goes on for those milliseconds
+   */
+  wait(mostMs?: number, keepsProgram = true): Promise<boolean> {
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
       const go = () => {
@@ -23,6 +27,7 @@ export class Condition {
         this.waiters = this.waiters.filter((waiter) => waiter !== go);
         resolve(false);
       }, mostMs);
+      if (!keepsProgram) timer.unref();
     });
   }
 

@@ -2,6 +2,7 @@
 // Leaves that every room may import: the error, the logger, byte buffers, where the package
 // lies. Imports nothing of ours.
 
+export { type Asking, NEVER_ABORTED } from './asking.ts';
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { conceal } from './conceal.ts';
@@ -11,6 +12,7 @@ export { errorNonce, isErrorNonce } from './error-nonces.ts';
 export { BeamBridgeError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export { removeAtExit, removeExitFolders } from './exit-folders.ts';
 export { given } from './given.ts';
+export { JointWork } from './joint-work.ts';
 export { latin1 } from './latin1.ts';
 export {
   getLogger,
@@ -35,5 +37,6 @@ export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';
 export { isThenable } from './thenable.ts';
 export { yieldIfDue } from './turn.ts';
+export { NO_TURN, type Turn, type TurnAsking, Turns, type TurnWords } from './turns.ts';
 export { within } from './within.ts';
 export { setThisWorker, type ThisWorker, thisWorker } from './worker-process.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The user's functions on elements, as ParDos take them, and what those may output.
 
+import type { Asking } from '../base/index.ts';
 import { type Instant, instantOf, type WindowedValue } from '../coders/index.ts';
 import type { TimerFiring } from './timers.ts';
 
@@ -38,6 +39,9 @@ export type PredicateFn<T, C = undefined> = WithContext<T, C, Awaitable<boolean>
 /** The key of key-values. */
 export type KeyOf<T> = T extends { key: infer K; value: unknown } ? K : unknown;
 
+/** In place of a DoFn's `setup`, for steps of this package that stop waiting when nobody wants them. @internal */
+export const setUpFor: unique symbol = Symbol('setUpFor');
+
 /**
  * A function on elements with a life of its own. All methods may be async; `process` and
  * `finishBundle` may be generators or async generators.
@@ -49,6 +53,8 @@ export type KeyOf<T> = T extends { key: infer K; value: unknown } ? K : unknown;
 export interface DoFn<InputT, OutputT, ContextT = undefined> {
   beamName?: string;
   setup?(): Awaitable<void>;
+  /** @internal */
+  [setUpFor]?(asking: Asking): Awaitable<void>;
   startBundle?(context: ContextT): Awaitable<void>;
   process(
     element: InputT,

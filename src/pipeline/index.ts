@@ -17,6 +17,7 @@ export {
   type MapFn,
   type Outputs,
   type PredicateFn,
+  setUpFor,
   TaggedOutput,
   TimestampedValue,
   tagged,

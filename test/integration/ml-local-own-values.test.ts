@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { modelHandler, RunInference } from '../../src/ml/index.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { modelHandler, RunInference, type TypeScriptModelHandler } from '../../src/ml/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import {
+  array,
   float64,
   int64,
   iterable,
@@ -123,4 +125,75 @@ test('one that does not fit fails, alone, though it is filled with what fits aft
   });
   assert.deepEqual(good, [{ score: 1 }, { score: 3 }]);
   assert.deepEqual(bad, [[2, 'prediction', 'INFERENCE_MISMATCH']]);
+});
+
+test('a call that is at work when its run is aborted shares its array with nobody', async () => {
+  const controller = new AbortController();
+  const own = new Float64Array(1);
+  let calls = 0;
+  const handler = modelHandler({
+    name: 'at work',
+    example: int64,
+    inference: array(float64),
+    loadModel: () => own,
+    runInference: async (batch: readonly number[], array) => {
+      calls += 1;
+      const found: number[][] = [];
+      for (const x of batch) {
+        for (let i = 0; i < 10; i++) {
+          array[0] = x;
+          await delay(10);
+        }
+        found.push([...array]);
+      }
+      return found;
+    },
+  });
+  const scored = (examples: readonly number[], found: Map<number, unknown>, signal?: AbortSignal) =>
+    runner.run(
+      (root) => {
+        root
+          .apply(create(examples))
+          .apply(RunInference.of(handler))
+          .map(({ example, inference }) => void found.set(example, [...inference]));
+      },
+      { signal },
+    );
+  const first = assert.rejects(scored([1000, 1001, 1002], new Map(), controller.signal), {
+    code: 'ABORTED',
+  });
+  const found = new Map<number, unknown>();
+  const second = scored([1, 2, 3], found);
+  while (calls === 0) await delay(5);
+  controller.abort();
+  await Promise.all([first, second]);
+  assert.deepEqual(found, new Map([1, 2, 3].map((x) => [x, [x]])));
+});
+
+test('models whose calls wait for one another are told of', async () => {
+  const asking = (name: string, other: () => typeof a) =>
+    modelHandler({
+      name,
+      example: int64,
+      inference: int64,
+      loadModel: () => 1,
+      runInference: async (batch: readonly number[]) => {
+        await delay(20);
+        await runner.run((root) => {
+          root.apply(create(batch)).apply(RunInference.of(other()));
+        });
+        return batch;
+      },
+    });
+  const a: TypeScriptModelHandler<number, number, number> = asking('a', () => b);
+  const b: typeof a = asking('b', () => a);
+  const ended = await Promise.allSettled(
+    [a, b].map((handler) =>
+      runner.run((root) => {
+        root.apply(create([1])).apply(RunInference.of(handler));
+      }),
+    ),
+  );
+  const errors = ended.map((one) => (one.status === 'rejected' ? `${one.reason}` : 'done'));
+  assert.match(errors.join(), /the model of [ab] is used in a call that its own call waits for/);
 });

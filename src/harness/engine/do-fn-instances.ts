@@ -4,8 +4,16 @@
 // work. For that, `setup` and `teardown` are called once for all who share the object, and an object
 // that keeps something per bundle (`startBundle`, `finishBundle`) works on one bundle at a time.
 
-import { getLogger, within } from '../../base/index.ts';
-import type { DoFn } from '../../pipeline/index.ts';
+import {
+  type Asking,
+  BeamBridgeError,
+  getLogger,
+  JointWork,
+  type TurnAsking,
+  Turns,
+  within,
+} from '../../base/index.ts';
+import { type DoFn, setUpFor } from '../../pipeline/index.ts';
 
 type AnyDoFn = DoFn<unknown, unknown, unknown>;
 
@@ -15,25 +23,39 @@ const TEARDOWN_MS = 10_000;
 const shared = new WeakMap<AnyDoFn, DoFnInstance>();
 let nextOrder = 0;
 
+/** A bundle's use of a DoFn object. */
+export interface DoFnUse {
+  /** Calls what uses it. */
+  run<T>(call: () => T): T;
+  end(): void;
+}
+
 /** A DoFn object with whoever uses it. */
 export class DoFnInstance {
-  /** Locks are taken in this order, so that two bundles never wait for each other. */
+  /** Turns are taken in this order, so that two bundles never wait for each other. */
   readonly order = nextOrder++;
-  readonly isExclusive: boolean;
+  /** Undefined where any number of bundles use it at once. */
+  private readonly turns: Turns | undefined;
   private holders = 0;
   private inUse = 0;
-  private ready: Promise<void> | undefined;
+  private ready: JointWork<void> | undefined;
   /** Over when the teardowns so far are: what comes later must not be torn down by them. */
   private tornDown: Promise<void> = Promise.resolve();
   private broken = false;
-  private lock: Promise<void> = Promise.resolve();
-  /** Bundles that wait for the lock. */
-  private waiting = 0;
-  /** Tells the bundle that has the lock that another waits for it. */
-  private wanted: (() => void) | undefined;
 
   private constructor(readonly doFn: AnyDoFn) {
-    this.isExclusive = Boolean(doFn.startBundle ?? doFn.finishBundle);
+    if (doFn.startBundle ?? doFn.finishBundle) {
+      this.turns = new Turns({
+        what: `the ${nameOf(doFn)}`,
+        because: 'an object with startBundle or finishBundle works on one bundle at a time',
+        hint: 'It has startBundle or finishBundle, and works on one bundle at a time, so that this one would wait for ever. Make a new object for the inner run.',
+        room: 'harness',
+      });
+    }
+  }
+
+  get isExclusive(): boolean {
+    return this.turns !== undefined;
   }
 
   /** The instance of an object; the same for all who ask. */
@@ -58,43 +80,53 @@ export class DoFnInstance {
   }
 
   /**
-   * Waits until a bundle may use the object; resolves with what ends the use.
+   * Waits until a bundle may use the object.
    *
-   * @param wanted - called while the bundle uses the object, when another waits for it
+   * @throws BeamBridgeError `TIMEOUT` where a bundle uses it that does not come back, of a run that has ended;
+   *   `INVALID_ARGUMENT` in a bundle of the object itself; whatever `bundle` is aborted with
    */
-  async acquire(wanted: () => void): Promise<() => void> {
-    const unlock = this.isExclusive ? await this.takeLock(wanted) : () => {};
+  async acquire(bundle: TurnAsking): Promise<DoFnUse> {
+    const turn = this.turns && (await this.turns.take(bundle));
+    if (this.turns && !turn) throw this.lost();
     this.inUse += 1;
-    return () => {
-      this.inUse -= 1;
-      unlock();
+    return {
+      run: (call) => (turn ? turn.run(call) : call()),
+      end: () => {
+        this.inUse -= 1;
+        turn?.end();
+      },
     };
   }
 
-  private async takeLock(wanted: () => void): Promise<() => void> {
-    const before = this.lock;
-    let unlock = () => {};
-    this.lock = new Promise((resolve) => {
-      unlock = resolve;
-    });
-    this.waiting += 1;
-    this.wanted?.();
-    await before;
-    this.waiting -= 1;
-    this.wanted = wanted;
-    if (this.waiting > 0) wanted();
-    return () => {
-      this.wanted = undefined;
-      unlock();
-    };
+  private lost(): BeamBridgeError {
+    return new BeamBridgeError(
+      'TIMEOUT',
+      `the ${nameOf(this.doFn)} is still at work for a run that has ended`,
+      {
+        hint: 'A call of it does not come back, and an object with startBundle or finishBundle works on one bundle at a time. Make a new object for each run.',
+      },
+    );
   }
 
-  /** Calls `setup` unless that was done. A `setup` that failed is tried again by the next bundle. */
-  setUp(): Promise<void> {
-    if (this.ready) return this.ready;
-    const ready = this.settled().then(() => this.doFn.setup?.());
-    this.ready = ready;
-    ready.catch(() => {
+  /**
+   * Calls `setup` unless that was done. A `setup` that failed is tried again by the next bundle, and so is one
+   * that does not end, of a run that has.
+   */
+  async setUp(bundle: Asking): Promise<void> {
+    for (;;) {
+      if (this.ready?.isLost) this.ready = undefined;
+      this.ready ??= this.begin(bundle);
+      if (await this.ready.wait(bundle)) return;
+    }
+  }
+
+  private begin(bundle: Asking): JointWork<void> {
+    const { doFn } = this;
+    const setup = this.settled().then(() =>
+      doFn[setUpFor] ? doFn[setUpFor](bundle) : doFn.setup?.(),
+    );
+    const ready = new JointWork<void>(setup, bundle);
+    setup.catch(() => {
       if (this.ready === ready) this.ready = undefined;
     });
     return ready;
@@ -106,7 +138,8 @@ export class DoFnInstance {
       this.tornDown.then(() => true),
       within(TEARDOWN_MS, this.tornDown).then(() => false),
     ]);
-    if (!isOver) log.warn('a teardown does not end: the object is set up again beside it');
+    if (!isOver)
+      log.warn(`${nameOf(this.doFn)}: a setup or teardown does not end: it is set up again`);
   }
 
   /** Says that a bundle failed in the object: nobody knows what state it is in. */
@@ -123,17 +156,27 @@ export class DoFnInstance {
     this.broken = false;
     const { ready } = this;
     this.ready = undefined;
-    if (ready) this.tornDown = this.tearDownAfter(ready);
+    if (ready) this.tornDown = this.tearDownAfter(ready.result);
     return this.tornDown;
   }
 
   private async tearDownAfter(ready: Promise<void>): Promise<void> {
     try {
       await ready;
+    } catch {
+      // There is nothing to tear down.
+      return;
+    }
+    try {
       await this.doFn.teardown?.();
     } catch (error) {
       // The results are out already; a failing teardown must not undo them.
       log.warn('teardown failed', error);
     }
   }
+}
+
+function nameOf({ beamName, constructor: type }: AnyDoFn): string {
+  const name = beamName ?? type?.name;
+  return name === undefined || name === '' || name === 'Object' ? 'DoFn object' : `DoFn ${name}`;
 }

@@ -6,7 +6,8 @@ import { BeamBridgeError, yieldIfDue } from '../../base/index.ts';
 import type { fn } from '../../proto/index.ts';
 import { buildOperator } from './build.ts';
 import { DescriptorView } from './descriptor.ts';
-import type { DoFnInstance } from './do-fn-instances.ts';
+import type { DoFnInstance, DoFnUse } from './do-fn-instances.ts';
+import { type TransformInfo, userError } from './errors.ts';
 import { elementCount, type MonitoringInfo } from './metrics.ts';
 import { type Operator, Receiver } from './operator.ts';
 import { AssignWindows } from './operators/assign-windows.ts';
@@ -44,9 +45,9 @@ export class BundlePlan {
   private readonly sources = new Map<string, DataSource>();
   /** Producers before their consumers. */
   private readonly operators: Operator[];
-  /** Each DoFn object once, in the order in which locks are taken. */
+  /** Each DoFn object once, in the order in which turns are taken. */
   private readonly doFns: DoFnInstance[];
-  private stopWaiting: ((error: Error) => void) | undefined;
+  private readonly infoOf: (doFn: DoFnInstance) => TransformInfo;
   private readonly newReceiver: (pcollectionId: string) => Receiver = (id) => new Receiver(id);
 
   constructor(
@@ -60,6 +61,10 @@ export class BundlePlan {
     const view = new DescriptorView(descriptor, functions, {
       readState: (token) => scope.state.iterable(token),
     });
+    this.infoOf = (doFn) => {
+      const user = this.operators.find((one) => 'instance' in one && one.instance === doFn);
+      return view.transformInfo(user!.transformId);
+    };
     if (isStrict) this.newReceiver = strictly(view);
     const receiver = (id: string) => this.receiverOf(id);
     const built = view.transformIds
@@ -85,53 +90,54 @@ export class BundlePlan {
 
   /** Runs one bundle; after an error the plan must not be used again. */
   async run(io: BundleIO): Promise<BundleResult> {
-    const { scope, operators } = this;
+    const { scope } = this;
     scope.begin(io);
     for (const receiver of this.receivers.values()) receiver.startBundle();
-    const releases: (() => void)[] = [];
-    const wanted = () => io.input.giveWay?.();
+    const uses: DoFnUse[] = [];
     try {
-      for (const doFn of this.doFns) releases.push(await this.acquire(doFn, wanted));
-      for (const operator of operators.toReversed()) await operator.startBundle?.();
-      await this.readAll(io);
-      for (const operator of operators) {
-        this.checkGoingOn();
-        await operator.finishBundle?.();
-      }
-      for (const receiver of this.receivers.values()) receiver.finishBundle();
-      for (const check of scope.checks) check();
-      return {
-        monitoringInfos: this.monitoringInfos(),
-        finalizers: [...scope.finalizers],
-        residuals: [...scope.residuals],
-      };
+      return await this.using(uses, io);
     } catch (error) {
       // What it still waited for is another bundle's.
-      for (const doFn of this.doFns.slice(0, releases.length)) doFn.markBroken();
+      for (const doFn of this.doFns.slice(0, uses.length)) doFn.markBroken();
       throw error;
     } finally {
       scope.end();
-      for (const release of releases) release();
+      for (const use of uses) use.end();
       for (const doFn of this.doFns) await doFn.recover();
     }
   }
 
-  /** Waits for a DoFn object, which another run may work with for long, unless the bundle is aborted. */
-  private async acquire(doFn: DoFnInstance, wanted: () => void): Promise<() => void> {
+  /** Runs the bundle in the uses of all its DoFn objects, once it has them. */
+  private async using(uses: DoFnUse[], io: BundleIO): Promise<BundleResult> {
     this.checkGoingOn();
-    if (!doFn.isExclusive) return doFn.acquire(wanted);
-    const acquiring = doFn.acquire(wanted);
-    const aborted = new Promise<never>((_, reject) => {
-      this.stopWaiting = reject;
-    });
-    try {
-      return await Promise.race([acquiring, aborted]);
-    } catch (error) {
-      void acquiring.then((release) => release());
-      throw error;
-    } finally {
-      this.stopWaiting = undefined;
+    const doFn = this.doFns[uses.length];
+    if (!doFn) return this.runWithin(io);
+    // Another run may work with it for long.
+    const { aborted } = this.scope.asking;
+    const use = await doFn
+      .acquire({ aborted, wanted: () => io.input.giveWay?.() })
+      .catch((error: unknown) => {
+        throw userError(error, this.infoOf(doFn));
+      });
+    uses.push(use);
+    return use.run(() => this.using(uses, io));
+  }
+
+  private async runWithin(io: BundleIO): Promise<BundleResult> {
+    const { scope, operators } = this;
+    for (const operator of operators.toReversed()) await operator.startBundle?.();
+    await this.readAll(io);
+    for (const operator of operators) {
+      this.checkGoingOn();
+      await operator.finishBundle?.();
     }
+    for (const receiver of this.receivers.values()) receiver.finishBundle();
+    for (const check of scope.checks) check();
+    return {
+      monitoringInfos: this.monitoringInfos(),
+      finalizers: [...scope.finalizers],
+      residuals: [...scope.residuals],
+    };
   }
 
   private async readAll({ input }: BundleIO): Promise<void> {
@@ -180,7 +186,6 @@ export class BundlePlan {
   /** Ends the bundle under way at the next element. */
   abort(error: Error): void {
     this.scope.aborted = error;
-    this.stopWaiting?.(error);
     for (const source of this.sources.values()) source.abort();
     for (const operator of this.operators) operator.abort?.();
   }

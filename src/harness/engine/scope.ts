@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the operators of one plan share while a bundle runs through them.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { type Asking, BeamBridgeError } from '../../base/index.ts';
 import type { Instant } from '../../coders/index.ts';
 import type { BundleIO, BundleState, MaybePromise, Residual } from './types.ts';
 
@@ -22,6 +22,8 @@ export class BundleScope {
   readonly residuals: Residual[] = [];
   /** Why the bundle must not go on; undefined while it may. */
   aborted: Error | undefined;
+  /** For those who wait. */
+  readonly asking: Asking = { aborted: () => this.aborted };
 
   begin(io: BundleIO): void {
     this.current = io;

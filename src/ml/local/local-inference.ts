@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The step that scores packed batches with a model of this process, in the place of Python's.
 
-import { yieldIfDue } from '../../base/index.ts';
+import { type Asking, NO_TURN, yieldIfDue } from '../../base/index.ts';
 import { BytesCoder } from '../../coders/index.ts';
-import { AbortParam, ParDo } from '../../pipeline/index.ts';
+import { AbortParam, ParDo, setUpFor } from '../../pipeline/index.ts';
 import { counter, type DoFn, distribution } from '../../transforms/index.ts';
 import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescript.ts';
 import { type InProcessModel, PackedAnswers } from '../packing/packed-answers.ts';
@@ -12,7 +12,6 @@ import { type Packed, step } from '../steps.ts';
 import { BatchSizes, type LocalBatching } from './batch-sizes.ts';
 import { type ChosenModel, ModelChoice } from './model-choice.ts';
 import { OwnPredictions } from './own-predictions.ts';
-import { type Asking, NO_TURN } from './turns.ts';
 
 type AnyHandler = TypeScriptModelHandler<never, unknown, unknown>;
 
@@ -54,8 +53,8 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     this.own = new OwnPredictions(inference.types.inference, nameOf(inference.handler));
   }
 
-  async setup(): Promise<void> {
-    this.loadMillis = (await this.models.setUp()).loadMillis;
+  async [setUpFor](asking: Asking): Promise<void> {
+    this.loadMillis = (await this.models.setUp(asking)).loadMillis;
   }
 
   teardown(): Promise<void> {
@@ -73,11 +72,19 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
       what: nameOf(handler),
       use: async (updates) => {
         const paths = updates.map(({ path }) => path);
-        chosen = await this.models.choose(paths, () => context.updateFailures.increment());
-        this.count(chosen.loadMillis, context);
-        // Until the answer is bytes.
-        turn = await chosen.turn(asking);
-        return chosen.modelUri ?? null;
+        for (;;) {
+          chosen = await this.models.choose(
+            paths,
+            () => context.updateFailures.increment(),
+            asking,
+          );
+          this.count(chosen.loadMillis, context);
+          // Until the answer is bytes.
+          const given = await chosen.turn(asking);
+          if (given) turn = given;
+          if (given) return chosen.modelUri ?? null;
+          await chosen.release();
+        }
       },
       isOver: () => asking.aborted() !== undefined,
       endOf: (examples, start) => this.sizes.endOf(examples, start),

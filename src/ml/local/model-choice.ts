@@ -2,7 +2,7 @@
 // Which of a handler's models scores a batch: the newest update that can be loaded, else the
 // handler's own. Python's end has the same rule, in beambridge_host/inference/model_cache.py.
 
-import { getLogger } from '../../base/index.ts';
+import { type Asking, getLogger } from '../../base/index.ts';
 import type { TypeScriptModelHandler } from '../handlers/typescript.ts';
 import { acquireModel, type LoadedModel } from './loaded-models.ts';
 
@@ -28,8 +28,8 @@ export class ModelChoice {
   constructor(private readonly handler: AnyHandler) {}
 
   /** Loads the handler's own model. */
-  async setUp(): Promise<LoadedModel> {
-    this.own = await acquireModel(this.handler);
+  async setUp(asking: Asking): Promise<LoadedModel> {
+    this.own = await acquireModel(this.handler, this.handler.modelUri, asking);
     return this.own;
   }
 
@@ -46,18 +46,18 @@ export class ModelChoice {
    *
    * @param paths - newest first; empty stands for the handler's own
    * @param failed - called for each that cannot be loaded
+   * @throws whatever `asking` is aborted with
    */
-  async choose(paths: readonly string[], failed: () => void): Promise<ChosenModel> {
+  async choose(paths: readonly string[], failed: () => void, asking: Asking): Promise<ChosenModel> {
     for (const path of paths) {
       if (path === '') break;
       const tried = this.failedAt.get(path);
       if (tried !== undefined && Date.now() - tried < RETRY_MS) continue;
       try {
-        const model = await acquireModel(this.handler, path);
-        await this.keep(path);
-        await model.tellIfReplaced();
-        return { ...model, modelUri: path };
+        return await this.chosen(path, asking, () => this.keep(path, asking));
       } catch (error) {
+        const aborted = asking.aborted();
+        if (aborted) throw aborted;
         failed();
         if (tried === undefined) {
           log.warn(`model update ${path} cannot be loaded, the model before it goes on`, error);
@@ -65,17 +65,48 @@ export class ModelChoice {
         this.failedAt.set(path, Date.now());
       }
     }
-    return { ...(await acquireModel(this.handler)), modelUri: this.handler.modelUri };
+    return this.chosen(this.handler.modelUri, asking, () => this.renewOwn(asking));
+  }
+
+  private async chosen(
+    modelUri: string | undefined,
+    asking: Asking,
+    keep: () => Promise<void>,
+  ): Promise<ChosenModel> {
+    const model = await acquireModel(this.handler, modelUri, asking);
+    try {
+      await keep();
+      await model.tellIfReplaced();
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
+    return { ...model, modelUri };
+  }
+
+  /** Keeps another one in the place of the handler's own, where that was left behind. */
+  private async renewOwn(asking: Asking): Promise<void> {
+    const { own } = this;
+    if (!own?.isLeft()) return;
+    const other = await acquireModel(this.handler, this.handler.modelUri, asking);
+    // Another batch may have done so meanwhile, or all is over.
+    const isFirst = this.own === own;
+    if (isFirst) this.own = other;
+    await (isFirst ? own : other).release();
   }
 
   /** Keeps the models used last from being freed between batches. */
-  private async keep(path: string): Promise<void> {
-    const model = this.kept.get(path) ?? (await acquireModel(this.handler, path));
+  private async keep(path: string, asking: Asking): Promise<void> {
+    const usable = (model: LoadedModel | undefined) => (model?.isLeft() ? undefined : model);
+    const model = usable(this.kept.get(path)) ?? (await acquireModel(this.handler, path, asking));
     const earlier = this.kept.get(path);
-    this.kept.delete(path);
-    this.kept.set(path, earlier ?? model);
     // Another batch may have kept it meanwhile.
-    if (earlier && earlier !== model) await model.release();
+    const kept = usable(earlier) ?? model;
+    this.kept.delete(path);
+    this.kept.set(path, kept);
+    for (const other of new Set([earlier, model])) {
+      if (other && other !== kept) await other.release();
+    }
     for (const [oldest, model] of this.kept) {
       if (this.kept.size <= MOST_KEPT) return;
       this.kept.delete(oldest);

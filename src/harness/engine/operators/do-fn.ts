@@ -25,7 +25,7 @@ export class DoFnOperator extends FlatMapOperator {
   override async startBundle(): Promise<void> {
     await super.startBundle();
     try {
-      await this.instance.setUp();
+      await this.instance.setUp(this.bundle);
       await this.instance.doFn.startBundle?.(this.context.value);
     } catch (error) {
       throw this.failed(error);

@@ -2,6 +2,7 @@
 // What all ParDos have in common: the context, side inputs, and one call per window where the
 // function can tell windows apart.
 
+import type { Asking } from '../../../base/index.ts';
 import type { WindowedValue } from '../../../coders/index.ts';
 import type { BoundContext } from '../context.ts';
 import type { Emitter } from '../emit.ts';
@@ -18,6 +19,8 @@ export interface ParDoParts {
   readonly inputs: readonly string[];
   readonly info: TransformInfo;
   readonly context: BoundContext;
+  /** The bundle under way. */
+  readonly bundle: Asking;
   readonly sideInputs: SideInputs | undefined;
   readonly metrics: UserMetrics;
   readonly emitter: Emitter;
@@ -31,6 +34,7 @@ export abstract class ParDoOperator implements Operator {
   protected readonly info: TransformInfo;
   protected readonly context: BoundContext;
   protected readonly emitter: Emitter;
+  protected readonly bundle: Asking;
   private readonly sideInputs: SideInputs | undefined;
   private readonly metrics: UserMetrics;
 
@@ -39,6 +43,7 @@ export abstract class ParDoOperator implements Operator {
     this.inputs = parts.inputs;
     this.info = parts.info;
     this.context = parts.context;
+    this.bundle = parts.bundle;
     this.emitter = parts.emitter;
     this.sideInputs = parts.sideInputs;
     this.metrics = parts.metrics;

@@ -28,7 +28,7 @@ export class SplittableStep extends FlatMapOperator {
   override async startBundle(): Promise<void> {
     await super.startBundle();
     try {
-      await this.instance.setUp();
+      await this.instance.setUp(this.bundle);
     } catch (error) {
       throw this.failed(error);
     }
