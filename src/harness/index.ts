@@ -29,6 +29,7 @@ export {
   type SideInputToken,
   sideInputWindow,
   type TimerPort,
+  type TransformInfo,
   timerPorts,
   type UserState,
   type UserStateKey,

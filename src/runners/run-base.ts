@@ -25,6 +25,8 @@ export abstract class BaseRun implements JobControl {
   /** The end of the run, once it has begun. */
   protected outcome: Promise<JobState> | undefined;
   protected readonly cleanUps: (() => unknown)[] = [];
+  /** What listens for wishes to end, also while all else is undone. */
+  protected readonly listeners: (() => void)[] = [];
   private markClosed!: () => void;
   /** Resolves when nothing of the run is left. */
   protected readonly closed = new Promise<void>((resolve) => {
@@ -61,9 +63,10 @@ export abstract class BaseRun implements JobControl {
     );
   }
 
-  /** Listens for wishes to end, and shows how far the run is, until it is closed. */
+  /** Listens for wishes to end until the run is closed, and shows how far it is. */
   protected attend(endable: Endable, report: () => ProgressReport): void {
-    this.cleanUps.push(whileWanted(this.options, endable), this.whileWhole(endable));
+    this.listeners.push(whileWanted(this.options, endable));
+    this.cleanUps.push(this.whileWhole(endable));
     const progress = new Progress(report, this.options.progress);
     this.cleanUps.push(() => progress[Symbol.dispose]());
   }
@@ -98,6 +101,7 @@ export abstract class BaseRun implements JobControl {
   /** Undoes what is left of the run, `last` at its end. Never resolves when a signal ends the program. */
   protected async close(...last: (() => unknown)[]): Promise<void> {
     await tidyUp([...this.cleanUps.splice(0), ...last, ...this.pipeline.cleanUps.splice(0)]);
+    await tidyUp(this.listeners.splice(0));
     this.markClosed();
     await unlessExiting();
   }

@@ -53,7 +53,7 @@ export function parDo(id: string, transform: pb.PTransform, context: BuildContex
   const parts: ParDoParts = {
     transformId: id,
     inputs,
-    bundle: scope.asking,
+    scope,
     windowKinds: new WindowKinds(windowCoder, 'an output of finishBundle', info),
     info,
     sideInputs,

@@ -94,7 +94,9 @@ export class Emitter {
   ): Promise<void> {
     let output: unknown;
     try {
+      this.scope.atWork = this.info;
       output = await pending;
+      this.scope.atWork = undefined;
     } catch (error) {
       throw userError(error, this.info);
     }
@@ -226,7 +228,9 @@ export class Emitter {
     for (;;) {
       let next: IteratorResult<unknown>;
       try {
+        this.scope.atWork = this.info;
         next = await iterator.next();
+        this.scope.atWork = undefined;
       } catch (error) {
         // One that failed by itself has nothing left to tidy up.
         throw userError(error, this.info);

@@ -3,6 +3,7 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import type { fn } from '../../proto/index.ts';
+import type { TransformInfo } from './errors.ts';
 import type { MonitoringInfo } from './metrics.ts';
 import { BundlePlan, type BundleResult } from './plan.ts';
 import { SideInputCache } from './side-input-cache.ts';
@@ -28,6 +29,8 @@ export interface RunningBundle {
   readonly done: Promise<BundleResult>;
   /** What it has counted so far. */
   monitoringInfos(): MonitoringInfo[];
+  /** The transform whose function it waits for, as far as that is known. */
+  atWork(): TransformInfo | undefined;
   /** Gives back part of the input where possible. */
   split(desired: ReadonlyMap<string, DesiredSplit>): ChannelSplit[];
   /** Ends the bundle with `error` at the next element, or the next time that it waits for input. */
@@ -88,6 +91,7 @@ export class BundleEngine implements AsyncDisposable {
     return {
       done,
       monitoringInfos: () => (over ? [] : plan.monitoringInfos()),
+      atWork: () => (over ? undefined : plan.atWork),
       split: (desired) => (over ? [] : plan.split(desired)),
       abort: (error) => {
         if (!over) plan.abort(error);
@@ -126,12 +130,12 @@ export class BundleEngine implements AsyncDisposable {
   }
 }
 
-function ignore(): void {}
+function ignore(): undefined {}
 
 /** A bundle that failed before it began. */
 function stillborn(error: unknown): RunningBundle {
   const done = Promise.reject(error);
   // Whoever holds the bundle awaits `done`; that may be after this turn.
   done.catch(ignore);
-  return { done, monitoringInfos: () => [], split: () => [], abort: ignore };
+  return { done, monitoringInfos: () => [], atWork: ignore, split: () => [], abort: ignore };
 }

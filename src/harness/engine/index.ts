@@ -9,6 +9,7 @@ export {
   type BundleEngineOptions,
   type RunningBundle,
 } from './engine.ts';
+export type { TransformInfo } from './errors.ts';
 export type { MonitoringInfo } from './metrics.ts';
 export type { BundleResult } from './plan.ts';
 export type { BundleFinalizer } from './scope.ts';

@@ -190,6 +190,11 @@ export class BundlePlan {
     for (const operator of this.operators) operator.abort?.();
   }
 
+  /** Whose promise the bundle waits for. */
+  get atWork(): TransformInfo | undefined {
+    return this.scope.atWork;
+  }
+
   monitoringInfos(): MonitoringInfo[] {
     const infos = [...this.receivers.values()].map(({ pcollectionId, count }) =>
       elementCount(pcollectionId, count),

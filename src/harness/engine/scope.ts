@@ -3,6 +3,7 @@
 
 import { type Asking, BeamBridgeError } from '../../base/index.ts';
 import type { Instant } from '../../coders/index.ts';
+import type { TransformInfo } from './errors.ts';
 import type { BundleIO, BundleState, MaybePromise, Residual } from './types.ts';
 
 /** Called once the runner has stored a bundle's results for good. */
@@ -22,12 +23,15 @@ export class BundleScope {
   readonly residuals: Residual[] = [];
   /** Why the bundle must not go on; undefined while it may. */
   aborted: Error | undefined;
+  /** Whose promise the bundle waits for, as far as that is known. */
+  atWork: TransformInfo | undefined;
   /** For those who wait. */
   readonly asking: Asking = { aborted: () => this.aborted };
 
   begin(io: BundleIO): void {
     this.current = io;
     this.aborted = undefined;
+    this.atWork = undefined;
     this.finalizers.length = 0;
     this.residuals.length = 0;
   }

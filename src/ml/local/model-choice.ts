@@ -2,7 +2,7 @@
 // Which of a handler's models scores a batch: the newest update that can be loaded, else the
 // handler's own. Python's end has the same rule, in beambridge_host/inference/model_cache.py.
 
-import { type Asking, getLogger } from '../../base/index.ts';
+import { type Asking, getLogger, NEVER_ABORTED } from '../../base/index.ts';
 import type { TypeScriptModelHandler } from '../handlers/typescript.ts';
 import { acquireModel, type LoadedModel } from './loaded-models.ts';
 
@@ -28,7 +28,7 @@ export class ModelChoice {
   constructor(private readonly handler: AnyHandler) {}
 
   /** Loads the handler's own model. */
-  async setUp(asking: Asking): Promise<LoadedModel> {
+  async setUp(asking: Asking = NEVER_ABORTED): Promise<LoadedModel> {
     this.own = await acquireModel(this.handler, this.handler.modelUri, asking);
     return this.own;
   }
@@ -48,13 +48,20 @@ export class ModelChoice {
    * @param failed - called for each that cannot be loaded
    * @throws whatever `asking` is aborted with
    */
-  async choose(paths: readonly string[], failed: () => void, asking: Asking): Promise<ChosenModel> {
+  async choose(
+    paths: readonly string[],
+    failed: () => void,
+    asking: Asking = NEVER_ABORTED,
+  ): Promise<ChosenModel> {
     for (const path of paths) {
       if (path === '') break;
       const tried = this.failedAt.get(path);
       if (tried !== undefined && Date.now() - tried < RETRY_MS) continue;
       try {
-        return await this.chosen(path, asking, () => this.keep(path, asking));
+        return await this.chosen(path, asking, async (model) => {
+          await this.keep(path, asking);
+          await model.tellIfReplaced();
+        });
       } catch (error) {
         const aborted = asking.aborted();
         if (aborted) throw aborted;
@@ -71,12 +78,11 @@ export class ModelChoice {
   private async chosen(
     modelUri: string | undefined,
     asking: Asking,
-    keep: () => Promise<void>,
+    keep: (model: LoadedModel) => Promise<void>,
   ): Promise<ChosenModel> {
     const model = await acquireModel(this.handler, modelUri, asking);
     try {
-      await keep();
-      await model.tellIfReplaced();
+      await keep(model);
     } catch (error) {
       await model.release();
       throw error;

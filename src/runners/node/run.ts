@@ -2,13 +2,14 @@
 // One run of a pipeline in this process: expand what is Python's, plan, execute (what is in front of
 // Python before Python is there), and leave nothing behind however it ends.
 
-import { BeamBridgeError, within } from '../../base/index.ts';
+import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
 import { expandPipeline, withAnotherHost } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
 import { expansionResolver } from '../expansion-services.ts';
 import type { WishToEnd } from '../interrupts.ts';
+import { stuck, whileUnfinished } from '../loose-ends.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { ProgressReport } from '../progress.ts';
 import { PipelineResult } from '../result.ts';
@@ -18,6 +19,8 @@ import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
 import { openPython, type PythonSide } from './python-side.ts';
+
+const log = getLogger('runner');
 
 /** How long functions may take to tear themselves down. Milliseconds. */
 const SETTLE_MS = 10_000;
@@ -43,6 +46,8 @@ class NodeRun extends BaseRun {
   private running: Promise<void> | undefined;
   private python: PythonSide | undefined;
   private readonly over = new AbortController();
+  /** Whether nothing is left that could let it go on. */
+  private isStuck = false;
 
   constructor(pipeline: Pipeline, options: PipelineOptions) {
     super(pipeline, options);
@@ -57,6 +62,7 @@ class NodeRun extends BaseRun {
         return this.closed;
       };
       this.attend({ end, drain: () => this.startDraining() }, () => this.report());
+      this.listeners.push(whileUnfinished(() => this.giveUp()));
       await this.launch();
       if (this.stopReason) throw this.stopReason;
     } catch (error) {
@@ -92,6 +98,32 @@ class NodeRun extends BaseRun {
     this.stopReason ??= reason;
     this.over.abort(this.stopReason);
     this.engine?.abort(this.stopReason);
+  }
+
+  /** Ends a run that waits for what cannot come. */
+  private giveUp(): void {
+    if (this.isStuck) return;
+    this.isStuck = true;
+    // Its outputs are there, and a teardown does not come back.
+    if (isTerminal(this.state)) this.over.abort();
+    else if (this.state === 'STARTING') this.stop(stuck(this.engine?.atWork[0]));
+    else this.engine!.abort(stuck(this.engine!.atWork[0]));
+  }
+
+  /** What a teardown writes belongs to a run that has succeeded, however long it takes, unless somebody wants an end. */
+  private async tornDown(closed: Promise<void>): Promise<void> {
+    let isClosed = false;
+    const closing = closed.finally(() => {
+      isClosed = true;
+    });
+    const { signal } = this.over;
+    const ended = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([closing, ended]);
+    if (!isClosed) await within(this.isStuck ? 0 : SETTLE_MS, closing);
+    if (!isClosed) log.warn('the teardown of a DoFn or model does not end, and is left behind');
   }
 
   /** Resolves when all stages run, or one has failed. */
@@ -180,8 +212,7 @@ class NodeRun extends BaseRun {
     // It waits for what is at work, which the engine has done before.
     this.cleanUps.push(() => {
       const closed = bundles.close();
-      // What a teardown writes belongs to a run that has succeeded, however long it takes.
-      if (this.state === 'DONE' || this.state === 'DRAINED') return closed;
+      if (this.state === 'DONE' || this.state === 'DRAINED') return this.tornDown(closed);
       return within(this.engine?.hasLeftWork ? 0 : SETTLE_MS, closed);
     });
     const own: StageExecutor = {
@@ -225,7 +256,8 @@ class NodeRun extends BaseRun {
   }
 
   async cancel(): Promise<JobState> {
-    if (!isTerminal(this.state)) this.stop(CANCELLED);
+    if (isTerminal(this.state)) this.over.abort();
+    else this.stop(CANCELLED);
     await this.closed;
     return this.state;
   }

@@ -25,8 +25,10 @@ export class DoFnOperator extends FlatMapOperator {
   override async startBundle(): Promise<void> {
     await super.startBundle();
     try {
-      await this.instance.setUp(this.bundle);
+      this.scope.atWork = this.info;
+      await this.instance.setUp(this.scope.asking);
       await this.instance.doFn.startBundle?.(this.context.value);
+      this.scope.atWork = undefined;
     } catch (error) {
       throw this.failed(error);
     }

@@ -31,7 +31,9 @@ export class FlatMapOperator extends ParDoOperator {
   ): Promise<void> {
     let outputs: unknown;
     try {
+      this.scope.atWork = this.info;
       outputs = await pending;
+      this.scope.atWork = undefined;
     } catch (error) {
       throw this.failed(error);
     }

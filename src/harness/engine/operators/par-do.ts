@@ -2,13 +2,13 @@
 // What all ParDos have in common: the context, side inputs, and one call per window where the
 // function can tell windows apart.
 
-import type { Asking } from '../../../base/index.ts';
 import type { WindowedValue } from '../../../coders/index.ts';
 import type { BoundContext } from '../context.ts';
 import type { Emitter } from '../emit.ts';
 import { type TransformInfo, userError } from '../errors.ts';
 import type { MonitoringInfo, UserMetrics } from '../metrics.ts';
 import type { Operator } from '../operator.ts';
+import type { BundleScope } from '../scope.ts';
 import type { SideInputs } from '../side-inputs.ts';
 import type { MaybePromise } from '../types.ts';
 import type { WindowKinds } from '../window-kinds.ts';
@@ -19,8 +19,7 @@ export interface ParDoParts {
   readonly inputs: readonly string[];
   readonly info: TransformInfo;
   readonly context: BoundContext;
-  /** The bundle under way. */
-  readonly bundle: Asking;
+  readonly scope: BundleScope;
   readonly sideInputs: SideInputs | undefined;
   readonly metrics: UserMetrics;
   readonly emitter: Emitter;
@@ -34,7 +33,7 @@ export abstract class ParDoOperator implements Operator {
   protected readonly info: TransformInfo;
   protected readonly context: BoundContext;
   protected readonly emitter: Emitter;
-  protected readonly bundle: Asking;
+  protected readonly scope: BundleScope;
   private readonly sideInputs: SideInputs | undefined;
   private readonly metrics: UserMetrics;
 
@@ -43,7 +42,7 @@ export abstract class ParDoOperator implements Operator {
     this.inputs = parts.inputs;
     this.info = parts.info;
     this.context = parts.context;
-    this.bundle = parts.bundle;
+    this.scope = parts.scope;
     this.emitter = parts.emitter;
     this.sideInputs = parts.sideInputs;
     this.metrics = parts.metrics;

@@ -28,7 +28,7 @@ export class SplittableStep extends FlatMapOperator {
   override async startBundle(): Promise<void> {
     await super.startBundle();
     try {
-      await this.instance.setUp(this.bundle);
+      await this.instance.setUp(this.scope.asking);
     } catch (error) {
       throw this.failed(error);
     }

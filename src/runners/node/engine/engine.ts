@@ -4,7 +4,7 @@
 
 import { BeamBridgeError, Condition, getLogger, within, yieldIfDue } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
-import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
+import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../harness/index.ts';
 import { Graph, type GraphOptions } from './graph.ts';
 import { MetricStore } from './metric-store.ts';
 import type { Surroundings } from './node.ts';
@@ -92,6 +92,11 @@ export class Engine implements Surroundings {
   /** How many elements were processed so far: those of the PCollection that has the most. */
   get elements(): number {
     return this.metrics.elements(this.graph.runningInfos());
+  }
+
+  /** The transforms whose functions are waited for. */
+  get atWork(): TransformInfo[] {
+    return this.graph.atWork;
   }
 
   // ---- The run.

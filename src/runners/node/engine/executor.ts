@@ -9,6 +9,7 @@ import type {
   DesiredSplit,
   MaybePromise,
   MonitoringInfo,
+  TransformInfo,
 } from '../../../harness/index.ts';
 import type { fn } from '../../../proto/index.ts';
 
@@ -18,6 +19,8 @@ export interface StageBundle {
   readonly done: Promise<BundleResult>;
   /** What it has counted so far. */
   monitoringInfos(): MonitoringInfo[];
+  /** The transform whose function it waits for, where that is in this process. */
+  atWork?(): TransformInfo | undefined;
   /** Gives back part of the input where possible. */
   split(desired: ReadonlyMap<string, DesiredSplit>): MaybePromise<ChannelSplit[]>;
   abort(error: Error): void;

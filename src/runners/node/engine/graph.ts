@@ -14,6 +14,7 @@ import {
   type FunctionLookup,
   type MaybePromise,
   type MonitoringInfo,
+  type TransformInfo,
   windowFnFromProto,
 } from '../../../harness/index.ts';
 import type { WindowFn } from '../../../pipeline/index.ts';
@@ -225,6 +226,11 @@ export class Graph {
   /** What the bundles under way have counted. */
   runningInfos(): MonitoringInfo[] {
     return this.stages.flatMap((stage) => stage.runningInfos());
+  }
+
+  /** The transforms whose functions are waited for. */
+  get atWork(): TransformInfo[] {
+    return this.stages.flatMap(({ atWork }) => atWork);
   }
 
   /** Sources come to their end. */

@@ -9,6 +9,7 @@ import type {
   ChannelSplit,
   MonitoringInfo,
   Residual,
+  TransformInfo,
 } from '../../../../harness/index.ts';
 import { holdOf } from '../block.ts';
 import type { StageDescriptor } from '../descriptor.ts';
@@ -107,6 +108,11 @@ export class Bundle {
   /** What is kept for windows that end there, or later, is asked for by it. */
   get needs(): Instant {
     return this.feed.needs;
+  }
+
+  /** The transform whose function it waits for, where that is in this process. */
+  get atWork(): TransformInfo | undefined {
+    return this.running?.atWork?.();
   }
 
   /** Bytes that it keeps until they are handed on. */

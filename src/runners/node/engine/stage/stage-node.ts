@@ -4,7 +4,7 @@
 
 import { retry } from '../../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
-import type { MaybePromise, MonitoringInfo } from '../../../../harness/index.ts';
+import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../../harness/index.ts';
 import type { Block } from '../block.ts';
 import type { EngineNode } from '../node.ts';
 import type { Bundle, BundleOwner } from './bundle.ts';
@@ -244,6 +244,11 @@ export class StageNode implements EngineNode {
   /** What the bundles under way have counted. */
   runningInfos(): MonitoringInfo[] {
     return [...this.running].flatMap((bundle) => bundle.runningInfos());
+  }
+
+  /** The transforms whose functions bundles wait for. */
+  get atWork(): TransformInfo[] {
+    return [...this.running].flatMap(({ atWork }) => atWork ?? []);
   }
 
   /**
