@@ -4,7 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { modelHandler, RunInference, type TypeScriptModelHandler } from '../../src/ml/index.ts';
+import {
+  modelHandler,
+  RunInference,
+  sklearn,
+  type TypeScriptModelHandler,
+  withTestModel,
+} from '../../src/ml/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import {
   array,
@@ -196,4 +202,33 @@ test('models whose calls wait for one another are told of', async () => {
   );
   const errors = ended.map((one) => (one.status === 'rejected' ? `${one.reason}` : 'done'));
   assert.match(errors.join(), /the model of [ab] is used in a call that its own call waits for/);
+});
+
+test('a test model that fills an array of its own, in two branches: its calls follow each other', async () => {
+  const own = [0];
+  const digits = sklearn({ modelUri: 'x.pkl', example: int64, inference: array(float64) });
+  const found = new Map<number, unknown>();
+  const examples = Array.from({ length: 20 }, (_, i) => i);
+  await withTestModel(
+    async (batch: readonly number[]) => {
+      const all: number[][] = [];
+      for (const x of batch) {
+        own[0] = x;
+        await delay(1);
+        all.push([...own]);
+      }
+      return all;
+    },
+    () =>
+      runner.run((root) => {
+        for (const start of [0, 1000]) {
+          root
+            .apply(create(examples.map((i) => start + i)))
+            .apply(RunInference.of(digits))
+            .map(({ example, inference }) => void found.set(example, [...inference]));
+        }
+      }),
+  );
+  assert.equal(found.size, 40);
+  for (const [example, inference] of found) assert.deepEqual(inference, [example]);
 });

@@ -2,9 +2,9 @@
 // A function of a test's in place of Python's model; all around it stays what production runs.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, NO_TURN, type TurnAsking, Turns } from '../../base/index.ts';
 import { BytesCoder } from '../../coders/index.ts';
-import { ParDo, type UserFunction } from '../../pipeline/index.ts';
+import { AbortParam, ParDo, type UserFunction } from '../../pipeline/index.ts';
 import { PackedAnswers } from '../packing/packed-answers.ts';
 import type { InferenceTypes } from '../packing/packing.ts';
 import { type Packed, step } from '../steps.ts';
@@ -34,6 +34,22 @@ export type TestModel<ExampleT = never> = (
 export type TestModels = Readonly<Record<string, TestModel>>;
 
 const models = new AsyncLocalStorage<TestModel | TestModels>();
+
+/** The calls of one function follow each other, as those of a model do: it may fill arrays of its own. */
+const turns = new WeakMap<TestModel, Turns>();
+
+function turnsOf(model: TestModel): Turns {
+  const known = turns.get(model);
+  if (known) return known;
+  const made = new Turns({
+    what: 'the test model',
+    because: 'the calls of a test model follow each other',
+    hint: 'Its calls follow each other, so that this one would wait for ever. Give each RunInference a function of its own.',
+    room: 'ml',
+  });
+  turns.set(model, made);
+  return made;
+}
 
 /**
  * Puts a function in the place of every Python model of the pipelines that are constructed within
@@ -82,17 +98,58 @@ export function testModelStep(
   const current = models.getStore();
   if (!current) return undefined;
   const model = typeof current === 'function' ? current : choose(current, request);
-  const answers = new PackedAnswers(
-    types,
-    {
-      what: 'the test model',
-      use: ([update]) => update?.path || 'test model',
-      predict: (examples, keys) => (model as TestModel<unknown>)(examples, { ...request, keys }),
-    },
-    hasFailures,
-  );
-  const user: UserFunction = { kind: 'map', fn: (batch) => answers.answer(batch as Uint8Array) };
+  const own = turnsOf(model);
+  const answer = async (batch: Uint8Array, asking: TurnAsking) => {
+    let turn = NO_TURN;
+    const answers = new PackedAnswers(
+      types,
+      {
+        what: 'the test model',
+        use: async ([update]) => {
+          // Until the answer is bytes.
+          turn = (await own.take(asking)) ?? NO_TURN;
+          if (turn === NO_TURN) throw lost();
+          return update?.path || 'test model';
+        },
+        predict: (examples, keys) =>
+          turn.run(() => (model as TestModel<unknown>)(examples, { ...request, keys })),
+      },
+      hasFailures,
+    );
+    try {
+      return await answers.answer(batch);
+    } finally {
+      turn.end();
+    }
+  };
+  const user: UserFunction = {
+    kind: 'map',
+    fn: (batch, context) =>
+      answer(batch as Uint8Array, {
+        aborted: () => abortOf((context as { aborted: AbortParam }).aborted),
+      }),
+    context: { aborted: new AbortParam() },
+  };
   return step(new ParDo<Uint8Array, Uint8Array>(user, new BytesCoder()), 'TestModel');
+}
+
+/** Why a bundle must not go on. One that is over has no element any more. */
+function abortOf(aborted: AbortParam): Error | undefined {
+  try {
+    return aborted.lookup();
+  } catch (over) {
+    return over as Error;
+  }
+}
+
+function lost(): BeamBridgeError {
+  return new BeamBridgeError(
+    'TIMEOUT',
+    'the test model is still at work for a run that has ended',
+    {
+      hint: 'A call of it does not come back. Give each run a function of its own.',
+    },
+  );
 }
 
 function choose(
