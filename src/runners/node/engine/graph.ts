@@ -172,11 +172,18 @@ export class Graph {
       wire: this.wire,
       around: this.around,
       isBounded: this.isBounded(stage.input),
+      isScripted: this.isScripted,
       view: (pcollection) => this.view(stage, pcollection),
     });
     const node = new StageNode(owner);
     this.stages.push(node);
     this.connect(node);
+  }
+
+  /** Also before the part of the plan with the test stream in it comes. */
+  private get isScripted(): boolean {
+    const { transforms } = this.options.components;
+    return Object.values(transforms).some(({ spec }) => spec?.urn === P.TEST_STREAM);
   }
 
   private view(stage: Stage, pcollection: string): SideInputView {

@@ -21,6 +21,8 @@ export interface StageTraits {
   readonly isSplittable: boolean;
   readonly hasTimers: boolean;
   readonly isStateful: boolean;
+  /** Whether a test stream plays: what comes out must not depend on how fast this machine is. */
+  readonly isScripted: boolean;
 }
 
 /** More elements go into the next bundle, so that a failure costs little. */
@@ -43,9 +45,18 @@ const MOST_GROWTH = 8;
 /** How long a bundle of a batch keeps what it gave, and how much of it a lost worker can cost. */
 const BATCH_MS = 1000;
 
+/** Elements of one event of a test stream stay together, as they were written down. */
+const WHOLE: BundleLimits = {
+  elements: MOST_ELEMENTS,
+  bytesIn: Number.POSITIVE_INFINITY,
+  bytesOut: Number.POSITIVE_INFINITY,
+  millis: Number.POSITIVE_INFINITY,
+};
+
 export function limitsOf(stage: StageTraits): BundleLimits {
   const isPressed = !stage.isBounded || stage.isSplittable || stage.hasTimers;
   const kept = !stage.inProcess;
+  if (stage.isScripted && !stage.isSplittable) return WHOLE;
   return {
     elements: stage.isStateful ? MOST_ELEMENTS_WITH_STATE : MOST_ELEMENTS,
     bytesIn: kept ? MOST_BYTES_IN : Number.POSITIVE_INFINITY,

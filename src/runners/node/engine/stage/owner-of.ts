@@ -34,12 +34,14 @@ export interface StagePlace {
   readonly around: Surroundings;
   /** Whether its input has an end. */
   readonly isBounded: boolean;
+  /** Whether a test stream plays in the pipeline. */
+  readonly isScripted: boolean;
   /** The contents of a PCollection as a side input. */
   view(pcollection: string): SideInputView;
 }
 
 export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
-  const { around, components, executor, forceEncoding, isBounded, wire } = place;
+  const { around, components, executor, forceEncoding, isBounded, isScripted, wire } = place;
   const inputByReference = executor.inProcess;
   const descriptor = descriptorOf(stage, components, wire, {
     inputByReference,
@@ -90,6 +92,7 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
       isSplittable,
       hasTimers,
       isStateful: stateful,
+      isScripted,
     }),
     inputByReference,
     isSplittable,

@@ -17,6 +17,7 @@ const stage = {
   isSplittable: false,
   hasTimers: false,
   isStateful: false,
+  isScripted: false,
 };
 const none = { elements: 0, bytesIn: 0, bytesOut: 0, millis: 0 };
 const MB = 1024 * 1024;
@@ -34,6 +35,16 @@ describe('a bundle ends', () => {
     for (const inProcess of [true, false]) {
       const all = [{ isBounded: false }, { isSplittable: true }, { hasTimers: true }];
       for (const one of all) assert.equal(limitsOf({ ...stage, inProcess, ...one }).millis, 500);
+    }
+  });
+
+  it('never by time where a test stream plays, so that its events stay whole', () => {
+    for (const inProcess of [true, false]) {
+      const scripted = { ...stage, inProcess, isBounded: false, hasTimers: true, isScripted: true };
+      assert.equal(limitsOf(scripted).millis, Number.POSITIVE_INFINITY);
+      assert.ok(new BundleSizes(limitsOf(scripted)).limits.elements > 100_000);
+      // The elements of a source that plays beside it may have no end.
+      assert.equal(limitsOf({ ...scripted, isSplittable: true }).millis, 500);
     }
   });
 

@@ -86,6 +86,7 @@ async function pass(fails: { bundle?: unknown[]; finalizer?: unknown }) {
       isSplittable: false,
       hasTimers: false,
       isStateful: false,
+      isScripted: false,
     }),
     inputByReference: false,
     finished: async ({ finalizers }: { finalizers: (() => Promise<void>)[] }) => {
