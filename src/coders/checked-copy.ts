@@ -3,6 +3,8 @@
 // word, where copying it would go round until the stack is full.
 
 import { BeamBridgeError } from '../base/index.ts';
+import { transcode } from './codec.ts';
+import type { Coder } from './coder.ts';
 import { describeValue } from './describe.ts';
 import * as own from './own-copy.ts';
 
@@ -32,6 +34,11 @@ export function ownCopyOr<T>(value: T, otherwise: (value: T) => T): T {
     if (!isOverflow(error)) throw error;
     return otherwise(value);
   }
+}
+
+/** The same by a coder, which takes instances of classes that nobody registered for what it writes of them. */
+export function ownCopyBy<T>(coder: Coder<T>, value: T): T {
+  return ownCopyOr(value, (other) => transcode(coder, other));
 }
 
 /** What a function made of one's own value and of `given`, see `own-copy.ts`. */

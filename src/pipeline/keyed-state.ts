@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets, maps and multimaps that a DoFn keeps for each key and window: logs of entries in a bag.
 
-import { BytesOf, type Coder, IterableCoder, JsCoder, KVCoder, ownCopy } from '../coders/index.ts';
+import {
+  BytesOf,
+  type Coder,
+  IterableCoder,
+  JsCoder,
+  KVCoder,
+  ownCopy,
+  ownCopyBy,
+} from '../coders/index.ts';
 import { coderFor, keyCoderFor, type StateCell, StateParam, type StateType } from './state.ts';
 
 interface Entry {
@@ -24,7 +32,8 @@ class Entries {
 
   constructor(
     private readonly cell: StateCell,
-    keyCoder: Coder<unknown>,
+    private readonly keyCoder: Coder<unknown>,
+    private readonly valueCoder: Coder<unknown>,
     private readonly keepsAll: boolean,
   ) {
     this.ids = new BytesOf(keyCoder);
@@ -35,7 +44,10 @@ class Entries {
   }
 
   put(key: unknown, values: readonly unknown[]): void {
-    this.record(false, { key: ownCopy(key), values: ownCopy(values) });
+    this.record(false, {
+      key: ownCopyBy(this.keyCoder, key),
+      values: values.map((value) => ownCopyBy(this.valueCoder, value)),
+    });
   }
 
   remove(key: unknown): void {
@@ -109,6 +121,7 @@ class Entries {
 
 abstract class KeyedState<K, V> extends StateParam {
   private readonly keys: Coder<unknown>;
+  private readonly values: Coder<unknown>;
 
   constructor(
     keyCoder: Coder<K>,
@@ -117,11 +130,12 @@ abstract class KeyedState<K, V> extends StateParam {
   ) {
     super(new KVCoder(keyCoder, new IterableCoder(valueCoder)) as Coder<unknown>);
     this.keys = keyCoder as Coder<unknown>;
+    this.values = valueCoder as Coder<unknown>;
   }
 
   protected get entries(): Entries {
     const { cell } = this;
-    cell.overlay ??= new Entries(cell, this.keys, this.keepsAll);
+    cell.overlay ??= new Entries(cell, this.keys, this.values, this.keepsAll);
     return cell.overlay as Entries;
   }
 

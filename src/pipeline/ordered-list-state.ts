@@ -10,6 +10,7 @@ import {
   type Instant,
   KVCoder,
   ownCopy,
+  ownCopyBy,
 } from '../coders/index.ts';
 import { TimestampedValue } from './do-fn.ts';
 import { coderFor, type StateCell, StateParam, type StateType } from './state.ts';
@@ -141,9 +142,9 @@ class Timeline {
 
 /** Values in the order of their times, several at one time included. */
 export class OrderedListState<T> extends StateParam {
-  constructor(coder: Coder<T>) {
+  constructor(private readonly values: Coder<T>) {
     // As a double, since the ends of time lie outside the safe integers.
-    super(new KVCoder(new DoubleCoder(), coder) as Coder<unknown>);
+    super(new KVCoder(new DoubleCoder(), values) as Coder<unknown>);
   }
 
   private get timeline(): Timeline {
@@ -157,7 +158,7 @@ export class OrderedListState<T> extends StateParam {
    * @throws `INVALID_ARGUMENT` when it is no number
    */
   add(timestamp: Instant, value: T): void {
-    this.timeline.add({ key: instant(timestamp), value: ownCopy(value) });
+    this.timeline.add({ key: instant(timestamp), value: ownCopyBy(this.values, value) });
   }
 
   /** All values, the earliest first. Those of one time have no order. */

@@ -12,6 +12,7 @@ import {
   encodeValue,
   JsCoder,
   ownCopy,
+  ownCopyBy,
 } from '../coders/index.ts';
 import { coderOf, isSchemaType, type SchemaType } from '../schema/index.ts';
 import { ParDoParam, undeclared } from './params.ts';
@@ -84,7 +85,7 @@ export class ValueState<T> extends StateParam {
   write(value: T): void {
     const { cell } = this;
     cell.clear();
-    cell.append(ownCopy(value));
+    cell.append(ownCopyBy(this.storedCoder, value));
   }
 }
 
@@ -99,7 +100,7 @@ export class BagState<T> extends StateParam {
   }
 
   add(value: T): void {
-    this.cell.append(ownCopy(value));
+    this.cell.append(ownCopyBy(this.storedCoder, value));
   }
 
   /** Whether it holds nothing; of a large bag no more than the beginning is fetched. */
@@ -121,7 +122,7 @@ export interface StateCombineFn<I, A, O> {
 export class CombiningState<I, O> extends StateParam {
   constructor(
     private readonly combineFn: StateCombineFn<I, unknown, O>,
-    inputCoder: Coder<I>,
+    private readonly inputCoder: Coder<I>,
   ) {
     super(combineFn.accumulatorCoder?.(inputCoder) ?? new JsCoder());
   }
@@ -166,7 +167,8 @@ export class CombiningState<I, O> extends StateParam {
     const pending = pendingOf(this.cell);
     pending.accumulator = combineFn.addInput(
       pending.isEmpty ? combineFn.createAccumulator() : pending.accumulator,
-      ownCopy(value),
+      // An undeclared one is the combiner's affair, and is never written.
+      this.inputCoder instanceof JsCoder ? ownCopy(value) : ownCopyBy(this.inputCoder, value),
     );
     pending.isEmpty = false;
   }

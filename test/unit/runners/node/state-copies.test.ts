@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type KV, requireForSerialization } from '../../../../src/coders/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
+import { int64, row, string } from '../../../../src/schema/index.ts';
 import {
   type BagState,
   bagState,
@@ -88,17 +89,39 @@ const changing = (newBox: () => Box): DoFn<KV<string, number>, string, States> =
     return [(await read()).map(({ n }) => n).join()];
   },
 });
-const BOXES = { objects: () => ({ n: 0 }), 'registered instances': () => new Counted() };
+/** Nobody registered it: the type that a state declares says what is kept of one. */
+class Unknown implements Box {
+  #out = 'of sight';
+  n = 0;
+  get hidden() {
+    return this.#out;
+  }
+}
+const box = row({ n: int64 });
+const declaredStates = (): States => ({
+  value: valueState(box),
+  bag: bagState(box),
+  map: mapState(string, box),
+  multimap: multimapState(string, box),
+  ordered: orderedListState(box),
+  combining: combiningState(listed, box),
+});
+const BOXES: Record<string, [() => Box, () => States]> = {
+  objects: [() => ({ n: 0 }), states],
+  'registered instances': [() => new Counted(), states],
+  'objects of a declared type': [() => ({ n: 0 }), declaredStates],
+  'instances of a declared type': [() => new Unknown(), declaredStates],
+};
 
 for (const forceEncoding of [false, true]) {
-  for (const [kind, newBox] of Object.entries(BOXES)) {
+  for (const [kind, [newBox, newStates]] of Object.entries(BOXES)) {
     test(`what is changed and not written is forgotten: ${kind}, in bundles of any size${forceEncoding ? ', checked' : ''}`, async () => {
       const runner = createRunner({ runner: 'node', forceEncoding });
       const found: string[] = [];
       await runner.run((root) => {
         root
           .apply(create(PAIRS))
-          .apply(parDo(changing(newBox), states()))
+          .apply(parDo(changing(newBox), newStates()))
           .map((all) => found.push(all));
         async function* slowly() {
           for (const pair of PAIRS) {
@@ -108,7 +131,7 @@ for (const forceEncoding of [false, true]) {
         }
         root
           .apply(fromAsyncIterable(slowly))
-          .apply(parDo(changing(newBox), states()))
+          .apply(parDo(changing(newBox), newStates()))
           .map((all) => found.push(all));
       });
       assert.deepEqual(found, Array(6).fill(Array(8).fill(0).join()));
