@@ -15,9 +15,10 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.inference.inference import run_inference
-from beambridge_host.inference import model_cache
+from beambridge_host.inference import kept_files
 from beambridge_host.inference.handlers_of_one import Handlers
-from beambridge_host.inference.model_cache import Models, Plan, fingerprint
+from beambridge_host.inference.kept_files import fingerprint
+from beambridge_host.inference.model_cache import Models, Plan
 from beambridge_host.inference.scoring import Route
 from beambridge_host.wire.columns import prefixed
 from tests.contexts import entered
@@ -117,8 +118,8 @@ class FailedUpdatesTest(unittest.TestCase):
     self.write(self.new, 'newer')
     self.addCleanup(logging.disable, logging.root.manager.disable)
     logging.disable(logging.NOTSET)
-    with mock.patch.object(model_cache, '_LOOK_EVERY_S', 0.0):
-      with self.assertLogs(model_cache.__name__, 'WARNING') as logs:
+    with mock.patch.object(kept_files, '_LOOK_EVERY_S', 0.0):
+      with self.assertLogs(kept_files.__name__, 'WARNING') as logs:
         self.assertEqual([self.latest(handler) for _ in range(3)], ['new'] * 3)
     self.assertEqual(len(logs.output), 1)
     self.assertIn(f'The model at {self.new} is another one now', logs.output[0])

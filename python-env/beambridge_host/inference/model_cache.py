@@ -13,7 +13,6 @@ import hashlib
 import itertools
 import logging
 import math
-import os
 import threading
 import time
 import weakref
@@ -25,6 +24,7 @@ from apache_beam.utils import multi_process_shared
 from beambridge_host.inference import calls
 from beambridge_host.inference.handler_state import Changes, State, loads_later, tell
 from beambridge_host.inference.handlers_of_one import Handlers, Source
+from beambridge_host.inference.kept_files import KeptFiles, fingerprint
 from beambridge_host.inference.models import UnusableModel, remember_credentials, told_by_file
 from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.results import asked, take_over
@@ -34,19 +34,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # A model that could not be loaded may be there later.
 _RETRY_S = 60.0
-# Time between two looks at the files of a model that is in use.
-_LOOK_EVERY_S = 5.0
-
-
-def fingerprint(path: str) -> Any:
-  """What tells the contents of a path from those that it had before; None where nothing does."""
-  try:
-    folders = [(path, os.stat(path))] if os.path.exists(path) else []
-    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-    return sorted((name, found.st_ino, found.st_size, found.st_mtime_ns)
-                  for name, found in (*folders, *((file, os.stat(file)) for file in files)))
-  except OSError:
-    return None
 
 
 class Loading(NamedTuple):
@@ -114,8 +101,7 @@ class Models:
     # When, and what was there then.
     self._failed: dict[Source, tuple[float, Any]] = {}
     self._warned: set[Source] = set()
-    # Of models of an update: when somebody looked at their files last, and what these were when they were loaded.
-    self._files: dict[Source, tuple[float, Any]] = {}
+    self._files = KeptFiles()
     self._loadings: list[Loading] = []
 
   def join(self, member: Any, transform: str, routes: Sequence[Any], anew: bool = False) -> Handlers:
@@ -190,7 +176,7 @@ class Models:
         there = None if is_there else fingerprint(source.path)
         try:
           found = self.get(source, handlers)
-          self._look_at(source, there)
+          self._files.look_at(source.path, there)
           return found
         except Exception as error:  # pylint: disable=broad-except
           self._failed[source] = (time.monotonic(), there)
@@ -200,21 +186,6 @@ class Models:
             _LOGGER.warning(
                 'Model update %s could not be loaded, the model before it goes on: %r', source.path, error)
     return self.get(Source(route, ''), handlers)
-
-  def _look_at(self, source: Source, loaded_from: Any) -> None:
-    """Says when another model has come to be at the path of one that goes on."""
-    now = time.monotonic()
-    if loaded_from is not None:
-      self._files[source] = (now, loaded_from)
-    looked, before = self._files.get(source, (now, None))
-    if before is None or now - looked < _LOOK_EVERY_S:
-      return
-    self._files[source] = (now, before)
-    if fingerprint(source.path) != before:
-      del self._files[source]
-      _LOGGER.warning(
-          'The model at %s is another one now, and the one that was loaded from there goes on: give each model a path of its own',
-          source.path)
 
   def _is_there(self, source: Source) -> bool:
     return any(there == source for there, _ in self._loaded)

@@ -56,6 +56,7 @@ export const MODULES = [
   'inference.metrics',
   'inference.handler_state',
   'inference.handlers_of_one',
+  'inference.kept_files',
   'inference.model_cache',
   'inference.options',
   'wire.packed',
