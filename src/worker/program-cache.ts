@@ -24,6 +24,8 @@ const log = getLogger('worker');
 /** Programs that are kept at least, and for how long. Milliseconds. */
 const KEPT = 20;
 const KEPT_FOR_MS = 24 * 3600_000;
+/** What programs are called, and what was left of one that was being written. */
+const PROGRAM = /^[0-9a-f]{64}\.(?:mjs|tgz)(?:\.[0-9a-f-]+\.tmp)?$/;
 
 /** A bundle, or a package's tarball. */
 export type ProgramType = 'mjs' | 'tgz';
@@ -91,7 +93,7 @@ export async function keepProgram(
     await rm(temporary, { force: true });
     throw error;
   }
-  await forgetOld(dirname(path));
+  await forgetOld(dirname(path), 'files');
   return path;
 }
 
@@ -137,16 +139,26 @@ async function writableFolder(): Promise<string> {
   }
 }
 
-/** Removes what nobody used for long, and never the latest ones. */
-export async function forgetOld(folder: string): Promise<void> {
+/**
+ * Removes what nobody used for long, and never the latest ones: of programs the files alone, or the folders that
+ * packages are installed in. Whatever else lies there is another's: `packages` lies among the programs, and its
+ * own time says nothing of the packages inside.
+ */
+export async function forgetOld(folder: string, kind: 'files' | 'folders'): Promise<void> {
   try {
-    const entries = await Promise.all(
+    const found = await Promise.all(
       (await readdir(folder)).map(async (name) => {
         const path = join(folder, name);
-        return { path, used: (await stat(path)).mtimeMs };
+        const entry = await stat(path).catch(() => undefined);
+        const isOne =
+          kind === 'files' ? entry?.isFile() && PROGRAM.test(name) : entry?.isDirectory();
+        return entry && isOne ? [{ path, used: entry.mtimeMs }] : [];
       }),
     );
-    const old = entries.sort((a, b) => b.used - a.used).slice(KEPT);
+    const old = found
+      .flat()
+      .sort((a, b) => b.used - a.used)
+      .slice(KEPT);
     for (const { path, used } of old) {
       if (Date.now() - used > KEPT_FOR_MS) await rm(path, { recursive: true, force: true });
     }

@@ -56,7 +56,7 @@ export async function installProgram(
     if (!existsSync(folder)) await install(tarball, folder, wanted, signal);
   }
   touch(folder);
-  await forgetOld(dirname(folder));
+  await forgetOld(dirname(folder), 'folders');
   return module;
 }
 

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
-import { findProgram, keepProgram, programPath } from '../../../src/worker/program-cache.ts';
+import {
+  findProgram,
+  forgetOld,
+  keepProgram,
+  programPath,
+} from '../../../src/worker/program-cache.ts';
 
 const home = process.env.BEAMBRIDGE_HOME;
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-programs-'));
@@ -82,4 +96,27 @@ test('bundles that nobody used for days go, and the latest stay', async () => {
   await keepProgram(wanted, [bytes]);
   assert.equal(kept().length, 20);
   assert.ok(kept().includes(`${wanted.sha256}.mjs`));
+});
+
+test('packages among the programs stay however old their folder is, and go by their own times', async () => {
+  const packages = join(process.env.BEAMBRIDGE_HOME!, 'programs', 'packages');
+  const used = join(packages, 'used');
+  mkdirSync(used, { recursive: true });
+  const before = new Date(Date.now() - 25 * 3600_000);
+  utimesSync(packages, before, before);
+  for (let i = 0; i < 21; i++) {
+    const { bytes, wanted } = text(`export const p = ${i};`);
+    await keepProgram(wanted, [bytes]);
+  }
+  assert.equal(kept().length, 22);
+  assert.ok(existsSync(used));
+
+  for (let i = 0; i < 21; i++) mkdirSync(join(packages, `late-${i}`));
+  utimesSync(used, before, before);
+  writeFileSync(join(packages, 'old.lock'), '');
+  utimesSync(join(packages, 'old.lock'), before, before);
+  await forgetOld(packages, 'folders');
+  assert.ok(!existsSync(used));
+  assert.ok(existsSync(join(packages, 'late-0')));
+  assert.equal(readdirSync(packages).length, 22);
 });
