@@ -39,7 +39,8 @@ export type ReadWithDeadLetters<K, V> = {
  *
  * Each partition is read in its order; how partitions come among each other is not defined. The watermark
  * is the least of all partitions': of each the newest time that was read (never later than the clock), less
- * `maxDelay`; one that was read to its end follows the clock, `idleAfter` and `maxDelay` behind it.
+ * `maxDelay`; one that was read to its end follows the clock, `idleAfter` and `maxDelay` behind it,
+ * unless messages wait there for a transaction's end.
  * About 4 MB of each partition are read ahead, and no more before the pipeline has taken them.
  *
  * Needs the npm package `@platformatic/kafka`, 1.35 or newer, installed beside this one, Node.js 20.19.4

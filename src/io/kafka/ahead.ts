@@ -14,9 +14,7 @@ const RECORD_BYTES = 100;
 export class PartitionAhead {
   /** Where it goes on behind what is here. */
   next: number;
-  /** Behind the last record of the partition, as far as is known. */
-  end: number | undefined;
-  /** When the broker was last asked and had nothing more. */
+  /** When the broker was last asked and had nothing more, not even messages that wait for a transaction's end. */
   emptyAsOf: number | undefined;
   error: unknown;
   askedAt = 0;
@@ -80,7 +78,6 @@ export class PartitionAhead {
     if (records.length > 0) this.later.push(records);
     for (const record of records) this.bytes += sizeOf(record);
     this.next = Math.max(this.next, next);
-    this.end = end;
     if (this.next >= end && this.isEmpty) this.emptyAsOf = askedAt;
   }
 }

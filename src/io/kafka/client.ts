@@ -31,7 +31,10 @@ export interface Fetched extends TopicPartition {
   readonly records: readonly ReadRecord[];
   /** Where to go on: behind all that was looked at, control records and gaps included. */
   readonly next: number;
-  /** Behind the last record that may be read now. */
+  /**
+   * Behind the last record that there is, which may be more than may be read now: messages wait behind the
+   * first of an open transaction, so that what lies in front of it is not all of the partition.
+   */
   readonly end: number;
   /** Code of Kafka's protocol; 0 for none. */
   readonly errorCode: number;
@@ -202,20 +205,9 @@ class PackageClient implements KafkaClient {
         const at = { topic, partition: found.partitionIndex };
         const offset = offsets.get(`${topic}:${at.partition}`) ?? 0;
         if (found.errorCode !== 0) return failedFetch({ ...at, offset }, found.errorCode);
-        return this.fetched(at, offset, found);
+        return fetchedOf(at, offset, found, this.isolationLevel === 1);
       });
     });
-  }
-
-  private fetched(at: TopicPartition, offset: number, found: FetchedPartition): Fetched {
-    const isCommitted = this.isolationLevel === 1;
-    const last = isCommitted ? found.lastStableOffset : found.highWatermark;
-    return {
-      ...at,
-      ...recordsOf(at, offset, found, isCommitted),
-      end: Number(last),
-      errorCode: 0,
-    };
   }
 
   private async newestFetch(): Promise<FetchApi> {
@@ -242,6 +234,17 @@ class PackageClient implements KafkaClient {
 }
 
 const NOT_LEADER = 6;
+
+/** What a broker has answered without an error. */
+export function fetchedOf(
+  at: TopicPartition,
+  offset: number,
+  found: FetchedPartition,
+  committedOnly: boolean,
+): Fetched {
+  const end = Number(found.highWatermark);
+  return { ...at, ...recordsOf(at, offset, found, committedOnly), end, errorCode: 0 };
+}
 
 function failedFetch({ topic, partition, offset }: FetchFrom, errorCode: number): Fetched {
   return { topic, partition, records: [], next: offset, end: offset, errorCode };

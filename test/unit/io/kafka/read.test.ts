@@ -310,3 +310,31 @@ test('windows end though a partition has nothing', async () => {
   );
   assert.deepEqual(seen, [1, 1]);
 });
+
+test('what waits behind an open transaction is not late when that is committed', async () => {
+  const client = new StandIn().topic('a', 1);
+  const log = client.log({ topic: 'a', partition: 0 });
+  const now = Date.now();
+  client.write('a', 0, { value: 'before', timestamp: now - 5000 });
+  log.open = log.end;
+  client.write('a', 0, { value: 'of it', timestamp: now }, { value: 'behind', timestamp: now + 1 });
+  setTimeout(() => {
+    log.open = undefined;
+    client.write('a', 0, { value: 'after', timestamp: Date.now() });
+  }, 900);
+  let count = 0;
+  const seen = await stream(
+    (root) =>
+      root
+        .apply(reading(client, { topics: 'a', idleAfter: 100, discoverEvery: 100 }))
+        .map((message) => {
+          count += 1;
+          return message;
+        })
+        .apply(windowInto(fixedWindows(0.2)))
+        .apply(countGlobally()),
+    () => count >= 4,
+  );
+  const sum = seen.reduce((all, one) => all + one, 0);
+  assert.equal(sum, 4, String(seen));
+});

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fetchedOf } from '../../../../src/io/kafka/client.ts';
 import type { FetchedBatch } from '../../../../src/io/kafka/package.ts';
 import { recordsOf } from '../../../../src/io/kafka/records.ts';
 
@@ -110,4 +111,17 @@ test('records in a format before 2 are refused', () => {
 
 test('an answer without records goes on where it was', () => {
   assert.deepEqual(read([], 5).next, 5);
+});
+
+test('an answer ends where the partition does, not where an open transaction begins', () => {
+  const found = {
+    partitionIndex: 0,
+    errorCode: 0,
+    highWatermark: 5n,
+    lastStableOffset: 3n,
+    abortedTransactions: [],
+    records: [batch(1, [0, 1])],
+  };
+  const { next, end } = fetchedOf(at, 1, found, true);
+  assert.deepEqual([next, end], [3, 5]);
 });

@@ -25,6 +25,8 @@ interface Log {
   records: ReadRecord[];
   start: number;
   end: number;
+  /** The first offset of an open transaction: nothing is given from there on. */
+  open?: number | undefined;
 }
 
 const bytes = (text: string | Uint8Array | null | undefined) =>
@@ -112,11 +114,13 @@ export class StandIn implements KafkaClient {
     this.heard('fetch');
     await delay(2);
     return from.map(({ topic, partition, offset }) => {
-      const { records, end } = this.log({ topic, partition });
+      const { records, end, open = end } = this.log({ topic, partition });
       const errorCode = this.codes.get(`${topic}:${partition}`) ?? (offset > end ? 1 : 0);
       if (errorCode !== 0) return { topic, partition, records: [], next: offset, end, errorCode };
-      const found = records.filter((record) => record.offset >= offset).slice(0, this.most);
-      const next = found.length === this.most ? found.at(-1)!.offset + 1 : end;
+      const found = records
+        .filter((record) => record.offset >= offset && record.offset < open)
+        .slice(0, this.most);
+      const next = found.length === this.most ? found.at(-1)!.offset + 1 : Math.max(offset, open);
       return { topic, partition, records: found, next, end, errorCode };
     });
   }
