@@ -15,6 +15,8 @@ const ESCAPED_QUOTE = `'"'"'|\\\\+(?:'|u0027)`;
 const QUOTE_OF_USER = `${ESCAPED_QUOTE}|'(?![,:;)\\]}]+['"])|(?<=&|&amp;)#(?:0*39|x0*27);`;
 /** A quote in a value, which goes on after it. */
 const QUOTE_OF_VALUE = `${ESCAPED_QUOTE}|'(?=[.!~*'(-]*\\)*[\\w%])|&(?:amp;){0,4}(?:#0*39|#x0*27|apos);`;
+/** A value that holds separators, as drivers of JDBC quote it. */
+const BRACED = `\\{[^{}\\n]{0,256}\\}`;
 /** JSON may escape a slash. */
 const SLASH = '\\\\*/';
 const ESCAPED_SLASH = '\\\\+/';
@@ -48,7 +50,10 @@ const BEGIN = `(?:["'](?=[\\w%]))?(?:(?:bearer|basic|token) )?`;
 const PARAMETERS = [
   {
     head: new RegExp(`(?:[?&;#]|\\\\u0026)(${NAME})=`, 'gi'),
-    value: new RegExp(`${BEGIN}(?:[^&;#${END}]|${QUOTE_OF_VALUE}|${ESCAPED_SLASH})+`, 'iy'),
+    value: new RegExp(
+      `${BEGIN}(?:${BRACED}|[^&;#${END}]|${QUOTE_OF_VALUE}|${ESCAPED_SLASH})+`,
+      'iy',
+    ),
   },
   {
     head: new RegExp(`${P}(?:3f|26|3b|23)(${NAME})(?:=|${P}3d)`, 'gi'),
@@ -60,6 +65,11 @@ const PARAMETERS = [
 ];
 
 const ESCAPED = new RegExp(`${P}([2-7][0-9a-f])`, 'gi');
+
+/** Addresses of JDBC. Drivers have forms of their own: `scott/tiger@host`, and properties in parentheses. */
+const JDBC = /\bjdbc:[^\s'"<>`]{1,2048}/gi;
+const JDBC_USER = /^(jdbc:oracle:\w+:)[^/@]+\/.*(?=@)/i;
+const JDBC_PROPERTY = /([(,][\w.-]{0,64}(?:password|passwd|pwd|secret|token)=)[^,)]+/gi;
 
 /** Users by name alone who are no secret: that of Git over SSH, and what a tool has hidden itself. */
 const NO_SECRET = /^(?:git|\*+)$/i;
@@ -75,7 +85,21 @@ export function conceal(text: string): string {
   for (const { head, value } of PARAMETERS) {
     shown = withoutValues(shown, head, value);
   }
-  return shown;
+  return shown.replace(JDBC, (address) =>
+    address
+      .replace(JDBC_USER, (_, before: string) => before + HIDDEN)
+      .replace(JDBC_PROPERTY, (_, before: string) => before + HIDDEN),
+  );
+}
+
+/** The same error with what a call was told concealed, since Node prints the cause of an error, too. */
+export function concealError<T>(error: T): T {
+  if (!(error instanceof Error)) return error;
+  const told = error as Error & { details?: unknown };
+  if (typeof told.details === 'string') told.details = conceal(told.details);
+  if (told.stack !== undefined) told.stack = conceal(told.stack);
+  told.message = conceal(told.message);
+  return error;
 }
 
 function withoutValues(text: string, head: RegExp, value: RegExp): string {

@@ -5,7 +5,7 @@
 export { type Asking, NEVER_ABORTED } from './asking.ts';
 export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
-export { conceal } from './conceal.ts';
+export { conceal, concealError } from './conceal.ts';
 export { Condition } from './condition.ts';
 export { isErrorCode } from './error-codes.ts';
 export { errorNonce, isErrorNonce } from './error-nonces.ts';

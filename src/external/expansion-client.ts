@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks an expansion service, and says what it means when no usable answer comes.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, conceal, concealError } from '../base/index.ts';
 import type { ExternalExpansion, TransformNode } from '../pipeline/index.ts';
 import {
   createClient,
@@ -144,7 +144,8 @@ function unavailable(service: ServiceAddress, what: string, cause: unknown): Bea
 }
 
 /** What a failed call says about the service. */
-function callError(error: unknown, service: ServiceAddress): BeamBridgeError {
+function callError(thrown: unknown, service: ServiceAddress): BeamBridgeError {
+  const error = concealError(thrown);
   const status = error instanceof Error && 'code' in error ? (error as ServiceError) : undefined;
   // Waiting for a connection fails with a plain error.
   if (!status) return unavailable(service, `does not answer`, error);
@@ -169,7 +170,7 @@ function brokenJava(java: JavaService, reason: string, cause: unknown): BeamBrid
   if (trace) return javaError(trace);
   return new BeamBridgeError('JAVA_EXCEPTION', `Java failed during the call: ${reason}`, {
     hint: 'The last lines that it printed are below.',
-    detail: java.stderr() || undefined,
+    detail: conceal(java.stderr()) || undefined,
     cause,
   });
 }

@@ -2,7 +2,7 @@
 // What a failure inside Java means. Java reports one as a stack trace: an exception with its frames, then
 // those that caused it, the root of them last.
 
-import { BeamBridgeError, type ErrorCode } from '../base/index.ts';
+import { BeamBridgeError, conceal, type ErrorCode } from '../base/index.ts';
 
 const FRAME = /^\s+(at [\w.$/<>-]+[(:]|\.\.\. \d+ (more|common frames))/;
 /** `Caused by: java.lang.IllegalStateException: what is wrong`. */
@@ -37,8 +37,9 @@ export function lastTrace(printed: string): string | undefined {
   return lines.slice(first, rest < 0 ? undefined : first + 1 + rest).join('\n');
 }
 
-/** The failure that a stack trace tells, as an error. */
-export function javaError(text: string): BeamBridgeError {
+/** The failure that a stack trace tells, as an error. Drivers quote the addresses that they were given. */
+export function javaError(trace: string): BeamBridgeError {
+  const text = conceal(trace);
   const exceptions = exceptionsIn(text);
   const [recognised, said] = recognise(exceptions);
   return new BeamBridgeError(recognised.code, said, {

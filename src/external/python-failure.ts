@@ -2,7 +2,13 @@
 // What a failure inside Python means. Python reports one as the text of a traceback, often with
 // further tracebacks inside; beambridge_host adds a line that says it in our own terms.
 
-import { BeamBridgeError, type ErrorCode, isErrorCode, isErrorNonce } from '../base/index.ts';
+import {
+  BeamBridgeError,
+  conceal,
+  type ErrorCode,
+  isErrorCode,
+  isErrorNonce,
+} from '../base/index.ts';
 import type { PythonExtra } from '../services/index.ts';
 
 /** A failure of Python code, told apart. */
@@ -34,6 +40,17 @@ export function parsePythonFailure(
   text: string,
   fallback: ErrorCode = 'PYTHON_EXCEPTION',
 ): PythonFailure {
+  const { message, detail, hint, ...rest } = parse(text, fallback);
+  // Clients of services quote the addresses that they were given.
+  return {
+    ...rest,
+    message: conceal(message),
+    detail: detail && conceal(detail),
+    ...(hint === undefined ? {} : { hint: conceal(hint) }),
+  };
+}
+
+function parse(text: string, fallback: ErrorCode): PythonFailure {
   const running = [...text.matchAll(RUNNING)][0]?.[1];
   const marked = findMarker(text);
   if (marked) {

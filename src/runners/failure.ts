@@ -2,7 +2,7 @@
 // Why a job failed, from all that is known when it has: what functions of this program threw, and
 // what the runner said.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, conceal } from '../base/index.ts';
 import {
   isJavaFailure,
   isMarked,
@@ -58,7 +58,7 @@ export function jobFailure({
   if (text.includes(EMBEDDED) && !text.includes('Traceback')) {
     return new BeamBridgeError(
       'UNSUPPORTED',
-      `this job service cannot run what the expansion service gave it: ${text.trim()}`,
+      `this job service cannot run what the expansion service gave it: ${conceal(text.trim())}`,
       {
         hint: 'Leave expansionService out: other runners can execute what the managed Python expands. A Beam expansion service of your own must be started with --serve_loopback_worker.',
       },
@@ -70,10 +70,11 @@ export function jobFailure({
   }
   const words = withoutJavaFrames(text);
   if (isRefusal(text) && !text.includes('Traceback')) {
-    const [first = '', ...rest] = words.trim().split('\n');
+    const shown = conceal(words);
+    const [first = '', ...rest] = shown.trim().split('\n');
     return new BeamBridgeError('UNSUPPORTED', `the job's runner cannot run it: ${first}`, {
       hint: REFUSAL_HINT,
-      detail: rest.length > 0 ? words : undefined,
+      detail: rest.length > 0 ? shown : undefined,
     });
   }
   const failure = parsePythonFailure(words, 'JOB_FAILED');

@@ -2,7 +2,7 @@
 // A Flink cluster by its REST address: of what version it is, and which job is which.
 // Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, conceal } from '../../base/index.ts';
 import { FlinkJob, type JobSummary, OVER } from './job.ts';
 
 /** How long Flink may take to answer. Milliseconds. */
@@ -73,7 +73,7 @@ export class FlinkRest {
       },
     );
     if (response.ok) return response;
-    const said = firstError(await response.text().catch(() => ''));
+    const said = conceal(firstError(await response.text().catch(() => '')));
     throw this.unavailable(`answers ${path} with status ${response.status}${said && `: ${said}`}`);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a failed call to a job service means for the person who runs a pipeline.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, concealError } from '../../base/index.ts';
 import { GrpcStatus, type ServiceError } from '../../proto/index.ts';
 import { isRefusal, REFUSAL_HINT } from '../refusals.ts';
 
@@ -27,7 +27,8 @@ const START_HINT =
  *
  * @param doing - what was being done: `to prepare the job`; nothing for a mere look
  */
-export function callError(error: unknown, service: string, doing?: string): BeamBridgeError {
+export function callError(thrown: unknown, service: string, doing?: string): BeamBridgeError {
+  const error = isServiceError(thrown) ? concealError(thrown) : thrown;
   if (!isServiceError(error)) return BeamBridgeError.from(error, 'JOB_SERVICE_UNAVAILABLE');
   const details = { hint: START_HINT, cause: error };
   const what = doing ? ` ${doing}` : '';

@@ -2,7 +2,7 @@
 // One job in a job service: prepared, its artifacts staged, started, then watched until it ends.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, conceal, getLogger } from '../../base/index.ts';
 import { createClient, GrpcStatus, jobs, type pb, type ServiceClient } from '../../proto/index.ts';
 import type { JobService } from '../job-service.ts';
 import type { JsonValue } from '../options.ts';
@@ -157,7 +157,7 @@ export class Job {
         }
       } catch (error) {
         if (signal.aborted) return this.state;
-        log.debug(`the state stream broke: ${String(error)}`);
+        log.debug(`the state stream broke: ${conceal(String(error))}`);
       } finally {
         // Leaving the loop closes the stream on this side only.
         stream.cancel();
@@ -207,7 +207,7 @@ export class Job {
       {
         cause: error,
         hint: 'Look at the log of the job service for the reason, and run the pipeline again once it is up.',
-        detail: this.errors.at(-1),
+        detail: conceal(this.errors.at(-1) ?? '') || undefined,
       },
     );
   }
@@ -221,7 +221,7 @@ export class Job {
       }
     } catch (error) {
       // Messages are a comfort: the state stream tells whether the service is there.
-      if (!signal.aborted) log.debug(`the message stream broke: ${String(error)}`);
+      if (!signal.aborted) log.debug(`the message stream broke: ${conceal(String(error))}`);
     }
   }
 
@@ -232,9 +232,10 @@ export class Job {
       if (this.errors.length > MESSAGES_KEPT) this.errors.shift();
     }
     if (this.service.logs) return;
-    if (importance === Importance.JOB_MESSAGE_WARNING) log.warn(messageText);
-    else if (importance >= Importance.JOB_MESSAGE_ERROR) log.info(messageText);
-    else log.debug(messageText);
+    const text = conceal(messageText);
+    if (importance === Importance.JOB_MESSAGE_WARNING) log.warn(text);
+    else if (importance >= Importance.JOB_MESSAGE_ERROR) log.info(text);
+    else log.debug(text);
   }
 }
 

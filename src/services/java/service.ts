@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { BeamBridgeError, getLogger, packagePath } from '../../base/index.ts';
+import { BeamBridgeError, conceal, getLogger, packagePath } from '../../base/index.ts';
 import { classPathOf, sayProgress, short } from '../engines/class-path.ts';
 import { findJava, OPEN_PACKAGES } from '../engines/java.ts';
 import { type ServiceExit, startService } from '../process/service.ts';
@@ -137,8 +137,8 @@ async function start(options: StartOptions): Promise<JavaService> {
       missing ??= said?.missing;
       return said?.address === undefined ? undefined : said;
     },
-    onLine: (line) => log.debug(line),
-    onErrorLine: (line) => log.debug(line),
+    onLine: (line) => log.debug(conceal(line)),
+    onErrorLine: (line) => log.debug(conceal(line)),
     startTimeout,
     failure: 'ENGINE_START_FAILED',
     hint: `The class path must hold Beam's expansion service for Java and its harness with all that they need: ${short(classPath)}`,

@@ -2,7 +2,13 @@
 // A process that serves until it is stopped: started, ready by its own word, watched, ended.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeamBridgeError, type ErrorCode, getLogger, type Logger } from '../../base/index.ts';
+import {
+  BeamBridgeError,
+  conceal,
+  type ErrorCode,
+  getLogger,
+  type Logger,
+} from '../../base/index.ts';
 import {
   type GuardedProcess,
   KILL_AFTER_MS,
@@ -129,10 +135,10 @@ class RunningService<Ready> implements Service<Ready> {
     this.exited = this.watch();
     onLines(child.stdout, (line) => this.hear(line));
     onLines(child.stderr, (line) => {
-      this.errors.add(`${line}\n`);
+      this.errors.add(`${conceal(line)}\n`);
       if (options.readyOnErrors && this.announced === undefined) this.hear(line);
       else if (options.onErrorLine) options.onErrorLine(line);
-      else this.log.debug(line);
+      else this.log.debug(conceal(line));
     });
     child.stdin.on('error', () => {});
   }
@@ -149,7 +155,7 @@ class RunningService<Ready> implements Service<Ready> {
     if (this.announced === undefined) {
       this.announced = this.options.ready(line);
       if (this.announced !== undefined) this.onReady?.();
-      else this.log.debug(line);
+      else this.log.debug(conceal(line));
     } else {
       this.options.onLine?.(line);
     }

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conceal } from '../../../src/base/index.ts';
+import { inspect } from 'node:util';
+import { conceal, concealError } from '../../../src/base/index.ts';
 
 const SECRET = 'S3cr3tVal';
 const C = '[credential]';
@@ -198,4 +199,34 @@ test('a long text takes no time that grows faster than it does', () => {
   assert.equal(conceal(long).length, long.length);
   const quotes = `?token=${"a'".repeat(100_000)}a ://${"a'".repeat(100_000)}@h`;
   assert.equal(conceal(quotes), `?token=${C} ://${C}@h`);
+});
+
+test('addresses of JDBC, in the forms that drivers have', () => {
+  for (const [text, shown] of [
+    [
+      `jdbc:postgresql://db/shop?user=u&password=${SECRET}`,
+      `jdbc:postgresql://db/shop?user=u&password=${C}`,
+    ],
+    [
+      `jdbc:sqlserver://h:1433;user=u;password=${SECRET};x=1`,
+      `jdbc:sqlserver://h:1433;user=u;password=${C};x=1`,
+    ],
+    [`jdbc:sqlserver://h;password={a;${SECRET} b};x=1`, `jdbc:sqlserver://h;password=${C};x=1`],
+    [`jdbc:oracle:thin:scott/${SECRET}@//h:1521/x`, `jdbc:oracle:thin:${C}@//h:1521/x`],
+    [`jdbc:mysql://u:${SECRET}@h/db`, `jdbc:mysql://${C}@h/db`],
+    [
+      `jdbc:mysql://(host=h,user=u,password=${SECRET})/db`,
+      `jdbc:mysql://(host=h,user=u,password=${C})/db`,
+    ],
+    ['jdbc:h2:mem:x;MODE=MySQL', 'jdbc:h2:mem:x;MODE=MySQL'],
+  ] as const) {
+    assert.equal(conceal(`no driver for ${text} here`), `no driver for ${shown} here`);
+  }
+});
+
+test('an error of a call, with what Node prints of it', () => {
+  const details = `cannot open jdbc:x://h?password=${SECRET}`;
+  const error = concealError(Object.assign(new Error(`2 UNKNOWN: ${details}`), { details }));
+  assert.ok(!inspect(error).includes(SECRET));
+  assert.equal(error.details, `cannot open jdbc:x://h?password=${C}`);
 });

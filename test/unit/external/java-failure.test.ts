@@ -27,6 +27,15 @@ describe('a failure inside Java', () => {
     assert.match(error.detail!, /A\.d\(A\.java:4\)\nCaused by/);
   });
 
+  test('shows no password of an address that a driver quotes', () => {
+    const said = 'No suitable driver found for jdbc:postgresql://db/shop?user=u&password=';
+    const error = javaError(
+      trace(`java.sql.SQLException: ${said}hunter2secret`, '\tat a.B.c(B.java:1)'),
+    );
+    assert.equal(error.shortMessage, `SQLException: ${said}[credential]`);
+    assert.equal(error.detail, `java.sql.SQLException: ${said}[credential]\n\tat a.B.c(B.java:1)`);
+  });
+
   test('without a message has its name', () => {
     assert.equal(
       javaError(trace('java.lang.NullPointerException', '\tat a.B.c(B.java:1)')).shortMessage,

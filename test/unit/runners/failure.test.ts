@@ -156,3 +156,17 @@ test('an error that names a transform alone has the line of the one that the pro
     assert.equal(located(error, pipeline, proto), error);
   }
 });
+
+test('what an engine says is told without passwords', () => {
+  const address = 'jdbc:sqlserver://h:1;user=u;password=';
+  for (const text of [
+    `cannot connect to ${address}hunter2`,
+    `Traceback (most recent call last):\n  File "/a.py", line 1, in f\n    x()\nValueError: ${address}hunter2`,
+    `java.lang.RuntimeException: outer\n\tat a.B.c(B.java:1)\nCaused by: java.sql.SQLException: ${address}hunter2`,
+    `unimplemented runner transform[${address}hunter2]\n${address}hunter2`,
+  ]) {
+    const { message } = failure([text]);
+    assert.ok(message.includes(`${address}[credential]`), message);
+    assert.ok(!message.includes('hunter2'), message);
+  }
+});
