@@ -6,6 +6,14 @@
 import { BeamBridgeError, checkOptionNames } from '../../base/index.ts';
 import { describeValue, transcode } from '../../coders/index.ts';
 import { coderOf, isSchemaType, type SchemaType } from '../../schema/index.ts';
+import {
+  type Avro,
+  type AvroType,
+  type Instants,
+  type Matching,
+  matchSchema,
+  parseSchema,
+} from './avro-schema.ts';
 import { checkAvroType, fromAvro, noWireFormat, toAvro } from './avro-values.ts';
 import { invalid } from './connection.ts';
 import type { KafkaFormat } from './formats.ts';
@@ -24,19 +32,10 @@ export interface KafkaAvroOptions {
   subject?: string;
 }
 
-/** What we use of the package avsc. */
-interface AvroType {
-  fromBuffer(content: Buffer): unknown;
-  toBuffer(value: unknown): Buffer;
-}
-interface Avro {
-  readonly Type: { forSchema(schema: unknown, options?: object): AvroType };
-  readonly types: { readonly LongType: { __with(methods: object): unknown } };
-}
-
 const PACKAGE = 'avsc';
 const HEADER_BYTES = 5;
 const OF = 'kafkaAvro';
+const FAULTS_OF_MESSAGES: readonly string[] = ['MALFORMED_DATA', 'UNSUPPORTED', 'ROW_MISMATCH'];
 
 async function avro(): Promise<Avro> {
   try {
@@ -59,7 +58,11 @@ async function avro(): Promise<Avro> {
  * Needs the npm package `avsc`, 5.7 or newer, which comes with `@platformatic/kafka`.
  *
  * @param type - of `beambridge/schema`: numbers, `bigint64`, `string`, `boolean`, `bytes`, enumerations,
- *   `millisInstant`, arrays, maps with texts as keys, rows, and nullable ones of them
+ *   `millisInstant` (a `long` of the logical type `timestamp-millis` or `timestamp-micros`, of which what is below a
+ *   millisecond is cut off; for reading also an `int` of the logical type `date`), arrays, maps with texts as keys,
+ *   rows, and nullable ones of them
+ * @throws `ROW_MISMATCH` from the run, where `millisInstant` is declared and the schema has something else, and for a
+ *   declared field that the schema of the subject lacks
  * @throws `INVALID_ARGUMENT` for other types, and options that are not as described
  * @throws `ENDPOINT_UNAVAILABLE` from the run, when the registry is away for a minute; `CREDENTIALS_REFUSED`,
  *   `ENDPOINT_REFUSED` when it refuses the user, or has not the subject
@@ -99,11 +102,17 @@ export function kafkaAvro<T>(type: SchemaType<T>, options: KafkaAvroOptions): Ka
   return new AvroFormat(type, new SchemaRegistry(registry.replace(/\/+$/, ''), user), subject);
 }
 
+/** A schema, and where it has instants. */
+interface Matched {
+  readonly type: AvroType;
+  readonly instants: Instants | undefined;
+}
+
 class AvroFormat<T> implements KafkaFormat<T> {
   private readonly coder;
   /** Of writers, by number; an error where there is none. */
-  private readonly readers = new Map<number, AvroType | BeamBridgeError>();
-  private writer: { readonly id: number; readonly type: AvroType } | undefined;
+  private readonly readers = new Map<number, Matched | BeamBridgeError>();
+  private writer: (Matched & { readonly id: number }) | undefined;
 
   constructor(
     readonly type: SchemaType<T>,
@@ -123,12 +132,12 @@ class AvroFormat<T> implements KafkaFormat<T> {
     if (id === undefined || this.readers.has(id)) return;
     try {
       const { schema } = await this.registry.schema(id);
-      const { Type, types } = await avro();
-      this.readers.set(id, Type.forSchema(schema, { registry: { long: bigLong(types) } }));
+      const name = `schema ${id}`;
+      this.readers.set(id, await this.matched(schema, { name, isWriting: false }));
     } catch (thrown) {
       const error = BeamBridgeError.from(thrown, 'UNSUPPORTED');
-      // That there is no such schema, or none that can be read, is a fault of the message alone.
-      if (error.code !== 'MALFORMED_DATA' && error.code !== 'UNSUPPORTED') throw error;
+      // That there is no such schema, or none that can be read or fits, is a fault of the message alone.
+      if (!FAULTS_OF_MESSAGES.includes(error.code)) throw error;
       this.readers.set(id, error);
     }
   }
@@ -143,14 +152,14 @@ class AvroFormat<T> implements KafkaFormat<T> {
     const { buffer, byteOffset, byteLength } = content;
     let value: unknown;
     try {
-      value = reader.fromBuffer(
+      value = reader.type.fromBuffer(
         Buffer.from(buffer, byteOffset + HEADER_BYTES, byteLength - HEADER_BYTES),
       );
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new BeamBridgeError('MALFORMED_DATA', `no value of schema ${id}: ${why}`);
     }
-    return transcode(this.coder, fromAvro(this.type, value) as T);
+    return transcode(this.coder, fromAvro(this.type, value, reader.instants) as T);
   }
 
   async prepareEncode(): Promise<void> {
@@ -161,13 +170,19 @@ class AvroFormat<T> implements KafkaFormat<T> {
       });
     }
     const { id, schema } = await this.registry.latest(this.subject);
-    this.writer = { id, type: (await avro()).Type.forSchema(schema) };
+    const name = `the schema of ${this.subject}`;
+    this.writer = { id, ...(await this.matched(schema, { name, isWriting: true })) };
+  }
+
+  private async matched(schema: unknown, matching: Matching): Promise<Matched> {
+    const parsed = parseSchema(await avro(), schema);
+    return { type: parsed.type, instants: matchSchema(this.type, parsed, matching) };
   }
 
   encode(value: T): Uint8Array {
     const { writer } = this;
     if (!writer) throw new BeamBridgeError('INTERNAL', 'the schema was not asked for');
-    const given = toAvro(this.type, transcode(this.coder, value));
+    const given = toAvro(this.type, transcode(this.coder, value), writer.instants);
     let body: Buffer;
     try {
       body = writer.type.toBuffer(given);
@@ -185,20 +200,4 @@ class AvroFormat<T> implements KafkaFormat<T> {
 function idOf(content: Uint8Array): number | undefined {
   if (content.byteLength < HEADER_BYTES || content[0] !== 0) return undefined;
   return new DataView(content.buffer, content.byteOffset).getUint32(1);
-}
-
-/** Numbers of 64 bits, whole: which of them a number may stand for is the declared type's to say. */
-function bigLong(types: Avro['types']): unknown {
-  return types.LongType.__with({
-    fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-    toBuffer: (value: bigint) => {
-      const bytes = Buffer.alloc(8);
-      bytes.writeBigInt64LE(value);
-      return bytes;
-    },
-    fromJSON: BigInt,
-    toJSON: String,
-    isValid: (value: unknown) => typeof value === 'bigint',
-    compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
-  });
 }

@@ -22,6 +22,7 @@ import {
   millisInstant,
   nullable,
   row,
+  type SchemaType,
   string,
 } from '../../../../src/schema/index.ts';
 import { reading, StandIn } from './stand-in.ts';
@@ -87,6 +88,13 @@ const answers = new Map<string, object | number>([
   ['/subjects/o%2Fa/versions/latest', { id: 5, schema: JSON.stringify({ ...inner, name: 'P' }) }],
   ['/secret/schemas/ids/1', 401],
 ]);
+/** A record of one field `x`, by the number of its schema and by a subject. */
+function register(id: number, of: unknown): object {
+  const one = { type: 'record', name: 'One', fields: [{ name: 'x', type: of }] };
+  answers.set(`/schemas/ids/${id}`, { schema: JSON.stringify(one) });
+  answers.set(`/subjects/s${id}/versions/latest`, { id, schema: JSON.stringify(one) });
+  return one;
+}
 const asked: (string | undefined)[] = [];
 let server: Server;
 let registry = '';
@@ -159,14 +167,18 @@ test('messages that do not fit are set aside one by one', async () => {
   );
 });
 
-test('messages are written with the latest schema of a subject', async () => {
-  const stored: Uint8Array[] = [];
-  const producer = {
+function storing(stored: Uint8Array[]) {
+  return {
     partitions: async () => 1,
     send: async (records: { value?: Uint8Array | undefined }[]) =>
       void stored.push(...records.map(({ value }) => new Uint8Array(value!))),
     close: async () => {},
   };
+}
+
+test('messages are written with the latest schema of a subject', async () => {
+  const stored: Uint8Array[] = [];
+  const producer = storing(stored);
   const write = async (elements: unknown[], subject?: string) => {
     const options = subject === undefined ? { registry } : { registry, subject };
     const spec = checkOptions<unknown, Uint8Array, { n: number }>({
@@ -184,6 +196,127 @@ test('messages are written with the latest schema of a subject', async () => {
   await assert.rejects(write([{ n: 2 ** 40 }], 'o/a'), { code: 'ROW_MISMATCH' });
   await assert.rejects(write([{ n: 1 }], 'none'), { code: 'ENDPOINT_REFUSED', message: /none/ });
   await assert.rejects(write([{ n: 1 }]), { code: 'INVALID_ARGUMENT', message: /subject/ });
+});
+
+/** What one field is read as, or the error's code and message. */
+async function readOne(id: number, of: unknown, x: unknown, type: SchemaType): Promise<unknown> {
+  const schema = register(id, of);
+  const client = new StandIn().topic('a', 1).write('a', 0, { value: message(id, { x }, schema) });
+  const seen: unknown[] = [];
+  const valueSchema = kafkaAvro(row({ x: type }), { registry });
+  await run((root) => {
+    const source = reading(client, { topics: 'a', stop: 'latest', valueSchema });
+    const { messages, failed } = root.apply(source.withDeadLetters());
+    messages.map(({ value }) => void seen.push(value?.x));
+    failed.map(({ errorType, message }) => void seen.push([errorType, message]));
+  });
+  assert.equal(seen.length, 1);
+  return seen[0];
+}
+
+/** The bytes that a field is written as. */
+async function writeOne(id: number, of: unknown, fields: Record<string, SchemaType>, one: object) {
+  register(id, of);
+  const stored: Uint8Array[] = [];
+  const spec = checkOptions<object, Uint8Array, object>({
+    bootstrapServers: 'stand-in',
+    topic: 't',
+    value: (element) => element,
+    valueSchema: kafkaAvro(row(fields), { registry, subject: `s${id}` }) as never,
+  });
+  await run((root) => {
+    root.apply(create([one])).apply(new WriteToKafka(spec, async () => storing(stored)));
+  });
+  return stored[0];
+}
+
+const millis = { type: 'long', logicalType: 'timestamp-millis' };
+const micros = { type: 'long', logicalType: 'timestamp-micros' };
+const day = { type: 'int', logicalType: 'date' };
+const local = { type: 'long', logicalType: 'local-timestamp-millis' };
+
+test('an instant is what the logical type of the schema says', async () => {
+  const time = 1_767_225_600_123;
+  assert.deepEqual(await readOne(20, millis, time, millisInstant), new Date(time));
+  assert.deepEqual(await readOne(21, micros, time * 1000, millisInstant), new Date(time));
+  assert.deepEqual(await readOne(22, micros, -1, millisInstant), new Date(-1));
+  assert.deepEqual(await readOne(23, day, 20_455, millisInstant), new Date('2026-01-02'));
+  const optional = nullable(millisInstant);
+  assert.deepEqual(await readOne(24, ['null', micros], time * 1000, optional), new Date(time));
+  assert.equal(await readOne(25, ['null', micros], null, optional), null);
+  const many = { type: 'array', items: { type: 'map', values: micros } };
+  assert.deepEqual(
+    await readOne(26, many, [{ a: time * 1000 }], array(map(string, millisInstant))),
+    [new Map([['a', new Date(time)]])],
+  );
+  assert.equal(await readOne(27, micros, 5, int64), 5);
+});
+
+test('a number that is no instant is not read as one', async () => {
+  for (const [id, of] of [
+    [30, 'long'],
+    [31, local],
+    [32, { type: 'int', logicalType: 'time-millis' }],
+    [33, ['null', 'double']],
+  ] as const) {
+    const [code, text] = (await readOne(id, of, 5, nullable(millisInstant))) as string[];
+    assert.equal(code, 'ROW_MISMATCH');
+    assert.match(
+      text!,
+      /field x of the type is declared as millisInstant, and is (long|int|double)/,
+    );
+  }
+});
+
+test('an instant is written in the unit of the schema, and into nothing else', async () => {
+  const at = new Date(1_767_225_600_123);
+  const write = (id: number, of: unknown) => writeOne(id, of, { x: millisInstant }, { x: at });
+  const bytesOf = (id: number, of: unknown, x: number) =>
+    new Uint8Array(message(id, { x }, register(id, of)));
+  assert.deepEqual(await write(40, millis), bytesOf(40, millis, at.getTime()));
+  assert.deepEqual(await write(41, micros), bytesOf(41, micros, at.getTime() * 1000));
+  assert.deepEqual(
+    await write(42, ['null', micros]),
+    bytesOf(42, ['null', micros], at.getTime() * 1000),
+  );
+  for (const [id, of] of [
+    [43, 'long'],
+    [44, local],
+    [45, day],
+    [46, 'string'],
+  ] as const) {
+    await assert.rejects(write(id, of), { code: 'ROW_MISMATCH', message: /field x of the type/ });
+  }
+});
+
+test('a declared field that the schema lacks is not left out', async () => {
+  const fields = { x: int64, note: nullable(string) };
+  await assert.rejects(writeOne(50, 'long', fields, { x: 1, note: 'kept' }), {
+    code: 'ROW_MISMATCH',
+    message: /the schema of s50 has no field note/,
+  });
+});
+
+test('whole numbers of 64 bits are written as they are', async () => {
+  for (const x of [2n ** 60n, -(2n ** 63n), 7n]) {
+    const content = await writeOne(60, ['null', 'long'], { x: bigint64 }, { x });
+    const client = new StandIn().topic('a', 1).write('a', 0, { value: content! });
+    const seen: unknown[] = [];
+    const valueSchema = kafkaAvro(row({ x: bigint64 }), { registry });
+    await run((root) => {
+      root
+        .apply(reading(client, { topics: 'a', stop: 'latest', valueSchema }))
+        .map(({ value }) => void seen.push(value?.x));
+    });
+    assert.deepEqual(seen, [x]);
+  }
+  assert.deepEqual(
+    await writeOne(61, 'int', { x: bigint64 }, { x: 3n }),
+    new Uint8Array([0, 0, 0, 0, 61, 6]),
+  );
+  await assert.rejects(writeOne(62, 'int', { x: bigint64 }, { x: 2n ** 60n }), {
+    code: 'ROW_MISMATCH',
+  });
 });
 
 test('a registry that refuses, or is away', async () => {
