@@ -7,7 +7,7 @@ import { access, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, conceal } from '../../base/index.ts';
 import { folderError, makeFolder } from '../python/cache.ts';
 import { acquireLock } from '../python/lock.ts';
 
@@ -18,6 +18,7 @@ const SAID_EVERY = 25_000_000;
 
 /** How a file is fetched. */
 export interface DownloadOptions {
+  /** A user and a password in it are sent as HTTP's basic authorization. */
   readonly url: string;
   /** Where it is kept. A file that is there already is taken as it is. */
   readonly file: string;
@@ -44,9 +45,13 @@ export async function download(options: DownloadOptions): Promise<string> {
     const [kind, expected] = await digestOf(options);
     const actual = await receive(options, part, kind);
     if (actual !== expected) {
-      throw new BeamBridgeError('ENGINE_MISMATCH', `${options.url} is not what its ${kind} says`, {
-        hint: `It was damaged on the way, or is another file. ${options.hint}`,
-      });
+      throw new BeamBridgeError(
+        'ENGINE_MISMATCH',
+        `${shown(options.url)} is not what its ${kind} says`,
+        {
+          hint: `It was damaged on the way, or is another file. ${options.hint}`,
+        },
+      );
     }
     await rename(part, file);
   } finally {
@@ -64,7 +69,7 @@ async function isThere(file: string): Promise<boolean> {
 
 async function digestOf(options: DownloadOptions): Promise<[(typeof DIGESTS)[number], string]> {
   for (const kind of DIGESTS) {
-    const response = await get(`${options.url}.${kind}`, options);
+    const response = await get(withPath(options.url, `.${kind}`), options);
     const digest = response.ok
       ? /^[0-9a-f]{40,64}\b/.exec((await response.text()).trim())?.[0]
       : '';
@@ -72,7 +77,7 @@ async function digestOf(options: DownloadOptions): Promise<[(typeof DIGESTS)[num
   }
   const { ok, status } = await get(options.url, options, 'HEAD');
   if (!ok) throw notThere(options, status);
-  throw new BeamBridgeError('ENGINE_NOT_FOUND', `there is no checksum of ${options.url}`, {
+  throw new BeamBridgeError('ENGINE_NOT_FOUND', `there is no checksum of ${shown(options.url)}`, {
     hint: options.hint,
   });
 }
@@ -82,7 +87,7 @@ async function receive(options: DownloadOptions, part: string, kind: string): Pr
   const response = await get(url, options);
   if (!response.ok || !response.body) throw notThere(options, response.status);
   const total = Number(response.headers.get('content-length') ?? 0);
-  const name = path.basename(url);
+  const name = path.basename(new URL(url).pathname);
   const whole = total > 0 ? ` of ${megabytes(total)}` : '';
   onProgress(`fetching ${name} (once${total > 0 ? `, ${megabytes(total)}` : ''})…`);
   const hash = createHash(kind);
@@ -113,26 +118,68 @@ async function receive(options: DownloadOptions, part: string, kind: string): Pr
 
 async function get(url: string, options: DownloadOptions, method = 'GET'): Promise<Response> {
   const signal = options.signal ?? null;
-  return fetch(url, { method, signal }).catch((error: unknown) => {
+  const { address, headers } = withoutUser(url);
+  return fetch(address, { method, signal, headers }).catch((error: unknown) => {
     throw options.signal?.aborted ? aborted(url) : broken(options, error);
   });
 }
 
+/** Where a file is that stands beside another, or in a folder: what follows a `?` stays behind it. */
+export function withPath(url: string, more: string): string {
+  const address = new URL(url);
+  address.pathname += more;
+  return address.href;
+}
+
+/** fetch() takes no address with a user. One that redirects elsewhere does not hand the header on. */
+function withoutUser(url: string): { address: string; headers: Record<string, string> } {
+  const address = new URL(url);
+  const { username, password } = address;
+  if (username === '' && password === '') return { address: url, headers: {} };
+  const user = [username, password].map(unescaped).join(':');
+  address.username = '';
+  address.password = '';
+  return {
+    address: address.href,
+    headers: { authorization: `Basic ${Buffer.from(user).toString('base64')}` },
+  };
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A password may hold a percent sign that escapes nothing.
+    return text;
+  }
+}
+
+/** An address as a message can hold it. */
+function shown(url: string): string {
+  return conceal(withoutUser(url).address);
+}
+
 function notThere({ url, hint }: DownloadOptions, status: number): BeamBridgeError {
-  return new BeamBridgeError('ENGINE_NOT_FOUND', `${url} is not there: status ${status}`, { hint });
+  return new BeamBridgeError('ENGINE_NOT_FOUND', `${shown(url)} is not there: status ${status}`, {
+    hint,
+  });
 }
 
 function broken({ url, hint }: DownloadOptions, cause: unknown): BeamBridgeError {
   const { cause: inner } = cause as { cause?: unknown };
   const why = inner instanceof Error ? inner.message : String((cause as Error).message ?? cause);
-  return new BeamBridgeError('ENGINE_NOT_FOUND', `${url} cannot be fetched: ${why}`, {
-    hint,
-    cause,
-  });
+  return new BeamBridgeError(
+    'ENGINE_NOT_FOUND',
+    `${shown(url)} cannot be fetched: ${conceal(why)}`,
+    {
+      hint,
+      cause,
+    },
+  );
 }
 
 function aborted(url: string): BeamBridgeError {
-  return new BeamBridgeError('ABORTED', `fetching ${url} was cancelled`);
+  return new BeamBridgeError('ABORTED', `fetching ${shown(url)} was cancelled`);
 }
 
 function megabytes(bytes: number): string {
