@@ -25,6 +25,7 @@ import { int64 } from '../../src/schema/index.ts';
 import { stopJobServers } from '../../src/services/index.ts';
 import { flinkHere } from '../helpers/engines.ts';
 import { until } from '../helpers/fake-job-service.ts';
+import { isLoopback, listeningAddresses } from '../helpers/sockets.ts';
 
 const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
   assert.ok(error instanceof BeamBridgeError, String(error));
@@ -73,6 +74,25 @@ for (const flinkMaster of masters) {
         '{"key":1,"value":4}',
         '{"key":1,"value":8}',
       ]);
+    });
+
+    test('the job server listens on the loopback address alone, also while a job runs', async () => {
+      const seen: string[] = [];
+      await runner.run((root) =>
+        root
+          .apply(create([1, 2]))
+          .apply(withSchema(int64))
+          .apply(plusOne())
+          .map((n) => {
+            seen.push(...listeningAddresses('FlinkJobServerDriver'));
+            return n;
+          }),
+      );
+      assert.ok(seen.length > 3, 'it listens nowhere');
+      assert.deepEqual(
+        [...new Set(seen)].filter((address) => !isLoopback(address)),
+        [],
+      );
     });
 
     test('what it lacks is UNSUPPORTED and named', async () => {

@@ -21,6 +21,7 @@ import { int64 } from '../../src/schema/index.ts';
 import { stopJobServers } from '../../src/services/index.ts';
 import { sparkHere } from '../helpers/engines.ts';
 import { until } from '../helpers/fake-job-service.ts';
+import { isLoopback, listeningAddresses } from '../helpers/sockets.ts';
 
 const here = await sparkHere();
 after(() => stopJobServers());
@@ -80,6 +81,32 @@ describe('the runner spark', { skip: 'skip' in here && here.skip }, () => {
     assert.ok(count <= at + 1, `${count - at} elements after the end`);
     const next = await runner.run((root) => root.apply(create([1])).map((n) => n));
     assert.equal(next.state, 'DONE');
+  });
+
+  test('the job server listens on the loopback address alone, also while a job runs', async () => {
+    const seen: string[] = [];
+    await runner.run((root) =>
+      root
+        .apply(create([1, 2]))
+        .apply(withSchema(int64))
+        .apply(
+          pythonTransform(
+            'apache_beam.Map',
+            [pythonCallable('lambda x: x + 1')],
+            {},
+            { output: int64 },
+          ),
+        )
+        .map((n) => {
+          seen.push(...listeningAddresses('SparkJobServerDriver'));
+          return n;
+        }),
+    );
+    assert.ok(seen.length > 3, 'it listens nowhere');
+    assert.deepEqual(
+      [...new Set(seen)].filter((address) => !isLoopback(address)),
+      [],
+    );
   });
 
   test('a failure of a function is told with its own words', async () => {

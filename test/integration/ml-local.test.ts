@@ -374,14 +374,15 @@ test('an output of four-bit numbers is refused before onnxruntime-node ends the 
 });
 
 test('a model that fills one array in each call: every row keeps what it was given for it', async () => {
-  const pool = Array.from({ length: 64 }, () => new Float32Array(2));
+  // One for each of the models: two that fill the same arrays cannot be kept apart.
+  const pool = () => Array.from({ length: 64 }, () => new Float32Array(2));
   const filling = (batching?: { maxSize: number }) =>
     modelHandler({
       name: 'filling',
       example: int64,
       inference: array(float32),
       ...(batching && { batching }),
-      loadModel: async () => pool,
+      loadModel: async () => pool(),
       runInference: (batch, arrays) => {
         if (batch.includes(5)) throw new Error('five');
         return batch.map((n, i) => arrays[i]!.fill(n) as never as number[]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Beam's job server for Flink: where its jars come from, and for which release of Flink they are.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, packagePath } from '../../base/index.ts';
 import type { Service } from '../process/service.ts';
 import { namesIn, short } from './class-path.ts';
 import { getJobServer, type JobServerKind, type JobServerOptions } from './job-server.ts';
@@ -11,12 +11,17 @@ export const FLINK_VERSION = '1.20';
 /** The release of Beam whose job server is fetched where none is named. */
 export const FLINK_BEAM_VERSION = '2.77.0';
 
+/** The configuration of a Flink inside the job server. */
+const OWN = packagePath('java-env/flink');
+
 const FLINK: JobServerKind = {
   name: "Flink's job server",
   engine: 'flink',
   driver: 'org.apache.beam.runners.flink.FlinkJobServerDriver',
   option: 'flinkJobServer',
   masterFlag: '--flink-master',
+  // A cluster has a configuration of its own.
+  driverOptions: (master) => (master === '[local]' ? ['--flink-conf-dir', OWN] : []),
 };
 
 /** Which job server is meant. `master` is `[local]`, a small Flink inside it, or `HOST:PORT` of a cluster's REST. */

@@ -2,12 +2,15 @@
 // Beam's job servers for engines of Java: their jars found or fetched, started, shared by all runs of this
 // program that want the same one, since one takes seconds to start.
 
+import { packagePath } from '../../base/index.ts';
 import { type Service, startService } from '../process/service.ts';
 import { type ArtifactFolder, artifactFolder } from './artifact-folder.ts';
 import { classPathOf, sayProgress, short } from './class-path.ts';
 import { findJava, OPEN_PACKAGES } from './java.ts';
 
 const START_TIMEOUT_MS = 120_000;
+/** Beam's servers listen on all addresses without it, whatever they are told: see its source beside it. */
+const LOOPBACK_AGENT = packagePath('java-env/loopback.jar');
 
 /** What tells the job server of one engine from that of another. */
 export interface JobServerKind {
@@ -21,6 +24,10 @@ export interface JobServerKind {
   readonly option: string;
   /** How the driver is told of the engine's master. */
   readonly masterFlag: string;
+  /** What the driver is told besides. @default nothing */
+  driverOptions?(master: string): readonly string[];
+  /** What Java is told besides the caller's options, which come later and win. @default nothing */
+  javaOptions?(master: string): readonly string[];
 }
 
 /** Which job server is meant. */
@@ -78,7 +85,7 @@ export async function stopJobServers(): Promise<void> {
 }
 
 async function start(
-  { name, engine, driver, masterFlag }: JobServerKind,
+  kind: JobServerKind,
   java: string,
   classPath: string,
   options: Required<Pick<JobServerOptions, 'master'>> & {
@@ -86,12 +93,15 @@ async function start(
     readonly artifacts: ArtifactFolder;
   },
 ): Promise<Service<string>> {
+  const { name, engine, driver, masterFlag } = kind;
   const { folder: artifacts, tidyUp } = await artifactFolder(engine, options.artifacts);
   const starting = startService({
     name,
     command: java,
     args: [
+      `-javaagent:${LOOPBACK_AGENT}`,
       ...OPEN_PACKAGES,
+      ...(kind.javaOptions?.(options.master) ?? []),
       ...options.javaOptions,
       '-cp',
       classPath,
@@ -100,6 +110,7 @@ async function start(
       ...['--artifact-port', '0', '--expansion-port', '0'],
       ...['--artifacts-dir', artifacts, '--clean-artifacts-per-job'],
       ...[masterFlag, options.master],
+      ...(kind.driverOptions?.(options.master) ?? []),
     ],
     ready: (line) => /JobService started on (\S+:\d+)/.exec(line)?.[1],
     readyOnErrors: true,

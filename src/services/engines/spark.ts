@@ -7,12 +7,20 @@ import { getJobServer, type JobServerKind, type JobServerOptions } from './job-s
 /** The release of Beam whose job server is fetched where none is named. */
 export const SPARK_BEAM_VERSION = '2.77.0';
 
+const OWN = [
+  '-Dspark.ui.enabled=false',
+  '-Dspark.driver.bindAddress=127.0.0.1',
+  '-Dspark.driver.host=127.0.0.1',
+];
+
 const SPARK: JobServerKind = {
   name: "Spark's job server",
   engine: 'spark',
   driver: 'org.apache.beam.runners.spark.SparkJobServerDriver',
   option: 'sparkJobServer',
   masterFlag: '--spark-master-url',
+  // Spark shows its jobs, and how to end them, to everybody who asks. Executors elsewhere must reach the driver.
+  javaOptions: (master) => (master.startsWith('local') ? OWN : ['-Dspark.ui.enabled=false']),
 };
 
 /** Which job server is meant. `master` is what Spark calls so: `local[*]`, `spark://HOST:PORT`. */
