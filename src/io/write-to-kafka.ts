@@ -28,7 +28,8 @@ export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends Ka
    */
   key?: (element: T) => K | null | undefined;
   /**
-   * The value of an element's message, null for one that says that the key's value is gone.
+   * The value of an element's message, null for one that says that the key's value is gone (undefined is
+   * `CODER_MISMATCH`).
    *
    * @default the element; where there is no `key` either, the `value` of elements `{ key, value }`
    */
@@ -210,7 +211,7 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
     return {
       topic: to,
       key: k === null || k === undefined ? undefined : encoded(keyFormat, k as K, 'key', to),
-      value: v === null || v === undefined ? undefined : encoded(valueFormat, v as V, 'value', to),
+      value: v === null ? undefined : encoded(valueFormat, valued(v, to) as V, 'value', to),
       headers: headers && headersOf(headers(element)),
       timestamp: timestamp && BigInt(instantOf(timestamp(element), 'the timestamp of a message')),
       partition: partition?.(element),
@@ -227,6 +228,14 @@ function pairOf(element: unknown): { key: unknown; value: unknown } {
     `an element is ${describeValue(element)}, not { key, value }`,
     { hint: `Say what its message is: ${OF}({ …, key: (element) => …, value: (element) => … }).` },
   );
+}
+
+/** Whoever forgets a value does not mean that the key's is gone. */
+function valued(value: unknown, topic: string): unknown {
+  if (value !== undefined) return value;
+  throw new BeamBridgeError('CODER_MISMATCH', `the value of a message for ${topic} is undefined`, {
+    hint: "Give null for a message that says that the key's value is gone.",
+  });
 }
 
 function encoded<T>(format: KafkaFormat<T>, value: T, part: string, topic: string): Uint8Array {

@@ -187,7 +187,9 @@ class AvroFormat<T> implements KafkaFormat<T> {
     try {
       body = writer.type.toBuffer(given);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      let why = cause instanceof Error ? cause.message : String(cause);
+      // All that avsc can say of one: it shows values as JSON.
+      if (/BigInt/.test(why)) why = 'a whole number beyond 2^53 is where the schema has no long';
       throw new BeamBridgeError('ROW_MISMATCH', `no value of ${this.subject}: ${why}`);
     }
     const content = new Uint8Array(HEADER_BYTES + body.byteLength);

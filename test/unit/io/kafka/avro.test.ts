@@ -316,6 +316,7 @@ test('whole numbers of 64 bits are written as they are', async () => {
   );
   await assert.rejects(writeOne(62, 'int', { x: bigint64 }, { x: 2n ** 60n }), {
     code: 'ROW_MISMATCH',
+    message: /no value of s62: a whole number beyond 2\^53/,
   });
 });
 

@@ -156,6 +156,14 @@ const misfits: [
     'CODER_MISMATCH',
     /the value of a message for t/,
   ],
+  ['a value that is forgotten', [{ value: undefined }], {}, 'CODER_MISMATCH', /for t is undefined/],
+  [
+    'a function that gives no value',
+    [1],
+    { key: () => null, value: () => undefined },
+    'CODER_MISMATCH',
+    /the value of a message for t is undefined/,
+  ],
   [
     'a row that does not fit',
     [{ id: 'x' }],
