@@ -9,6 +9,8 @@ import type { Offsets, Position, ReadSpec } from './read-options.ts';
 /** What is to be read of a partition. */
 export interface PartitionTask extends TopicPartition {
   readonly start: number;
+  /** Messages from before this time are left out: there was none of it or later to begin with. */
+  readonly notBefore: Instant | undefined;
   /** Undefined for no end, or none that is known yet. */
   readonly stop: number | undefined;
   /** Where it ends as of then: at the messages of this time, which is to come. */
@@ -47,16 +49,18 @@ export async function look<K, V>(
     if (fresh.length === 0) continue;
     checkNamed(spec, topic, count);
     const from = before === undefined ? spec.start : startOfLater(spec.start);
-    const starts = await starting(client, spec, topic, fresh, from);
+    const { found: starts, open } = await starting(client, spec, topic, fresh, from);
     const stops = spec.stop && (await stopping(client, spec.stop, topic, fresh, now));
     const isToCome = isTime(spec.stop) && spec.stop.time > now;
     for (const partition of fresh) {
       const start = starts.get(partition) ?? 0;
+      const notBefore = isTime(from) && open?.has(partition) ? from.time : undefined;
       const stop = stops?.get(partition);
       tasks.push({
         topic,
         partition,
         start,
+        notBefore,
         // A partition whose end lies in front of its start has nothing to be read.
         stop: stop === undefined ? undefined : Math.max(start, stop),
         until: isToCome ? (spec.stop as { time: number }).time : undefined,
@@ -103,24 +107,30 @@ const isOffsets = (position: Position | undefined): position is Offsets => posit
 
 type Found = ReadonlyMap<number, number | undefined>;
 
+/** Offsets of a time, and the partitions that have no message of it or later: theirs is where the next will be. */
+interface AtTime {
+  readonly found: Found;
+  readonly open: ReadonlySet<number>;
+}
+
 async function starting<K, V>(
   client: KafkaClient,
   { groupId = '' }: ReadSpec<K, V>,
   topic: string,
   partitions: readonly number[],
   start: Position,
-): Promise<Found> {
-  if (start === 'latest' || start === 'earliest') return client.offsets(topic, partitions, start);
+): Promise<{ found: Found; open?: AtTime['open'] }> {
+  if (start === 'latest' || start === 'earliest') {
+    return { found: await client.offsets(topic, partitions, start) };
+  }
   if (isTime(start)) return atTime(client, topic, partitions, start.time);
   const known: Found = isOffsets(start)
     ? (start.get(topic) ?? new Map())
     : await client.committed(groupId, topic, partitions);
   const rest = partitions.filter((partition) => known.get(partition) === undefined);
   const earliest = rest.length > 0 ? await client.offsets(topic, rest, 'earliest') : new Map();
-  return new Map([
-    ...earliest,
-    ...[...known].filter(([partition]) => partitions.includes(partition)),
-  ]);
+  const named = [...known].filter(([partition]) => partitions.includes(partition));
+  return { found: new Map([...earliest, ...named]) };
 }
 
 /** The first message of a time, or where the next will be if there is none. */
@@ -129,13 +139,17 @@ export async function atTime(
   topic: string,
   partitions: readonly number[],
   time: number,
-): Promise<Found> {
+): Promise<AtTime> {
   // In this order: what is written in between is behind the end, and of a later time.
   const latest = await client.offsets(topic, partitions, 'latest');
   const found = await client.offsets(topic, partitions, time);
-  return new Map(
-    partitions.map((partition) => [partition, found.get(partition) ?? latest.get(partition)]),
-  );
+  const open = new Set(partitions.filter((partition) => found.get(partition) === undefined));
+  return {
+    found: new Map(
+      partitions.map((partition) => [partition, found.get(partition) ?? latest.get(partition)]),
+    ),
+    open,
+  };
 }
 
 async function stopping(
@@ -147,7 +161,8 @@ async function stopping(
 ): Promise<Found> {
   if (isOffsets(stop)) return stop.get(topic) ?? new Map();
   if (!isTime(stop)) return client.offsets(topic, partitions, 'latest');
-  return stop.time > now ? new Map() : atTime(client, topic, partitions, stop.time);
+  if (stop.time > now) return new Map();
+  return (await atTime(client, topic, partitions, stop.time)).found;
 }
 
 /** Offsets are of partitions that are there; an end is given to each of them. */

@@ -33,7 +33,8 @@ export interface ReadKafkaOptions<K = Uint8Array, V = Uint8Array> extends KafkaC
    * - `'earliest'`: the first that is there;
    * - `'latest'`: the first that is written from now on;
    * - `'committed'`: the one behind what `groupId` has committed, the earliest where it has nothing;
-   * - a `Date`: the first of that time or later, by the messages' timestamps;
+   * - a `Date`: the first of that time or later, by the messages' timestamps; where there is none yet, also
+   *   what is written from now on is left out if it is from before that time;
    * - offsets; partitions that are not named begin at their earliest.
    *
    * Partitions that are found later are read from their beginning, but for a `Date` and offsets.

@@ -119,7 +119,7 @@ export class ReadPartition<K, V>
     let count = 0;
     let last = -1;
     let end = known;
-    const { until = Infinity } = task;
+    const { until = Infinity, notBefore = -Infinity } = task;
     for (let record = ahead.peek(); record; record = ahead.peek()) {
       // The first message of that time is the end, even if the time itself is to come.
       if (record.timestamp >= until) end = Math.min(end, record.offset);
@@ -130,7 +130,7 @@ export class ReadPartition<K, V>
       ahead.take();
       if (last === -1) context?.bundle.register(() => this.commit(task, last + 1));
       last = record.offset;
-      yield this.output(task, record, watermark);
+      if (timeOf(record) >= notBefore) yield this.output(task, record, watermark);
       count += 1;
       if (count >= MOST_AT_ONCE) return resume();
     }
@@ -162,7 +162,7 @@ export class ReadPartition<K, V>
   private output(task: TopicPartition, record: ReadRecord, watermark: KafkaWatermark) {
     const { topic, partition } = task;
     const { offset, headers } = record;
-    const written = record.timestamp >= 0 ? record.timestamp : Date.now();
+    const written = timeOf(record);
     const shared = { topic, partition, offset: BigInt(offset), timestamp: written };
     const message = { ...shared, key: null, value: null, headers: [] } as KafkaMessage<K, V>;
     let part = 'key';
@@ -199,7 +199,7 @@ export class ReadPartition<K, V>
     const known = this.ends.get(nameOf(task));
     if (known !== undefined) return known;
     const what = `the end of partition ${partition} of ${topic} cannot be asked for`;
-    const found = await patiently(what, this.spec.cluster, () =>
+    const { found } = await patiently(what, this.spec.cluster, () =>
       atTime(client, topic, [partition], until),
     );
     const end = found.get(partition) ?? 0;
@@ -246,6 +246,9 @@ export class ReadPartition<K, V>
     await opened?.client.close();
   }
 }
+
+/** Very old producers give none. */
+const timeOf = ({ timestamp }: ReadRecord): Instant => (timestamp >= 0 ? timestamp : Date.now());
 
 interface Giving {
   readonly task: PartitionTask;

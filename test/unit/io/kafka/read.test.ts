@@ -123,6 +123,21 @@ test('what a start and a stop leave', async () => {
   assert.equal((await read({ groupId: 'g', start: 'earliest' }, client)).length, 6);
 });
 
+test('a start that is to come leaves out what is written before it', async () => {
+  const client = new StandIn().topic('a', 1).write('a', 0, ...letters(2));
+  const soon = Date.now() + 3_600_000;
+  setTimeout(() => {
+    const times = [Date.now(), soon - 1, soon, soon + 1];
+    client.write('a', 0, ...times.map((timestamp) => ({ value: 'x', timestamp })));
+  }, 150);
+  const source = reading(client, { topics: 'a', start: new Date(soon) });
+  const seen = await stream(
+    (root) => root.apply(source).map(({ offset }) => Number(offset)),
+    ({ length }) => length >= 2,
+  );
+  assert.deepEqual(seen, [4, 5]);
+});
+
 test('an end that is to come is waited for', async () => {
   const client = new StandIn().topic('a', 1);
   const until = Date.now() + 600;
