@@ -5,10 +5,24 @@ import { BeamBridgeError, isThenable } from '../base/index.ts';
 
 const LONGEST = 60;
 
+let tellsTypesAlone = false;
+
+/** What `encode`, which waits for nothing, throws without a value in it: among those of a configuration are passwords. */
+export function withoutValues<T>(encode: () => T): T {
+  const before = tellsTypesAlone;
+  tellsTypesAlone = true;
+  try {
+    return encode();
+  } finally {
+    tellsTypesAlone = before;
+  }
+}
+
 /** A value in a few words: its JavaScript type and as much of it as fits a message. */
 export function describeValue(value: unknown): string {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
+  if (tellsTypesAlone) return describeType(value);
   switch (typeof value) {
     case 'string':
       return `string ${shorten(JSON.stringify(value))}`;
@@ -25,6 +39,11 @@ export function describeValue(value: unknown): string {
     default:
       return describeObject(value);
   }
+}
+
+function describeType(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return `a ${typeof value}`;
+  return `an object of the class ${value.constructor?.name ?? 'Object'}`;
 }
 
 function describeObject(value: object): string {

@@ -16,7 +16,7 @@ export {
   ShardedKeyCoder,
 } from './composite-coders.ts';
 export { type ContentOptions, coderContents } from './content.ts';
-export { describeValue } from './describe.ts';
+export { describeValue, withoutValues } from './describe.ts';
 export { FLOAT32_WHOLE, fitsFloat32 } from './float32.ts';
 export { exactMillis, InstantCoder, readInstant, writeInstant } from './instant.ts';
 export { instantOf, numberOf } from './instant-of.ts';

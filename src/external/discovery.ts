@@ -2,7 +2,7 @@
 // What a service says of the schema transforms that it has, and what that makes of a request.
 
 import { BeamBridgeError, isNear } from '../base/index.ts';
-import { encodeValue } from '../coders/index.ts';
+import { encodeValue, withoutValues } from '../coders/index.ts';
 import type { PreparedRequest, TransformNode } from '../pipeline/index.ts';
 import { create, type DiscoverSchemaTransformResponse, pb, toBinary } from '../proto/index.ts';
 import {
@@ -89,7 +89,9 @@ export function schemaPayload(
     create(pb.SchemaTransformPayloadSchema, {
       identifier,
       configurationSchema: schemaToProto(type as RowType),
-      configurationRow: encodeValue(rowCoder(type as SchemaType & RowType), value),
+      configurationRow: withoutValues(() =>
+        encodeValue(rowCoder(type as SchemaType & RowType), value),
+      ),
     }),
   );
 }

@@ -3,8 +3,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BeamBridgeError } from '../../../src/base/index.ts';
+import { encodeValue } from '../../../src/coders/index.ts';
+import { schemaPayload } from '../../../src/external/discovery.ts';
 import { fitConfig } from '../../../src/external/fit-config.ts';
-import { array, int32, int64, map, nullable, row, string } from '../../../src/schema/index.ts';
+import {
+  array,
+  int32,
+  int64,
+  map,
+  nullable,
+  row,
+  rowCoder,
+  string,
+} from '../../../src/schema/index.ts';
 
 const type = row({
   jdbc_url: string,
@@ -73,4 +84,28 @@ describe('a configuration', () => {
   test('with one field under both spellings is refused', () => {
     refused({ jdbcUrl: 'u', jdbc_url: 'v' }, /jdbc_url is given twice/);
   });
+});
+
+test('a field of another type is told by its types alone: it may be a password', () => {
+  const config = row({ password: string, ports: array(int32) });
+  for (const [given, message] of [
+    [{ password: 12345678, ports: [] }, 'field password is declared string but holds a number'],
+    [{ password: '', ports: ['12345678'] }, 'field ports[0] is declared int32 but holds a string'],
+    [{ password: '', ports: [12345678.5] }, 'field ports[0] is declared int32 but holds a number'],
+  ] as const) {
+    assert.throws(
+      () => schemaPayload('jdbc_read', given, config),
+      (error: unknown) => {
+        assert.ok(error instanceof BeamBridgeError);
+        assert.equal(error.code, 'ROW_MISMATCH');
+        assert.equal(error.shortMessage, message);
+        assert.ok(!error.message.includes('12345678'), error.message);
+        return true;
+      },
+    );
+  }
+  assert.throws(
+    () => encodeValue(rowCoder(config), { password: 1 as never, ports: [] }),
+    /number 1/,
+  );
 });
