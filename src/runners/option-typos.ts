@@ -2,52 +2,77 @@
 // Options that this package does not know go to the runner, so a misspelt one would go unnoticed.
 
 import { BeamBridgeError, isNear } from '../base/index.ts';
+import type { PipelineOptions } from './options.ts';
+
+/** Options of engines that are not declared, and are read, or set where they are not given. */
+type OfEngines =
+  | 'appName'
+  | 'streaming'
+  | 'shutdownSourcesAfterIdleMs'
+  | 'finishBundleBeforeCheckpointing';
+
+/** Every option that {@link PipelineOptions} declares. */
+type Declared = keyof {
+  [Name in keyof PipelineOptions as string extends Name ? never : Name]: true;
+};
+
+/**
+ * The options that this package reads, whether they steer this program alone and mean nothing to anybody else. The
+ * compiler refuses a list that lacks one that is declared.
+ */
+const KNOWN: Readonly<Record<Declared | OfEngines, 'ours' | 'passed on'>> = {
+  runner: 'ours',
+  signal: 'ours',
+  handleSignals: 'ours',
+  progress: 'ours',
+  python: 'ours',
+  forceEncoding: 'ours',
+  pythonWorkers: 'ours',
+  workerStartTimeoutMs: 'ours',
+  prismBinary: 'ours',
+  prismVersion: 'ours',
+  flinkMaster: 'ours',
+  flinkJobServer: 'ours',
+  flinkVersion: 'ours',
+  flinkBeamVersion: 'ours',
+  flinkJavaOptions: 'ours',
+  flinkArtifacts: 'ours',
+  flinkSavepoints: 'ours',
+  sparkMaster: 'ours',
+  sparkJobServer: 'ours',
+  sparkBeamVersion: 'ours',
+  sparkJavaOptions: 'ours',
+  environmentType: 'ours',
+  environmentConfig: 'ours',
+  pythonEnvironmentType: 'ours',
+  pythonEnvironmentConfig: 'ours',
+  workerProgram: 'ours',
+  jobEndpoint: 'passed on',
+  expansionService: 'passed on',
+  jobName: 'passed on',
+  parallelism: 'passed on',
+  checkpointingInterval: 'passed on',
+  savepointPath: 'passed on',
+  project: 'passed on',
+  region: 'passed on',
+  tempLocation: 'passed on',
+  stagingLocation: 'passed on',
+  appName: 'passed on',
+  streaming: 'passed on',
+  shutdownSourcesAfterIdleMs: 'passed on',
+  finishBundleBeforeCheckpointing: 'passed on',
+};
+
+const NAMES = Object.keys(KNOWN) as (keyof typeof KNOWN)[];
 
 /** These steer this program and mean nothing to anybody else. */
-export const OURS: readonly string[] = [
-  'runner',
-  'signal',
-  'handleSignals',
-  'progress',
-  'python',
-  'forceEncoding',
-  'pythonWorkers',
-  'workerStartTimeoutMs',
-  'prismBinary',
-  'prismVersion',
-  'flinkMaster',
-  'flinkJobServer',
-  'flinkVersion',
-  'flinkBeamVersion',
-  'flinkJavaOptions',
-  'flinkArtifacts',
-  'flinkSavepoints',
-  'sparkMaster',
-  'sparkJobServer',
-  'sparkBeamVersion',
-  'sparkJavaOptions',
-  'environmentType',
-  'environmentConfig',
-  'pythonEnvironmentType',
-  'pythonEnvironmentConfig',
-  'workerProgram',
-];
-
-const KNOWN = [
-  ...OURS,
-  'jobEndpoint',
-  'expansionService',
-  'jobName',
-  'parallelism',
-  'checkpointingInterval',
-  'savepointPath',
-];
+export const OURS: readonly string[] = NAMES.filter((name) => KNOWN[name] === 'ours');
 
 /** Refuses names that are nearly those of options of this package; all others are another's. */
 export function refuseTypos(options: object): void {
   for (const name of Object.keys(options)) {
-    if (KNOWN.includes(name)) continue;
-    const nearest = KNOWN.find((known) => isNear(name, known));
+    if (Object.hasOwn(KNOWN, name)) continue;
+    const nearest = NAMES.find((known) => isNear(name, known));
     if (nearest === undefined) continue;
     throw new BeamBridgeError('INVALID_ARGUMENT', `there is no option ${JSON.stringify(name)}`, {
       hint: `Did you mean ${nearest}?`,

@@ -12,6 +12,16 @@ test('a misspelt option is refused, with the nearest that there is', async () =>
     pyhton: 'python',
     job_endpoint: 'jobEndpoint',
     handleSignal: 'handleSignals',
+    stagingLocaton: 'stagingLocation',
+    tempLocaton: 'tempLocation',
+    temp_location: 'tempLocation',
+    projct: 'project',
+    regoin: 'region',
+    sparkMastr: 'sparkMaster',
+    flinkSavepoint: 'flinkSavepoints',
+    savepointPth: 'savepointPath',
+    appNam: 'appName',
+    shutdownSourceAfterIdleMs: 'shutdownSourcesAfterIdleMs',
   };
   for (const [name, nearest] of Object.entries(typos)) {
     const refused = { code: 'INVALID_ARGUMENT', hint: `Did you mean ${nearest}?` };
