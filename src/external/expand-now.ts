@@ -13,7 +13,7 @@ import {
 import { pb } from '../proto/index.ts';
 import { getHost } from '../services/index.ts';
 import { describeCoder, isReadable, whyUnreadable } from './coder-match.ts';
-import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import { askedForBy, askForExpansion, type ServiceAddress } from './expansion-client.ts';
 import { javaAddress } from './java-service.ts';
 import { keepHostOf, withAnotherHost } from './lost-host.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
@@ -54,7 +54,7 @@ export async function expandNow(
   // Files live until the program ends: nobody knows how often the pipeline will run.
   const folder = new TemporaryFolder();
   const expansion = await withAnotherHost(async () => {
-    const address = await addressOf(service);
+    const address = await askedForBy(node, addressOf(service));
     const answer = await askForExpansion(node, address, () => folder.path());
     keepHostOf(answer, address.host);
     return answer;

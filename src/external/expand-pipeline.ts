@@ -5,7 +5,7 @@ import { setMaxListeners } from 'node:events';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { clone, pb } from '../proto/index.ts';
 import type { Served } from '../services/index.ts';
-import { askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import { askedForBy, askForExpansion, type ServiceAddress } from './expansion-client.ts';
 import { asLossOf, isStillGood } from './lost-host.ts';
 import { ExpansionMerger } from './merge.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
@@ -54,7 +54,7 @@ export async function expandPipeline(
             transform: clone(pb.PTransformSchema, transform),
           };
         }
-        const address = await options.resolveService(service, signal);
+        const address = await askedForBy(node, options.resolveService(service, signal));
         if (address.host) hosts.add(address.host);
         return askForExpansion(node, address, () => folder.path(), signal);
       }),

@@ -92,6 +92,18 @@ export async function askForExpansion(
   }
 }
 
+/** A service that is being started for a transform, which is named where it does not start. */
+export async function askedForBy(
+  node: TransformNode,
+  starting: Promise<ServiceAddress>,
+): Promise<ServiceAddress> {
+  try {
+    return await starting;
+  } catch (error) {
+    throw error instanceof BeamBridgeError ? error.with(node.errorDetails) : error;
+  }
+}
+
 /** What managed services of Java have said of their schema transforms: they stay as they are. */
 const discovered = new WeakMap<JavaService, Promise<DiscoverSchemaTransformResponse>>();
 

@@ -10,7 +10,13 @@ import {
   expandPipeline,
   rawExternalTransform,
 } from '../../../src/external/index.ts';
-import { type PCollection, Pipeline, pipelineToProto, Root } from '../../../src/pipeline/index.ts';
+import {
+  type PCollection,
+  Pipeline,
+  pipelineToProto,
+  Root,
+  withName,
+} from '../../../src/pipeline/index.ts';
 import {
   type ExpansionRequest,
   fromBinary,
@@ -472,4 +478,41 @@ test('a cancelled run stops waiting for expansions', async () => {
   });
   setTimeout(() => stop.abort(), 20);
   await assert.rejects(expanding, { code: 'ABORTED' });
+});
+
+test('a service that does not start is told with the first transform that wants it, and its line', async () => {
+  const pipeline = new Pipeline();
+  const input = strings(new Root(pipeline));
+  input.apply(withName('first', external('localhost:1')));
+  input.apply(withName('second', external('localhost:1')));
+  const expanding = expandPipeline(
+    pipeline,
+    pipelineToProto(pipeline, { urn: 'beam:env:external:v1' }),
+    {
+      resolveService: async () => Promise.reject(new BeamBridgeError('JAVA_NOT_FOUND', 'no Java')),
+    },
+  );
+  await assert.rejects(expanding, (error: unknown) => {
+    assert.ok(error instanceof BeamBridgeError);
+    assert.equal(error.code, 'JAVA_NOT_FOUND');
+    assert.equal(error.transform, 'first');
+    assert.match(error.appliedAt ?? '', /expand-pipeline\.test\.ts:\d+:\d+$/);
+    return true;
+  });
+});
+
+test('one that applyAsync asks for, too', async () => {
+  const service = async () => {
+    throw new BeamBridgeError('ENGINE_NOT_FOUND', 'no jar');
+  };
+  await assert.rejects(
+    strings(new Root(new Pipeline())).applyAsync(
+      rawExternalTransform<PCollection<string>, PCollection<number>>(URN, undefined, service),
+    ),
+    {
+      code: 'ENGINE_NOT_FOUND',
+      transform: /^RawExternal|fake:asked/,
+      appliedAt: /expand-pipeline\.test/,
+    },
+  );
 });
