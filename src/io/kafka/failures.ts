@@ -17,7 +17,8 @@ const LONGEST_PAUSE_MS = 2_000;
 /** Codes of Kafka's protocol, by what they mean here. */
 const TOPIC_MISSING = [3, 100];
 const REFUSED = [29, 30, 31, 53, 58];
-const MISFIT = [10, 18, 32, 87];
+const TOO_LARGE = [10, 18];
+const MISFIT = [...TOO_LARGE, 32, 87];
 /** What only a new start mends: the producer is not known, or another took its place. */
 const FENCED = [45, 47, 59, 90];
 
@@ -46,6 +47,11 @@ export function hasApiCode(thrown: unknown, codes: readonly number[]): boolean {
 export function isTopicMissing(thrown: unknown): boolean {
   const says = [...flat(thrown)].some(({ message }) => /^Unknown topic /.test(message));
   return says || hasApiCode(thrown, TOPIC_MISSING);
+}
+
+/** Whether a batch is larger than its topic allows. */
+export function isTooLarge(thrown: unknown): boolean {
+  return hasApiCode(thrown, TOO_LARGE);
 }
 
 /** What a failure is for whoever runs the pipeline. */

@@ -3,7 +3,7 @@
 // knows whether it arrived, is stored once.
 
 import type { Cluster } from './connection.ts';
-import { patiently } from './failures.ts';
+import { isTooLarge, patiently } from './failures.ts';
 import {
   type KafkaPackage,
   kafkaPackage,
@@ -18,8 +18,11 @@ export type KafkaCompression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 export interface KafkaProducer {
   /** How many partitions a topic has. */
   partitions(topic: string): Promise<number>;
-  /** Stores records of one partition, in their order; one call at a time for each partition. */
-  send(records: ProducedRecord[]): Promise<void>;
+  /**
+   * Stores records of one partition, in their order; one call at a time for each partition. Gives whether it
+   * did: several may be too large together for the topic, and then none of them is stored.
+   */
+  send(records: ProducedRecord[]): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -66,7 +69,7 @@ class PackageProducer implements KafkaProducer {
     return topics.get(topic)?.partitions.length ?? 0;
   }
 
-  async send(records: ProducedRecord[]): Promise<void> {
+  async send(records: ProducedRecord[]): Promise<boolean> {
     const { topic, partition } = records[0]!;
     const what = `messages cannot be written to partition ${partition} of ${topic}`;
     this.beginning ??= patiently(what, this.cluster, () =>
@@ -74,7 +77,16 @@ class PackageProducer implements KafkaProducer {
     );
     await this.beginning;
     // The same records again have the same numbers, by which the broker knows them.
-    await patiently(what, this.cluster, () => this.producer.send({ messages: records }));
+    return patiently(what, this.cluster, async () => {
+      try {
+        await this.producer.send({ messages: records });
+        return true;
+      } catch (error) {
+        // Nothing was numbered: what is sent next takes these numbers.
+        if (records.length > 1 && isTooLarge(error)) return false;
+        throw error;
+      }
+    });
   }
 
   async close(): Promise<void> {

@@ -55,13 +55,20 @@ class Lane {
     if (records.length === 0) return undefined;
     this.records = [];
     this.bytes = 0;
-    this.sending = this.producer
-      .send(records)
+    this.sending = this.store(records)
       .catch(this.failed)
       .finally(() => {
         this.sending = undefined;
       });
     return undefined;
+  }
+
+  /** In as many parts as the topic wants, one after the other: a topic may take less than brokers do. */
+  private async store(records: ProducedRecord[]): Promise<void> {
+    if (await this.producer.send(records)) return;
+    const half = Math.ceil(records.length / 2);
+    await this.store(records.slice(0, half));
+    await this.store(records.slice(half));
   }
 
   async flush(): Promise<void> {

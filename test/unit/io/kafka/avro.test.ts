@@ -170,8 +170,10 @@ test('messages that do not fit are set aside one by one', async () => {
 function storing(stored: Uint8Array[]) {
   return {
     partitions: async () => 1,
-    send: async (records: { value?: Uint8Array | undefined }[]) =>
-      void stored.push(...records.map(({ value }) => new Uint8Array(value!))),
+    send: async (records: { value?: Uint8Array | undefined }[]) => {
+      stored.push(...records.map(({ value }) => new Uint8Array(value!)));
+      return true;
+    },
     close: async () => {},
   };
 }

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { murmur2 as murmur2OfPackage } from '@platformatic/kafka';
 import fc from 'fast-check';
+import { BeamBridgeError } from '../../../../src/base/index.ts';
 import { create, createRunner } from '../../../../src/index.ts';
 import { kafkaJson } from '../../../../src/io/index.ts';
 import { murmur2, partitionOf } from '../../../../src/io/kafka/murmur2.ts';
@@ -23,6 +24,8 @@ class Producer implements KafkaProducer {
   readonly stored: ProducedRecord[] = [];
   readonly batches: number[] = [];
   failNext: Error | undefined;
+  /** What the topic takes at once, of keys and values. */
+  mostBytes = Infinity;
   closed = 0;
   private readonly sending = new Set<number>();
 
@@ -32,7 +35,7 @@ class Producer implements KafkaProducer {
     return this.count;
   }
 
-  async send(records: ProducedRecord[]): Promise<void> {
+  async send(records: ProducedRecord[]): Promise<boolean> {
     const { partition } = records[0]!;
     assert.ok(!this.sending.has(partition), 'one batch at a time goes to a partition');
     assert.ok(records.every((one) => one.partition === partition));
@@ -42,8 +45,14 @@ class Producer implements KafkaProducer {
     const error = this.failNext;
     this.failNext = undefined;
     if (error) throw error;
+    const bytes = records.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
+    if (bytes > this.mostBytes) {
+      if (records.length > 1) return false;
+      throw new BeamBridgeError('ENDPOINT_REFUSED', 'too large');
+    }
     this.batches.push(records.length);
     this.stored.push(...records);
+    return true;
   }
 
   async close(): Promise<void> {
@@ -225,6 +234,22 @@ test('a message of any size has a batch, large ones one of their own', async () 
     new Producer(1),
   );
   assert.deepEqual(batches, [1, 2, 2]);
+});
+
+test('what a topic does not take at once is sent in parts, in its order', async () => {
+  const producer = new Producer(1);
+  producer.mostBytes = 1000;
+  const texts = Array.from({ length: 100 }, (_, i) => String(i).padEnd(i === 50 ? 1000 : 99, '.'));
+  const options = { topic: 't', value: (text: string) => text, valueSchema: string };
+  await write(texts, options, producer);
+  assert.deepEqual(
+    producer.stored.map(({ value }) => value!.toString()),
+    texts,
+  );
+  assert.ok(Math.max(...producer.batches) > 1);
+  await assert.rejects(write(['x'.repeat(1001), 'y'], options, producer), {
+    code: 'ENDPOINT_REFUSED',
+  });
 });
 
 test('keys are hashed as by Kafka', () => {
