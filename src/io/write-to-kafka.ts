@@ -73,7 +73,7 @@ const OF = 'writeToKafka';
  * Writes each element as a message. All messages of a bundle are stored by all replicas before the bundle
  * counts; the producer is idempotent, so that what is sent again while a broker is away or a connection
  * breaks is stored once. Messages of a key, or of one partition, are stored in the order in which they
- * came to this step.
+ * came to this step. Partitions that are added to a topic are seen within five minutes, between two bundles.
  *
  * A bundle that fails and is run again writes its messages again, as does a pipeline that is run again: at
  * least once, then. Exactly once, by transactions, is not offered.

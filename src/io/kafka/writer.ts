@@ -12,6 +12,8 @@ const BATCH_BYTES = 512 * 1024;
 const BATCH_RECORDS = 10_000;
 /** So many messages without a key are of one partition before the next has its turn. */
 const TURN_RECORDS = 1_000;
+/** So long it is believed how many partitions a topic has, as Kafka's own clients do. Milliseconds. */
+const REFRESH_MS = 5 * 60_000;
 /** What a record costs beside its bytes, at most. */
 const RECORD_BYTES = 32;
 
@@ -79,6 +81,8 @@ class Lane {
 
 interface Topic {
   readonly partitions: number;
+  /** When its partitions were asked for. */
+  readonly askedAt: number;
   readonly lanes: Map<number, Lane>;
   /** Whose turn it is to get messages without a key. */
   turn: number;
@@ -95,16 +99,20 @@ export class KafkaWriter {
   private readonly topics = new Map<string, Topic>();
   private error: unknown;
 
-  constructor(private readonly producer: KafkaProducer) {}
+  constructor(
+    private readonly producer: KafkaProducer,
+    private readonly refreshMillis = REFRESH_MS,
+  ) {}
 
   /** A promise where whoever writes must wait. */
   add(message: Outgoing): Promise<void> | undefined {
     this.throwIfFailed();
     const topic = this.topics.get(message.topic);
     if (topic) return this.addTo(topic, message);
+    const askedAt = Date.now();
     return this.producer.partitions(message.topic).then((partitions) => {
       const turn = Math.floor(Math.random() * partitions);
-      const found: Topic = { partitions, lanes: new Map(), turn, given: 0 };
+      const found: Topic = { partitions, askedAt, lanes: new Map(), turn, given: 0 };
       this.topics.set(message.topic, found);
       return this.addTo(found, message);
     });
@@ -157,7 +165,12 @@ export class KafkaWriter {
     const lanes = [...this.topics.values()].flatMap((topic) => [...topic.lanes.values()]);
     await Promise.all(lanes.map((lane) => lane.flush()));
     this.throwIfFailed();
-    for (const topic of this.topics.values()) nextTurn(topic);
+    const now = Date.now();
+    for (const [name, topic] of this.topics) {
+      nextTurn(topic);
+      // Its next message asks anew; nothing is on its way now that a message of another count could overtake.
+      if (now - topic.askedAt >= this.refreshMillis) this.topics.delete(name);
+    }
   }
 
   private throwIfFailed(): void {

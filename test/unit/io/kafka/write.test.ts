@@ -29,7 +29,7 @@ class Producer implements KafkaProducer {
   closed = 0;
   private readonly sending = new Set<number>();
 
-  constructor(private readonly count = 3) {}
+  constructor(public count = 3) {}
 
   async partitions(): Promise<number> {
     return this.count;
@@ -224,6 +224,29 @@ test('a failure reaches whoever writes next, or flushes, and what it was', async
   producer.failNext = new Error('disk full');
   await assert.rejects(writer.flush(), /disk full/);
   assert.throws(() => writer.add(message), /disk full/);
+});
+
+test('partitions that are added are seen after a while, between two bundles', async () => {
+  for (const [refreshMillis, isSeen] of [
+    [0, true],
+    [undefined, false],
+  ] as const) {
+    const producer = new Producer(1);
+    const writer = new KafkaWriter(producer, refreshMillis);
+    const value = new Uint8Array(1);
+    const shared = { topic: 't', key: undefined, value, headers: undefined, timestamp: undefined };
+    await writer.add({ ...shared, partition: 0 });
+    producer.count = 2;
+    await writer.flush();
+    const add = async () => writer.add({ ...shared, partition: 1 });
+    if (isSeen) await add();
+    else await assert.rejects(add, { code: 'INVALID_ARGUMENT', message: /partition 1 of t/ });
+    await writer.flush();
+    assert.deepEqual(
+      producer.stored.map(({ partition }) => partition),
+      isSeen ? [0, 1] : [0],
+    );
+  }
 });
 
 test('a message of any size has a batch, large ones one of their own', async () => {
