@@ -4,6 +4,8 @@
 import collections
 import functools
 import gc
+import operator
+import random
 import threading
 import time
 import types
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from apache_beam.internal import pickler
+from apache_beam.metrics.metric import Metrics
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
@@ -357,6 +360,79 @@ class FailsOnce(Base):
     return [f'{row} {self.width}' for row in batch]
 
 
+class Instruments(Base):
+  """Was given what counts, draws and computes, and has loading import a module."""
+
+  loads = 0
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.seen, self.random, self.compute = Metrics.counter('test', 'seen'), random.Random(1), np.tanh
+    self.pick = operator.itemgetter(0)
+
+  def load_model(self) -> Any:
+    Instruments.loads += 1
+    self.numpy = np
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{row} {self.compute(0.0)} {self.numpy.pi:.2f}' for row in batch]
+
+
+def two_functions() -> Any:
+  """A pair that has something in common: what the first fills, the second reads."""
+  labels: dict[str, str] = {}
+
+  def load() -> None:
+    labels.update(a='Apple')
+
+  return load, lambda row: labels.get(row, 'unknown')
+
+
+class ByFunctions(Base):
+  """Is made of functions, which know each other and it does not."""
+
+  def __init__(self, way: str = 'closure') -> None:
+    super().__init__()
+    if way == 'closure':
+      self.load, self.say = two_functions()
+    elif way == 'partial':
+      labels: dict[str, str] = {}
+      self.load, self.say = functools.partial(_fill, labels), functools.partial(_read, labels)
+    else:
+      labels = {}
+      self.load, self.say = functools.partial(_fill, labels), labels.get
+
+  def load_model(self) -> Any:
+    self.load()
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [str(self.say(row)) for row in batch]
+
+
+def _fill(labels: dict[str, str]) -> None:
+  labels.update(a='Apple')
+
+
+def _read(labels: dict[str, str], row: str) -> str:
+  return labels.get(row, 'unknown')
+
+
+class Counts(Base):
+  """Says how often it was loaded, and keeps its labels on itself."""
+
+  loads = 0
+
+  def load_model(self) -> Any:
+    Counts.loads += 1
+    self.labels = {'a': 'Apple'}
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.labels[row] for row in batch]
+
+
 class Slow(Base):
   """Keeps the rows of a call, and goes on with them when nobody waits any more."""
 
@@ -483,13 +559,35 @@ class WhatLoadingSetTest(unittest.TestCase):
 
   def test_a_model_is_loaded_once_for_all_that_loading_leaves_as_they_were(self) -> None:
     name = uuid.uuid4().hex
-    Unchanged.loads = Plain.loads = 0
-    for make, right in ((Unchanged, 1), (Plain, 2)):
+    Unchanged.loads = Plain.loads = Instruments.loads = 0
+    # What loading sets there is the same for all, and is told to those of one transform.
+    for make, right in ((Unchanged, 1), (Plain, 2), (Instruments, 2)):
       # Two transforms of two threads each. What loading sets is for those of one transform.
       handlers = [each for _ in range(2) for each in self.handlers(make, 2, name=f'{name} {make.__name__}')]
       models = handlers[0].load_model()
       self.assertEqual(len({tuple(self.told(each, models, ['a'])) for each in handlers}), 1)
       self.assertEqual(make.loads, right, make.__name__)
+
+  def test_functions_are_looked_into(self) -> None:
+    for way in ('closure', 'partial', 'method'):
+      with self.subTest(way):
+        name = uuid.uuid4().hex
+        handlers = [self.handlers(lambda way=way: ByFunctions(way), 1, name=name)[0] for _ in range(2)]
+        models = [handler.load_model() for handler in handlers]
+        self.assertEqual([self.told(each, models[0], ['a']) for each in handlers], [['Apple']] * 2)
+
+  def test_a_bound_of_models_counts_those_of_each_who_has_its_own(self) -> None:
+    models = Models(Plan(uuid.uuid4().hex, 2), lambda handler, model: None)
+    Counts.loads = 0
+    users = [Handlers(name, [Route(each, each, False) for each in (Counts(), Counts(), Counts())], False) for name in 'ab']
+    for _ in range(5):
+      for user in users:
+        for route in (0, 1):
+          models.get(Source(route, ''), user)
+    self.assertEqual(Counts.loads, 4)
+    for _ in range(2):
+      models.get(Source(2, ''), users[0])
+    self.assertEqual([Counts.loads, len(models._loaded)], [5, 4])
 
   def test_whoever_comes_later_takes_over_what_is_left(self) -> None:
     handlers = self.handlers(Keeps, 3)

@@ -4,6 +4,7 @@
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.
 from __future__ import annotations
 
+import copy
 from typing import Any, Iterable, Mapping, Optional, Sequence
 
 from apache_beam.ml.inference import base, vllm_inference
@@ -29,6 +30,12 @@ class ChatHandler(vllm_inference.VLLMChatModelHandler, base.ModelHandler[str, ba
   """Takes the user's text or a whole conversation, gives the answer."""
 
   response = 'text'
+
+  def load_model(self) -> Any:
+    # It notes where the template is, for the server alone: a handler that loading has changed shares no server.
+    starting = copy.copy(self)
+    starting._vllm_server_kwargs = dict(self._vllm_server_kwargs)
+    return super(ChatHandler, starting).load_model()
 
   def run_inference(
       self, batch: Sequence[Any], model: Any, inference_args: Optional[dict[str, Any]] = None) -> Iterable[Any]:

@@ -16,15 +16,19 @@ import enum
 import functools
 import hashlib
 import logging
+import operator
 import pathlib
+import random
 import re
 import struct
 import threading
 import types
 import uuid
+import zoneinfo
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
+from apache_beam.metrics.metric import Metrics
 from apache_beam.ml.inference import base
 from apache_beam.utils.python_callable import PythonCallableWithSource
 
@@ -35,13 +39,21 @@ _PLAIN = frozenset({
     type(None), bool, int, float, complex, str, bytes, range, decimal.Decimal, datetime.date, datetime.datetime, datetime.time,
     datetime.timedelta, datetime.timezone, re.Pattern, uuid.UUID, type(...)
 })
-_PLAIN_FAMILIES = (enum.Enum, pathlib.PurePath, np.number, np.bool_, np.character, np.datetime64, np.timedelta64, np.dtype)
+_PLAIN_FAMILIES = (
+    enum.Enum, pathlib.PurePath, np.number, np.bool_, np.character, np.datetime64, np.timedelta64, np.dtype, zoneinfo.ZoneInfo, slice,
+    types.GenericAlias)
 # The same of libraries that may not be there.
 _PLAIN_NAMES = frozenset({'torch.device', 'torch.dtype', 'tensorflow.python.framework.dtypes.DType'})
-# What is the same as long as it is the very object.
+# What is the same as long as it is the very object: nothing of a model is kept in it.
 _FIXED = (
-    type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, functools.partial, PythonCallableWithSource, logging.Logger,
-    property)
+    type, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, PythonCallableWithSource, logging.Logger, property,
+    staticmethod, np.ufunc, random.Random, np.random.Generator, np.random.RandomState, operator.itemgetter, operator.attrgetter,
+    operator.methodcaller, functools._lru_cache_wrapper, Metrics.DelegatingCounter, Metrics.DelegatingDistribution,
+    Metrics.DelegatingGauge)
+# What loading may set besides plain values, for all alike.
+_TOLD = (types.ModuleType, type, logging.Logger)
+# What is called, and may be bound to something that changes.
+_CALLED = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
 # Classes whose objects have in them what their attributes do not tell.
 _CLOSED = (threading.local, BaseException)
 
@@ -96,7 +108,7 @@ class State:
       for name, digest in self._digests_of(each).items():
         if digest is not None and before.get(name, b'') == digest and name not in known:
           continue
-        if is_plain(now[name]):
+        if is_plain(now[name]) or isinstance(now[name], _TOLD):
           set_plain[name] = now[name]
         elif digest is None and name in before and before[name] is None and id(now[name]) in kept:
           unknown.append(name)
@@ -131,6 +143,18 @@ def attributes(value: Any) -> dict[str, Any]:
   }
   found.update(getattr(value, '__dict__', {}))
   return found
+
+
+def _bound_to(value: Any) -> Sequence[Any]:
+  """What a function has besides its code, and the globals of its module."""
+  if isinstance(value, types.MethodType):
+    return value.__func__, value.__self__
+  if isinstance(value, types.BuiltinFunctionType):
+    return (value.__self__,)
+  if isinstance(value, functools.partial):
+    return value.func, value.args, value.keywords
+  cells = [cell.cell_contents for cell in value.__closure__ or () if cell != types.CellType()]
+  return cells, value.__defaults__, value.__kwdefaults__, vars(value)
 
 
 def _slots(cls: type) -> Iterator[str]:
@@ -174,9 +198,6 @@ class _Looking:
       self._said(kind, value if kind is str else repr(value))
     elif isinstance(value, _FIXED):
       self._place(value)
-    elif isinstance(value, types.MethodType):
-      self._place(value.__func__)
-      self._place(value.__self__)
     elif id(value) in self._seen:
       self._said(kind, f'again {self._seen[id(value)]}')
     else:
@@ -185,7 +206,10 @@ class _Looking:
       self._inside(value, kind)
 
   def _inside(self, value: Any, kind: type) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, _CALLED):
+      for part in _bound_to(value):
+        self.at(part)
+    elif isinstance(value, dict):
       self._said(kind, len(value))
       for name, inner in value.items() if kind is collections.OrderedDict else dict.items(value):
         self.at(name)
@@ -209,9 +233,9 @@ class _Looking:
       self._array(value)
     elif _name_of(kind) in ('torch.Tensor', 'torch.nn.parameter.Parameter'):
       self._said(kind, (value._version, value.data_ptr(), tuple(value.shape)))
-    elif not _is_open(kind):
+    elif kind is not types.SimpleNamespace and not _is_open(kind):
       raise Unreadable(_name_of(kind))
-    if kind.__module__ != 'builtins' and kind is not np.ndarray:
+    if kind.__module__ != 'builtins' and kind is not np.ndarray and kind is not functools.partial:
       for name, inner in sorted(attributes(value).items(), key=lambda item: str(item[0])):
         self.at(name)
         self.at(inner)

@@ -111,11 +111,13 @@ def _keys_of(model: Any, declared: Sequence[schema_pb2.Field]) -> Sequence[Any]:
 
 
 def _plan(options: Options, routes: int) -> Plan:
-  # The current model and the one before it, of each key's.
-  of_each = 2 * routes if options.model_updates and options.max_models is None else None
+  most = options.max_models
+  if options.model_updates and most is None:
+    # The current model and the one before it, of each key's.
+    most = 2 * routes
   return Plan(
-      options.model_identifier or uuid.uuid4().hex, options.max_models, options.in_child,
-      True if options.large_model else None, options.model_copies, of_each)
+      options.model_identifier or uuid.uuid4().hex, most, options.in_child,
+      True if options.large_model else None, options.model_copies)
 
 
 def _arguments(provider: Any, kwargs: Any, base_dir: str) -> dict[str, Any]:

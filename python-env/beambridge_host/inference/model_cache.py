@@ -72,14 +72,12 @@ class Plan(NamedTuple):
   """How models are loaded."""
   # The same in all processes, for models that they share.
   tag: str
-  # None: as many as there are.
+  # Of those that are for the same; None: as many as there are.
   most: Optional[int]
   in_child: bool = False
   # None: as the handler says.
   shared: Optional[bool] = None
   copies: Optional[int] = None
-  # Where `most` is not said: of those that each has for itself, too.
-  most_of_each: Optional[int] = None
 
 
 # For whom a model is: for all, for those of a transform, or for one.
@@ -157,12 +155,11 @@ class Models:
 
   def _make_room(self, source: Source, handlers: Handlers) -> None:
     """Before the next is loaded, because two may not fit."""
-    most, of_each = self._plan.most, self._plan.most_of_each
-    while most is not None and len(self._loaded) >= most:
-      self._loaded.popitem(last=False)
-    for whose in self._candidates(source, handlers) if of_each is not None else ():
+    most = self._plan.most
+    for whose in {*self._candidates(source, handlers), handlers} if most is not None else ():
+      # Those of others do not count, or each would have the others' removed.
       mine = [key for key in self._loaded if key[1] == whose]
-      for key in mine[:max(0, len(mine) - of_each + 1)]:
+      for key in mine[:max(0, len(mine) - most + 1)]:
         del self._loaded[key]
 
   def latest(
@@ -257,8 +254,10 @@ class Models:
       return models, lambda: None
     # Names of files in Beam's implementation.
     tag = f'{plan.tag}_{source.route}_{hashlib.sha256(source.path.encode()).hexdigest()[:16] if source.path else "own"}'
+    # A handler that shares of itself was made for it.
+    load = (lambda: load_for_all(handler)) if plan.shared else handler.load_model
     handles = [
-        multi_process_shared.MultiProcessShared(telling(lambda: load_for_all(handler)), tag=f'{tag}_{i}', always_proxy=True)
+        multi_process_shared.MultiProcessShared(telling(load), tag=f'{tag}_{i}', always_proxy=True)
         for i in range(plan.copies or handler.model_copies())
     ]
     copies = [handle.acquire() for handle in handles]
