@@ -4,30 +4,66 @@
 
 import { BeamBridgeError, getLogger } from '../base/index.ts';
 
-/** Ends the run, which cannot go on. */
-type Stop = () => void;
-const runs = new Set<Stop>();
+/** A run that is under way. */
+interface Unfinished {
+  /** Grows while something of it happens. */
+  progress(): number;
+  /** Ends it, which cannot go on. */
+  giveUp(): void;
+}
 
-/** Calls `stop` where the program would end, until the returned function is called. */
-export function whileUnfinished(stop: Stop): () => void {
-  if (runs.size === 0) process.on('beforeExit', stopAll);
-  runs.add(stop);
+const runs = new Set<Unfinished>();
+/** How far all runs were when the program had nothing left to do, until something happens. */
+let quietAt: number | undefined;
+/** Of runs that were given up: whether somebody hears of it. */
+const givenUp: (() => boolean)[] = [];
+let probe: NodeJS.Immediate | undefined;
+
+/** Gives the run up where the program would end, until the returned function is called. */
+export function whileUnfinished(run: Unfinished): () => void {
+  if (runs.size === 0) process.on('beforeExit', look);
+  runs.add(run);
+  quietAt = undefined;
   return () => {
-    if (runs.delete(stop) && runs.size === 0) process.off('beforeExit', stopAll);
+    if (runs.delete(run) && runs.size === 0) process.off('beforeExit', look);
   };
 }
 
-function stopAll(): void {
-  for (const stop of runs) stop();
+/** Other listeners of the event may still resume what a run waits for: they come first, whenever they were added. */
+function look(): void {
+  const before = quietAt;
+  clearImmediate(probe);
+  setImmediate(() => {
+    quietAt = progress();
+    if (before === quietAt) {
+      for (const run of runs) run.giveUp();
+      return;
+    }
+    // It comes to its turn only where something else keeps the program alive.
+    probe = setImmediate(() => {
+      quietAt = undefined;
+    }).unref();
+  });
+}
+
+function progress(): number {
+  let sum = 0;
+  for (const run of runs) sum += run.progress();
+  return sum;
 }
 
 /**
- * The error of a run that waits for what cannot come. It is told here as well, and in how the program ends: nobody
- * may ask what became of the run.
+ * The error of a run that waits for what cannot come. It is told here as well: the program may have stopped waiting.
+ * Whoever waits for the run decides how the program ends, by handling the error or not, as Node has it. Where nobody
+ * has asked for the run's end when nothing else is left to do, the program fails.
  *
  * @param where - the transform whose function it waits for, as far as that is known
+ * @param isAwaited - whether somebody gets the error
  */
-export function stuck(where: { transform: string; appliedAt?: string | undefined } | undefined) {
+export function stuck(
+  where: { transform: string; appliedAt?: string | undefined } | undefined,
+  isAwaited: () => boolean,
+) {
   const error = new BeamBridgeError(
     'USER_CODE_FAILED',
     'a function does not come back, and nothing is left in the program that it could wait for',
@@ -36,7 +72,14 @@ export function stuck(where: { transform: string; appliedAt?: string | undefined
       hint: 'Its promise is never resolved. Look for one that nothing resolves, and for a timer or socket that was given unref().',
     },
   );
-  process.exitCode ??= 1;
-  getLogger('runner').error(`a run cannot go on: ${error.shortMessage}`);
+  getLogger('runner')[isAwaited() ? 'warn' : 'error'](`a run cannot go on: ${error.shortMessage}`);
+  // The turn of the loop in which this is called is followed by another such event, when all else is done.
+  if (givenUp.push(isAwaited) === 1) process.once('beforeExit', decide);
   return error;
+}
+
+function decide(): void {
+  const isUnheard = givenUp.splice(0).some((isAwaited) => !isAwaited());
+  // As with a rejection that nobody handles, also over an exit code of 0 that the program has set.
+  if (isUnheard && !Number(process.exitCode)) process.exitCode = 1;
 }

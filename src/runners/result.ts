@@ -11,6 +11,8 @@ export interface JobControl {
   readonly state: JobState;
   /** Resolves with the last state; rejects with the reason of a failure. */
   readonly finished: Promise<JobState>;
+  /** Takes back that `finished` was asked for once: nobody waits for that promise any more. */
+  forgetFinished?(): void;
   cancel(): Promise<JobState>;
   /** Ends the sources and processes what they gave; resolves and rejects as `finished` does. */
   drain(): Promise<JobState>;
@@ -62,7 +64,10 @@ export class PipelineResult {
     if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return this.job.finished;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<JobState>((resolve) => {
-      timer = setTimeout(() => resolve(this.job.state), timeoutMs);
+      timer = setTimeout(() => {
+        this.job.forgetFinished?.();
+        resolve(this.job.state);
+      }, timeoutMs);
     });
     try {
       return await Promise.race([this.job.finished, late]);

@@ -27,6 +27,8 @@ export abstract class BaseRun implements JobControl {
   protected readonly cleanUps: (() => unknown)[] = [];
   /** What listens for wishes to end, also while all else is undone. */
   protected readonly listeners: (() => void)[] = [];
+  /** How many wait for the outcome. */
+  private awaited = 0;
   private markClosed!: () => void;
   /** Resolves when nothing of the run is left. */
   protected readonly closed = new Promise<void>((resolve) => {
@@ -52,7 +54,17 @@ export abstract class BaseRun implements JobControl {
   abstract monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
 
   get finished(): Promise<JobState> {
+    this.awaited += 1;
     return this.outcome!;
+  }
+
+  forgetFinished(): void {
+    this.awaited -= 1;
+  }
+
+  /** Whether somebody hears of a failure. */
+  protected get isAwaited(): boolean {
+    return this.awaited > 0;
   }
 
   async metrics(): Promise<MetricResults> {

@@ -2,11 +2,11 @@
 // A program that ends in the middle of a run, by itself: starts a Node process of its own.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-exit-'));
@@ -81,8 +81,93 @@ test('a teardown that nothing can end any more is told of, and the run is done',
   assert.equal(status, 0, stderr);
 });
 
+const never = (ending: string) => `
+import { create, createRunner } from ${source('index.ts')};
+const runner = createRunner({ progress: false });
+const never = (root) => { root.apply(create([1])).map(() => new Promise(() => {})); };
+${ending}
+console.log('end');`;
+
+// As Node has it: a failure that is handled ends no program, and one that nobody handles does.
+const endings: [string, string, number][] = [
+  [
+    'catches the failure and goes on',
+    `await runner.run(never).catch(({ code }) => console.log(code));
+    await runner.run((root) => { root.apply(create([1])).map((x) => x); });`,
+    0,
+  ],
+  [
+    'gives up waiting, and handles the failure so',
+    `await Promise.race([runner.run(never), new Promise((r) => setTimeout(r, 100))]);`,
+    0,
+  ],
+  [
+    'has an exit code of 0 and handles the failure',
+    'process.exitCode = 0; runner.run(never).catch(() => {});',
+    0,
+  ],
+  [
+    'asks late what became of a run',
+    `const result = await runner.runAsync(never);
+    await runner.run(never).catch(() => {});
+    await result.waitUntilFinish().catch(() => {});`,
+    0,
+  ],
+  ['drops the promise of a run', 'runner.run(never);', 1],
+  ['drops the promise of the wait', '(await runner.runAsync(never)).waitUntilFinish();', 1],
+  [
+    'waits for a time and no longer',
+    'await (await runner.runAsync(never)).waitUntilFinish(100);',
+    1,
+  ],
+  [
+    'has an exit code of 0 and asks nothing',
+    'process.exitCode = 0; await runner.runAsync(never);',
+    1,
+  ],
+  ['has an exit code of its own', 'process.exitCode = 7; await runner.runAsync(never);', 7],
+];
+suite('where a run cannot go on', { concurrency: 3 }, () => {
+  for (const [what, ending, rc] of endings) {
+    test(`a program that ${what} ends with ${rc}`, async () => {
+      const { status, stderr, stdout } = await endsBesideOthers(never(ending));
+      assert.match(stderr, /a run cannot go on: a function does not come back/);
+      assert.match(stdout, /end/);
+      assert.equal(status, rc, stderr);
+    });
+  }
+});
+
+for (const [how, resume] of [
+  ['in a while', 'setTimeout(go, 20)'],
+  ['at once', 'go()'],
+]) {
+  test(`a run goes on that a listener of beforeExit resumes ${how}, as often as it takes`, () => {
+    const { status, stderr, stdout } = ends(`
+import { create, createRunner } from ${source('index.ts')};
+let go;
+const waits = () => new Promise((resolve) => { go = resolve; });
+const resume = () => { const now = go; go = undefined; if (now) { const go = now; ${resume}; } };
+createRunner({ progress: false }).run((root) => {
+  root.apply(create([1, 2, 3, 4])).map(async (x) => (await waits(), x)).map((x) => console.log(x));
+}).then(() => console.log('done'));
+process.on('beforeExit', resume);`);
+    assert.deepEqual(stdout.split('\n'), ['1', '2', '3', '4', 'done', ''], stderr);
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr, '');
+  });
+}
+
+const evaluating = (code: string) => ['--import', 'tsx', '--input-type=module', '--eval', code];
+
 function ends(code: string) {
-  return spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
-    encoding: 'utf8',
+  return spawnSync(process.execPath, evaluating(code), { encoding: 'utf8' });
+}
+
+function endsBesideOthers(code: string) {
+  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
+    const child = execFile(process.execPath, evaluating(code), (_, stdout, stderr) =>
+      resolve({ status: child.exitCode, stdout, stderr }),
+    );
   });
 }

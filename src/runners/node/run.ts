@@ -62,7 +62,12 @@ class NodeRun extends BaseRun {
         return this.closed;
       };
       this.attend({ end, drain: () => this.startDraining() }, () => this.report());
-      this.listeners.push(whileUnfinished(() => this.giveUp()));
+      this.listeners.push(
+        whileUnfinished({
+          progress: () => this.engine?.progress ?? 0,
+          giveUp: () => this.giveUp(),
+        }),
+      );
       await this.launch();
       if (this.stopReason) throw this.stopReason;
     } catch (error) {
@@ -106,8 +111,9 @@ class NodeRun extends BaseRun {
     this.isStuck = true;
     // Its outputs are there, and a teardown does not come back.
     if (isTerminal(this.state)) this.over.abort();
-    else if (this.state === 'STARTING') this.stop(stuck(this.engine?.atWork[0]));
-    else this.engine!.abort(stuck(this.engine!.atWork[0]));
+    else if (this.state === 'STARTING') this.stop(stuck(this.engine?.atWork[0], () => true));
+    else if (!this.stopReason)
+      this.engine!.abort(stuck(this.engine!.atWork[0], () => this.isAwaited));
   }
 
   /** What a teardown writes belongs to a run that has succeeded, however long it takes, unless somebody wants an end. */

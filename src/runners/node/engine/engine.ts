@@ -94,6 +94,11 @@ export class Engine implements Surroundings {
     return this.metrics.elements(this.graph.runningInfos());
   }
 
+  /** How many elements all PCollections have had so far: it grows with each step of the run. */
+  get progress(): number {
+    return this.metrics.sumOfElements(this.graph.runningInfos());
+  }
+
   /** The transforms whose functions are waited for. */
   get atWork(): TransformInfo[] {
     return this.graph.atWork;

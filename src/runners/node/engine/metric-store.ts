@@ -61,13 +61,24 @@ export class MetricStore {
    * @param running - what bundles have counted that are not over
    */
   elements(running: Iterable<MonitoringInfo>): number {
+    return Math.max(0, ...this.elementCounts(running));
+  }
+
+  /** Elements of all PCollections together. */
+  sumOfElements(running: Iterable<MonitoringInfo>): number {
+    let sum = 0;
+    for (const count of this.elementCounts(running)) sum += count;
+    return sum;
+  }
+
+  private elementCounts(running: Iterable<MonitoringInfo>): Iterable<number> {
     const counts = new Map<string, number>();
     for (const { urn, labels, payload } of [...this.infos.values(), ...running]) {
       if (urn !== ELEMENT_COUNT) continue;
       const id = labels.PCOLLECTION ?? '';
       counts.set(id, (counts.get(id) ?? 0) + int(new ByteReader(payload)));
     }
-    return Math.max(0, ...counts.values());
+    return counts.values();
   }
 
   all(): pb.MonitoringInfo[] {
