@@ -354,7 +354,7 @@ describe('a model of this process', () => {
       'INFERENCE_MISMATCH',
       /MicrosInstant/,
     ],
-    [array(int64), [1], looped, 'RangeError', /call stack/],
+    [array(int64), [1], looped, 'INFERENCE_MISMATCH', /holds array of 1/],
     [row({ n: int64 }), { n: 1 }, refusing, 'RangeError', /not now/],
   ];
   const handlerOf = (inference: SchemaType, good: unknown, bad: unknown) =>
