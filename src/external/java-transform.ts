@@ -2,8 +2,8 @@
 // Java's transforms by the names of their classes.
 
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
-import type { Coder } from '../coders/index.ts';
-import type { PCollection, PValue } from '../pipeline/index.ts';
+import { type Coder, RowCoder } from '../coders/index.ts';
+import type { PCollection, PValue, TransformNode } from '../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import { ExternalTransform, type OutputType } from './external-transform.ts';
 import { JAVA_OPTIONS, type JavaOptions, serviceOf } from './java-options.ts';
@@ -46,6 +46,27 @@ export class JavaTransform<InputT extends PValue, OutputT extends PValue> extend
   /** None: Java would write its values with a coder of other values, and fail late or not at all. */
   protected override coderRequests(): ReadonlyMap<string, Coder<unknown>> {
     return new Map();
+  }
+}
+
+/**
+ * Refuses inputs of a transform that takes rows alone.
+ *
+ * @param what - what an input is to the transform: `input`, `table`
+ * @param before - before what their types are to be said
+ * @throws BeamBridgeError `NO_PORTABLE_TYPE`
+ */
+export function requireRows(node: TransformNode, what: string, before: string): void {
+  for (const [tag, input] of node.inputs) {
+    if (input.coder instanceof RowCoder) continue;
+    throw new BeamBridgeError(
+      'NO_PORTABLE_TYPE',
+      `${what} ${JSON.stringify(tag)}, the output of ${input.producer.name}, has no rows (coder ${input.coder.name})`,
+      {
+        ...node.errorDetails,
+        hint: `Say what they are before ${before}: .apply(withRowCoder(row({ … }))).`,
+      },
+    );
   }
 }
 

@@ -2,7 +2,6 @@
 // Transforms that a service lists with the schema of their configuration, by their identifiers.
 
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
-import { RowCoder } from '../coders/index.ts';
 import type {
   ExpansionServiceChoice,
   ExternalRequest,
@@ -24,7 +23,7 @@ import { addressOf } from './expand-now.ts';
 import { discover } from './expansion-client.ts';
 import type { ExternalOptions, ExternalTransform, OutputType } from './external-transform.ts';
 import { JAVA_OPTIONS, type JavaArtifact, type JavaOptions, serviceOf } from './java-options.ts';
-import { JavaTransform } from './java-transform.ts';
+import { JavaTransform, requireRows } from './java-transform.ts';
 import type { ServiceProvider } from './started-service.ts';
 
 const { SCHEMA_TRANSFORM } = urns.ExpansionMethods_Enum;
@@ -65,17 +64,7 @@ export class SchemaTransform<InputT extends PValue, OutputT extends PValue> exte
 
   protected override requestOf(node: TransformNode): Pick<ExternalRequest, 'prepare'> {
     const { identifier, config, configType } = this.wanted;
-    for (const [tag, input] of node.inputs) {
-      if (input.coder instanceof RowCoder) continue;
-      throw new BeamBridgeError(
-        'NO_PORTABLE_TYPE',
-        `input ${JSON.stringify(tag)}, the output of ${input.producer.name}, has no rows (coder ${input.coder.name})`,
-        {
-          ...node.errorDetails,
-          hint: 'Say what they are before this transform: .apply(withRowCoder(row({ … }))).',
-        },
-      );
-    }
+    requireRows(node, 'input', 'this transform');
     if (configType) {
       const payload = schemaPayload(identifier, config, configType);
       return { prepare: async () => ({ payload, inputTags: tagsOf(node, []) }) };

@@ -2,11 +2,10 @@
 // Beam SQL, which is Java's: a query over PCollections of rows.
 
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
-import { RowCoder } from '../coders/index.ts';
 import type { ExternalRequest, PCollection, TransformNode } from '../pipeline/index.ts';
 import type { ExternalTransform, OutputType } from './external-transform.ts';
 import { JAVA_OPTIONS, type JavaOptions, serviceOf } from './java-options.ts';
-import { classPayload, JAVA_CLASS_LOOKUP, JavaTransform } from './java-transform.ts';
+import { classPayload, JAVA_CLASS_LOOKUP, JavaTransform, requireRows } from './java-transform.ts';
 import { encodePayload } from './payload.ts';
 
 /** What a query is run over: one PCollection, the table `PCOLLECTION`, or several by the names of their tables. */
@@ -24,17 +23,7 @@ const OPTIONS: OptionNames<SqlOptions> = { ...JAVA_OPTIONS, dialect: true };
 
 class SqlTransform<OutputT> extends JavaTransform<never, PCollection<OutputT>> {
   protected override requestOf(node: TransformNode): Pick<ExternalRequest, 'prepare'> {
-    for (const [tag, input] of node.inputs) {
-      if (input.coder instanceof RowCoder) continue;
-      throw new BeamBridgeError(
-        'NO_PORTABLE_TYPE',
-        `table ${JSON.stringify(tag)}, the output of ${input.producer.name}, has no rows (coder ${input.coder.name})`,
-        {
-          ...node.errorDetails,
-          hint: 'Say what they are before the query: .apply(withRowCoder(row({ … }))).',
-        },
-      );
-    }
+    requireRows(node, 'table', 'the query');
     return {};
   }
 }

@@ -176,7 +176,8 @@ class Models:
           self._files.look_at(source.path, there)
           return found
         except Exception as error:  # pylint: disable=broad-except
-          self._failed[source] = (time.monotonic(), there)
+          # There for others, it may still not be loaded for these.
+          self._failed[source] = (time.monotonic(), fingerprint(source.path) if there is None else there)
           failed()
           if source not in self._warned:
             self._warned.add(source)
