@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // npm run fuzz: random pipelines, for one round or for as long as one likes.
 //   npm run fuzz -- --minutes=10 [--kind=batch,python,…] [--runner=node,encoded,python,direct]
+//   --patience=SECONDS: what takes longer hangs (60)
 //   npm run fuzz -- --seed=N --path=P --kind=… --runner=…   shows one failure again
 
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { setLogLevel } from '../../src/base/index.ts';
 import { fuzz, KINDS, type Kind, toldOf } from './kinds.ts';
-import { ORACLES, type OracleName } from './run.ts';
+import { ORACLES, type OracleName, setPatience } from './run.ts';
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     path: { type: 'string' },
     minutes: { type: 'string' },
+    patience: { type: 'string' },
     kind: { type: 'string' },
     runner: { type: 'string' },
     runs: { type: 'string' },
@@ -23,6 +25,7 @@ const { values } = parseArgs({
 });
 
 setLogLevel('error');
+setPatience(Number(values.patience ?? 60) * 1000);
 const isNamed = (list: string | undefined, name: string) => !list || list.split(',').includes(name);
 const pairs = KINDS.filter(({ name }) => isNamed(values.kind, name)).flatMap((kind) =>
   Object.keys(kind.runners)
