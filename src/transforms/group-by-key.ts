@@ -19,7 +19,7 @@ import {
 } from '../pipeline/index.ts';
 import { urns } from '../proto/index.ts';
 import { mapStep, transform } from './transform.ts';
-import { continuationTrigger, mayLoseData } from './trigger-rules.ts';
+import { continuationTrigger, mayEndEarly } from './trigger-rules.ts';
 import { isGlobal } from './windowings.ts';
 
 /**
@@ -98,13 +98,13 @@ function nonDeterministic(name: string): BeamBridgeError {
  */
 export function checkGroupable(input: PCollection<unknown>, node: TransformNode): void {
   const { windowFn, trigger, allowedLateness } = input.node.windowing;
-  if (mayLoseData(trigger, allowedLateness)) {
+  if (mayEndEarly(trigger, allowedLateness)) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
       'the trigger may fire for the last time before all elements came, and would drop the rest',
       {
         ...node.errorDetails,
-        hint: 'Wrap it: repeatedly(…). Behind afterWatermark(), say withLateFirings(…).',
+        hint: 'Wrap it: repeatedly(…). Behind afterWatermark(), say withLateFirings(…). Parts of afterAny and afterAll, and what ends orFinally, fire once.',
       },
     );
   }

@@ -39,6 +39,61 @@ export function mayLoseData(message: Message, allowedLateness: number): boolean 
   }
 }
 
+/**
+ * Whether a trigger can end while elements of a window are still to come: {@link mayLoseData}, and
+ * what Beam leaves to Java's types. There `afterAny`, `afterAll` and the end of `orFinally` take only
+ * triggers that fire once; here they take any, and the first firing of such a part is its last.
+ *
+ * @param allowedLateness - in milliseconds
+ */
+export function mayEndEarly(message: Message, allowedLateness: number): boolean {
+  const endsEarly = (one: Message) => mayEndEarly(one, allowedLateness);
+  const firesEarly = (one: Message) => mayFireEarly(one, allowedLateness);
+  if (mayLoseData(message, allowedLateness)) return true;
+  const given = caseOf(message);
+  switch (given.case) {
+    case 'afterAny':
+      return given.value.subtriggers.some(firesEarly);
+    case 'afterAll':
+      return given.value.subtriggers.every(firesEarly);
+    case 'afterEach':
+      return given.value.subtriggers.every(endsEarly);
+    case 'orFinally': {
+      const { main, finally: until } = given.value;
+      return (main && endsEarly(main)) || (until !== undefined && firesEarly(until));
+    }
+    default:
+      return false;
+  }
+}
+
+/** Whether the first firing of a trigger can come while elements of the window are still to come. */
+function mayFireEarly(message: Message, allowedLateness: number): boolean {
+  const firesEarly = (one: Message | undefined) =>
+    one !== undefined && mayFireEarly(one, allowedLateness);
+  const given = caseOf(message);
+  switch (given.case) {
+    case 'default':
+      return allowedLateness > 0;
+    case 'afterEndOfWindow':
+      return allowedLateness > 0 || firesEarly(given.value.earlyFirings);
+    case 'never':
+      return false;
+    case 'repeat':
+      return firesEarly(given.value.subtrigger);
+    case 'afterAny':
+      return given.value.subtriggers.some(firesEarly);
+    case 'afterAll':
+      return given.value.subtriggers.every(firesEarly);
+    case 'afterEach':
+      return firesEarly(given.value.subtriggers[0]);
+    case 'orFinally':
+      return firesEarly(given.value.main) || firesEarly(given.value.finally);
+    default:
+      return true;
+  }
+}
+
 /** The trigger behind a grouping that fires by `message`: what is early stays early there. */
 export function continuationTrigger(message: Message): Message {
   const given = caseOf(message);

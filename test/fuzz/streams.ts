@@ -17,7 +17,7 @@ import {
   timestampParam,
   windowParam,
 } from '../../src/transforms/index.ts';
-import { mayLoseData } from '../../src/transforms/trigger-rules.ts';
+import { mayEndEarly } from '../../src/transforms/trigger-rules.ts';
 import {
   type Element,
   type Pane,
@@ -143,7 +143,7 @@ const strategies: Arbitrary<Strategy> = fc
 function legal(strategy: Strategy): Strategy {
   const { trigger: given = { kind: 'default' } } = strategy;
   const isRefused = (one: Trigger) =>
-    mayLoseData(triggerOf(one).toProto(), strategy.allowedLateness ?? 0);
+    mayEndEarly(triggerOf(one).toProto(), strategy.allowedLateness ?? 0);
   if (strategy.windowing.kind === 'global' && given.kind === 'default') {
     return { ...strategy, trigger: { kind: 'always' } };
   }

@@ -27,7 +27,11 @@ import {
   type WindowingOptions,
   windowInto,
 } from '../../../src/transforms/index.ts';
-import { continuationTrigger, mayLoseData } from '../../../src/transforms/trigger-rules.ts';
+import {
+  continuationTrigger,
+  mayEndEarly,
+  mayLoseData,
+} from '../../../src/transforms/trigger-rules.ts';
 import { build, newRoot } from './graph.ts';
 
 interface Golden {
@@ -78,6 +82,32 @@ describe('as Python writes it, and with what Python says of it', () => {
       assert.equal(base64(continuationTrigger(ours)), golden.continuation, 'continuation');
       assert.deepEqual([mayLoseData(ours, 0), mayLoseData(ours, 1)], golden.mayLoseData);
     });
+  }
+});
+
+test('a part that would fire again, where only its first firing counts, ends the trigger', () => {
+  const lateToo = afterWatermark().withLateFirings(afterCount(1));
+  const early = afterWatermark().withEarlyFirings(afterCount(1));
+  const ends: [Trigger, [withoutLateness: boolean, withLateness: boolean]][] = [
+    [afterAny(always(), afterWatermark()), [true, true]],
+    [afterAny(defaultTrigger(), never()), [false, true]],
+    [afterAny(repeatedly(afterCount(2)), never()), [true, true]],
+    [afterAny(early, never()), [true, true]],
+    [afterAll(defaultTrigger(), afterCount(1)), [false, true]],
+    [afterAll(never(), afterCount(1)), [false, false]],
+    [defaultTrigger().orFinally(lateToo), [false, true]],
+    [defaultTrigger().orFinally(always()), [true, true]],
+    [defaultTrigger().orFinally(afterEach(always(), never())), [true, true]],
+    [repeatedly(afterCount(2)).orFinally(afterWatermark()), [false, true]],
+    [repeatedly(afterAny(always(), lateToo)), [false, false]],
+    [afterEach(afterAny(always(), never()), afterCount(1)), [true, true]],
+    [afterEach(afterCount(1), repeatedly(afterCount(1))), [false, false]],
+    [lateToo, [false, false]],
+  ];
+  for (const [trigger, expected] of ends) {
+    const message = trigger.toProto();
+    const found = [mayEndEarly(message, 0), mayEndEarly(message, 1)];
+    assert.deepEqual(found, expected, trigger.text);
   }
 });
 

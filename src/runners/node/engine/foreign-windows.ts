@@ -136,6 +136,10 @@ export class ForeignMergingGroups implements Groups {
     return this.groups.due(watermark, now);
   }
 
+  pass(watermark: Instant): void {
+    this.groups.pass(watermark);
+  }
+
   get hold(): Instant {
     return this.groups.hold;
   }

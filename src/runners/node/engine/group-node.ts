@@ -17,7 +17,7 @@ import type { EngineNode, Surroundings } from './node.ts';
 /** What a grouping can do. */
 export type Groups = Pick<
   Grouping,
-  'add' | 'fire' | 'due' | 'hold' | 'nextProcessingTime' | 'dropped' | 'close'
+  'add' | 'fire' | 'due' | 'pass' | 'hold' | 'nextProcessingTime' | 'dropped' | 'close'
 >;
 
 export class GroupNode implements EngineNode {
@@ -76,6 +76,7 @@ export class GroupNode implements EngineNode {
         this.around.track(this.whileBusy(() => this.fire()));
         return true;
       }
+      this.grouping.pass(this.inputWatermark);
     }
     const bound = Math.min(
       this.inputWatermark,

@@ -89,6 +89,9 @@ export class BatchGroups {
     return watermark > END_OF_GLOBAL_WINDOW && (this.count > 0 || this.partitions !== undefined);
   }
 
+  /** All that comes out is on time, wherever the watermark was. */
+  pass(): void {}
+
   add(block: readonly WindowedValue<unknown>[]): MaybePromise<void> {
     for (let i = 0; i < block.length; i++) {
       const { value: pair, timestamp, windows } = block[i]!;

@@ -46,6 +46,11 @@ export class Grouping {
     return this.groups.due(watermark, now);
   }
 
+  /** Takes notice that the watermark has come this far while nothing was due. */
+  pass(watermark: Instant): void {
+    this.groups.pass(watermark);
+  }
+
   /**
    * The least timestamp that a pane of what is held may have, late panes aside; +Infinity when
    * nothing is held.

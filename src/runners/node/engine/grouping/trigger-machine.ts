@@ -23,7 +23,7 @@ export interface TriggerContext {
   wakeAt(time: Instant): void;
 }
 
-/** The context of the window that others became. */
+/** The context of the window that others became; what had finished in it before has so still. */
 export interface MergeContext extends TriggerContext {
   readonly merged: readonly TriggerState[];
 }
@@ -161,8 +161,8 @@ export class ProcessingTimeMachine extends TriggerMachine {
   }
 
   onMerge(context: MergeContext): void {
-    if (this.finishedInAny(context)) {
-      this.setFinished(context, true);
+    // That it fired in a window which is no more is no reason to leave out the one that came of it.
+    if (this.isFinished(context)) {
       this.clear(context);
       return;
     }

@@ -70,10 +70,14 @@ export class TriggeredGroups {
     );
   }
 
+  pass(watermark: Instant): void {
+    this.holds.advance(Math.min(this.options.bounded ? MIN_TIMESTAMP : watermark, this.hold));
+  }
+
   add(block: readonly WindowedValue<unknown>[], watermark: Instant, now: Instant): void {
     const { bounded } = this.options;
     const moment = bounded ? BEFORE : { watermark, now };
-    this.holds.advance(Math.min(moment.watermark, this.hold));
+    this.pass(watermark);
     // A batch looks for windows that merge later.
     const merges = bounded ? undefined : this.merging?.ofBlock(block, moment);
     for (const element of block) {
@@ -97,7 +101,7 @@ export class TriggeredGroups {
     if (!bounded) yield* this.fireDue({ watermark, now });
     else if (watermark > END_OF_GLOBAL_WINDOW) yield* this.fireBatch(watermark);
     if (!this.blocks.isEmpty) yield this.blocks.take();
-    this.holds.advance(Math.min(bounded ? MIN_TIMESTAMP : watermark, this.hold));
+    this.pass(watermark);
   }
 
   private *fireDue(moment: Moment) {

@@ -88,7 +88,9 @@ export class WindowMerging {
     const { table } = this;
     const into = table.newWindow(group, window, name, moment);
     // Panes are counted anew in a window that was not there before.
-    into.lastPane = group.windows.get(name)?.lastPane;
+    const own = group.windows.get(name);
+    into.lastPane = own?.lastPane;
+    if (own) Object.assign(into.trigger.finished, own.trigger.finished);
     into.values = merged.flatMap(({ values }) => values);
     for (const state of merged) {
       into.additions += state.additions;
