@@ -23,7 +23,7 @@ export interface ReadTextOptions {
   allowEmptyMatch?: boolean;
   /**
    * Larger files are read in parts of this many bytes, by several workers. @default a 16th of all files
-   * together, from 256 KiB to 64 MiB
+   * together, from 16 KiB to 64 MiB
    */
   splitBytes?: number;
 }

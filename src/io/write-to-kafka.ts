@@ -170,6 +170,10 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
     private readonly open: () => Promise<KafkaProducer>,
   ) {}
 
+  forBundle(): WriteMessages<T, K, V> {
+    return new WriteMessages(this.spec, this.open);
+  }
+
   async startBundle(): Promise<void> {
     if (this.isOpen) await this.teardown();
     this.isOpen = true;

@@ -52,6 +52,12 @@ export const setUpFor: unique symbol = Symbol('setUpFor');
  */
 export interface DoFn<InputT, OutputT, ContextT = undefined> {
   beamName?: string;
+  /**
+   * Makes an object for one bundle at a time, on which everything else is called. Without it the object itself is
+   * used, and several bundles of an engine that runs some at once (Flink's, in one worker) wait for each other
+   * where it has a `startBundle` or `finishBundle`.
+   */
+  forBundle?(): DoFn<InputT, OutputT, ContextT>;
   setup?(): Awaitable<void>;
   /** @internal */
   [setUpFor]?(asking: Asking): Awaitable<void>;

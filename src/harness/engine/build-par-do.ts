@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ParDos: the user's function with its side inputs, states, timers and outputs.
 
+import { BeamBridgeError } from '../../base/index.ts';
 import { type AnyFunction, FUNCTION_URNS, type RegisteredParDo } from '../../pipeline/index.ts';
 import { pb } from '../../proto/index.ts';
 import { combineInParDo } from './build-combine.ts';
@@ -9,8 +10,9 @@ import { isSplittableStep, splittable } from './build-splittable.ts';
 import { BoundContext } from './context.ts';
 import { Declared } from './declared.ts';
 import { payloadOf } from './descriptor.ts';
-import { DoFnInstance } from './do-fn-instances.ts';
+import { type AnyDoFn, DoFnInstance } from './do-fn-instances.ts';
 import { Emitter } from './emit.ts';
+import { type TransformInfo, userError } from './errors.ts';
 import { UserMetrics } from './metrics.ts';
 import type { Operator, Taker } from './operator.ts';
 import { DoFnOperator } from './operators/do-fn.ts';
@@ -75,25 +77,39 @@ export function parDo(id: string, transform: pb.PTransform, context: BuildContex
       scope,
     ),
   };
-  switch (fn.user.kind) {
+  const { user } = fn;
+  switch (user.kind) {
     case 'map':
-      return new MapOperator(parts, callable(fn.user.fn, fn.user.context));
+      return new MapOperator(parts, callable(user.fn, user.context));
     case 'flatMap':
-      return new FlatMapOperator(parts, callable(fn.user.fn, fn.user.context));
+      return new FlatMapOperator(parts, callable(user.fn, user.context));
     case 'filter':
-      return new FilterOperator(parts, callable(fn.user.fn, fn.user.context));
-    case 'doFn':
+      return new FilterOperator(parts, callable(user.fn, user.context));
+    case 'doFn': {
+      const instance = DoFnInstance.of(ownDoFn(user.doFn, info));
       return stateful
-        ? new StatefulDoFnOperator(
-            parts,
-            DoFnInstance.of(fn.user.doFn),
-            stateful.states,
-            stateful.timers,
-          )
-        : new DoFnOperator(parts, DoFnInstance.of(fn.user.doFn));
+        ? new StatefulDoFnOperator(parts, instance, stateful.states, stateful.timers)
+        : new DoFnOperator(parts, instance);
+    }
     case 'splittable':
-      return splittable(urn, transform, fn.user.doFn, parts, view, scope);
+      return splittable(urn, transform, user.doFn, parts, view, scope);
   }
+}
+
+/** The object that one plan, which has one bundle at a time, uses of a DoFn. */
+function ownDoFn(doFn: AnyDoFn, info: TransformInfo): AnyDoFn {
+  if (!doFn.forBundle) return doFn;
+  let own: unknown;
+  try {
+    own = doFn.forBundle();
+  } catch (error) {
+    throw userError(error, info);
+  }
+  if (typeof (own as Partial<AnyDoFn> | undefined)?.process === 'function') return own as AnyDoFn;
+  throw new BeamBridgeError('USER_CODE_FAILED', 'forBundle gave no DoFn', {
+    ...info,
+    hint: 'It makes a new object of the same kind each time, and gives no promise of one.',
+  });
 }
 
 /** Without a context the element is the only argument: `map(console.log)` prints it and no more. */

@@ -2,7 +2,8 @@
 // The life of DoFn objects. Beam gives each worker a copy of its own; here the user's object itself
 // is used, wherever a bundle needs it, so that closures, private fields and open connections just
 // work. For that, `setup` and `teardown` are called once for all who share the object, and an object
-// that keeps something per bundle (`startBundle`, `finishBundle`) works on one bundle at a time.
+// that keeps something per bundle (`startBundle`, `finishBundle`) works on one bundle at a time: one that
+// has a `forBundle` gives each plan an object of its own instead.
 
 import {
   type Asking,
@@ -15,7 +16,7 @@ import {
 } from '../../base/index.ts';
 import { type DoFn, setUpFor } from '../../pipeline/index.ts';
 
-type AnyDoFn = DoFn<unknown, unknown, unknown>;
+export type AnyDoFn = DoFn<unknown, unknown, unknown>;
 
 const log = getLogger('harness');
 /** How long an object that is used again waits for its teardown. */

@@ -25,7 +25,7 @@ export interface FileRange {
 export interface FindOptions {
   compression: Compression;
   skipHeaderLines: number;
-  /** @default so many that all files have about 16 parts, from 256 KiB to 64 MiB */
+  /** @default so many that all files have about 16 parts, from 16 KiB to 64 MiB */
   splitBytes?: number | undefined;
   allowEmptyMatch: boolean;
 }
@@ -73,7 +73,8 @@ function sizeOfParts(total: number): number {
 
 /** Ranges of all files together, where nobody says how large they are. */
 const PARTS = 16;
-const LEAST_BYTES = 256 * 1024;
+/** Lines may be prompts, of which a few hundred keep a model busy for minutes: they are shared, too. */
+const LEAST_BYTES = 16 * 1024;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /** The ranges of one file. */

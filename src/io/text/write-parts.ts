@@ -39,6 +39,10 @@ export class WriteParts implements DoFn<string, Part, PartContext> {
     this.maxBytes = spec.maxBytes === undefined ? Infinity : spec.maxBytes - frameBytes(spec);
   }
 
+  forBundle(): WriteParts {
+    return new WriteParts(this.spec, this.lineEnd);
+  }
+
   startBundle(): void {
     // A bundle that failed did not come to its end.
     this.open = [];

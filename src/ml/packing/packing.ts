@@ -112,7 +112,7 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   private readonly keys: ColumnCodec | undefined;
 
   constructor(
-    types: InferenceTypes,
+    private readonly types: InferenceTypes,
     private readonly windowCoder: Coder<Window>,
     /** Whether what does not fit its type goes to another output, instead of failing the run. */
     private readonly rejects = false,
@@ -120,6 +120,10 @@ export class PackExamples implements DoFn<unknown, Uint8Array, Context> {
   ) {
     this.examples = new ColumnCodec('example', types.example);
     this.keys = types.key && new ColumnCodec('key', types.key);
+  }
+
+  forBundle(): PackExamples {
+    return new PackExamples(this.types, this.windowCoder, this.rejects, this.limits);
   }
 
   startBundle(): void {

@@ -246,9 +246,9 @@ test('files are cut for several workers, into parts that are neither tiny nor ve
     return ranges.map(({ start, end }) => end - start);
   };
   const kib = 1024;
-  assert.deepEqual(await sizes(200 * kib), [200 * kib]);
-  // As 20,000 rows of 64 numbers have it.
-  assert.deepEqual(await sizes(600 * kib), [256 * kib, 256 * kib, 88 * kib]);
+  assert.deepEqual(await sizes(12 * kib), [12 * kib]);
+  // As a few hundred prompts have it.
+  assert.deepEqual(await sizes(40 * kib), [16 * kib, 16 * kib, 8 * kib]);
   assert.equal((await sizes(32 * 1024 * kib)).length, 16);
   // Many files are parts already.
   assert.equal((await sizes(...new Array(40).fill(500 * kib))).length, 40);
