@@ -6,6 +6,7 @@ import { BeamBridgeError } from '../base/index.ts';
 import { transcode } from './codec.ts';
 import type { Coder } from './coder.ts';
 import { describeValue } from './describe.ts';
+import { JsCoder } from './js/js-coder.ts';
 import * as own from './own-copy.ts';
 
 /**
@@ -39,6 +40,18 @@ export function ownCopyOr<T>(value: T, otherwise: (value: T) => T): T {
 /** The same by a coder, which takes instances of classes that nobody registered for what it writes of them. */
 export function ownCopyBy<T>(coder: Coder<T>, value: T): T {
   return ownCopyOr(value, (other) => transcode(coder, other));
+}
+
+/**
+ * A value as whoever reads it later finds it, in whatever bundle: with a declared type what that says of it, such
+ * as a float32 that is rounded, and a field that was missing and is null.
+ *
+ * @throws BeamBridgeError what the coder refuses a value with that does not fit
+ */
+export function storedForm<T>(coder: Coder<T>, value: T): T {
+  return (coder as Coder<unknown>) instanceof JsCoder
+    ? ownCopyBy(coder, value)
+    : transcode(coder, value);
 }
 
 /** What a function made of one's own value and of `given`, see `own-copy.ts`. */

@@ -3,7 +3,7 @@
 // JavaScript values. May import `proto` and `base`.
 
 export { BytesOf } from './bytes-of.ts';
-export { ownCopy, ownCopyBy, ownCopyOr, ownResult } from './checked-copy.ts';
+export { ownCopy, ownCopyBy, ownCopyOr, ownResult, storedForm } from './checked-copy.ts';
 export { decodeValue, encodeValue, transcode } from './codec.ts';
 export type { Coder, CoderSpec } from './coder.ts';
 export {

@@ -7,8 +7,8 @@ import {
   IterableCoder,
   JsCoder,
   KVCoder,
-  ownCopy,
   ownCopyBy,
+  storedForm,
 } from '../coders/index.ts';
 import { coderFor, keyCoderFor, type StateCell, StateParam, type StateType } from './state.ts';
 
@@ -45,14 +45,14 @@ class Entries {
 
   put(key: unknown, values: readonly unknown[]): void {
     this.record(false, {
-      key: ownCopyBy(this.keyCoder, key),
-      values: values.map((value) => ownCopyBy(this.valueCoder, value)),
+      key: storedForm(this.keyCoder, key),
+      values: values.map((value) => storedForm(this.valueCoder, value)),
     });
   }
 
   remove(key: unknown): void {
     this.mustRewrite = true;
-    this.record(true, { key, values: [] });
+    this.record(true, { key: storedForm(this.keyCoder, key), values: [] });
   }
 
   private record(removes: boolean, entry: Entry): void {
@@ -141,17 +141,23 @@ abstract class KeyedState<K, V> extends StateParam {
 
   protected async valuesOf(key: K): Promise<V[]> {
     const { entries } = this;
-    return ownCopy((await entries.load()).get(entries.idOf(key))?.values ?? []) as V[];
+    const id = entries.idOf(key);
+    const values = (await entries.load()).get(id)?.values ?? [];
+    return values.map((value) => ownCopyBy(this.values, value) as V);
   }
 
   protected async hasKey(key: K): Promise<boolean> {
     const { entries } = this;
-    return (await entries.load()).has(entries.idOf(key));
+    const id = entries.idOf(key);
+    return (await entries.load()).has(id);
   }
 
   protected async all(): Promise<[K, V[]][]> {
     const found = [...(await this.entries.load()).values()];
-    return found.map(({ key, values }) => [ownCopy(key as K), ownCopy(values as V[])]);
+    return found.map(({ key, values }) => [
+      ownCopyBy(this.keys, key) as K,
+      values.map((value) => ownCopyBy(this.values, value) as V),
+    ]);
   }
 }
 

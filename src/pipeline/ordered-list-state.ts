@@ -9,8 +9,8 @@ import {
   describeValue,
   type Instant,
   KVCoder,
-  ownCopy,
   ownCopyBy,
+  storedForm,
 } from '../coders/index.ts';
 import { TimestampedValue } from './do-fn.ts';
 import { coderFor, type StateCell, StateParam, type StateType } from './state.ts';
@@ -158,29 +158,29 @@ export class OrderedListState<T> extends StateParam {
    * @throws `INVALID_ARGUMENT` when it is no number
    */
   add(timestamp: Instant, value: T): void {
-    this.timeline.add({ key: instant(timestamp), value: ownCopyBy(this.values, value) });
+    this.timeline.add({ key: instant(timestamp), value: storedForm(this.values, value) });
   }
 
   /** All values, the earliest first. Those of one time have no order. */
   async read(): Promise<TimestampedValue<T>[]> {
-    return (await this.timeline.load()).map(told<T>);
+    return (await this.timeline.load()).map((entry) => this.told(entry));
   }
 
   /** The values from `from` (included) to `to` (excluded), the earliest first. */
   async readRange(from: Instant, to: Instant): Promise<TimestampedValue<T>[]> {
     const range = { from: instant(from), to: instant(to) };
     const entries = await this.timeline.load();
-    return entries.slice(...placesOf(entries, range)).map(told<T>);
+    return entries.slice(...placesOf(entries, range)).map((entry) => this.told(entry));
   }
 
   /** Forgets the values from `from` (included) to `to` (excluded). */
   clearRange(from: Instant, to: Instant): void {
     this.timeline.clearRange(instant(from), instant(to));
   }
-}
 
-function told<T>({ key, value }: Entry): TimestampedValue<T> {
-  return new TimestampedValue(ownCopy(value as T), key);
+  private told({ key, value }: Entry): TimestampedValue<T> {
+    return new TimestampedValue(ownCopyBy(this.values, value as T), key);
+  }
 }
 
 function instant(given: Instant): Instant {

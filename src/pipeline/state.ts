@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // State that a DoFn keeps for each key and window, as parameters of its context. All kinds are kept
 // in Beam's bags, which every runner with state has: sets, maps and ordered lists are kept in one. What goes
-// in and what comes out are copies: a value that a DoFn goes on changing would be another one in a long bundle,
-// where it is the same object, than in short ones, where it was decoded.
+// in is what will be read, in this bundle as in the next, and what comes out is a copy: a value that a DoFn goes on changing
+// would be another one in a long bundle, where it is the same object, than in short ones, where it was decoded.
 
 import { BeamBridgeError } from '../base/index.ts';
 import {
@@ -13,6 +13,7 @@ import {
   JsCoder,
   ownCopy,
   ownCopyBy,
+  storedForm,
 } from '../coders/index.ts';
 import { coderOf, isSchemaType, type SchemaType } from '../schema/index.ts';
 import { ParDoParam, undeclared } from './params.ts';
@@ -79,13 +80,15 @@ export class ValueState<T> extends StateParam {
 
   /** @returns undefined when nothing was written */
   async read(): Promise<T | undefined> {
-    return ownCopy((await this.cell.read())[0] as T | undefined);
+    const [value] = await this.cell.read();
+    return value === undefined ? undefined : (ownCopyBy(this.storedCoder, value) as T);
   }
 
   write(value: T): void {
     const { cell } = this;
+    const stored = storedForm(this.storedCoder, value);
     cell.clear();
-    cell.append(ownCopyBy(this.storedCoder, value));
+    cell.append(stored);
   }
 }
 
@@ -96,11 +99,11 @@ export class BagState<T> extends StateParam {
   }
 
   async read(): Promise<T[]> {
-    return ((await this.cell.read()) as readonly T[]).map(ownCopy);
+    return (await this.cell.read()).map((value) => ownCopyBy(this.storedCoder, value) as T);
   }
 
   add(value: T): void {
-    this.cell.append(ownCopyBy(this.storedCoder, value));
+    this.cell.append(storedForm(this.storedCoder, value));
   }
 
   /** Whether it holds nothing; of a large bag no more than the beginning is fetched. */
@@ -168,7 +171,7 @@ export class CombiningState<I, O> extends StateParam {
     pending.accumulator = combineFn.addInput(
       pending.isEmpty ? combineFn.createAccumulator() : pending.accumulator,
       // An undeclared one is the combiner's affair, and is never written.
-      this.inputCoder instanceof JsCoder ? ownCopy(value) : ownCopyBy(this.inputCoder, value),
+      this.inputCoder instanceof JsCoder ? ownCopy(value) : storedForm(this.inputCoder, value),
     );
     pending.isEmpty = false;
   }
