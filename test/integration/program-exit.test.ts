@@ -2,18 +2,15 @@
 // A program that ends in the middle of a run, by itself: starts a Node process of its own.
 
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { ends, endsBesideOthers, source } from '../helpers/programs.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-exit-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-const source = (path: string) =>
-  JSON.stringify(fileURLToPath(new URL(`../../src/${path}`, import.meta.url)));
 const program = (ending: string) => `
 import { create, createRunner } from ${source('index.ts')};
 import { writeToText } from ${source('io/index.ts')};
@@ -27,11 +24,7 @@ await createRunner({ progress: false }).run((root) =>
 
 for (const ending of ['process.exit(3)', "throw new Error('nobody catches this')"]) {
   test(`${ending} leaves no temporary folder of an output`, () => {
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '--eval', program(ending)],
-      { encoding: 'utf8' },
-    );
+    const { status, stderr } = ends(program(ending));
     assert.ok(status, stderr);
     assert.doesNotMatch(stderr, /SyntaxError|TypeError/);
     assert.deepEqual(readdirSync(scratch), []);
@@ -155,19 +148,5 @@ process.on('beforeExit', resume);`);
     assert.deepEqual(stdout.split('\n'), ['1', '2', '3', '4', 'done', ''], stderr);
     assert.equal(status, 0, stderr);
     assert.equal(stderr, '');
-  });
-}
-
-const evaluating = (code: string) => ['--import', 'tsx', '--input-type=module', '--eval', code];
-
-function ends(code: string) {
-  return spawnSync(process.execPath, evaluating(code), { encoding: 'utf8' });
-}
-
-function endsBesideOthers(code: string) {
-  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
-    const child = execFile(process.execPath, evaluating(code), (_, stdout, stderr) =>
-      resolve({ status: child.exitCode, stdout, stderr }),
-    );
   });
 }

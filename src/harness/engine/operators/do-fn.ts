@@ -42,7 +42,9 @@ export class DoFnOperator extends FlatMapOperator {
   private async finishUser(): Promise<void> {
     let outputs: unknown;
     try {
+      this.scope.atWork = this.info;
       outputs = await this.instance.doFn.finishBundle?.(this.context.value);
+      this.scope.atWork = undefined;
     } catch (error) {
       throw this.failed(error);
     }

@@ -31,7 +31,9 @@ export class FilterOperator extends ParDoOperator {
   ): Promise<void> {
     let keep: unknown;
     try {
+      this.scope.atWork = this.info;
       keep = await pending;
+      this.scope.atWork = undefined;
     } catch (error) {
       throw this.failed(error);
     }

@@ -80,7 +80,9 @@ export abstract class ParDoOperator implements Operator {
     this.context.element = element;
     let outputs: unknown;
     try {
+      this.scope.atWork = this.info;
       outputs = await call(this.context.value);
+      this.scope.atWork = undefined;
     } catch (error) {
       throw this.failed(error);
     }

@@ -89,7 +89,9 @@ export class SplittableProcess extends DoFnOperator {
     element: WindowedValue<unknown>,
   ): Promise<WindowedValue<unknown> | undefined> {
     try {
-      const [value] = (await truncate(this.wiring.doFn)(element.value, undefined)) as Sized[];
+      const [value] = await this.waitedFor(
+        truncate(this.wiring.doFn)(element.value, undefined) as Promise<Sized[]>,
+      );
       return value && { ...element, value };
     } catch (error) {
       throw this.failed(error);
@@ -102,7 +104,7 @@ export class SplittableProcess extends DoFnOperator {
     let given: unknown;
     try {
       given = this.wiring.doFn.process(value, run.tracker, this.context.value, run.call);
-      if (isThenable(given)) given = await given;
+      if (isThenable(given)) given = await this.waitedFor(given);
     } catch (error) {
       throw this.failed(error);
     }
@@ -134,7 +136,7 @@ export class SplittableProcess extends DoFnOperator {
       let next: IteratorResult<unknown>;
       try {
         const step = iterator.next();
-        next = isThenable(step) ? await step : (step as IteratorResult<unknown>);
+        next = isThenable(step) ? await this.waitedFor(step) : (step as IteratorResult<unknown>);
       } catch (error) {
         throw this.failed(error);
       }
@@ -150,6 +152,13 @@ export class SplittableProcess extends DoFnOperator {
         throw error;
       }
     }
+  }
+
+  private async waitedFor<T>(pending: PromiseLike<T>): Promise<T> {
+    this.scope.atWork = this.info;
+    const given = await pending;
+    this.scope.atWork = undefined;
+    return given;
   }
 
   /** What a generator returned; other iterators may end with anything. */
