@@ -191,6 +191,7 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
       typescript: [
         'a timer fires in its window, and its output has its time',
         'timers by tags, replaced and cleared, with an output timestamp',
+        'timers that another one takes back or moves, when all are due',
         'a timer that sets itself again, with state',
         'two DoFns, one behind the other, whose timers have one name',
       ],

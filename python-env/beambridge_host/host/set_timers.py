@@ -4,7 +4,7 @@
 Beam's runner fires what each bundle has set. So a timer that was set by two bundles, as where a splittable
 DoFn in front of it gives its outputs in several turns, fired twice, and one that a later bundle took back
 fired all the same. By Beam's model a timer of one key, window and tag is one timer: setting it again
-replaces it. And timers of event time fired together with what was left of a bundle's elements, which come
+replaces it. They fire in the order of their times, not in that in which they were set. And timers of event time fired together with what was left of a bundle's elements, which come
 first.
 """
 
@@ -45,6 +45,8 @@ class SetTimers:
       if self._times.get(name) == _times(timer):
         del self._times[name]
         kept.append(timer)
+    # What an earlier one does may take a later one back.
+    kept.sort(key=lambda timer: timer.fire_timestamp)
     left = execution.ListBuffer(coder_impl=coder)
     if kept:
       left.append(coder.encode_all(kept))

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The timers of one DoFn in one bundle: those that it sets go out when the bundle ends, those that
-// fired come in.
+// fired come in. One that fired and is set anew or taken back before its turn has come fires no more.
 
 import { BeamBridgeError, ByteReader, ByteWriter } from '../../base/index.ts';
 import {
+  BytesOf,
   type Coder,
   type Instant,
   type KV,
@@ -18,6 +19,10 @@ import type { BundleScope } from './scope.ts';
 interface Family {
   readonly coder: Coder<Timer<unknown>>;
   readonly out: ByteWriter;
+  readonly ids: BytesOf<Timer<unknown>>;
+  /** Timers that the bundle has set or cleared, as far as it was looked: into {@link out} up to here. */
+  readonly changed: Set<string>;
+  lookedAt: number;
 }
 
 /** An element, or what stands for one while a timer fires. */
@@ -39,12 +44,22 @@ export class UserTimers {
     private readonly allowedLateness: number,
   ) {
     for (const id of coder ? timers.keys() : []) {
-      this.families.set(id, { coder: coder!, out: new ByteWriter() });
+      this.families.set(id, {
+        coder: coder!,
+        out: new ByteWriter(),
+        ids: new BytesOf(coder!),
+        changed: new Set(),
+        lookedAt: 0,
+      });
     }
   }
 
   startBundle(): void {
-    for (const { out } of this.families.values()) out.reset();
+    for (const family of this.families.values()) {
+      family.out.reset();
+      family.changed.clear();
+      family.lookedAt = 0;
+    }
   }
 
   /** The time that a timer goes by. */
@@ -107,6 +122,28 @@ export class UserTimers {
     return timers;
   }
 
+  /**
+   * Whether the bundle has set anew or cleared a timer of one window that came in as fired. The runner
+   * took it away when it sent it, so what was asked for since is all that counts of it, as in Java's
+   * harness.
+   */
+  isChanged(
+    timerId: string,
+    { userKey, dynamicTimerTag }: Timer<unknown>,
+    window: Window,
+  ): boolean {
+    const family = this.family(timerId);
+    // Bundles into which no timers come, most of those that set some, never look.
+    const input = new ByteReader(family.out.view().subarray(family.lookedAt));
+    family.lookedAt = family.out.length;
+    while (!input.done) {
+      const { userKey, dynamicTimerTag, windows } = family.coder.decode(input, true);
+      for (const each of windows) family.changed.add(idOf(family, userKey, dynamicTimerTag, each));
+    }
+    if (family.changed.size === 0) return false;
+    return family.changed.has(idOf(family, userKey, dynamicTimerTag, window));
+  }
+
   /** Whether the timer waits for the watermark. */
   isEventTime(timerId: string): boolean {
     return this.timers.get(timerId)?.timeDomain === 'eventTime';
@@ -130,4 +167,9 @@ export class UserTimers {
       await output.closeTimers?.(this.transformId, timerId, out.take());
     }
   }
+}
+
+/** What tells a timer apart from the others of its family. */
+function idOf({ ids }: Family, userKey: unknown, dynamicTimerTag: string, window: Window): string {
+  return ids.of({ userKey, dynamicTimerTag, windows: [window], clearBit: true });
 }

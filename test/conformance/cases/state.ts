@@ -294,6 +294,41 @@ export const state: Cases = [
     },
   },
   {
+    name: 'timers that another one takes back or moves, when all are due',
+    build: (root) => {
+      const context = { due: eventTimeTimer() };
+      const doFn: DoFn<Word, string, typeof context> = {
+        process(_, { due }) {
+          due.set(20_000, { tag: 'first' });
+          due.set(20_001, { tag: 'soon' });
+          due.set(30_000, { tag: 'later' });
+          due.set(40_000, { tag: 'moved' });
+          due.set(45_000, { tag: 'kept' });
+        },
+        onTimer({ key, tag, fireTimestamp }, { due }) {
+          if (tag === 'first') {
+            due.clear('soon');
+            due.clear('later');
+            due.set(50_000, { tag: 'moved' });
+          }
+          return [`${key} ${tag} ${fireTimestamp}`];
+        },
+      };
+      words(root)
+        .apply(parDo(doFn, context))
+        .apply(
+          assertDeepEqual([
+            'a first 20000',
+            'a kept 45000',
+            'a moved 50000',
+            'b first 20000',
+            'b kept 45000',
+            'b moved 50000',
+          ]),
+        );
+    },
+  },
+  {
     name: 'two DoFns, one behind the other, whose timers have one name',
     build: (root) => {
       const summed = atTheEnd(

@@ -606,6 +606,65 @@ describe('timers', () => {
     });
   });
 
+  test('one that was set anew or taken back in the bundle, before its turn, does not fire', async () => {
+    const { run, stage } = harness(
+      {
+        process: ({ key }: Word, { due }: { due: TimerParam }) => due.clear(`${key}'s`),
+        onTimer({ key, tag }, { due }) {
+          if (tag === 'cancel') {
+            due.clear('same');
+            due.set(50, { tag: 'moved' });
+            due.set(9, { tag: 'again' });
+          }
+          return [`${key} ${tag}`];
+        },
+      },
+      { due: eventTimeTimer() },
+    );
+    const chunk = (...timers: [key: string, tag: string][]): InputChunk => {
+      const out = new ByteWriter();
+      for (const [userKey, dynamicTimerTag] of timers) {
+        const times = { fireTimestamp: 9, holdTimestamp: 9, pane: NO_FIRING };
+        coderOf(stage).encode(
+          {
+            userKey,
+            dynamicTimerTag,
+            windows: [GlobalWindow.INSTANCE],
+            clearBit: false,
+            ...times,
+          },
+          out,
+          true,
+        );
+      }
+      const transformId = Object.entries(stage.descriptor.transforms).find(
+        ([id, { outputs }]) => id !== SOURCE && Object.keys(outputs).length > 0,
+      )![0];
+      return { transformId, timerFamilyId: 'due of parDo', data: out.take() };
+    };
+    const first = chunk(
+      ['a', 'same'],
+      ['a', 'cancel'],
+      ['a', 'same'],
+      ['b', 'same'],
+      ['a', 'moved'],
+    );
+    const second = chunk(['a', 'again'], ['a', 'other'], ['a', "a's"], ['b', "a's"]);
+    const { out, sent } = await run(keyed('a', 1), bags(), [first, second]);
+    assert.deepEqual(out, ['a same', 'a cancel', 'b same', 'a other', "b a's"]);
+    const asked = decodeTimers(stage, sent.get('due of parDo')!);
+    assert.deepEqual(
+      asked.map(({ dynamicTimerTag, clearBit }) => `${dynamicTimerTag} ${clearBit}`),
+      ["a's true", 'same true', 'moved false', 'again false'],
+    );
+    assert.deepEqual((await run([], bags(), [second])).out, [
+      'a again',
+      'a other',
+      "a a's",
+      "b a's",
+    ]);
+  });
+
   test('a time that is no number is refused', async () => {
     const { run } = harness(
       {

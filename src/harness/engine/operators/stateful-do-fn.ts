@@ -36,6 +36,7 @@ export class StatefulDoFnOperator extends DoFnOperator {
     const { userKey: key, dynamicTimerTag: tag, fireTimestamp, holdTimestamp, pane } = timer;
     const firing = { timer: this.timers.nameOf(timerId), tag, key, fireTimestamp };
     for (const window of timer.windows) {
+      if (this.timers.isChanged(timerId, timer, window)) continue;
       // What state and timers need of an element is its key.
       const element: TimedElement = {
         value: { key, value: undefined },
