@@ -17,7 +17,15 @@ export interface Block {
   readonly hold: Instant;
   /** About how much memory they take. */
   readonly bytes: number;
+  /**
+   * The number of the oldest bundle to be finalized that they come of: it is not, while they wait.
+   * {@link NO_ORIGIN} where they come of none.
+   */
+  readonly origin: number;
 }
+
+/** Of what comes of no bundle that wants to be finalized. */
+export const NO_ORIGIN = Number.POSITIVE_INFINITY;
 
 /** A producer waits while so much is queued for a consumer. */
 export const QUEUE_BYTES = 24 * 1024 * 1024;
@@ -59,10 +67,13 @@ function windowBytes(elements: readonly WindowedValue<unknown>[]): number {
   return windows * WINDOW_BYTES;
 }
 
-export function blockOf(elements: readonly WindowedValue<unknown>[]): Block {
+export function blockOf(
+  elements: readonly WindowedValue<unknown>[],
+  origin: number = NO_ORIGIN,
+): Block {
   const values = roughSizeOfAll(elements.map(({ value }) => value));
   const bytes = BLOCK_BYTES + elements.length * OVERHEAD + windowBytes(elements) + values;
-  return { elements, hold: holdOf(elements), bytes };
+  return { elements, hold: holdOf(elements), bytes, origin };
 }
 
 /** The elements of a block from an index on, or up to one; the whole block when that is all. */
@@ -71,7 +82,7 @@ export function partOf(block: Block, from: number, to = block.elements.length): 
   const elements = block.elements.slice(from, to);
   const bytes =
     elements.length === 0 ? 0 : Math.round((block.bytes * elements.length) / block.elements.length);
-  return { elements, hold: holdOf(elements), bytes };
+  return { elements, hold: holdOf(elements), bytes, origin: block.origin };
 }
 
 /** First in, first out. */
@@ -79,6 +90,7 @@ export class BlockQueue {
   private blocks: (Block | undefined)[] = [];
   private head = 0;
   private readonly holds = new Holds();
+  private readonly origins = new Holds();
   bytes = 0;
 
   get isEmpty(): boolean {
@@ -102,9 +114,10 @@ export class BlockQueue {
     for (const block of blocks) this.count(block);
   }
 
-  private count({ bytes, hold }: Block): void {
+  private count({ bytes, hold, origin }: Block): void {
     this.bytes += bytes;
     this.holds.add(hold);
+    if (origin !== NO_ORIGIN) this.origins.add(origin);
   }
 
   /** Takes the first block, or as many of its elements as there may be, one at least. */
@@ -119,6 +132,7 @@ export class BlockQueue {
     this.head += 1;
     this.bytes -= block.bytes;
     this.holds.remove(block.hold);
+    if (block.origin !== NO_ORIGIN) this.origins.remove(block.origin);
     if (this.head > 64 && this.head * 2 > this.blocks.length) {
       this.blocks = this.blocks.slice(this.head);
       this.head = 0;
@@ -136,5 +150,10 @@ export class BlockQueue {
   /** How far the watermark may go while this waits; MAX_TIMESTAMP when nothing does. */
   get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
+  }
+
+  /** The oldest bundle to be finalized that something here comes of. */
+  get origin(): number {
+    return this.origins.least;
   }
 }

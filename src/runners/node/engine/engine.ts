@@ -5,6 +5,7 @@
 import { BeamBridgeError, Condition, getLogger, within, yieldIfDue } from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../harness/index.ts';
+import { Finalizations } from './finalizations.ts';
 import { Graph, type GraphOptions } from './graph.ts';
 import { MetricStore } from './metric-store.ts';
 import type { Surroundings } from './node.ts';
@@ -20,6 +21,7 @@ export class Engine implements Surroundings {
   readonly metrics = new MetricStore();
   private readonly graph: Graph;
   private readonly over = new AbortController();
+  private readonly finalizations = new Finalizations();
   private readonly work = new Set<Promise<void>>();
   /** Processing time where a test stream makes it. */
   private testTime: Instant = 0;
@@ -46,8 +48,21 @@ export class Engine implements Surroundings {
 
   // ---- What nodes ask for.
 
-  deliver(pcollection: string, elements: readonly WindowedValue<unknown>[]): MaybePromise<void> {
-    return this.graph.deliver(pcollection, elements);
+  deliver(
+    pcollection: string,
+    elements: readonly WindowedValue<unknown>[],
+    origin?: number,
+  ): MaybePromise<void> {
+    return this.graph.deliver(pcollection, elements, origin);
+  }
+
+  newOrigin(): number {
+    return this.finalizations.newOrigin();
+  }
+
+  finalize(origin: number, finalize: () => Promise<void>): void {
+    this.finalizations.add(origin, finalize);
+    this.wake();
   }
 
   watermark(pcollection: string): Instant {
@@ -148,6 +163,7 @@ export class Engine implements Surroundings {
       changed = false;
       for (const node of this.graph.nodes) if (node.step()) changed = true;
     }
+    if (!this.failure) this.finalizations.run(this.graph.nodes, (work) => this.track(work));
   }
 
   private get isOver(): boolean {

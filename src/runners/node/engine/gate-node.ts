@@ -37,6 +37,10 @@ export class GateNode implements EngineNode {
     if (this.queue.bytes >= QUEUE_BYTES) return this.opened.wait().then(() => {});
   }
 
+  get origin(): number {
+    return this.queue.origin;
+  }
+
   step(): boolean {
     return false;
   }

@@ -222,8 +222,12 @@ export class Graph {
     return isBounded !== pb.IsBounded_Enum.UNBOUNDED;
   }
 
-  deliver(pcollection: string, elements: readonly WindowedValue<unknown>[]): MaybePromise<void> {
-    return this.wiring.deliver(pcollection, elements);
+  deliver(
+    pcollection: string,
+    elements: readonly WindowedValue<unknown>[],
+    origin?: number,
+  ): MaybePromise<void> {
+    return this.wiring.deliver(pcollection, elements, origin);
   }
 
   watermark(pcollection: string): Instant {

@@ -27,13 +27,22 @@ export interface EngineNode {
   readonly resumeAt?: Instant | undefined;
   /** Whether it is waiting for nothing, and holds nothing that could be worked on now. */
   readonly isQuiet: boolean;
+  /**
+   * The oldest bundle to be finalized of which something is under way here. What groupings, side inputs and
+   * state keep is not: they have taken it over.
+   */
+  readonly origin?: number;
   close?(): Promise<void>;
 }
 
 /** What nodes need of the engine. */
 export interface Surroundings {
   /** Hands elements of a PCollection to all who want them. */
-  deliver(pcollection: string, elements: readonly WindowedValue<unknown>[]): MaybePromise<void>;
+  deliver(
+    pcollection: string,
+    elements: readonly WindowedValue<unknown>[],
+    origin?: number,
+  ): MaybePromise<void>;
   /** Below which nothing of a PCollection comes any more. */
   watermark(pcollection: string): Instant;
   /** Processing time. */
@@ -42,6 +51,10 @@ export interface Surroundings {
   track(work: Promise<void>): void;
   /** Asks for another round of steps. */
   wake(): void;
+  /** The number of a bundle that may want to be finalized: later ones have greater ones. */
+  newOrigin(): number;
+  /** Finalizes a bundle once nothing is under way any more that came of it, or of an older one. */
+  finalize(origin: number, finalize: () => Promise<void>): void;
   count(infos: readonly MonitoringInfo[]): void;
   /** Aborts when the run ends early. */
   readonly signal: AbortSignal;

@@ -75,9 +75,13 @@ export class Wiring {
     return inputs ? inputs.flatMap((input) => this.origins(input)) : [pcollection];
   }
 
-  deliver(pcollection: string, elements: readonly WindowedValue<unknown>[]): MaybePromise<void> {
+  deliver(
+    pcollection: string,
+    elements: readonly WindowedValue<unknown>[],
+    origin?: number,
+  ): MaybePromise<void> {
     if (elements.length === 0) return;
-    const block = blockOf(elements);
+    const block = blockOf(elements, origin);
     const pending: Promise<void>[] = [];
     this.hand(pcollection, block, pending);
     if (pending.length > 0) return Promise.all(pending).then(() => {});

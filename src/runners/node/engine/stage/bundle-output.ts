@@ -20,9 +20,13 @@ export class Output implements BundleOutput {
   private kept: [string, Uint8Array][] = [];
   private readonly timers: [string, string, Uint8Array][] = [];
 
-  /** @param onKept - hears that more is kept */
+  /**
+   * @param origin - of what it is given, see `Block`
+   * @param onKept - hears that more is kept
+   */
   constructor(
     private readonly owner: BundleOwner,
+    private readonly origin: () => number,
     private readonly onKept: () => void = () => {},
   ) {}
 
@@ -41,7 +45,7 @@ export class Output implements BundleOutput {
 
   writeElements(transformId: string, elements: WindowedValue<unknown>[]): MaybePromise<void> {
     const { descriptor, around } = this.owner;
-    return around.deliver(descriptor.sinks.get(transformId)!, elements);
+    return around.deliver(descriptor.sinks.get(transformId)!, elements, this.origin());
   }
 
   closeTimers(transformId: string, timerFamilyId: string, data: Uint8Array): void {
@@ -55,7 +59,7 @@ export class Output implements BundleOutput {
     const input = new ByteReader(data);
     const elements: WindowedValue<unknown>[] = [];
     while (!input.done) elements.push(coder.decode(input, true));
-    return around.deliver(pcollection, elements);
+    return around.deliver(pcollection, elements, this.origin());
   }
 
   /** Makes timers count; the state that goes with them does already. */

@@ -11,7 +11,7 @@ import type {
   Residual,
   TransformInfo,
 } from '../../../../harness/index.ts';
-import { holdOf } from '../block.ts';
+import { holdOf, NO_ORIGIN } from '../block.ts';
 import type { StageDescriptor } from '../descriptor.ts';
 import type { StageBundle, StageExecutor } from '../executor.ts';
 import type { Surroundings } from '../node.ts';
@@ -52,7 +52,9 @@ export interface BundleOwner {
   readonly inputByReference: boolean;
   /** Whether its elements may take for ever. */
   readonly isSplittable: boolean;
-  finished(result: BundleResult): Promise<void>;
+  /** Whether its functions may want to hear when bundles are taken over. */
+  readonly isFinalized: boolean;
+  finished(result: BundleResult, origin: number): void;
   retrying(error: unknown, attempt: number): void;
 }
 
@@ -80,6 +82,7 @@ export class Bundle {
   residues: Residue[] = [];
   cutOff: CutOff = NOTHING_CUT;
   private readonly feed: BundleFeed;
+  private readonly ownOrigin: number;
   private output: Output;
   private running: StageBundle | undefined;
   private began = 0;
@@ -97,7 +100,8 @@ export class Bundle {
   ) {
     this.kind = contents.kind;
     this.feed = contents.feed;
-    this.output = new Output(owner);
+    this.ownOrigin = owner.isFinalized ? owner.around.newOrigin() : NO_ORIGIN;
+    this.output = this.newOutput();
   }
 
   /** Nothing below it can come out of this bundle. */
@@ -108,6 +112,11 @@ export class Bundle {
   /** What is kept for windows that end there, or later, is asked for by it. */
   get needs(): Instant {
     return this.feed.needs;
+  }
+
+  /** The oldest bundle to be finalized that comes of what it does: itself, or one before. */
+  get origin(): number {
+    return Math.min(this.ownOrigin, this.feed.origin);
   }
 
   /** The transform whose function it waits for, where that is in this process. */
@@ -177,13 +186,18 @@ export class Bundle {
   }
 
   private restart(): void {
-    this.output = new Output(this.owner, () => this.wrote());
+    this.output = this.newOutput();
     this.residues = [];
     this.parts = [];
     this.firstCut = Number.POSITIVE_INFINITY;
     this.cutting = undefined;
     this.cutOff = NOTHING_CUT;
     this.feed.restart();
+  }
+
+  private newOutput(): Output {
+    const origin = () => this.origin;
+    return new Output(this.owner, origin, () => this.wrote());
   }
 
   private begin(): void {
@@ -242,7 +256,8 @@ export class Bundle {
     // would ever go on while one element waits for new files, say.
     const hold = watermarks.size > 0 ? Math.min(...watermarks.values()) : needs;
     const dueAt = Date.now() + delayMillis;
-    return { element: decoded, dueAt, hold, needs: Math.min(hold, needs), isBounded };
+    const { origin } = this.feed;
+    return { element: decoded, dueAt, hold, needs: Math.min(hold, needs), isBounded, origin };
   }
 
   private decoded(element: Uint8Array | WindowedValue<unknown>): WindowedValue<unknown> {

@@ -31,6 +31,6 @@ export class LateElements {
     }
     if (this.dropped === before) return block;
     this.report.update({ late: this.dropped, closed: 0 });
-    return kept.length === 0 ? undefined : blockOf(kept);
+    return kept.length === 0 ? undefined : blockOf(kept, block.origin);
   }
 }

@@ -96,7 +96,11 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
     }),
     inputByReference,
     isSplittable,
-    finished: (result) => finalize(result, warn),
+    isFinalized: stage.leaves.some((leaf) => leaf.parDo?.requestsFinalization),
+    finished: (result, origin) => {
+      if (result.finalizers.length === 0) return;
+      around.finalize(origin, () => finalize(result, warn));
+    },
     retrying: (error, attempt) => {
       const { shortMessage } = BeamBridgeError.from(error);
       log.warn(`a bundle of ${proto.uniqueName} runs again (${attempt}): ${shortMessage}`);

@@ -5,7 +5,7 @@
 import { retry } from '../../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../../harness/index.ts';
-import type { Block } from '../block.ts';
+import { type Block, NO_ORIGIN } from '../block.ts';
 import type { EngineNode } from '../node.ts';
 import type { Bundle, BundleOwner } from './bundle.ts';
 import { BundleMaker } from './bundle-maker.ts';
@@ -192,13 +192,8 @@ export class StageNode implements EngineNode {
         retrying,
       });
       this.settle(bundle);
-      try {
-        await show();
-        await finished(result);
-      } catch (error) {
-        // What was shown must not come again: that a bundle counts is told as well as can be.
-        if (!executor.mayRetry(error)) throw error;
-      }
+      await show();
+      finished(result, bundle.origin);
     } finally {
       this.running.delete(bundle);
       this.showing.delete(bundle);
@@ -239,6 +234,14 @@ export class StageNode implements EngineNode {
     const { queue, waiting, residues, running, showing } = this;
     const waits = !queue.isEmpty || waiting?.isEmpty === false || !residues.isEmpty;
     return running.size === 0 && showing.size === 0 && !waits;
+  }
+
+  get origin(): number {
+    const { queue, waiting, residues, running, showing } = this;
+    let least = Math.min(queue.origin, residues.origin, waiting?.origin ?? NO_ORIGIN);
+    for (const { origin } of running) least = Math.min(least, origin);
+    for (const { origin } of showing) least = Math.min(least, origin);
+    return least;
   }
 
   /** What the bundles under way have counted. */

@@ -13,7 +13,7 @@ import {
   type WindowedValue,
 } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
-import { type Block, blockOf } from '../block.ts';
+import { type Block, blockOf, NO_ORIGIN } from '../block.ts';
 import { type Piece, SpillLog } from '../spill/spill-log.ts';
 import { Holds } from '../times.ts';
 
@@ -56,6 +56,7 @@ interface Group {
   blocks: Block[];
   bytes: number;
   hold: Instant;
+  origin: number;
   /** How many contents are not there yet. */
   missing: number;
 }
@@ -67,7 +68,7 @@ export class WaitingElements {
   private readonly log = new SpillLog();
   private bytes = 0;
   /** Groups that are ready and come out of the file. */
-  private leaving = 0;
+  private readonly leaving = new Set<Group>();
   private readonly left = new Condition();
   private spilling: Promise<void> | undefined;
 
@@ -76,12 +77,20 @@ export class WaitingElements {
   }
 
   get isEmpty(): boolean {
-    return this.groups.size === 0 && this.leaving === 0;
+    return this.groups.size === 0 && this.leaving.size === 0;
   }
 
   /** How far the watermark may go while they wait. */
   get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
+  }
+
+  /** The oldest bundle to be finalized that something here comes of. */
+  get origin(): number {
+    let least = NO_ORIGIN;
+    for (const { origin } of this.groups.values()) least = Math.min(least, origin);
+    for (const { origin } of this.leaving) least = Math.min(least, origin);
+    return least;
   }
 
   /** Bytes in memory, by estimate. */
@@ -94,7 +103,7 @@ export class WaitingElements {
     const parts = this.byGroup(block);
     const pauses: Promise<void>[] = [];
     for (const [group, elements] of parts) {
-      const part = parts.size === 1 ? block : blockOf(elements);
+      const part = parts.size === 1 ? block : blockOf(elements, block.origin);
       const pause = group ? this.keep(group, part) : this.options.deliver(part);
       if (pause) pauses.push(pause);
     }
@@ -136,7 +145,8 @@ export class WaitingElements {
     const known = this.groups.get(name);
     if (known) return known;
     const hold = MAX_TIMESTAMP;
-    const group = { pieces: [], blocks: [], bytes: 0, hold, missing: absent.length };
+    const missing = absent.length;
+    const group = { pieces: [], blocks: [], bytes: 0, hold, origin: NO_ORIGIN, missing };
     this.holds.add(hold);
     this.groups.set(name, group);
     for (const { view, window } of absent) view.whenReady(window, () => this.arrived(name, group));
@@ -146,6 +156,7 @@ export class WaitingElements {
   private keep(group: Group, block: Block): MaybePromise<void> {
     group.blocks.push(block);
     group.bytes += block.bytes;
+    group.origin = Math.min(group.origin, block.origin);
     this.bytes += block.bytes;
     if (block.hold < group.hold) {
       this.holds.remove(group.hold);
@@ -193,7 +204,7 @@ export class WaitingElements {
     this.groups.delete(name);
     if (!this.hasManyGroups) this.left.notify();
     if (this.spilling || group.pieces.length > 0) {
-      this.leaving += 1;
+      this.leaving.add(group);
       this.options.track(this.leave(group));
       return;
     }
@@ -216,11 +227,11 @@ export class WaitingElements {
       if (this.options.signal.aborted) return;
       const elements: WindowedValue<unknown>[] = [];
       while (!input.done) elements.push(coder.decode(input, true));
-      await this.options.deliver(blockOf(elements));
+      await this.options.deliver(blockOf(elements, group.origin));
     }
     this.handOver(group);
     this.holds.remove(group.hold);
-    this.leaving -= 1;
+    this.leaving.delete(group);
   }
 
   close(): Promise<void> {

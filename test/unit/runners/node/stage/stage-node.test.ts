@@ -29,7 +29,7 @@ const element = (value: string): WindowedValue<string> => ({
 const lost = () => new BeamBridgeError('WORKER_DIED', 'the worker is gone');
 
 /** Runs one element through a stage that gives it back; says what came out and whether the run failed. */
-async function pass(fails: { bundle?: unknown[]; finalizer?: unknown }) {
+async function pass(fails: { bundle?: unknown[] }) {
   const shown: unknown[] = [];
   const failures: unknown[] = [];
   const work: Promise<void>[] = [];
@@ -52,12 +52,7 @@ async function pass(fails: { bundle?: unknown[]; finalizer?: unknown }) {
           await io.output.write('sink', out.take());
           const failure = bundleFailures.shift();
           if (failure) throw failure;
-          const finalizers = [
-            async () => {
-              if (fails.finalizer) throw fails.finalizer;
-            },
-          ];
-          return { monitoringInfos: [], residuals: [], finalizers };
+          return { monitoringInfos: [], residuals: [], finalizers: [] };
         };
         return { done: run(), monitoringInfos: () => [], split: () => [], abort: () => {} };
       },
@@ -89,9 +84,8 @@ async function pass(fails: { bundle?: unknown[]; finalizer?: unknown }) {
       isScripted: false,
     }),
     inputByReference: false,
-    finished: async ({ finalizers }: { finalizers: (() => Promise<void>)[] }) => {
-      for (const finalize of finalizers) await finalize();
-    },
+    isFinalized: false,
+    finished: () => {},
     retrying: () => {},
   } as unknown as BundleOwner;
   const node = new StageNode(owner);
@@ -112,16 +106,5 @@ describe('a worker that is lost', () => {
     const reason = lost();
     const { shown, failures, runs } = await pass({ bundle: [lost(), lost(), lost(), reason] });
     assert.deepEqual([shown, failures, runs], [[], [reason], 4]);
-  });
-
-  it('while a bundle is finalized: it does not run again, and nothing fails', async () => {
-    const { shown, failures, runs, isOver } = await pass({ finalizer: lost() });
-    assert.deepEqual([shown, failures, runs, isOver], [['a'], [], 1, true]);
-  });
-
-  it('an exception while a bundle is finalized fails the run', async () => {
-    const reason = new BeamBridgeError('PYTHON_EXCEPTION', 'on purpose');
-    const { shown, failures, runs } = await pass({ finalizer: reason });
-    assert.deepEqual([shown, failures, runs], [['a'], [reason], 1]);
   });
 });
