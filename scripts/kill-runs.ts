@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { kill, marked, numbers } from './killing.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../test/fixtures/programs/text-job.ts');
 const LINES = 20_000;
@@ -33,49 +34,6 @@ const { values: options } = parseArgs({
     runner: { type: 'string' },
   },
 });
-
-/** A generator of numbers from 0 to 1, the same for a seed. */
-function numbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-interface Process {
-  readonly pid: number;
-  readonly command: string;
-}
-
-/** The processes that have `mark` in their environment, which all processes of a run inherit. */
-function marked(mark: string): Process[] {
-  const found: Process[] = [];
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    try {
-      if (!readFileSync(`/proc/${name}/environ`, 'latin1').includes(mark)) continue;
-      // A zombie has ended: it waits for its parent to look.
-      if (/^State:\s+Z/m.test(readFileSync(`/proc/${name}/status`, 'latin1'))) continue;
-      const command = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ');
-      found.push({ pid, command: command.slice(0, 60) });
-    } catch {
-      // It ended while it was looked at.
-    }
-  }
-  return found;
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It was quicker.
-  }
-}
 
 async function ended(child: ChildProcess, ms: number): Promise<boolean> {
   const since = Date.now();
@@ -147,7 +105,7 @@ for (let run = 0; run < runs; run++) {
   else counts.early++;
   const kind = victim ? (/node |sh |python/.exec(victim.command)?.[0].trim() ?? 'other') : 'none';
   victims.set(kind, (victims.get(kind) ?? 0) + 1);
-  const what = `run ${run} on ${runner}, killed: ${victim?.command ?? 'nothing'}`;
+  const what = `run ${run} on ${runner}, killed: ${victim?.command.slice(0, 60) ?? 'nothing'}`;
   if (!(await ended(child, 60_000))) {
     faults.push(`${what}: the program hangs`);
     child.kill('SIGKILL');
@@ -155,7 +113,7 @@ for (let run = 0; run < runs; run++) {
   const since = Date.now();
   while (marked(mark).length > 0 && Date.now() - since < ALL_GONE_MS) await delay(100);
   for (const left of marked(mark)) {
-    faults.push(`${what}: ${left.command} is left`);
+    faults.push(`${what}: ${left.command.slice(0, 60)} is left`);
     kill(left.pid);
   }
   const wrong = wrongOutput(out, expected);

@@ -69,6 +69,11 @@ export class Detached {
       .map(({ name }) => name);
   }
 
+  /** The process of a name, if it lives. */
+  pidOf(name: string): number | undefined {
+    return this.known().find((one) => one.name === name && lives(one))?.pid;
+  }
+
   logFile(name: string): string {
     return join(this.folder, 'logs', `${name}.log`);
   }

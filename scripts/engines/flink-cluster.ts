@@ -15,6 +15,8 @@ const START_MS = 90_000;
 /** How long a JobManager may take to answer. Milliseconds. */
 const ANSWER_MS = 3000;
 const JOB_MANAGER = 'jobmanager';
+const SESSION = 'org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint';
+const TASKS = 'org.apache.flink.runtime.taskexecutor.TaskManagerRunner';
 
 /** How large a cluster is. */
 export interface Size {
@@ -85,47 +87,17 @@ export class FlinkCluster {
   private async start(size: Size): Promise<Up> {
     const java = await findJava();
     const flink = await this.distribution();
-    const temporary = join(this.folder, 'tmp');
-    await mkdir(temporary);
+    await mkdir(join(this.folder, 'tmp'));
     await this.configure(size);
-    const run = async (name: string, memory: Memory, main: string, more: readonly string[] = []) =>
-      this.processes.start({
-        name,
-        command: java,
-        args: [
-          ...memory.java,
-          ...OPEN_PACKAGES,
-          `-Djava.io.tmpdir=${temporary}`,
-          `-Dlog4j.configurationFile=${join(this.folder, 'log4j.properties')}`,
-          '-cp',
-          join(flink, 'lib', '*'),
-          main,
-          ...['--configDir', this.folder],
-          ...memory.flink,
-          ...more,
-        ],
-        // Workers that a TaskManager starts have their temporary files here, too.
-        env: { TMPDIR: temporary, FLINK_CONF_DIR: this.folder },
-      });
-
     const memory = (what: string) => this.memory(java, flink, what);
     const [ofJob, ofTasks] = await Promise.all([
       memory('GET_JM_RESOURCE_PARAMS'),
       memory('GET_TM_RESOURCE_PARAMS'),
     ]);
-    await run(
-      JOB_MANAGER,
-      ofJob,
-      'org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint',
-    );
+    this.run({ java, flink, name: JOB_MANAGER, memory: ofJob, main: SESSION });
     const [rpc, address] = await this.processes.until(JOB_MANAGER, ports, this.startMs);
     const names = Array.from({ length: size.taskManagers }, (_, i) => `taskmanager-${i + 1}`);
-    for (const name of names) {
-      await run(name, ofTasks, 'org.apache.flink.runtime.taskexecutor.TaskManagerRunner', [
-        ...['-D', `jobmanager.rpc.port=${rpc}`],
-        ...['-D', `taskmanager.resource-id=${name}`],
-      ]);
-    }
+    for (const name of names) this.runTasks({ java, flink, name, memory: ofTasks }, rpc);
     for (const name of names) {
       const registered = (log: string) =>
         /Successful registration at resource manager/.test(log) || undefined;
@@ -143,6 +115,50 @@ export class FlinkCluster {
     );
     await writeFile(join(this.folder, 'address'), address);
     return up;
+  }
+
+  /** The process of a TaskManager that runs. */
+  taskManager(name: string): number | undefined {
+    return this.processes.pidOf(name);
+  }
+
+  /** Starts a TaskManager that has ended, as whoever watches over a cluster does. */
+  async restartTaskManager(name: string): Promise<void> {
+    const java = await findJava();
+    const flink = await this.distribution();
+    const memory = await this.memory(java, flink, 'GET_TM_RESOURCE_PARAMS');
+    const [rpc] = await this.processes.until(JOB_MANAGER, ports, this.startMs);
+    this.runTasks({ java, flink, name, memory }, rpc);
+  }
+
+  private runTasks(of: Omit<Started, 'main'>, rpc: string): void {
+    const more = [
+      ...['-D', `jobmanager.rpc.port=${rpc}`],
+      ...['-D', `taskmanager.resource-id=${of.name}`],
+    ];
+    this.run({ ...of, main: TASKS, more });
+  }
+
+  private run({ java, flink, name, memory, main, more = [] }: Started): void {
+    const temporary = join(this.folder, 'tmp');
+    this.processes.start({
+      name,
+      command: java,
+      args: [
+        ...memory.java,
+        ...OPEN_PACKAGES,
+        `-Djava.io.tmpdir=${temporary}`,
+        `-Dlog4j.configurationFile=${join(this.folder, 'log4j.properties')}`,
+        '-cp',
+        join(flink, 'lib', '*'),
+        main,
+        ...['--configDir', this.folder],
+        ...memory.flink,
+        ...more,
+      ],
+      // Workers that a TaskManager starts have their temporary files here, too.
+      env: { TMPDIR: temporary, FLINK_CONF_DIR: this.folder },
+    });
   }
 
   private async configure({ taskManagers, slots }: Size): Promise<void> {
@@ -192,6 +208,16 @@ export class FlinkCluster {
     const [ofJava = [], ofFlink = []] = results.map(([, words = '']) => words.trim().split(/\s+/));
     return { java: ofJava, flink: ofFlink };
   }
+}
+
+/** A process of Flink's. */
+interface Started {
+  readonly java: string;
+  readonly flink: string;
+  readonly name: string;
+  readonly memory: Memory;
+  readonly main: string;
+  readonly more?: readonly string[];
 }
 
 interface Memory {

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages from Kafka through RunInference to Kafka while processes are killed at random moments, one of
+// each kind: a Python worker, a program or worker of ours, the broker, and on Flink a TaskManager. What a
+// supervisor would start again is. Kafka's own consumer then counts what is lost, twice, or out of order.
+//
+//   npm run kafka-kills -- [--runner=node|flink] [--messages=100000] [--seed=1] [--kills=1] [--keep]
+//
+// It needs Java, and what scripts/test-engines fetches. `--keep` keeps the folder with all logs.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { fetchKafka, startBroker, stopBroker } from './kafka-broker.ts';
+import { FlinkPlace, type Kill, NodePlace } from './kafka-kills/places.ts';
+import { Topics } from './kafka-kills/topics.ts';
+import { numbers } from './killing.ts';
+
+/** So long nothing may change: whoever was killed is back by then. */
+const HANG_MS = 180_000;
+/** How long the broker is away. */
+const AWAY_MS = 2_000;
+
+const { values: given } = parseArgs({
+  options: {
+    runner: { type: 'string', default: 'node' },
+    messages: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: '1' },
+    kills: { type: 'string', default: '1' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+
+const started = performance.now();
+const seconds = () => ((performance.now() - started) / 1000).toFixed(1);
+const say = (message: string) => console.error(`${seconds().padStart(6)} s  ${message}`);
+
+const count = Number(given.messages);
+const random = numbers(Number(given.seed));
+const folder = mkdtempSync(join(tmpdir(), 'beambridge-kafka-kills-'));
+await fetchKafka();
+const brokerFolder = join(folder, 'broker');
+let broker = await startBroker(brokerFolder);
+const topics = new Topics(() => broker.address);
+const [from, to, groupId] = ['in', 'out', 'kafka-kills'];
+const options = { job: { broker: broker.address, from, to, groupId } };
+const place = new (given.runner === 'flink' ? FlinkPlace : NodePlace)({ options, folder, random });
+
+const killBroker: Kill = async () => {
+  const { pid } = broker;
+  await stopBroker(brokerFolder, 'SIGKILL');
+  await delay(AWAY_MS);
+  broker = await startBroker(brokerFolder);
+  return { pid, parent: 0, command: 'kafka.Kafka' };
+};
+
+/** Who is killed, in a random order, and when: as a part of all messages that have come out. */
+function plan(): { kind: string; kill: Kill; at: number }[] {
+  const kinds = Object.entries({ ...place.victims, broker: killBroker });
+  const all = kinds.flatMap((kind) => Array.from({ length: Number(given.kills) }, () => kind));
+  for (let i = all.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [all[i], all[j]] = [all[j]!, all[i]!];
+  }
+  return all.map(([kind, kill], i) => ({
+    kind,
+    kill,
+    at: (0.1 + (0.75 * (i + random())) / all.length) * count,
+  }));
+}
+
+/** Runs until all messages are committed by the group, and kills on the way. */
+async function run(): Promise<void> {
+  const coming = plan();
+  let [size, committed, changedAt, toldAt] = [0, 0, Date.now(), 0];
+  while (committed < count) {
+    await delay(100);
+    const now = (await topics.size(to)) ?? size;
+    const left = (await topics.committed(groupId, from)) ?? committed;
+    if (now !== size || left !== committed) changedAt = Date.now();
+    [size, committed] = [now, left];
+    if (Date.now() - toldAt > 5_000) {
+      say(`${size} written, ${committed} committed`);
+      toldAt = Date.now();
+    }
+    if (Date.now() - changedAt > HANG_MS) {
+      throw new Error(`it hangs: ${size} written, ${committed} of ${count} committed`);
+    }
+    const [next] = coming;
+    if (!next || size < next.at) continue;
+    const killed = await next.kill();
+    if (!killed) continue;
+    coming.shift();
+    say(`killed at ${size} messages: ${next.kind} (${killed.pid})`);
+  }
+  say(`all ${committed} committed`);
+  if (coming.length === 0) return;
+  throw new Error(`it was too fast to kill ${coming.map(({ kind }) => kind).join(', ')}`);
+}
+
+try {
+  await topics.prepare(from, to, count);
+  say(`${count} messages are there`);
+  await place.start();
+  const since = performance.now();
+  await run();
+  const took = ((performance.now() - since) / 1000).toFixed(1);
+  await place.stop();
+  say('stopped');
+  const verdict = await topics.judge(to, count);
+  const { lost, doubled, disordered, wrong } = verdict;
+  console.log(
+    `${count} messages on ${given.runner} in ${took} s: ${lost} lost, ${doubled} doubled, ${disordered} out of order, ${wrong} wrong`,
+  );
+  if (lost + disordered + wrong > 0) process.exitCode = 1;
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  await place.close();
+  await stopBroker(brokerFolder, 'SIGKILL');
+  if (given.keep || process.exitCode) console.error(`logs: ${folder}`);
+  else rmSync(folder, { recursive: true, force: true });
+}
