@@ -8,9 +8,15 @@ import {
   bundleFinalizerParam,
   create,
   groupByKey,
+  type OffsetRange,
+  OffsetRangeTracker,
+  offsetRange,
   type PCollection,
+  parDo,
   type Root,
   reshuffle,
+  resume,
+  type SplittableDoFn,
 } from '../../../../src/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
 import { Finalizations } from '../../../../src/runners/node/engine/finalizations.ts';
@@ -66,6 +72,40 @@ describe('a bundle is finalized', () => {
       { code: 'USER_CODE_FAILED' },
     );
     assert.deepEqual(events, []);
+  });
+
+  it('bundle by bundle in a splittable DoFn, whatever is left of its element', async () => {
+    const events: string[] = [];
+    const counting: SplittableDoFn<
+      number,
+      number,
+      OffsetRange,
+      number,
+      { bundle: ReturnType<typeof bundleFinalizerParam> }
+    > = {
+      bounded: false,
+      initialRestriction: (n) => offsetRange(0, n),
+      newTracker: (range) => new OffsetRangeTracker(range),
+      *process(_, tracker, { bundle }) {
+        const { start } = tracker.currentRestriction();
+        if (!tracker.tryClaim(start)) return undefined;
+        bundle.register(async () => void events.push(`confirmed ${start}`));
+        yield start;
+        // Longer than what is behind it takes.
+        return resume(200);
+      },
+    };
+    await runner.run((root) => {
+      root
+        .apply(create([4]))
+        .apply(parDo(counting, { bundle: bundleFinalizerParam() }))
+        .apply(reshuffle())
+        .map((n) => slowly(events, n));
+    });
+    const confirmedAt = (n: number) => events.indexOf(`confirmed ${n}`);
+    assert.equal(places(events, 'confirmed').length, 4);
+    for (const n of [0, 1, 2, 3]) assert.ok(events.indexOf(`stored ${n}`) < confirmedAt(n));
+    assert.ok(confirmedAt(0) < events.indexOf('stored 3'), String(events));
   });
 
   it('when a grouping has what came of it', async () => {

@@ -10,6 +10,7 @@ import { type pb, urns } from '../../../../proto/index.ts';
 import { descriptorOf } from '../descriptor.ts';
 import type { StageExecutor } from '../executor.ts';
 import { LateReport } from '../late-report.ts';
+import type { Leaf } from '../leaves.ts';
 import type { Surroundings } from '../node.ts';
 import { isStateful, type Stage } from '../plan.ts';
 import type { SideInputView } from '../side-input-view.ts';
@@ -22,6 +23,7 @@ import { sideInputName } from './bundle-state.ts';
 import { LateElements } from './late-elements.ts';
 
 const log = getLogger('node');
+const { PAR_DO } = urns.StandardPTransforms_Primitives;
 const SDF_PROCESS =
   urns.StandardPTransforms_SplittableParDoComponents.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
 
@@ -96,7 +98,7 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
     }),
     inputByReference,
     isSplittable,
-    isFinalized: stage.leaves.some((leaf) => leaf.parDo?.requestsFinalization),
+    isFinalized: stage.leaves.some(isFinalized),
     finished: (result, origin) => {
       if (result.finalizers.length === 0) return;
       around.finalize(origin, () => finalize(result, warn));
@@ -106,6 +108,12 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
       log.warn(`a bundle of ${proto.uniqueName} runs again (${attempt}): ${shortMessage}`);
     },
   };
+}
+
+/** The first steps of a splittable DoFn, which make and split restrictions, are not what it asks that for. */
+function isFinalized({ parDo, proto }: Leaf): boolean {
+  const urn = proto.spec?.urn;
+  return parDo?.requestsFinalization === true && (urn === PAR_DO || urn === SDF_PROCESS);
 }
 
 async function finalize({ finalizers }: BundleResult, warn: (what: string) => void): Promise<void> {
