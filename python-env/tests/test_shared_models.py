@@ -5,7 +5,9 @@ import collections
 import functools
 import gc
 import operator
+import pathlib
 import random
+import tempfile
 import threading
 import time
 import types
@@ -13,7 +15,7 @@ import unittest
 import uuid
 import weakref
 from concurrent import futures
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from apache_beam.internal import pickler
@@ -22,6 +24,7 @@ from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
 
 from beambridge_host.errors import BridgeError
+from beambridge_host.inference.batching import BatchSizes
 from beambridge_host.inference.inference import run_inference
 from beambridge_host.inference.handlers_of_one import Handlers, Source
 from beambridge_host.inference.model_cache import Models, Plan
@@ -419,6 +422,111 @@ def _read(labels: dict[str, str], row: str) -> str:
   return labels.get(row, 'unknown')
 
 
+class Filled(Base):
+  """Has something in it that does not show what loading puts there, or what comes of it."""
+
+  def __init__(self, way: str) -> None:
+    super().__init__()
+    self.way, self.kept = way, _MADE[way]()
+
+  def __getstate__(self) -> Any:
+    # Not all of it can be pickled.
+    return {**vars(self), 'kept': None}
+
+  def __setstate__(self, state: Any) -> None:
+    self.__dict__.update(state, kept=_MADE[state['way']]())
+
+  def load_model(self) -> Any:
+    _FILLED[self.way](self.kept)
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [str(_SAID[self.way](self.kept, row)) for row in batch]
+
+
+def _remembering() -> Any:
+  labels: dict[str, str] = {}
+
+  @functools.lru_cache(None)
+  def look(row: str) -> str:
+    return labels.get(row, 'unknown')
+
+  return look, functools.partial(_fill, labels)
+
+
+def _apple() -> str:
+  return 'Apple'
+
+
+def _unknown() -> str:
+  return 'unknown'
+
+
+_MADE: dict[str, Any] = {
+    'random': random.Random,
+    'generator': np.random.default_rng,
+    'random state': np.random.RandomState,
+    'default': lambda: collections.defaultdict(_unknown),
+    'module': lambda: types.ModuleType('labels'),
+    'static method': lambda: staticmethod(functools.partial(_read, {})),
+    'method caller': lambda: operator.methodcaller('translate', {}),
+    'cached': _remembering,
+    'nested': lambda: [{'labels': {}}],
+}
+_FILLED: dict[str, Any] = {
+    'random': lambda kept: kept.seed(42),
+    'generator': lambda kept: setattr(kept.bit_generator, 'state', np.random.default_rng(42).bit_generator.state),
+    'random state': lambda kept: kept.seed(42),
+    'default': lambda kept: setattr(kept, 'default_factory', _apple),
+    'module': lambda kept: setattr(kept, 'labels', {'a': 'Apple'}),
+    'static method': lambda kept: _fill(kept.__func__.args[0]),
+    'method caller': lambda kept: kept.__reduce__()[1][1].update({ord('a'): 'Apple'}),
+    'cached': lambda kept: kept[1](),
+    'nested': lambda kept: kept[0]['labels'].update(a='Apple'),
+}
+_SAID: dict[str, Any] = {
+    'random': lambda kept, row: kept.random(),
+    'generator': lambda kept, row: kept.random(),
+    'random state': lambda kept, row: kept.random_sample(),
+    'default': lambda kept, row: kept[row],
+    'module': lambda kept, row: kept.labels[row],
+    'static method': lambda kept, row: kept.__func__(row),
+    'method caller': lambda kept, row: kept(row),
+    'cached': lambda kept, row: kept[0](row),
+    'nested': lambda kept, row: kept[0]['labels'].get(row),
+}
+
+
+class HasFunction(Base):
+  """Was given a function that knows nothing of it, and much to look through."""
+
+  loads = 0
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.say, self.kind = _read, Optional[int]
+    self.words, self.pairs = {f'word {number}': number for number in range(1000)}, [(1, 'one'), (2, 'two')]
+
+  def load_model(self) -> Any:
+    HasFunction.loads += 1
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.say({}, row) for row in batch]
+
+
+class FromFile(Base):
+  """Keeps its model's text on itself; a row may take long."""
+
+  def load_model(self) -> Any:
+    self.text = [pathlib.Path(self.path).read_text()]
+    return self.text[0]
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    time.sleep(1 if 'slow' in batch else 0)
+    return [f'{row} by {model}' for row in batch]
+
+
 class Counts(Base):
   """Says how often it was loaded, and keeps its labels on itself."""
 
@@ -575,6 +683,51 @@ class WhatLoadingSetTest(unittest.TestCase):
         handlers = [self.handlers(lambda way=way: ByFunctions(way), 1, name=name)[0] for _ in range(2)]
         models = [handler.load_model() for handler in handlers]
         self.assertEqual([self.told(each, models[0], ['a']) for each in handlers], [['Apple']] * 2)
+
+  def test_what_loading_changes_out_of_sight_is_known_to_all(self) -> None:
+    for way in _MADE:
+      with self.subTest(way):
+        handlers = self.handlers(functools.partial(Filled, way), 3)
+        models = handlers[0].load_model()
+        alone = Filled(way)
+        expected = list(alone.run_inference(['a'], alone.load_model()))
+        self.assertEqual([self.told(each, models, ['a']) for each in handlers], [expected] * 3)
+
+  def test_functions_and_types_that_a_handler_was_given_keep_nobody_from_its_model(self) -> None:
+    HasFunction.loads = 0
+    handlers = self.handlers(HasFunction, 3)
+    models = handlers[0].load_model()
+    self.assertEqual([self.told(each, models, ['a']) for each in handlers], [['unknown']] * 3)
+    self.assertEqual(HasFunction.loads, 1)
+    handler = HasFunction()
+    shared = Models(Plan(uuid.uuid4().hex, None, shared=True), lambda handler, model: None)
+    shared.get(Source(0, ''), Handlers('made', [Route(handler, handler, False)], False))
+
+  def test_the_rows_of_a_batch_have_one_model_though_a_call_was_given_up(self) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+      own, update = pathlib.Path(folder, 'own'), pathlib.Path(folder, 'update')
+      own.write_text('own')
+      update.write_text('update')
+
+      def make() -> Any:
+        handler = FromFile()
+        handler.path = str(own)
+        return handler
+
+      settings = {'model_identifier': uuid.uuid4().hex, 'model_updates': True, 'timeout_ms': 300}
+      transform = run_inference(make, schema(TEXT, TEXT), settings=settings, dead_letters=True)
+      handler = pickler.loads(pickler.dumps(transform._handler))
+      models = handler.load_model()
+      outcomes = []
+      scored = handler._of_route
+      handler._of_route = lambda *args: outcomes.append(scored(*args)) or outcomes[-1]
+      updates = prefixed(str(update).encode()) + prefixed(b'')
+      list(handler.run_inference([batch(TEXT, ['a', 'b'], None, updates)], models))
+      update.unlink()
+      handler._sizes[0] = BatchSizes({'max_batch_size': 2}, 1)
+      list(handler.run_inference([batch(TEXT, ['slow', 'x', 'c', 'd'], None, updates)], models))
+      found = [[getattr(each, 'model_id', 'failed') for each in rows] for rows in outcomes]
+      self.assertEqual(found, [[str(update)] * 2, ['failed'] * 4])
 
   def test_a_bound_of_models_counts_those_of_each_who_has_its_own(self) -> None:
     models = Models(Plan(uuid.uuid4().hex, 2), lambda handler, model: None)

@@ -15,12 +15,17 @@ import decimal
 import enum
 import functools
 import hashlib
+import io
+import itertools
 import logging
+import marshal
 import operator
 import pathlib
+import pickle
 import random
 import re
 import struct
+import sys
 import threading
 import types
 import uuid
@@ -44,16 +49,25 @@ _PLAIN_FAMILIES = (
     types.GenericAlias)
 # The same of libraries that may not be there.
 _PLAIN_NAMES = frozenset({'torch.device', 'torch.dtype', 'tensorflow.python.framework.dtypes.DType'})
-# What is the same as long as it is the very object: nothing of a model is kept in it.
+# What is the same as long as it is the very object: nothing of a model is kept in it, or it is the process's.
 _FIXED = (
-    type, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, PythonCallableWithSource, logging.Logger, property,
-    staticmethod, np.ufunc, random.Random, np.random.Generator, np.random.RandomState, operator.itemgetter, operator.attrgetter,
-    operator.methodcaller, functools._lru_cache_wrapper, Metrics.DelegatingCounter, Metrics.DelegatingDistribution,
-    Metrics.DelegatingGauge)
+    type, types.CodeType, types.MethodDescriptorType, types.WrapperDescriptorType, PythonCallableWithSource, logging.Logger, np.ufunc,
+    Metrics.DelegatingCounter, Metrics.DelegatingDistribution, Metrics.DelegatingGauge)
 # What loading may set besides plain values, for all alike.
 _TOLD = (types.ModuleType, type, logging.Logger)
 # What is called, and may be bound to something that changes.
-_CALLED = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
+_CALLED = (
+    types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, functools._lru_cache_wrapper, staticmethod,
+    classmethod, property, operator.itemgetter, operator.attrgetter, operator.methodcaller)
+# What importing has put into a module.
+_OF_IMPORT = frozenset({'__builtins__', '__loader__', '__spec__'})
+# Random numbers, of which loading may choose the next.
+_RANDOM = (random.Random, np.random.Generator, np.random.RandomState)
+# Those that the whole process goes on with.
+_SHARED_RANDOM = (random._inst, np.random.mtrand._rand)
+_TENSORS = ('torch.Tensor', 'torch.nn.parameter.Parameter')
+# In a container of these alone nothing has a place of its own.
+_SIMPLE = frozenset({type(None), bool, int, float, str, bytes})
 # Classes whose objects have in them what their attributes do not tell.
 _CLOSED = (threading.local, BaseException)
 
@@ -117,7 +131,6 @@ class State:
       told.append(set_plain)
     return Changes(told, others, unknown)
 
-
   def _digests_of(self, handler: Any) -> dict[str, Optional[bytes]]:
     inside = vars(handler).get(_inside_of(handler)) if hasattr(handler, '__dict__') else None
     return {
@@ -145,16 +158,32 @@ def attributes(value: Any) -> dict[str, Any]:
   return found
 
 
-def _bound_to(value: Any) -> Sequence[Any]:
-  """What a function has besides its code, and the globals of its module."""
+def _bound_to(value: Any) -> Iterator[Any]:
+  """What a function is made of, but the globals of its module."""
   if isinstance(value, types.MethodType):
-    return value.__func__, value.__self__
-  if isinstance(value, types.BuiltinFunctionType):
-    return (value.__self__,)
-  if isinstance(value, functools.partial):
-    return value.func, value.args, value.keywords
-  cells = [cell.cell_contents for cell in value.__closure__ or () if cell != types.CellType()]
-  return cells, value.__defaults__, value.__kwdefaults__, vars(value)
+    yield from (value.__func__, value.__self__)
+  elif isinstance(value, types.BuiltinFunctionType):
+    yield value.__self__
+  elif isinstance(value, functools.partial):
+    yield from (value.func, value.args, value.keywords)
+  elif isinstance(value, (functools._lru_cache_wrapper, staticmethod, classmethod)):
+    yield value.__wrapped__
+  elif isinstance(value, property):
+    yield from (value.fget, value.fset, value.fdel)
+  elif isinstance(value, types.FunctionType):
+    yield from (value.__code__, value.__defaults__, value.__kwdefaults__, vars(value))
+    yield from (cell.cell_contents for cell in value.__closure__ or () if cell != types.CellType())
+  else:
+    yield from _given_to(value)
+
+
+def _given_to(caller: Any) -> Iterator[Any]:
+  """What `operator.itemgetter` and its like were made with, which only their pickles tell."""
+  made, given = type(caller).__reduce__(caller)[:2]
+  yield from given
+  if isinstance(made, functools.partial):
+    yield from made.args
+    yield from itertools.chain.from_iterable(made.keywords.items())
 
 
 def _slots(cls: type) -> Iterator[str]:
@@ -170,7 +199,8 @@ def is_plain(value: Any) -> bool:
   """Whether nothing in a value can change."""
   if isinstance(value, (tuple, frozenset)):
     return type(value) in (tuple, frozenset) and all(map(is_plain, value))
-  return type(value) in _PLAIN or isinstance(value, _PLAIN_FAMILIES) or _name_of(type(value)) in _PLAIN_NAMES
+  kind = type(value)
+  return kind in _PLAIN or isinstance(value, _PLAIN_FAMILIES) or kind.__module__ == 'typing' or _name_of(kind) in _PLAIN_NAMES
 
 
 def _name_of(cls: type) -> str:
@@ -196,7 +226,7 @@ class _Looking:
       self._bytes(kind, memoryview(value))
     elif is_plain(value):
       self._said(kind, value if kind is str else repr(value))
-    elif isinstance(value, _FIXED):
+    elif isinstance(value, _FIXED) or _is_of_process(value):
       self._place(value)
     elif id(value) in self._seen:
       self._said(kind, f'again {self._seen[id(value)]}')
@@ -206,11 +236,15 @@ class _Looking:
       self._inside(value, kind)
 
   def _inside(self, value: Any, kind: type) -> None:
+    if kind in (dict, list, set, frozenset, tuple) and self._simple(value, kind):
+      return
     if isinstance(value, _CALLED):
       for part in _bound_to(value):
         self.at(part)
     elif isinstance(value, dict):
       self._said(kind, len(value))
+      if isinstance(value, collections.defaultdict):
+        self.at(value.default_factory)
       for name, inner in value.items() if kind is collections.OrderedDict else dict.items(value):
         self.at(name)
         self.at(inner)
@@ -231,14 +265,36 @@ class _Looking:
       self._bytes(kind, memoryview(value))
     elif kind is np.ndarray:
       self._array(value)
-    elif _name_of(kind) in ('torch.Tensor', 'torch.nn.parameter.Parameter'):
-      self._said(kind, (value._version, value.data_ptr(), tuple(value.shape)))
+    elif isinstance(value, _RANDOM):
+      self._bytes(kind, memoryview(pickle.dumps(_state_of(value))))
+    elif _name_of(kind) in _TENSORS:
+      self._tensor(value)
+    elif isinstance(value, types.ModuleType):
+      for name, inner in vars(value).items():
+        if name not in _OF_IMPORT:
+          self.at(name)
+          self.at(inner)
     elif kind is not types.SimpleNamespace and not _is_open(kind):
       raise Unreadable(_name_of(kind))
-    if kind.__module__ != 'builtins' and kind is not np.ndarray and kind is not functools.partial:
+    if kind.__module__ not in ('builtins', 'operator', 'functools') and kind is not np.ndarray and kind is not types.ModuleType:
       for name, inner in sorted(attributes(value).items(), key=lambda item: str(item[0])):
         self.at(name)
         self.at(inner)
+
+  def _simple(self, value: Any, kind: type) -> bool:
+    """Takes in a container of simple values at once, as one by one takes long where there are many."""
+    values = [*value, *value.values()] if kind is dict else list(value)
+    if not set(map(type, values)) <= _SIMPLE:
+      return False
+    # In a form that tells nothing of which of them are one and the same.
+    self._bytes(kind, memoryview(marshal.dumps(values, 2)))
+    return True
+
+  def _tensor(self, value: Any) -> None:
+    self._said(type(value), (tuple(value.shape), value.stride(), value.requires_grad, value.data_ptr()))
+    content = io.BytesIO()
+    sys.modules['torch'].save(value.detach(), content)
+    self._bytes(type(value), content.getbuffer())
 
   def _array(self, value: np.ndarray[Any, Any]) -> None:
     self._said(np.ndarray, (value.dtype.str, value.shape, value.strides))
@@ -260,6 +316,22 @@ class _Looking:
     text = f'{id(kind)} {said}\0'.encode('utf-8', 'surrogatepass')
     self._hash.update(struct.pack('<q', len(text)))
     self._hash.update(text)
+
+
+def _is_of_process(value: Any) -> bool:
+  """Whether all handlers of a process have the same one."""
+  if isinstance(value, types.ModuleType):
+    return sys.modules.get(value.__name__) is value
+  return any(value is each for each in _SHARED_RANDOM)
+
+
+def _state_of(numbers: Any) -> Any:
+  """What the next random numbers follow from."""
+  if isinstance(numbers, random.SystemRandom):
+    return None
+  if isinstance(numbers, random.Random):
+    return random.Random.getstate(numbers)
+  return numbers.bit_generator.state if isinstance(numbers, np.random.Generator) else numbers.get_state(legacy=False)
 
 
 def _is_open(cls: type) -> bool:

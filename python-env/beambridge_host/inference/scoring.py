@@ -195,8 +195,8 @@ class PackedHandler(base.ModelHandler):
     def infer(part: Sequence[Any]) -> Sequence[Any]:
       nonlocal model, route
       if isinstance(model, Loaded) and self._handlers.known(model) is None:
-        # A call of before has them still.
-        model, route = self._model(index, updates, call.models)
+        # A call of before has them still. No other model: the rows of a batch have one, which their predictions name.
+        model, route = self._checked(lambda: call.models.get(Source(index, path), self._of(call.models)))
       if not preprocess and isinstance(part, list) and hasattr(part[0], 'iloc'):
         part = Frames(whole_frame(part))  # What dead letters took apart.
       return in_memory(part, lambda rows: self._infer(route.handler, model, rows, call, prefixes, self._sizes[index], route.pairs))
