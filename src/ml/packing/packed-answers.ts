@@ -7,6 +7,7 @@ import { ownCopy } from '../../coders/index.ts';
 import { type Failure, failureOf, isMisfit, writeFailures } from '../failures/dead-letters.ts';
 import { readUpdates, type Update } from '../updates/updates.ts';
 import { ColumnCodec } from './columns.ts';
+import { checkCount, checkInPlace } from './model-answer.ts';
 import { type InferenceTypes, predictedFields } from './packing.ts';
 
 /** What answers the examples of a batch. */
@@ -29,7 +30,8 @@ export interface InProcessModel {
    */
   endOf?(examples: readonly unknown[], start: number): number;
   /**
-   * One call: a prediction for each of its examples, in order. Throws when the examples cannot be scored.
+   * One call: a prediction for each of its examples, in order. Throws when the examples cannot be scored. The arrays
+   * are the model's own; examples that it leaves in another order are refused.
    *
    * @param isOnly - whether no other call comes before the predictions are looked at. A model may fill one array in
    *   each call: of other calls there are copies.
@@ -39,15 +41,6 @@ export interface InProcessModel {
     keys: unknown[] | undefined,
     isOnly: boolean,
   ): readonly unknown[] | Promise<readonly unknown[]>;
-}
-
-/** @throws BeamBridgeError `INFERENCE_MISMATCH` unless there is one prediction for each example */
-function checkCount(what: string, predictions: unknown, count: number): void {
-  if (Array.isArray(predictions) && predictions.length === count) return;
-  const answer = Array.isArray(predictions) ? `${predictions.length} predictions` : 'no array';
-  throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${answer} for ${count} examples`, {
-    hint: 'A model gives an array with one prediction for each example, in order.',
-  });
 }
 
 /** A row's prediction, or why it has none. */
@@ -138,9 +131,10 @@ export class PackedAnswers {
     keys: unknown[] | undefined,
     isOnly: boolean,
   ): Promise<readonly unknown[]> {
-    const count = examples.length;
-    const predictions = await this.model.predict(examples, keys, isOnly);
-    checkCount(this.model.what, predictions, count);
+    const before = [...examples];
+    const predictions = await this.model.predict(examples, keys && [...keys], isOnly);
+    checkInPlace(this.model.what, examples, before);
+    checkCount(this.model.what, predictions, before.length);
     return predictions;
   }
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether what a model gave belongs to the examples that it was given: predictions do so by their places, so there
+// must be one for each, and the batch must not have been put into another order behind them.
+
+import { BeamBridgeError } from '../../base/index.ts';
+
+/** @throws BeamBridgeError `INFERENCE_MISMATCH` unless there is one prediction for each example */
+export function checkCount(what: string, predictions: unknown, count: number): void {
+  const isArray = Array.isArray(predictions);
+  if (isArray && predictions.length === count) return;
+  const isTyped = ArrayBuffer.isView(predictions) && !(predictions instanceof DataView);
+  const kind = isTyped ? `a ${predictions.constructor.name}` : 'no array';
+  const answer = isArray ? `${predictions.length} predictions` : kind;
+  throw new BeamBridgeError('INFERENCE_MISMATCH', `${what} gave ${answer} for ${count} examples`, {
+    hint: isTyped
+      ? 'Give Array.from(predictions): one prediction for each example, in order, in an array that holds any.'
+      : 'A model gives an array with one prediction for each example, in order.',
+  });
+}
+
+/**
+ * Entries that were overwritten with others, such as scaled ones, are in their places. Whether a batch that lost
+ * entries lost them from the front or from the end, nobody can tell afterwards.
+ *
+ * @throws BeamBridgeError `INFERENCE_MISMATCH` where a batch has another length or order than before a model had it
+ */
+export function checkInPlace(
+  what: string,
+  batch: readonly unknown[],
+  before: readonly unknown[],
+): void {
+  const change =
+    batch.length !== before.length
+      ? `has ${batch.length} of ${before.length} entries left`
+      : isReordered(batch, before)
+        ? 'is in another order'
+        : undefined;
+  if (!change) return;
+  throw new BeamBridgeError(
+    'INFERENCE_MISMATCH',
+    `${what} changed the batch that it was given, which ${change}: nobody knows whose each prediction is`,
+    {
+      hint: 'Copy it first, as in [...batch].sort() or batch.toSorted(), and give predictions in the order of the batch.',
+    },
+  );
+}
+
+function isReordered(batch: readonly unknown[], before: readonly unknown[]): boolean {
+  if (batch.every((entry, place) => Object.is(entry, before[place]))) return false;
+  const counts = new Map<unknown, number>();
+  for (const entry of before) counts.set(entry, (counts.get(entry) ?? 0) + 1);
+  for (const entry of batch) {
+    const left = counts.get(entry) ?? 0;
+    if (left === 0) return false;
+    counts.set(entry, left - 1);
+  }
+  return true;
+}
