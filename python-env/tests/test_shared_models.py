@@ -527,6 +527,18 @@ class FromFile(Base):
     return [f'{row} by {model}' for row in batch]
 
 
+class KeepsOfUpdates(Base):
+  """Keeps something of its model updates on itself, and nothing of its own model."""
+
+  def load_model(self) -> Any:
+    if self.path != 'own':
+      self.labels = {'a': self.path}
+    return Large()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.path for _ in batch]
+
+
 class Counts(Base):
   """Says how often it was loaded, and keeps its labels on itself."""
 
@@ -728,6 +740,18 @@ class WhatLoadingSetTest(unittest.TestCase):
       list(handler.run_inference([batch(TEXT, ['slow', 'x', 'c', 'd'], None, updates)], models))
       found = [[getattr(each, 'model_id', 'failed') for each in rows] for rows in outcomes]
       self.assertEqual(found, [[str(update)] * 2, ['failed'] * 4])
+
+  def test_a_model_that_nobody_comes_to_any_more_goes(self) -> None:
+    handlers = self.handlers(KeepsOfUpdates, 2, updates=True)
+    models = handlers[0].load_model()
+    for each in handlers:
+      self.told(each, models, ['a'])
+    self.assertEqual([source.path for source, _ in models._loaded], [''])
+    for each in handlers:
+      self.told(each, models, ['a'], update='u1')
+    self.assertEqual([source.path for source, _ in models._loaded], ['u1'] * 2)
+    for each in handlers:
+      self.assertEqual(self.told(each, models, ['a']), ['own'])
 
   def test_a_bound_of_models_counts_those_of_each_who_has_its_own(self) -> None:
     models = Models(Plan(uuid.uuid4().hex, 2), lambda handler, model: None)

@@ -302,7 +302,8 @@ class _Looking:
       for inner in value.flat:
         self.at(inner)
     else:
-      self._bytes(np.ndarray, memoryview(np.ascontiguousarray(value)).cast('B') if value.size else memoryview(b''))
+      # Times have no buffer of their own.
+      self._bytes(np.ndarray, memoryview(np.ascontiguousarray(value).reshape(-1).view(np.uint8)) if value.size else memoryview(b''))
 
   def _bytes(self, kind: type, value: memoryview) -> None:
     self._said(kind, value.nbytes)

@@ -51,6 +51,8 @@ class Loaded:
     self.model = copies[0]
     # What loading has set on the handler, for others that use the model.
     self.told = told
+    # Whoever was given it.
+    self.users: weakref.WeakSet[Handlers] = weakref.WeakSet()
     self._copies = itertools.cycle(copies)
     self._release = release
 
@@ -138,6 +140,7 @@ class Models:
         loaded = self._loaded.get((source, whose))
         if loaded is not None:
           self._loaded.move_to_end((source, whose))
+          loaded.users.add(handlers)
           route = handlers.known(loaded)
           if route is None:
             route = handlers.use(loaded, handlers.unloaded(source))
@@ -216,8 +219,19 @@ class Models:
     taken = round((time.monotonic() - began) * 1000)
     self._loadings.append(Loading(taken, base._get_current_process_memory_in_bytes() - before))
     whose, told = self._whose(key, handler, handlers, state)
+    self._leave_behind(key, handlers)
     loaded = self._loaded[source, whose] = Loaded(source.path, copies, release, told)
+    loaded.users.add(handlers)
     return loaded, handlers.use(loaded, route)
+
+  def _leave_behind(self, key: tuple[int, str], handlers: Handlers) -> None:
+    """Forgets models that a transform used before it was known what loading sets, where nobody else uses them."""
+    route, transform = key
+    reached = {*self._candidates(Source(route, ''), handlers), handlers}
+    for there in [there for there in self._loaded if there[0].route == route and there[1] in (None, transform)]:
+      users = self._loaded[there].users
+      if there[1] not in reached and all(user.transform == transform for user in users):
+        del self._loaded[there]
 
   def _whose(
       self, key: tuple[int, str], handler: Any, handlers: Handlers,
