@@ -69,7 +69,10 @@ test('the program fails also where it does not ask what became of the run', () =
 
 test('a teardown that nothing can end any more is told of, and the run is done', () => {
   const { status, stderr, stdout } = ends(left('closeModel: never', awaited));
-  assert.match(stderr, /the teardown of a DoFn or model does not end/);
+  assert.match(
+    stderr,
+    /the teardown of RunInference\/Predict \(applied at .*\) does not end, and is left behind/,
+  );
   assert.deepEqual(stdout.split('\n'), ['1', '2', 'done', '']);
   assert.equal(status, 0, stderr);
 });

@@ -42,6 +42,8 @@ export class DoFnInstance {
   private ready: JointWork<void> | undefined;
   /** Over when the teardowns so far are: what comes later must not be torn down by them. */
   private tornDown: Promise<void> = Promise.resolve();
+  /** What of it is under way since nobody uses it any more. */
+  unfinished: 'setup' | 'teardown' | undefined;
   private broken = false;
 
   private constructor(readonly doFn: AnyDoFn) {
@@ -157,8 +159,15 @@ export class DoFnInstance {
     this.broken = false;
     const { ready } = this;
     this.ready = undefined;
-    if (ready) this.tornDown = this.tearDownAfter(ready.result);
-    return this.tornDown;
+    if (ready) {
+      this.unfinished = ready.isUnderWay ? 'setup' : 'teardown';
+      const tornDown = this.tearDownAfter(ready.result).finally(() => {
+        if (this.tornDown === tornDown) this.unfinished = undefined;
+      });
+      this.tornDown = tornDown;
+    }
+    // A setup whose bundle has gone without it may never end.
+    return this.unfinished === 'setup' ? Promise.resolve() : this.tornDown;
   }
 
   private async tearDownAfter(ready: Promise<void>): Promise<void> {
@@ -168,6 +177,7 @@ export class DoFnInstance {
       // There is nothing to tear down.
       return;
     }
+    this.unfinished = 'teardown';
     try {
       await this.doFn.teardown?.();
     } catch (error) {

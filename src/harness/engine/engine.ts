@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs bundles of any descriptors, several at once, and keeps plans from one bundle to the next.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import type { fn } from '../../proto/index.ts';
 import type { TransformInfo } from './errors.ts';
 import type { MonitoringInfo } from './metrics.ts';
 import { BundlePlan, type BundleResult } from './plan.ts';
 import { SideInputCache } from './side-input-cache.ts';
 import type { BundleIO, ChannelSplit, DesiredSplit, FunctionLookup } from './types.ts';
+
+const log = getLogger('harness');
 
 const SIDE_INPUT_CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -55,6 +57,8 @@ export class BundleEngine implements AsyncDisposable {
   private readonly isStrict: boolean;
   private readonly idle = new Map<fn.ProcessBundleDescriptor, BundlePlan[]>();
   private readonly running = new Set<Promise<unknown>>();
+  /** Plans that are not used any more, with the end of their teardowns. */
+  private readonly closing = new Map<BundlePlan, Promise<void>>();
   private closed = false;
 
   constructor(options: BundleEngineOptions) {
@@ -108,21 +112,46 @@ export class BundleEngine implements AsyncDisposable {
     try {
       result = await plan.run(io);
     } catch (error) {
-      await plan.close();
+      this.end(plan);
       throw error;
     }
-    if (this.closed) await plan.close();
+    if (this.closed) this.end(plan);
     else this.idle.set(descriptor, [...(this.idle.get(descriptor) ?? []), plan]);
     return result;
+  }
+
+  /** A bundle that has failed is told at once: {@link close} waits for what is torn down after it. */
+  private end(plan: BundlePlan): void {
+    const closed = plan.close().then(() => {
+      // A setup may be under way that nobody waits for.
+      if (plan.unfinished.length === 0) this.closing.delete(plan);
+    });
+    this.closing.set(plan, closed);
   }
 
   /** Waits for the bundles under way and tears all DoFns down. Abort bundles first to be quick. */
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all(this.running);
     const plans = [...this.idle.values()].flat();
     this.idle.clear();
-    for (const plan of plans) await plan.close();
+    for (const plan of plans) this.end(plan);
+    await Promise.all(this.running);
+    await this.tornDown();
+  }
+
+  /** Waits for the teardowns that have begun. */
+  async tornDown(): Promise<void> {
+    await Promise.all(this.closing.values());
+  }
+
+  /** Says what does not come back of DoFns that were to be torn down, when nobody waits for it any longer. */
+  tellLeft(): void {
+    const left = new Set<string>();
+    for (const { what, of } of [...this.closing.keys()].flatMap(({ unfinished }) => unfinished)) {
+      const place = of.appliedAt === undefined ? '' : ` (applied at ${of.appliedAt})`;
+      left.add(`the ${what} of ${of.transform}${place}`);
+    }
+    for (const one of left) log.warn(`${one} does not end, and is left behind`);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -48,6 +48,8 @@ export class BundlePlan {
   /** Each DoFn object once, in the order in which turns are taken. */
   private readonly doFns: DoFnInstance[];
   private readonly infoOf: (doFn: DoFnInstance) => TransformInfo;
+  /** Over when all that its bundles broke is torn down. */
+  private recovered: Promise<unknown> = Promise.resolve();
   private readonly newReceiver: (pcollectionId: string) => Receiver = (id) => new Receiver(id);
 
   constructor(
@@ -103,7 +105,10 @@ export class BundlePlan {
     } finally {
       scope.end();
       for (const use of uses) use.end();
-      for (const doFn of this.doFns) await doFn.recover();
+      // At once and for all of them: the next bundle must find none that is broken. And nobody hears later why this
+      // one failed because a teardown is slow; who sets an object up again waits for it.
+      const recovered = this.doFns.map((doFn) => doFn.recover());
+      this.recovered = Promise.all([this.recovered, ...recovered]);
     }
   }
 
@@ -223,7 +228,14 @@ export class BundlePlan {
 
   /** Tears down what no other plan uses. */
   async close(): Promise<void> {
-    for (const doFn of this.doFns) await doFn.letGo();
+    await Promise.all([this.recovered, ...this.doFns.map((doFn) => doFn.letGo())]);
+  }
+
+  /** What of its DoFn objects does not come back, since it was closed. */
+  get unfinished(): { what: 'setup' | 'teardown'; of: TransformInfo }[] {
+    return this.doFns.flatMap((doFn) =>
+      doFn.unfinished ? { what: doFn.unfinished, of: this.infoOf(doFn) } : [],
+    );
   }
 }
 

@@ -175,6 +175,7 @@ export class SdkWorker implements AsyncDisposable {
     this.bundles.abort(error);
     this.channels.fail(error);
     await within(SETTLE_MS, this.engine.close());
+    this.engine.tellLeft();
     await Promise.all([endCall(this.call), this.channels.close(), this.logging?.close()]);
     this.client.close();
     this.resolveEnded();

@@ -2,7 +2,7 @@
 // One run of a pipeline in this process: expand what is Python's, plan, execute (what is in front of
 // Python before Python is there), and leave nothing behind however it ends.
 
-import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
+import { BeamBridgeError, within } from '../../base/index.ts';
 import { expandPipeline, withAnotherHost } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
@@ -19,8 +19,6 @@ import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
 import { openPython, type PythonSide } from './python-side.ts';
-
-const log = getLogger('runner');
 
 /** How long functions may take to tear themselves down. Milliseconds. */
 const SETTLE_MS = 10_000;
@@ -129,7 +127,6 @@ class NodeRun extends BaseRun {
     });
     await Promise.race([closing, ended]);
     if (!isClosed) await within(this.isStuck ? 0 : SETTLE_MS, closing);
-    if (!isClosed) log.warn('the teardown of a DoFn or model does not end, and is left behind');
   }
 
   /** Resolves when all stages run, or one has failed. */
@@ -216,10 +213,11 @@ class NodeRun extends BaseRun {
       isStrict: this.options.forceEncoding === true,
     });
     // It waits for what is at work, which the engine has done before.
-    this.cleanUps.push(() => {
+    this.cleanUps.push(async () => {
       const closed = bundles.close();
-      if (this.state === 'DONE' || this.state === 'DRAINED') return this.tornDown(closed);
-      return within(this.engine?.hasLeftWork ? 0 : SETTLE_MS, closed);
+      if (this.state === 'DONE' || this.state === 'DRAINED') await this.tornDown(closed);
+      else await within(SETTLE_MS, this.engine?.hasLeftWork ? bundles.tornDown() : closed);
+      bundles.tellLeft();
     });
     const own: StageExecutor = {
       inProcess: true,

@@ -63,6 +63,39 @@ test('one that waits for a setup whose run has ended sets the object up itself i
   assert.equal(setups, 2);
 });
 
+test('a broken object is set up again when its teardown has ended, and no earlier', async (t) => {
+  const pass = time(t);
+  const story: string[] = [];
+  let goOn = () => {};
+  const instance = DoFnInstance.of({
+    setup: () => void story.push('setup'),
+    teardown: async () => {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      story.push('torn down');
+    },
+    process() {},
+  });
+  instance.hold();
+  const failed = bundle();
+  const use = await instance.acquire(failed);
+  await instance.setUp(failed);
+  instance.markBroken();
+  use.end();
+  void instance.recover();
+  const again = bundle();
+  const next = await instance.acquire(again);
+  const ready = instance.setUp(again);
+  await pass(3000);
+  assert.deepEqual([story, instance.unfinished], [['setup'], 'teardown']);
+  goOn();
+  await pass(200);
+  await ready;
+  assert.deepEqual([story, instance.unfinished], [['setup', 'torn down', 'setup'], undefined]);
+  next.end();
+});
+
 test('an object that works on one bundle at a time, and does not come back: told, once its run has ended', async (t) => {
   const pass = time(t);
   const instance = DoFnInstance.of({ beamName: 'counting', startBundle() {}, process() {} });
