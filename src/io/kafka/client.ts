@@ -4,6 +4,7 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Cluster } from './connection.ts';
+import { Connections } from './connections.ts';
 import {
   type AdminClient,
   type ConsumerClient,
@@ -89,6 +90,7 @@ class PackageClient implements KafkaClient {
   private readonly admin: AdminClient;
   /** A connection of its own: a broker answers one request of a connection after the other. */
   private readonly consumer: ConsumerClient;
+  private readonly connections: readonly Connections[];
   private readonly isolationLevel: number;
   private api: FetchApi | undefined;
   private known = new Map<string, { id: string; leaders: readonly number[] }>();
@@ -105,8 +107,7 @@ class PackageClient implements KafkaClient {
       groupId: 'beambridge',
       isolationLevel: this.isolationLevel,
     });
-    // Whoever waits hears of it; without a listener it would end the process.
-    for (const client of [this.admin, this.consumer]) client.on('error', () => {});
+    this.connections = [this.admin, this.consumer].map((client) => new Connections(client));
   }
 
   topics(): Promise<readonly string[]> {
@@ -229,7 +230,7 @@ class PackageClient implements KafkaClient {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.admin.close(), this.consumer.close(true)]);
+    await Promise.all(this.connections.map((each) => each.close()));
   }
 }
 

@@ -19,8 +19,17 @@ export interface TopicMetadata {
   readonly partitions: readonly { readonly leader: number }[];
 }
 
+/** A connection to a broker. */
+export interface Connection {
+  once(event: 'close', listener: () => void): unknown;
+  close(): Promise<void>;
+}
+
 /** What all its clients do. */
-interface BaseClient {
+export interface BaseClient {
+  readonly connections: {
+    on(event: 'connecting', listener: (made: { connection: Connection }) => void): unknown;
+  };
   metadata(options: { topics: string[]; forceUpdate?: boolean }): Promise<{
     readonly topics: ReadonlyMap<string, TopicMetadata | undefined>;
   }>;

@@ -3,6 +3,7 @@
 // knows whether it arrived, is stored once.
 
 import type { Cluster } from './connection.ts';
+import { Connections } from './connections.ts';
 import { isTooLarge, patiently } from './failures.ts';
 import {
   type KafkaPackage,
@@ -42,6 +43,7 @@ export async function openProducer(
 
 class PackageProducer implements KafkaProducer {
   private readonly producer: ProducerClient;
+  private readonly connections: Connections;
   private beginning: Promise<unknown> | undefined;
 
   constructor(
@@ -57,8 +59,7 @@ class PackageProducer implements KafkaProducer {
       retryDelay: RETRY_DELAY_MS,
       timeout: REPLICAS_MS,
     });
-    // Whoever waits hears of it; without a listener it would end the process.
-    this.producer.on('error', () => {});
+    this.connections = new Connections(this.producer);
   }
 
   async partitions(topic: string): Promise<number> {
@@ -90,6 +91,6 @@ class PackageProducer implements KafkaProducer {
   }
 
   async close(): Promise<void> {
-    await this.producer.close(true).catch(() => {});
+    await this.connections.close();
   }
 }
