@@ -3,7 +3,7 @@
 // that all around it stays the same. See packing.ts for the bytes.
 
 import { BeamBridgeError, ByteReader, ByteWriter } from '../../base/index.ts';
-import { ownCopy } from '../../coders/index.ts';
+import { ownCopy, ownCopyOr } from '../../coders/index.ts';
 import { type Failure, failureOf, isMisfit, writeFailures } from '../failures/dead-letters.ts';
 import { readUpdates, type Update } from '../updates/updates.ts';
 import { ColumnCodec } from './columns.ts';
@@ -160,10 +160,10 @@ export class PackedAnswers {
 
   private checked(given: unknown): Outcome {
     try {
-      // A model may fill one array in each call, and the other half is the next.
-      const prediction = ownCopy(given);
-      this.writeColumn('inference', this.predicted[0]![1], [prediction], new ByteWriter());
-      return { prediction };
+      const codec = this.predicted[0]![1];
+      this.writeColumn('inference', codec, [given], new ByteWriter());
+      // A model may fill one object in each call, and the other half is the next.
+      return { prediction: ownCopyOr(given, (value) => codec.transcoded(value)) };
     } catch (error) {
       return { failure: failureOf(error, 'prediction') };
     }

@@ -171,6 +171,33 @@ test('with dead letters exactly the bad rows fail', async () => {
   assert.match(failures.find(({ errorType }) => errorType === 'RangeError')!.traceback!, /at /);
 });
 
+test('with dead letters a model may fill one instance in each call', async () => {
+  class Out {
+    a = 0;
+  }
+  const shared = new Out();
+  const outputs = await outputsOf(
+    (examples: number[]) => {
+      if (examples.length > 1) throw new Error('one at a time');
+      shared.a = examples[0]!;
+      return [shared];
+    },
+    RunInference.of(HANDLER, {
+      example: int64,
+      inference: row({ a: int64 }),
+    }).withDeadLetters() as unknown as Any,
+    [1, 2, 3, 4].map((value) => element(value)),
+  );
+  const found = outputs.predictions!.map(({ value }) => {
+    const { example, inference } = value as { example: number; inference: Out };
+    return [example, inference.a];
+  });
+  assert.deepEqual(
+    found,
+    [1, 2, 3, 4].map((n) => [n, n]),
+  );
+});
+
 test('several models, by the name of the transform or of the handler', async () => {
   const models = { first: doubled, [HANDLER]: (examples: number[]) => examples.map(() => 0) };
   const plain = RunInference.of(HANDLER, NUMBERS);
