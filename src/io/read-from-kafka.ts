@@ -4,6 +4,7 @@
 import type { Coder } from '../coders/index.ts';
 import {
   bundleFinalizerParam,
+  gauge,
   MultiParDo,
   ParDo,
   type PCollection,
@@ -24,6 +25,9 @@ import {
 import { checkReadOptions, type ReadKafkaOptions, type ReadSpec } from './kafka/read-options.ts';
 import { FAILED, ReadPartition } from './kafka/read-partition.ts';
 
+/** The namespace of its metrics. */
+const METRICS = 'kafka';
+
 /** What {@link readFromKafka} with dead letters gives. */
 export type ReadWithDeadLetters<K, V> = {
   /** What the transform gives without dead letters. */
@@ -41,6 +45,8 @@ export type ReadWithDeadLetters<K, V> = {
  * is the least of all partitions': of each the newest time that was read (never later than the clock), less
  * `maxDelay`; one that was read to its end follows the clock, `idleAfter` and `maxDelay` behind it,
  * unless messages wait there for a transaction's end.
+ * Gauges in the namespace `kafka` say of each partition how far it is: `lag TOPIC/PARTITION`, the messages that the
+ * broker has and the pipeline has not taken yet, and `watermark TOPIC/PARTITION`, in milliseconds since 1970.
  * About 4 MB of each partition are read ahead, and no more before the pipeline has taken them.
  *
  * Needs the npm package `@platformatic/kafka`, 1.35 or newer, installed beside this one, Node.js 20.19.4
@@ -130,7 +136,10 @@ function steps<K, V>(root: Root, spec: ReadSpec<K, V>, open: OpenClient<K, V>, i
     .apply(impulse())
     .apply(new ParDo<Uint8Array, PartitionTask>({ kind: 'splittable', doFn: discover as never }));
   const read = new ReadPartition(spec, open, isTagging);
-  const context = spec.commitOffsets ? { bundle: bundleFinalizerParam() } : undefined;
+  const context = {
+    gauge: gauge('lag', METRICS),
+    ...(spec.commitOffsets && { bundle: bundleFinalizerParam() }),
+  };
   const user = { kind: 'splittable' as const, doFn: read as never, context };
   const coder: Coder<KafkaMessage<K, V>> = coderOf(messageType(spec.key.type, spec.value.type));
   return { tasks, user, coder };

@@ -172,6 +172,11 @@ export class Gauge extends Metric {
   set(value: number): void {
     this.provider.update(this, value);
   }
+
+  /** A gauge of the same step under another name: of several things each has one. @internal */
+  named(name: string): Gauge {
+    return new Gauge(name, this.namespace).bind(this.provider);
+  }
 }
 
 /** A counter to put into a context: `map(fn, { bad: counter('bad rows') })`. */

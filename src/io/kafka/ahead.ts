@@ -14,6 +14,8 @@ const RECORD_BYTES = 100;
 export class PartitionAhead {
   /** Where it goes on behind what is here. */
   next: number;
+  /** Behind the last message that the broker has, as it last said. */
+  end: number | undefined;
   /** When the broker was last asked and had nothing more, not even messages that wait for a transaction's end. */
   emptyAsOf: number | undefined;
   error: unknown;
@@ -78,6 +80,7 @@ export class PartitionAhead {
     if (records.length > 0) this.later.push(records);
     for (const record of records) this.bytes += sizeOf(record);
     this.next = Math.max(this.next, next);
+    this.end = end;
     if (this.next >= end && this.isEmpty) this.emptyAsOf = askedAt;
   }
 }

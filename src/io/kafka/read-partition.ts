@@ -6,6 +6,7 @@ import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import { type Instant, instantOf, MIN_TIMESTAMP } from '../../coders/index.ts';
 import {
   type BundleFinalizerParam,
+  type Gauge,
   GrowableOffsetRangeTracker,
   type OffsetRange,
   offsetRange,
@@ -40,8 +41,12 @@ const MOST_AT_ONCE = 20_000;
 const log = getLogger('io');
 const utf8 = new TextDecoder();
 
-/** There where offsets are committed. */
-export type ReadContext = { readonly bundle: BundleFinalizerParam } | undefined;
+export interface ReadContext {
+  /** There where offsets are committed. */
+  readonly bundle?: BundleFinalizerParam;
+  /** Of each partition one: what is told of how far it is. */
+  readonly gauge: Gauge;
+}
 
 interface Open {
   readonly client: KafkaClient;
@@ -114,8 +119,20 @@ export class ReadPartition<K, V>
     return this.give({ task, tracker, context, watermark, ahead, end });
   }
 
-  /** What is there, one message after the other, without a promise for each. */
-  private *give({ task, tracker, context, watermark, ahead, end: known }: Giving) {
+  /** What is there, and how far that is. */
+  private *give(giving: Giving) {
+    const state = yield* this.messages(giving);
+    const { task, context, watermark, ahead } = giving;
+    const { end, position } = ahead;
+    const of = `${task.topic}/${task.partition}`;
+    if (end !== undefined) context.gauge.named(`lag ${of}`).set(Math.max(0, end - position));
+    const now = watermark.currentWatermark();
+    if (now > MIN_TIMESTAMP) context.gauge.named(`watermark ${of}`).set(Math.floor(now));
+    return state;
+  }
+
+  /** One message after the other, without a promise for each. */
+  private *messages({ task, tracker, context, watermark, ahead, end: known }: Giving) {
     let count = 0;
     let last = -1;
     let end = known;
@@ -128,7 +145,7 @@ export class ReadPartition<K, V>
       if (!this.isPrepared(record)) return resume();
       if (!tracker.tryClaim(record.offset)) return undefined;
       ahead.take();
-      if (last === -1) context?.bundle.register(() => this.commit(task, last + 1));
+      if (last === -1) context.bundle?.register(() => this.commit(task, last + 1));
       last = record.offset;
       if (timeOf(record) >= notBefore) yield this.output(task, record, watermark);
       count += 1;

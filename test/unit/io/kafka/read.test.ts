@@ -353,3 +353,31 @@ test('what waits behind an open transaction is not late when that is committed',
   const sum = seen.reduce((all, one) => all + one, 0);
   assert.equal(sum, 4, String(seen));
 });
+
+test('lag and watermark of each partition are told while a stream runs', async () => {
+  const client = new StandIn().topic('a', 2).write('a', 1, ...letters(3));
+  const result = await runner.runAsync((root) => {
+    root.apply(reading(client, { topics: 'a', idleAfter: Infinity })).map(() => {});
+  });
+  const told = async (name: string) => {
+    const metrics = await result.metrics();
+    return metrics.query({ namespace: 'kafka', name }).gauges[0]?.value.value;
+  };
+  const until = Date.now() + 20_000;
+  while ((await told('watermark a/1')) !== 2000 && Date.now() < until) await delay(20);
+  assert.deepEqual([await told('lag a/0'), await told('lag a/1')], [0, 0]);
+  assert.deepEqual([await told('watermark a/0'), await told('watermark a/1')], [undefined, 2000]);
+  await result.cancel();
+});
+
+test('lag is what the broker has and the pipeline has not taken', async () => {
+  const client = new StandIn().topic('a', 1).write('a', 0, ...letters(5));
+  const result = await runner.run((root) => {
+    root.apply(reading(client, { topics: 'a', stop: { a: { 0: 2 } } })).map(() => {});
+  });
+  const { gauges } = (await result.metrics()).query({ name: 'lag a/0' });
+  assert.deepEqual(
+    gauges.map(({ value }) => value.value),
+    [3],
+  );
+});
