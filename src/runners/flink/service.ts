@@ -11,6 +11,7 @@ import { attach } from '../portable/attach.ts';
 import { ClusterJob } from './cluster-job.ts';
 import { appNameOf, artifactsOf, flinkOptions, LOCAL, masterOf } from './options.ts';
 import { FlinkRest } from './rest.ts';
+import { spreadParts } from './spread-parts.ts';
 
 const log = getLogger('flink');
 const NAME = "Flink's job server";
@@ -44,6 +45,9 @@ export async function openService(
     name: NAME,
     countsAtEnd: true,
     lost: server.exited.then((exit) => engineDied(NAME, exit, MEMORY)),
+    rewrite: (expanded) => {
+      if (!pipeline.isStream) spreadParts(expanded);
+    },
     withDefaults: (all) => ({ ...flinkOptions(all, pipeline), appName }),
     // A Flink inside the job server ends a job with its cancellation, and has no address.
     ...(rest ? { engine: new ClusterJob(rest, appName, options.flinkSavepoints) } : {}),

@@ -3,6 +3,7 @@
 
 import type { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
+import type { pb } from '../../proto/index.ts';
 import { expansionResolver } from '../expansion-services.ts';
 import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
@@ -25,6 +26,8 @@ export interface Attached {
   readonly countsAtEnd?: boolean;
   /** The job as its engine knows it. @default its service tells all */
   readonly engine?: JobService['engine'];
+  /** Changes an expanded pipeline for it. @default not at all */
+  rewrite?(expanded: pb.Pipeline): void;
   /** What its engine must be told beside the options of a run, which is submitted. @default nothing */
   withDefaults?: JobService['withDefaults'];
   /** Ends what only one run needed. */
@@ -43,6 +46,7 @@ export function attach(
     abandon,
     countsAtEnd = false,
     engine,
+    rewrite,
     withDefaults,
     dispose,
   }: Attached,
@@ -57,6 +61,7 @@ export function attach(
     resolveService: expansionResolver(pipeline, options),
     prepare: async (expanded) => {
       rewriteCombines(expanded);
+      rewrite?.(expanded);
       await workers.serve(expanded);
     },
     abandon: abandon ?? (async () => {}),
