@@ -5,27 +5,18 @@
 // compiled to JavaScript, with the host started by the program, and once more with a host that
 // `beambridge host start` keeps warm. Outputs are compared before a time counts.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { ensurePythonEnvironment } from '../src/services/index.ts';
+import { rowsOfDigits, trainedModel } from './support/digits.ts';
 import { type Measured, measure } from './support/measure.ts';
+import { option } from './support/option.ts';
 import { buildPackage, compiled, linesOf, root } from './support/program.ts';
 import type { Table } from './support/table.ts';
 
 const data = join(root, '.cache/bench/digits');
-const trained = join(root, '.cache/mnist/digits');
 const SIZES = [1_000, 10_000, 50_000, 200_000];
-
-/** `rows` lines of real digits: the 1,797 of them over and over. */
-function inputOf(rows: number): string {
-  const file = join(data, `${rows}.csv`);
-  if (existsSync(file)) return file;
-  const lines = readFileSync(join(trained, 'all.csv'), 'utf8').trim().split('\n');
-  const out = Array.from({ length: rows }, (_, i) => lines[i % lines.length]);
-  writeFileSync(file, `${out.join('\n')}\n`);
-  return file;
-}
 
 const beambridge = (...args: string[]) =>
   execa(process.execPath, [join(root, 'dist/cli/main.js'), ...args]);
@@ -33,20 +24,14 @@ const beambridge = (...args: string[]) =>
 export async function run(): Promise<Table> {
   mkdirSync(data, { recursive: true });
   const { python } = await ensurePythonEnvironment({ extras: ['sklearn'] });
-  if (!existsSync(join(trained, 'model.pkl'))) {
-    await execa(process.execPath, ['--import', 'tsx', 'scripts/example.ts', 'train-mnist'], {
-      cwd: root,
-    });
-  }
-  const model = join(trained, 'model.pkl');
-  const wanted = process.argv.find((a) => a.startsWith('--rows='))?.slice('--rows='.length);
-  const sizes = wanted ? wanted.split(',').map(Number) : SIZES;
+  const model = await trainedModel();
+  const sizes = option('rows', SIZES.join(',')).split(',').map(Number);
   await buildPackage();
   const program = await compiled('examples/mnist.ts');
   const byHand = await compiled('bench/peers/digits_plain.ts');
   const rows: string[][] = [];
   for (const size of sizes) {
-    const input = inputOf(size);
+    const input = rowsOfDigits(size);
     const ours = (runner: string) => (output: string) =>
       measure(process.execPath, [
         ...[program, `--runner=${runner}`],
