@@ -73,7 +73,6 @@ class ByExamplesTest(unittest.TestCase):
             sorted(batch), [f'is {x[0]}' for x in sorted(batch)]),
         "in place, Beam's function": lambda batch: batch.sort() or utils._convert_to_result(batch, [f'is {x[0]}' for x in batch]),
         'as they were': lambda batch: [Result(x, f'is {x[0]}') for x in batch],
-        'rows taken out': lambda batch: [f'is {batch.pop(0)[0]}' for _ in range(len(batch))],
     }
     for name, act in ways.items():
       for make in (lambda text: [text], lambda text: Row(text, 1), lambda text: (text, [])):
@@ -185,16 +184,72 @@ class ByExamplesTest(unittest.TestCase):
         with self.assertRaisesRegex(FatalError, 'sorted the batch that it was given'):
           told(act, list(rows))
 
-  def test_a_batch_whose_shared_objects_changed_may_be_right(self) -> None:
+  def test_rows_that_were_moved_are_of_any_type(self) -> None:
+    objects = [object() for _ in range(3)]
+    for rows in (TEXTS, [3, 1, 2], [True, False], list('bca'), [2.5, 1.5], [b'b', b'a'], [[2], [1]], [{'x': 2}, {'x': 1}], objects):
+      for act in (
+          lambda batch: batch.reverse() or [f'is {x}' for x in batch],
+          lambda batch: [batch.pop() for _ in range(len(batch))],
+          lambda batch: [f'is {x}' for x in batch] + (batch.reverse() or []),
+          lambda batch: batch.__setitem__(slice(None), batch[1:] + batch[:1]) or batch,
+          lambda batch: [Result(None, batch.pop()) for _ in range(len(batch))],
+          lambda batch: batch.insert(0, batch[0]) or batch[:-1]):
+        with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, '(sorted|took rows out of|put rows into) the batch that it was given'):
+          told(act, list(rows))
+        with self.subTest('with keys', rows=rows), self.assertRaisesRegex(FatalError, 'the batch that it was given'):
+          handler = base.KeyedModelHandler([base.KeyModelMapping(['a'], By(act)), base.KeyModelMapping(['b'], By(act))])
+          handler.override_metrics('here')
+          asked(handler, [('a', row) for row in rows], handler.load_model(), None)
 
-    def negate(batch: Any) -> Any:
-      found = [f'is {x}' for x in batch]
-      batch[:] = [not x if isinstance(x, bool) else COMPLEMENTS.get(x) or 1 - x for x in batch]
-      return found
+  def test_copies_that_numpy_sorted_are_moved_rows(self) -> None:
+    for rows in ([3, 1, 2], [2.5, 1.5], TEXTS, [300, 299]):
+      with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, 'sorted the batch'):
+        told(lambda batch: batch.__setitem__(slice(None), np.sort(batch)) or [f'is {x}' for x in batch], list(rows))
 
-    for rows in ([True, False], list('ATTA'), [0, 1, 1, 0]):
-      self.assertEqual(told(negate, list(rows)), [f'is {x}' for x in rows])
-      self.assertEqual(told(lambda batch: [f'is {x}' for x in batch] + (batch.reverse() or []), list(rows)), [f'is {x}' for x in rows])
+  def test_rows_of_an_array_that_was_sorted(self) -> None:
+    for rows in (np.array([3.0, 1.0, 2.0]), np.array([3, 1, 2]), np.array([[3.0], [1.0]]), np.array(['b', 'a'], object), np.array([True, False])):
+      for act in (
+          lambda batch: batch.sort(axis=0) or batch.ravel(),
+          lambda batch: batch.sort(axis=0) or [f'is {x}' for x in batch],
+          lambda batch: batch.sort(axis=0) or utils._convert_to_result(batch, batch)):
+        with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, 'sorted the batch|in another order'):
+          told(act, rows)
+
+  def test_a_batch_whose_rows_are_in_their_places_is_right(self) -> None:
+
+    def tenfold(batch: Any) -> Any:
+      for place, x in enumerate(batch):
+        batch[place] = x * 10
+      return batch
+
+    for rows in ([3, 1, 2], [2.5, 1.5], ['b', 'a'], [[2], [1]], np.array([3.0, 1.0]), np.array([[2.0, 1.0], [4.0, 3.0]])):
+      with self.subTest(rows=rows):
+        self.assertEqual(list(map(str, told(tenfold, rows))), [str(x * 10) for x in rows])
+    ways = {
+        'in order already': lambda batch: batch.sort() or list(batch),
+        'equal ones swapped': lambda batch: batch.__setitem__(slice(0, 2), [batch[1], batch[0]]) or list(batch),
+        'copies': lambda batch: batch.__setitem__(slice(None), [type(x)(x) for x in batch]) or list(batch),
+        'there and back': lambda batch: batch.reverse() or batch.reverse() or list(batch),
+    }
+    for name, act in ways.items():
+      for rows in ([1, 1, 2], [1.5, float('1.5'), 2.5], ['aa', 'aa', 'b'], [[1], [1], [2]]):
+        with self.subTest(name, rows=rows):
+          self.assertEqual(told(act, list(rows)), rows)
+    # Each row sorted by itself.
+    self.assertEqual(told(lambda batch: batch.sort() or batch[:, 0], np.array([[3.0, 1.0], [2.0, 5.0]])), [1, 2])
+
+  def test_results_that_say_whose_they_are_need_no_batch(self) -> None:
+    ways = {
+        'taken from the end': lambda batch: [Result(x, f'is {x[0]}') for x in (batch.pop() for _ in range(len(batch)))],
+        'emptied': lambda batch: [Result(x, f'is {x[0]}') for x in (batch.pop(0) for _ in range(len(batch)))],
+        'sorted afterwards': lambda batch: [Result(x, f'is {x[0]}') for x in batch] + (batch.sort() or []),
+    }
+    for name, act in ways.items():
+      with self.subTest(name):
+        self.assertEqual(told(act, [['c'], ['a'], ['b']]), ['is c', 'is a', 'is b'])
+    emptied = lambda batch: [Result(x, f'is {x}') for x in (batch.pop(0) for _ in range(len(batch)))]
+    self.assertEqual(told(emptied, ['c', 'a', 'b']), ['is c', 'is a', 'is b'])
+    refused(self, lambda batch: [Result(x, x) for x in (batch.pop() for _ in range(len(batch)))], ['c', 'a', 'b'])
 
 
 KEYS = [('a', 'a1'), ('b', 'b1'), ('a', 'a2'), ('b', 'b2'), ('a', 'a3')]

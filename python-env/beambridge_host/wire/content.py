@@ -133,7 +133,7 @@ def _as_lost(values: np.ndarray, lost: _Lost) -> np.ndarray:
   return numbers
 
 
-def _are_same(given: Any, wanted: Any) -> bool:
+def are_same(given: Any, wanted: Any) -> bool:
   """Whether values are the same at a glance: what is not so may be, and is looked at again."""
   if given is wanted:
     return True
@@ -180,7 +180,7 @@ def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[
     losses = (*_LOSSES, _HALVES) if any(map(_has_halves, given[:1])) else _LOSSES
     if _are_arrays_in_order(given, wanted, losses[-1]):
       return False
-    places = [place for place, pair in enumerate(zip(given, wanted)) if not _are_same(*pair)]
+    places = [place for place, pair in enumerate(zip(given, wanted)) if not are_same(*pair)]
     if len(places) < 2 or all(given[place] is None for place in places):
       return False
     return _moved(*([values[place] for place in places] for values in (given, wanted, keys)), losses)

@@ -22,7 +22,8 @@ from beambridge_host.wire.frames import Frames
 from beambridge_host.wire.outputs import counted, predictions_of
 from beambridge_host.wire.owned import owned
 from beambridge_host.wire.row_forms import as_array, rows_of
-from beambridge_host.wire.row_order import is_pair, order_of_examples, order_of_results, was_sorted
+from beambridge_host.wire.row_order import (
+    change_of, is_pair, order_of_examples, order_of_results, say_of_their_rows)
 from beambridge_host.wire.several import Several, not_a_batch
 
 
@@ -122,17 +123,20 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
   before = tuple(taken) if is_list else taken
   results = kept(ask(), before)
   given = (taken, before)
-  says_whose = _says_whose(results, before)
-  if says_whose:
+  held = before if is_list else rows
+  change = change_of(taken, held) if is_list or isinstance(taken, np.ndarray) else None
+  if _says_whose(results, before):
     # Rows of an array are made anew each time that they are looked at, and a model may have sorted its own.
     places = _told(results, before if is_list else rows_of(rows))
     if places is not None:
       every = list(results)
       return [every[place] for place in places]
-  elif is_list and was_sorted(taken, before):
+    if change and say_of_their_rows(list(results), list(held)):
+      change = None
+  if change:
     raise not_a_batch(
-        f'the model handler sorted the batch that it was given, and gave {len(results)} predictions without their examples',
-        hint='Sort a copy, sorted(batch), and give predictions in the order of the rows. '
+        f'the model handler {change} the batch that it was given, and its {len(results)} predictions do not say whose they are',
+        hint='Do that with a copy, as in sorted(batch) or list(batch), and give predictions in the order of the rows. '
         'Or give PredictionResult(example, prediction) for each, where examples are lists, dicts, arrays or rows.')
   return _of_rows(results, given, rows)
 

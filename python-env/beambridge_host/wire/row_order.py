@@ -21,7 +21,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
-from beambridge_host.wire.content import contents, in_other_order
+from beambridge_host.wire.content import are_same, contents, in_other_order
 from beambridge_host.wire.route_keys import route_key
 from beambridge_host.wire.several import not_a_batch
 
@@ -54,17 +54,34 @@ def _is_own(value: Any) -> bool:
   return not isinstance(value, _SHARED)
 
 
-def _is_single(value: Any) -> bool:
-  """Whether all equal values are one object, as booleans, small whole numbers, single letters and what is empty are."""
-  if isinstance(value, (str, bytes)):
-    return len(value) < 2
-  return isinstance(value, (type(None), int, np.bool_, enum.Enum, type)) or type(value) is tuple and not value
+def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
+  """What a handler did to the batch that it was given, if its predictions may have lost their rows by it.
+
+  Rows that were overwritten with others, such as scaled ones or predictions, are in their places. Of a batch that lost rows
+  nobody can tell afterwards whether those were taken from the front or from the end.
+
+  Args:
+    rows: what the batch held before.
+  """
+  if len(taken) != len(rows):
+    return 'took rows out of' if len(taken) < len(rows) else 'put rows into'
+  if isinstance(taken, np.ndarray):
+    return 'sorted' if not are_same(taken, rows) and in_other_order(taken, rows, [None] * len(rows)) else None
+  if all(each is row for each, row in zip(taken, rows)):
+    return None
+  was_sorted = Counter(map(id, taken)) == Counter(map(id, rows)) and not _are_equal(taken, rows)
+  return 'sorted' if was_sorted or in_other_order(taken, rows, [None] * len(rows)) else None
 
 
-def was_sorted(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
-  """Whether a list that a handler was given has the same objects in another order, and not by chance."""
-  moved = [row for each, row in zip(taken, rows) if each is not row]
-  return not all(map(_is_single, moved)) and Counter(map(id, taken)) == Counter(map(id, rows))
+def _are_equal(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
+  held = contents(rows)
+  return held is not None and held == contents(taken)
+
+
+def say_of_their_rows(results: Sequence[Any], rows: Sequence[Any]) -> bool:
+  """Whether each result has what its own row holds as its example."""
+  pairs = [(result[1], row[1]) if is_pair(result) and is_pair(row) else (result, row) for result, row in zip(results, rows)]
+  return _are_equal([_example(result) for result, _ in pairs], [row for _, row in pairs])
 
 
 def order_of_examples(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable] = ()) -> Optional[list[int]]:
