@@ -19,6 +19,7 @@ export {
   dataPorts,
   type ElementChunk,
   type FunctionLookup,
+  functionKey,
   type InputChunk,
   isThenable,
   type MaybePromise,

@@ -112,6 +112,11 @@ export class Pipeline {
   /** Called in the launching program when the run is to come to its end: sources stop there. */
   readonly drains: (() => void)[] = [];
   /**
+   * Sources of this process that something may be sent to as soon as the run is told of: each resolves when its
+   * source has asked for what is first.
+   */
+  readonly openings: Promise<void>[] = [];
+  /**
    * Asked before a run once it is known which PCollections have no end, those of other SDKs too: transforms that
    * need an end say there what they could not say when they were applied.
    */

@@ -100,6 +100,13 @@ export interface SplittableDoFn<
    * @default true
    */
   bounded?: boolean;
+  /**
+   * Whether what it reads is gone from where it was, as messages that are taken off a queue. It is read only when
+   * all of the pipeline has started, on the runner `node`; what can be read again may be read before.
+   *
+   * @default false; DoFns that are not `bounded` are always started last
+   */
+  readsOnce?: boolean;
   /** @default the coder for plain JavaScript values */
   restrictionCoder?: Coder<RestrictionT>;
   /** Of {@link initialWatermarkState}. @default the coder for plain JavaScript values */

@@ -27,7 +27,11 @@ export class AsyncReader<T> {
   private isEnded = false;
   private onChange: (() => void) | undefined;
 
-  constructor(source: AsyncSource<T>) {
+  /** @param onOpened - hears that it was asked for its first element, or that nobody asks any more */
+  constructor(
+    source: AsyncSource<T>,
+    private readonly onOpened: () => void,
+  ) {
     const iterable: unknown = typeof source === 'function' ? source(this.ending.signal) : source;
     if (!isAsyncIterable(iterable)) {
       throw new BeamBridgeError(
@@ -55,6 +59,7 @@ export class AsyncReader<T> {
     } catch (error) {
       asked = Promise.reject(error);
     }
+    if (this.position === 0) this.onOpened();
     // An iterator of one's own may give what `for await` would take as well: no promise.
     Promise.resolve(asked).then((next) => {
       if (typeof next !== 'object' || next === null) {
@@ -101,6 +106,7 @@ export class AsyncReader<T> {
   /** Tells the iterable that nobody reads it any longer. It may not answer, so nobody waits. */
   close(): void {
     this.onChange = undefined;
+    this.onOpened();
     if (this.isEnded) return;
     this.isEnded = true;
     this.ending.abort();

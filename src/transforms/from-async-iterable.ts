@@ -94,6 +94,7 @@ export function fromAsyncIterable<T>(
     const reading = new ReadIterable(source, options, pipeline);
     // What ends by itself does so, as Beam's default for bounded restrictions has it.
     if (!reading.bounded) pipeline.drains.push(() => reading.drain());
+    pipeline.openings.push(reading.opened);
     const step = splittableStep(reading, declared ?? plain, declared !== undefined);
     return root.apply(impulse()).apply(step);
   });
@@ -150,6 +151,10 @@ class ReadIterable<T>
 {
   readonly beamName = 'read';
   readonly bounded: boolean;
+  readonly readsOnce = true;
+  /** Resolves when the iterable was asked for its first element: what comes then reaches it. */
+  readonly opened: Promise<void>;
+  private markOpened!: () => void;
   private reader: AsyncReader<T> | undefined;
   private draining: DrainPatience | undefined;
 
@@ -159,6 +164,9 @@ class ReadIterable<T>
     private readonly pipeline: Pipeline,
   ) {
     this.bounded = options.bounded ?? false;
+    this.opened = new Promise((resolve) => {
+      this.markOpened = resolve;
+    });
   }
 
   initialRestriction(): OffsetRange {
@@ -220,7 +228,7 @@ class ReadIterable<T>
   private begin(): AsyncReader<T> {
     const { source, pipeline } = this;
     if (typeof source !== 'function') beginReading(source, pipeline);
-    const reader = new AsyncReader(source);
+    const reader = new AsyncReader(source, this.markOpened);
     if (this.draining) reader.askToEnd();
     return reader;
   }

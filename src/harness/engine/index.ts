@@ -3,7 +3,7 @@
 // gRPC; the worker beside it and the node runner both call it.
 
 export { accumulatorMerger } from './accumulator-merger.ts';
-export { type DataPort, dataPorts, type TimerPort, timerPorts } from './descriptor.ts';
+export { type DataPort, dataPorts, functionKey, type TimerPort, timerPorts } from './descriptor.ts';
 export {
   BundleEngine,
   type BundleEngineOptions,

@@ -67,6 +67,8 @@ export class ReadPartition<K, V>
 {
   readonly beamName = 'read';
   readonly bounded: boolean;
+  /** What was committed is not given to the next run. */
+  readonly readsOnce: boolean;
   private opening: Promise<Open> | undefined;
   /** Ends as of times that were to come, by partition. */
   private readonly ends = new Map<string, number>();
@@ -82,6 +84,7 @@ export class ReadPartition<K, V>
     private readonly hasDeadLetters: boolean,
   ) {
     this.bounded = spec.bounded;
+    this.readsOnce = spec.commitOffsets;
   }
 
   initialRestriction({ start, stop }: PartitionTask): OffsetRange {

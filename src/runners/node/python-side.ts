@@ -85,6 +85,7 @@ export async function openPython(
       inProcess: false,
       canRetry: true,
       workers,
+      ready: (signal) => python.ready(environment, signal),
       start: (descriptor, io) => python.start(environment, descriptor, io),
       mayRetry: isWorkerOrHostLost,
     }),

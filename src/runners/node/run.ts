@@ -26,7 +26,7 @@ const SETTLE_MS = 10_000;
 /** Tells apart the runs of one program. */
 let runs = 0;
 
-/** Starts a pipeline; resolves once it is expanded and all its stages run. */
+/** Starts a pipeline; resolves once it is expanded, all its stages run, and its streams are open. */
 export async function startNodeRun(
   pipeline: Pipeline,
   options: PipelineOptions,
@@ -68,13 +68,33 @@ class NodeRun extends BaseRun {
       );
       await this.launch();
       if (this.stopReason) throw this.stopReason;
+      await this.read();
     } catch (error) {
       this.state = 'FAILED';
       await this.close();
       throw this.stopReason ?? this.failureOf(error);
     }
-    this.state = 'RUNNING';
     this.follow(this.watch());
+  }
+
+  /**
+   * Has sources read once whatever takes what they give is there: until then a run that fails, or is ended, has
+   * read nothing, and from then on it can be drained.
+   */
+  private async read(): Promise<void> {
+    const engine = this.engine!;
+    const over = this.running!.catch(() => {});
+    try {
+      await Promise.race([engine.ready(), over]);
+    } catch (error) {
+      engine.abort(BeamBridgeError.from(error, 'JOB_FAILED'));
+      await over;
+      throw error;
+    }
+    if (this.stopReason) throw this.stopReason;
+    this.state = 'RUNNING';
+    engine.beginReading();
+    await Promise.race([Promise.all(this.pipeline.openings), over]);
   }
 
   /** Whether the run is a stream that comes to its end now. */

@@ -28,6 +28,7 @@ export class Engine implements Surroundings {
   private hasAll = false;
   private failure: { error: unknown } | undefined;
   private woken = false;
+  isReading = false;
   private readonly changed = new Condition();
 
   constructor(options: GraphOptions) {
@@ -121,6 +122,20 @@ export class Engine implements Surroundings {
 
   // ---- The run.
 
+  /**
+   * Resolves when all stages can take elements; at once where nothing is read that could not be read again.
+   * Asked when the last part of the plan was added.
+   */
+  async ready(): Promise<void> {
+    await this.graph.ready(this.signal);
+  }
+
+  /** Lets sources begin that wait for all the others: what they give, the run is to come to its end with. */
+  beginReading(): void {
+    this.isReading = true;
+    this.wake();
+  }
+
   /** Resolves when all input has ended and everything was processed. */
   async run(): Promise<void> {
     let failure: { error: unknown } | undefined;
@@ -176,7 +191,7 @@ export class Engine implements Surroundings {
 
   /** The next event of a test, if there is one. */
   private playOn(): boolean {
-    if (!this.hasAll) return false;
+    if (!this.hasAll || !this.isReading) return false;
     const stream = this.graph.streams.find((one) => !one.isOver);
     stream?.advance();
     return stream !== undefined;
@@ -185,7 +200,8 @@ export class Engine implements Surroundings {
   /** Waits until there is something to do. */
   private async rest(): Promise<void> {
     const wakeAt = this.nextWake();
-    if (this.hasAll && this.work.size === 0 && wakeAt === undefined) {
+    const isIdle = this.work.size === 0 && wakeAt === undefined;
+    if (this.hasAll && this.isReading && isIdle) {
       const waiting = this.graph.nodes.filter((node) => node.outputWatermark < MAX_TIMESTAMP);
       throw new BeamBridgeError(
         'INTERNAL',

@@ -33,6 +33,8 @@ export interface StageExecutor {
   readonly canRetry: boolean;
   /** Bundles that can run at once. */
   readonly workers: number;
+  /** Resolves when a bundle that is started then need not wait for a process to start. */
+  ready?(signal: AbortSignal): Promise<void>;
   start(descriptor: fn.ProcessBundleDescriptor, io: BundleIO): StageBundle;
   /** Whether the error that ended a bundle says nothing about the bundle. */
   mayRetry(error: unknown): boolean;

@@ -173,6 +173,7 @@ export class Graph {
       around: this.around,
       isBounded: this.isBounded(stage.input),
       isScripted: this.isScripted,
+      functions: this.options.functions,
       view: (pcollection) => this.view(stage, pcollection),
     });
     const node = new StageNode(owner);
@@ -232,6 +233,12 @@ export class Graph {
 
   watermark(pcollection: string): Instant {
     return this.wiring.watermark(pcollection);
+  }
+
+  /** Resolves when all stages can take elements, for the sake of stages that wait for that. */
+  async ready(signal: AbortSignal): Promise<void> {
+    if (!this.stages.some(({ isReadLast }) => isReadLast)) return;
+    await Promise.all(this.stages.map((stage) => stage.ready(signal)));
   }
 
   /** What the bundles under way have counted. */

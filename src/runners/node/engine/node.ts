@@ -56,6 +56,8 @@ export interface Surroundings {
   /** Finalizes a bundle once nothing is under way any more that came of it, or of an older one. */
   finalize(origin: number, finalize: () => Promise<void>): void;
   count(infos: readonly MonitoringInfo[]): void;
+  /** Whether all that the run needs has started, so that what cannot be read again may be read. */
+  readonly isReading: boolean;
   /** Aborts when the run ends early. */
   readonly signal: AbortSignal;
 }

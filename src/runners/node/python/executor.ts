@@ -3,7 +3,7 @@
 // the managed host connect. Its shape is that of the bundle engine, which executes ours.
 
 import { randomBytes } from 'node:crypto';
-import { BeamBridgeError, getLogger } from '../../../base/index.ts';
+import { BeamBridgeError, getLogger, retry } from '../../../base/index.ts';
 import {
   isJavaFailure,
   javaError,
@@ -117,6 +117,17 @@ export class PythonExecutor implements AsyncDisposable {
       (set) => set.warmUp(),
       () => {},
     );
+  }
+
+  /**
+   * Resolves when a worker of an environment has connected.
+   *
+   * @throws BeamBridgeError as a bundle there would reject for want of one
+   */
+  ready(environment: pb.Environment, signal: AbortSignal): Promise<void> {
+    return retry(async () => (await this.setOf(environment)).ready(signal), {
+      mayRetry: isWorkerOrHostLost,
+    });
   }
 
   /**

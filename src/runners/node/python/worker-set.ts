@@ -69,6 +69,12 @@ export class WorkerSet {
     while (!this.broken && this.all.size < this.options.limit) this.start();
   }
 
+  /** Resolves when there is a worker, be it at work or not. */
+  async ready(signal: AbortSignal): Promise<void> {
+    if ([...this.all.values()].some(({ isReady }) => isReady)) return;
+    this.release(await this.acquire(signal), true);
+  }
+
   /** A worker for one bundle; waits until there is one. */
   acquire(signal: AbortSignal): Promise<Worker> {
     if (signal.aborted) return Promise.reject(signal.reason);

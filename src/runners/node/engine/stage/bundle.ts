@@ -55,6 +55,8 @@ export interface BundleOwner {
   /** Whether its functions may want to hear when bundles are taken over. */
   readonly isFinalized: boolean;
   finished(result: BundleResult, origin: number): void;
+  /** Whether it is a source that waits until all of the run has started. */
+  readonly isReadLast: boolean;
   retrying(error: unknown, attempt: number): void;
 }
 

@@ -4,9 +4,9 @@
 
 import { BeamBridgeError, ByteReader, getLogger } from '../../../../base/index.ts';
 import type { Instant, Window } from '../../../../coders/index.ts';
-import type { BundleResult } from '../../../../harness/index.ts';
-import { windowExpiry } from '../../../../pipeline/index.ts';
-import { type pb, urns } from '../../../../proto/index.ts';
+import { type BundleResult, type FunctionLookup, functionKey } from '../../../../harness/index.ts';
+import { FUNCTION_URNS, type RegisteredParDo, windowExpiry } from '../../../../pipeline/index.ts';
+import { pb, urns } from '../../../../proto/index.ts';
 import { descriptorOf } from '../descriptor.ts';
 import type { StageExecutor } from '../executor.ts';
 import { LateReport } from '../late-report.ts';
@@ -38,6 +38,7 @@ export interface StagePlace {
   readonly isBounded: boolean;
   /** Whether a test stream plays in the pipeline. */
   readonly isScripted: boolean;
+  readonly functions: FunctionLookup;
   /** The contents of a PCollection as a side input. */
   view(pcollection: string): SideInputView;
 }
@@ -103,6 +104,7 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
       if (result.finalizers.length === 0) return;
       around.finalize(origin, () => finalize(result, warn));
     },
+    isReadLast: isSplittable && isReadLast(stage, place),
     retrying: (error, attempt) => {
       const { shortMessage } = BeamBridgeError.from(error);
       log.warn(`a bundle of ${proto.uniqueName} runs again (${attempt}): ${shortMessage}`);
@@ -114,6 +116,17 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
 function isFinalized({ parDo, proto }: Leaf): boolean {
   const urn = proto.spec?.urn;
   return parDo?.requestsFinalization === true && (urn === PAR_DO || urn === SDF_PROCESS);
+}
+
+/** Whether it reads what has no end, or cannot be read again. */
+function isReadLast({ root }: Stage, { components, functions }: StagePlace): boolean {
+  const isEndless = root.outputs.some(
+    (id) => components.pcollections[id]?.isBounded === pb.IsBounded_Enum.UNBOUNDED,
+  );
+  const { doFn } = root.parDo!;
+  if (isEndless || doFn?.urn !== FUNCTION_URNS.doFn) return isEndless;
+  const { user } = (functions.get(functionKey(doFn.payload)) ?? {}) as Partial<RegisteredParDo>;
+  return user?.kind === 'splittable' && user.doFn.readsOnce === true;
 }
 
 async function finalize({ finalizers }: BundleResult, warn: (what: string) => void): Promise<void> {

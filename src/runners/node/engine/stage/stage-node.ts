@@ -160,7 +160,8 @@ export class StageNode implements EngineNode {
   }
 
   private nextBundle(): Bundle | undefined {
-    const { around, timers } = this.owner;
+    const { around, isReadLast, timers } = this.owner;
+    if (isReadLast && !around.isReading) return undefined;
     const now = around.now();
     const choice = nextBundle({
       ...this.room,
@@ -242,6 +243,15 @@ export class StageNode implements EngineNode {
     for (const { origin } of running) least = Math.min(least, origin);
     for (const { origin } of showing) least = Math.min(least, origin);
     return least;
+  }
+
+  get isReadLast(): boolean {
+    return this.owner.isReadLast;
+  }
+
+  /** Resolves when it can take elements. */
+  async ready(signal: AbortSignal): Promise<void> {
+    await this.owner.executor.ready?.(signal);
   }
 
   /** What the bundles under way have counted. */
