@@ -3,7 +3,13 @@
 
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { type Coder, type KV, KVCoder, StrUtf8Coder } from '../coders/index.ts';
-import { type PCollection, PTransformClass, type Root } from '../pipeline/index.ts';
+import {
+  type PCollection,
+  type Pipeline,
+  PTransformClass,
+  type Root,
+  type TransformNode,
+} from '../pipeline/index.ts';
 import { flatMapStep, impulse, reshuffle } from '../transforms/index.ts';
 import { type Compression, checkCompression } from './text/compression.ts';
 import { type FileRange, rangesOfAll } from './text/find-files.ts';
@@ -111,16 +117,24 @@ class ReadFiles<O> extends PTransformClass<Root, PCollection<O>> {
     super(name);
   }
 
-  override expand(root: Root): PCollection<O> {
-    const { patterns, cwd, options } = this;
+  override expandInternal(root: Root, pipeline: Pipeline, node: TransformNode): PCollection<O> {
+    const { options } = this;
+    const find = () => this.find();
+    pipeline.addFileCheck(node, find);
     const ranges = root.apply(impulse()).flatMap(async function findRanges() {
-      const paths = new Set<string>();
-      for (const pattern of patterns) {
-        for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch)) paths.add(path);
-      }
-      return rangesOfAll(paths, options);
+      return rangesOfAll(await find(), options);
     });
     return this.read(ranges, options);
+  }
+
+  /** The paths of all files that match. */
+  private async find(): Promise<Set<string>> {
+    const { patterns, cwd, options } = this;
+    const paths = new Set<string>();
+    for (const pattern of patterns) {
+      for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch)) paths.add(path);
+    }
+    return paths;
   }
 }
 

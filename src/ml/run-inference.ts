@@ -25,6 +25,7 @@ import type { DeadLettered, DeadLetterOptions } from './failures/dead-letters.ts
 import { checkCallable, type ValueFunction } from './functions.ts';
 import { withHandlersBatching } from './handler-batching.ts';
 import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
+import { checkModelFiles } from './handlers/model-files.ts';
 import { localStep } from './local/local-step.ts';
 import { nativePackageOf } from './local/onnx-runtime.ts';
 import { testModelStep } from './local/test-model.ts';
@@ -298,12 +299,15 @@ export class RunInference<
     const settings = { ...this.settings, options };
     const kwargs = isPythonHandler(handler) ? handler.kwargs : {};
     const request = { transform: node.name, modelLoader: handler.name, kwargs };
+    const folder = expansionService === undefined ? process.cwd() : undefined;
+    if (folder !== undefined && isPythonHandler(handler)) {
+      pipeline.addFileCheck(node, () => checkModelFiles(handler, folder));
+    }
     const model =
       testModelStep(types, options.deadLetters !== undefined, request) ??
       (isPythonHandler(handler)
         ? pythonStep({ ...settings, handler }, pipeline, node.name)
         : localModel(pipeline, { ...settings, handler }, node.name));
-    const folder = expansionService === undefined ? process.cwd() : undefined;
     return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;
   }
 }

@@ -121,6 +121,7 @@ export class Pipeline {
    * need an end say there what they could not say when they were applied.
    */
   readonly boundedChecks: (() => BeamBridgeError | undefined)[] = [];
+  private readonly fileChecks: (() => Promise<void>)[] = [];
   /** Transforms that were applied with `applyAsync` and are not expanded yet, outer ones first. */
   readonly expanding = new Map<TransformNode, Promise<unknown>>();
   /** Packages with native code that functions of this pipeline load: a program that travels has none. */
@@ -222,6 +223,24 @@ export class Pipeline {
     this.pcollections.push(node);
     producer.outputs.set(tag, node);
     return node;
+  }
+
+  /** Has `check` look for a file of this machine that `node` is to read, and throw where there is none. */
+  addFileCheck(node: TransformNode, check: () => Promise<unknown>): void {
+    this.fileChecks.push(async () => {
+      await check().catch((error: unknown) => {
+        throw BeamBridgeError.from(error).with(node.errorDetails);
+      });
+    });
+  }
+
+  /**
+   * Looks for the files that the run would miss later, before minutes are spent on it.
+   *
+   * @throws BeamBridgeError `FILE_NOT_FOUND`, `MODEL_NOT_FOUND`
+   */
+  async checkFiles(): Promise<void> {
+    for (const check of this.fileChecks) await check();
   }
 
   /** Registers a function of the user's and returns the bytes that name it in a payload. */

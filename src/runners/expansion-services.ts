@@ -5,7 +5,7 @@
 import { javaAddress, type ServiceAddress } from '../external/index.ts';
 import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { getHost, type Host } from '../services/index.ts';
-import type { PipelineOptions } from './options.ts';
+import { type PipelineOptions, runsElsewhere } from './options.ts';
 import { whyPython } from './python-missing.ts';
 
 /** What a managed Python must hold. */
@@ -88,6 +88,8 @@ async function hostWith(
       ...python,
       signal,
       onSpawn,
+      // Workers elsewhere have files of their own.
+      beforeBuild: runsElsewhere(options) ? undefined : () => pipeline.checkFiles(),
     });
   } catch (error) {
     throw whyPython(error, pipeline);

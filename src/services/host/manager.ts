@@ -89,7 +89,7 @@ const requests = new WeakMap<Host, HostRequest>();
  * @throws BeamBridgeError as {@link getHost}
  */
 export function getHostLike(gone: Host, signal?: AbortSignal): Promise<Host> {
-  const { onSpawn: _, signal: __, ...needs } = requests.get(gone) ?? {};
+  const { onSpawn: _, signal: __, beforeBuild: ___, ...needs } = requests.get(gone) ?? {};
   return getHost({ ...needs, signal });
 }
 

@@ -44,6 +44,8 @@ export interface EnvironmentOptions {
   onProgress?: (progress: EnvironmentProgress) => void;
   /** Also start its Python and import Beam, and build it anew when that fails. @default false */
   verify?: boolean;
+  /** Called before one is built, which takes minutes: what it rejects with ends that. */
+  beforeBuild?: (() => Promise<void>) | undefined;
   /** Folder of the pinned requirements. @default that of this package */
   requirementsFolder?: string;
   signal?: AbortSignal | undefined;
@@ -100,6 +102,7 @@ export async function ensurePythonEnvironment(
     (await firstWhole([exact], options)) ?? (await firstWhole(await larger(), options));
   if (!choice) {
     const { onProgress = printProgress, verify } = options;
+    await options.beforeBuild?.();
     await buildOnce({ environment: exact, interpreter, requirements, onProgress, verify, signal });
   }
   const found = choice ?? exact;
