@@ -23,6 +23,7 @@ export {
   setLogLevel,
   setLogSink,
 } from './log.ts';
+export { makeFolders } from './make-folders.ts';
 export { mapSome } from './map-some.ts';
 export { nap } from './nap.ts';
 export {

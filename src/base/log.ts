@@ -2,6 +2,7 @@
 // A logger of the smallest useful size: levels, a name per room, one line per message on stderr.
 // Standard output belongs to the user's program, so nothing here ever writes to it.
 
+import { BeamBridgeError } from './errors.ts';
 import { asOneRecord } from './printable.ts';
 
 /** From most to least talkative. */
@@ -29,7 +30,7 @@ export interface Logger {
 type Sink = (record: LogRecord) => void;
 
 const ranks = new Map<LogLevel, number>(LOG_LEVELS.map((level, rank) => [level, rank]));
-let threshold = rankOf(process.env.BEAMBRIDGE_LOG);
+let threshold = rankOf('warn');
 
 /** One that was set over those before it. */
 interface Layer {
@@ -44,9 +45,11 @@ function send(record: LogRecord, from = layers.length - 1): void {
   else writeLine(record);
 }
 
-function rankOf(level: string | undefined): number {
-  return ranks.get(level as LogLevel) ?? ranks.get('warn')!;
+function rankOf(level: LogLevel): number {
+  return ranks.get(level)!;
 }
+
+const isLevel = (level: unknown): level is LogLevel => ranks.has(level as LogLevel);
 
 function writeLine({ level, name, message, error }: LogRecord): void {
   const tail =
@@ -60,8 +63,16 @@ function writeLine({ level, name, message, error }: LogRecord): void {
  * Sets how much is logged.
  *
  * @param level - @default `'warn'`, or the value of the environment variable `BEAMBRIDGE_LOG`
+ * @throws BeamBridgeError `INVALID_ARGUMENT` for one that is none
  */
 export function setLogLevel(level: LogLevel): void {
+  if (!isLevel(level)) {
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `setLogLevel: there is no level ${JSON.stringify(level)}`,
+      { hint: `The levels are ${LOG_LEVELS.join(', ')}.` },
+    );
+  }
   threshold = rankOf(level);
 }
 
@@ -95,3 +106,14 @@ export function getLogger(name: string): Logger {
     enabled,
   };
 }
+
+/** A program that somebody wants to hear more of runs all the same. */
+function readEnvironment(level: string | undefined): void {
+  if (isLevel(level)) threshold = rankOf(level);
+  else if (level) {
+    const levels = LOG_LEVELS.join(', ');
+    getLogger('log').warn(`BEAMBRIDGE_LOG=${level} is no level: they are ${levels}. This is warn.`);
+  }
+}
+
+readEnvironment(process.env.BEAMBRIDGE_LOG);

@@ -22,7 +22,9 @@ const RUNNERS = new Map<unknown, RunnerClass>([
   ['flink', FlinkRunner],
   ['spark', SparkRunner],
   ['dataflow', DataflowRunner],
-  // Names of the official SDK.
+]);
+/** Names of the official SDK. */
+const ALIASES = new Map<unknown, RunnerClass>([
   ['default', NodeRunner],
   ['universal', DirectRunner],
 ]);
@@ -52,9 +54,9 @@ export function createRunner(options: PipelineOptions = {}): Runner {
     );
   }
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
-  const found = RUNNERS.get(name);
+  const found = RUNNERS.get(name) ?? ALIASES.get(name);
   if (found) return new found(options);
   throw new BeamBridgeError('INVALID_ARGUMENT', `there is no runner ${JSON.stringify(name)}`, {
-    hint: `The runners are ${[...RUNNERS.keys()].join(', ')}.`,
+    hint: `The runners are ${[...RUNNERS.keys()].join(', ')}; default is node and universal is direct, as in the official SDK.`,
   });
 }

@@ -3,10 +3,10 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { CODE_FOLDER } from '../base/index.ts';
+import { CODE_FOLDER, makeFolders } from '../base/index.ts';
 import { cacheFolder } from '../services/index.ts';
 
 /** Flags of Node's that name what is loaded first; such loaders make a program in TypeScript run. */
@@ -63,7 +63,7 @@ export async function makeLauncher(
   const name = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const path = join(folder, `worker-${name}`);
   if (existsSync(path)) return path;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder, 0o700);
   const temporary = `${path}.${randomUUID()}`;
   await writeFile(temporary, text, { mode: 0o700 });
   await rename(temporary, path);

@@ -3,20 +3,10 @@
 // once is there for the next worker. A file is whole when it has its name, and is hashed before it is used.
 
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  utimes,
-} from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { BeamBridgeError, getLogger, removeAtExit } from '../base/index.ts';
+import { BeamBridgeError, getLogger, makeFolders, removeAtExit } from '../base/index.ts';
 import { cacheFolder } from '../services/index.ts';
 
 const log = getLogger('worker');
@@ -115,7 +105,7 @@ function damaged(sha256: string, bytes: number, found: string, size: number): Be
 async function writableFolder(): Promise<string> {
   const folder = dirname(programPath(''));
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolders(folder, 0o700);
     const probe = join(folder, `.${randomUUID()}`);
     await (await open(probe, 'wx')).close();
     await rm(probe);

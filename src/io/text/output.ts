@@ -3,10 +3,16 @@
 // they get their names.
 
 import { accessSync, constants, createReadStream, createWriteStream, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BeamBridgeError, getLogger, mapSome, removeAtExit } from '../../base/index.ts';
+import {
+  BeamBridgeError,
+  getLogger,
+  makeFolders,
+  mapSome,
+  removeAtExit,
+} from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
 import { isKept, type Move, placeAll, refuseFolder } from './place.ts';
 import { shardName, shardPattern } from './shard-names.ts';
@@ -89,7 +95,7 @@ export function checkWritable(prefix: string): void {
  */
 export async function makeTemporary(prefix: string, isOwn = true, mark?: string): Promise<string> {
   try {
-    await mkdir(folderOf(prefix), { recursive: true });
+    await makeFolders(folderOf(prefix));
     const folder = await mkdtemp(join(folderOf(prefix), temporaryName(prefix, mark)));
     if (isOwn) kept.set(folder, removeAtExit(folder));
     return folder;

@@ -45,7 +45,9 @@ export async function findFiles(
     {
       hint: there?.isDirectory()
         ? `Say which files in it: '${pattern.replace(/\/$/, '')}/*'.`
-        : `Paths are relative to ${cwd}.`,
+        : pattern.startsWith('~')
+          ? 'The shell alone makes a home folder of ~: give the path whole, with homedir() of node:os.'
+          : `Paths are relative to ${cwd}.`,
     },
   );
 }

@@ -2,10 +2,9 @@
 // Where environments and the state of a warm host are kept, and how a folder that cannot be written
 // is reported.
 
-import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { BeamBridgeError, type ErrorCode } from '../../base/index.ts';
+import { BeamBridgeError, type ErrorCode, makeFolders } from '../../base/index.ts';
 
 /** `$BEAMBRIDGE_HOME`, else `$XDG_CACHE_HOME/beambridge`, else `~/.cache/beambridge`. */
 export function cacheFolder(): string {
@@ -17,7 +16,7 @@ export function cacheFolder(): string {
 /** Creates a folder and those above it, readable by nobody else. */
 export async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolders(folder, 0o700);
   } catch (error) {
     throw folderError(error, folder);
   }

@@ -3,9 +3,9 @@
 // place), so what a request led to is remembered for the next run.
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { getLogger } from '../../base/index.ts';
+import { getLogger, makeFolders } from '../../base/index.ts';
 import { cacheFolder } from './cache.ts';
 import type { PythonEnvironment } from './environment.ts';
 import type { Requirements } from './requirements.ts';
@@ -44,7 +44,7 @@ export async function remember(
 ): Promise<void> {
   const file = memoryFile(requirements, isExact);
   try {
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await makeFolders(path.dirname(file), 0o700);
     await writeFile(`${file}.${process.pid}`, JSON.stringify(environment));
     await rename(`${file}.${process.pid}`, file);
   } catch (error) {

@@ -5,9 +5,10 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { cp, mkdir, readdir, readlink, realpath, stat } from 'node:fs/promises';
+import { cp, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { makeFolders } from '../../base/index.ts';
 
 const NOT_COPIED = /^(__pycache__|node_modules|\.venv|\.tox|\.mypy_cache|build|.*\.egg-info)$/;
 
@@ -41,7 +42,7 @@ export async function copySources(packages: readonly string[], folder: string): 
       continue;
     }
     const copy = path.join(folder, String(originals.size), path.basename(spec));
-    await mkdir(path.dirname(copy), { recursive: true });
+    await makeFolders(path.dirname(copy));
     await cp(spec, copy, {
       recursive: true,
       filter: (file) => isCopied(path.basename(file), path.dirname(file) === spec),

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, getLogger, makeFolders } from '../../base/index.ts';
 import { acquireLock, type NpmFailure, npmInstall, unpackTarball } from '../../services/index.ts';
 import { forgetOld } from '../program-cache.ts';
 import { SHRINKWRAP } from './pack.ts';
@@ -47,7 +47,7 @@ export async function installProgram(
   const folder = folderOf(tarball, wanted.sha256);
   const module = join(folder, ...wanted.entry.split('/'));
   if (!existsSync(folder)) {
-    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    await makeFolders(dirname(folder), 0o700);
     await using _lock = await acquireLock(`${folder}.lock`, {
       signal,
       onWait: () => log.info(`another worker installs ${wanted.name}`),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { BeamBridgeError, getLogger } from '../../../src/base/index.ts';
+import { BeamBridgeError, getLogger, setLogLevel } from '../../../src/base/index.ts';
 
 /** What is written to standard error meanwhile. */
 function written(act: () => void): string {
@@ -43,4 +44,18 @@ test('other text is left as it is', () => {
     written(() => getLogger('x').error(`${text}\nmore`)),
     /^\[error\] x: naïve 日本 🙂 \t tab\n {4}more\n$/,
   );
+});
+
+test('a level that is none is refused, and warned of where the environment names it', () => {
+  assert.throws(() => setLogLevel('loud' as never), {
+    code: 'INVALID_ARGUMENT',
+    message: /no level "loud".*trace, debug, info, warn, error, silent/s,
+  });
+  const module = new URL('../../../src/base/log.ts', import.meta.url).href;
+  const { stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '--eval', `import ${JSON.stringify(module)};`],
+    { encoding: 'utf8', env: { ...process.env, BEAMBRIDGE_LOG: 'loud' } },
+  );
+  assert.match(stderr, /^\[warn\] log: BEAMBRIDGE_LOG=loud is no level: they are trace, /);
 });
