@@ -107,7 +107,10 @@ class PackageClient implements KafkaClient {
       groupId: 'beambridge',
       isolationLevel: this.isolationLevel,
     });
-    this.connections = [this.admin, this.consumer].map((client) => new Connections(client));
+    this.connections = [
+      new Connections(this.admin, () => this.admin.close()),
+      new Connections(this.consumer, () => this.consumer.close(true)),
+    ];
   }
 
   topics(): Promise<readonly string[]> {

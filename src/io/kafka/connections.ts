@@ -8,8 +8,15 @@ import type { BaseClient, Connection } from './package.ts';
 export class Connections {
   private readonly open = new Set<Connection>();
 
-  /** To be made before the client does anything. */
-  constructor(private readonly client: BaseClient) {
+  /**
+   * To be made before the client does anything.
+   *
+   * @param shut - ends the client by its own means, which are not the same for all
+   */
+  constructor(
+    client: BaseClient,
+    private readonly shut: () => Promise<void>,
+  ) {
     // Whoever waits hears of it; without a listener it would end the process.
     client.on('error', () => {});
     client.connections.on('connecting', ({ connection }) => {
@@ -19,7 +26,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.client.close(true)]);
+    await this.shut().catch(() => {});
     await Promise.allSettled([...this.open].map((connection) => connection.close()));
   }
 }

@@ -36,11 +36,12 @@ export interface BaseClient {
   listApis(): Promise<readonly { name: string; minVersion: number; maxVersion: number }[]>;
   connectToBrokers(nodeIds: number[]): Promise<ReadonlyMap<number, unknown>>;
   clearMetadata(): void;
-  close(force?: boolean): Promise<void>;
   on(event: 'error', listener: (error: unknown) => void): unknown;
 }
 
 export interface AdminClient extends BaseClient {
+  /** It takes a callback, and nothing else. */
+  close(): Promise<void>;
   listTopics(): Promise<string[]>;
   listConsumerGroupOffsets(options: {
     groups: { groupId: string; topics: { name: string; partitionIndexes: number[] }[] }[];
@@ -59,6 +60,7 @@ export interface AdminClient extends BaseClient {
 }
 
 export interface ConsumerClient extends BaseClient {
+  close(force: boolean): Promise<void>;
   listOffsets(options: {
     topics: string[];
     partitions: Record<string, number[]>;
@@ -77,6 +79,7 @@ export interface ProducedRecord {
 }
 
 export interface ProducerClient extends BaseClient {
+  close(force: boolean): Promise<void>;
   initIdempotentProducer(options: object): Promise<unknown>;
   send(options: { messages: ProducedRecord[] }): Promise<unknown>;
 }

@@ -59,7 +59,7 @@ class PackageProducer implements KafkaProducer {
       retryDelay: RETRY_DELAY_MS,
       timeout: REPLICAS_MS,
     });
-    this.connections = new Connections(this.producer);
+    this.connections = new Connections(this.producer, () => this.producer.close(true));
   }
 
   async partitions(topic: string): Promise<number> {

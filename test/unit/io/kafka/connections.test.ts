@@ -4,8 +4,11 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { openClient } from '../../../../src/io/kafka/client.ts';
+import { checkConnection } from '../../../../src/io/kafka/connection.ts';
 import { Connections } from '../../../../src/io/kafka/connections.ts';
 import type { BaseClient } from '../../../../src/io/kafka/package.ts';
+import { openProducer } from '../../../../src/io/kafka/producer.ts';
 
 class Connection extends EventEmitter {
   closed = 0;
@@ -15,9 +18,9 @@ class Connection extends EventEmitter {
   }
 }
 
-function standIn(close: () => Promise<void>) {
+function standIn() {
   const connections = new EventEmitter();
-  const client = Object.assign(new EventEmitter(), { connections, close });
+  const client = Object.assign(new EventEmitter(), { connections });
   const connect = () => {
     const connection = new Connection();
     connections.emit('connecting', { connection });
@@ -28,10 +31,10 @@ function standIn(close: () => Promise<void>) {
 
 test('a connection that the pool has lost is closed, and one that has ended is not again', async () => {
   let closed = 0;
-  const { client, connect } = standIn(async () => {
+  const { client, connect } = standIn();
+  const connections = new Connections(client, async () => {
     closed += 1;
   });
-  const connections = new Connections(client);
   const [ended, lost] = [connect(), connect()];
   ended.emit('close');
   await connections.close();
@@ -39,11 +42,20 @@ test('a connection that the pool has lost is closed, and one that has ended is n
 });
 
 test('a client that does not close in order loses no connection either', async () => {
-  const { client, connect } = standIn(async () => {
+  const { client, connect } = standIn();
+  const connections = new Connections(client, async () => {
     throw new Error('busy');
   });
-  const connections = new Connections(client);
   const lost = connect();
   await connections.close();
   assert.equal(lost.closed, 1);
+});
+
+test('the clients of the package end without an exception, with connections and without', async () => {
+  const cluster = checkConnection('test', { bootstrapServers: '127.0.0.1:1' });
+  const reader = await openClient(cluster, { isolation: 'read_committed' });
+  await assert.rejects(reader.topics());
+  await reader.close();
+  const writer = await openProducer(cluster, 'none');
+  await writer.close();
 });
