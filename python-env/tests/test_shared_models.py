@@ -497,6 +497,27 @@ _SAID: dict[str, Any] = {
 }
 
 
+class OfFile(Base):
+  """Is made of functions that name what their file has."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    space: dict[str, Any] = {'__name__': 'a_file_of_the_user'}
+    exec(  # pylint: disable=exec-used
+        'labels = {}\n'
+        'def parts():\n'
+        '  load = lambda: [labels.update(a=word) for word in ["Apple"]]\n'
+        '  return load, lambda row: labels.get(row, "unknown")\n', space)
+    self.load, self.say = space['parts']()
+
+  def load_model(self) -> Any:
+    self.load()
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [self.say(row) for row in batch]
+
+
 class HasFunction(Base):
   """Was given a function that knows nothing of it, and much to look through."""
 
@@ -704,6 +725,11 @@ class WhatLoadingSetTest(unittest.TestCase):
         alone = Filled(way)
         expected = list(alone.run_inference(['a'], alone.load_model()))
         self.assertEqual([self.told(each, models, ['a']) for each in handlers], [expected] * 3)
+
+  def test_globals_that_are_pickled_with_functions_are_looked_into(self) -> None:
+    handlers = self.handlers(OfFile, 3)
+    models = handlers[0].load_model()
+    self.assertEqual([self.told(each, models, ['a']) for each in handlers], [['Apple']] * 3)
 
   def test_functions_and_types_that_a_handler_was_given_keep_nobody_from_its_model(self) -> None:
     HasFunction.loads = 0

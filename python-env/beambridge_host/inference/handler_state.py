@@ -159,7 +159,7 @@ def attributes(value: Any) -> dict[str, Any]:
 
 
 def _bound_to(value: Any) -> Iterator[Any]:
-  """What a function is made of, but the globals of its module."""
+  """What a function is made of, but globals that are the process's."""
   if isinstance(value, types.MethodType):
     yield from (value.__func__, value.__self__)
   elif isinstance(value, types.BuiltinFunctionType):
@@ -173,8 +173,20 @@ def _bound_to(value: Any) -> Iterator[Any]:
   elif isinstance(value, types.FunctionType):
     yield from (value.__code__, value.__defaults__, value.__kwdefaults__, vars(value))
     yield from (cell.cell_contents for cell in value.__closure__ or () if cell != types.CellType())
+    yield from _own_globals(value)
   else:
     yield from _given_to(value)
+
+
+def _own_globals(function: types.FunctionType) -> Iterator[Any]:
+  """The globals that a function names, where it has its own: one that is pickled by value takes them along."""
+  module = sys.modules.get(function.__module__ or '')
+  if module is not None and vars(module) is function.__globals__:
+    return
+  codes = [function.__code__]
+  for code in codes:
+    yield from (function.__globals__[name] for name in code.co_names if name in function.__globals__)
+    codes.extend(each for each in code.co_consts if isinstance(each, types.CodeType))
 
 
 def _given_to(caller: Any) -> Iterator[Any]:
