@@ -5,6 +5,8 @@
 export interface Asking {
   /** Why it must not go on; undefined while it may. */
   aborted(): Error | undefined;
+  /** Hears that it waits for work of another, such as its call of a model, until the returned function is called. */
+  waits?(): () => void;
 }
 
 /** Of what is done for the whole program. */

@@ -13,7 +13,10 @@ export class JointWork<T> {
   private readonly changed = new Condition();
 
   /** @param asking - for whom it is begun */
-  constructor(work: Promise<T>, asking: Asking) {
+  constructor(
+    work: Promise<T>,
+    private readonly asking: Asking,
+  ) {
     this.result = work;
     this.grace = new Grace(asking);
     const end = () => {
@@ -38,11 +41,16 @@ export class JointWork<T> {
    * @throws whatever the work, or `asking`, ended with
    */
   async wait(asking: Asking): Promise<boolean> {
-    while (!this.isOver) {
-      const aborted = asking.aborted();
-      if (aborted) throw aborted;
-      if (this.grace.isOver) return false;
-      await this.changed.wait(LOOK_MS, this.grace.hasBegun);
+    const goOn = asking === this.asking ? undefined : asking.waits?.();
+    try {
+      while (!this.isOver) {
+        const aborted = asking.aborted();
+        if (aborted) throw aborted;
+        if (this.grace.isOver) return false;
+        await this.changed.wait(LOOK_MS, this.grace.hasBegun);
+      }
+    } finally {
+      goOn?.();
     }
     await this.result;
     return true;

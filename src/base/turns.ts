@@ -103,6 +103,7 @@ export class Turns {
     for (const { waitsFor } of outer) waitsFor.add(place);
     this.holder?.asking.wanted?.();
     const warn = this.warnLater();
+    const goOn = asking.waits?.();
     try {
       while (this.holder || this.queue[0] !== place) {
         this.refuseCircle(outer);
@@ -116,6 +117,7 @@ export class Turns {
       this.queue.shift();
       return this.hold(asking);
     } finally {
+      goOn?.();
       const at = this.queue.indexOf(place);
       if (at >= 0) this.queue.splice(at, 1);
       for (const { waitsFor } of outer) waitsFor.delete(place);

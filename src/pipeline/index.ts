@@ -50,7 +50,7 @@ export { OrderedListState, orderedListState } from './ordered-list-state.ts';
 export { extractContext, withContext } from './own-context.ts';
 export { filter, flatMap, MAIN_OUTPUT, MultiParDo, map, ParDo, parDo } from './par-do.ts';
 export {
-  AbortParam,
+  AskingParam,
   BundleFinalizerParam,
   bindContext,
   bundleFinalizerParam,

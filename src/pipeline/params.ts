@@ -3,7 +3,7 @@
 // (its window, its timestamp), on another PCollection (a side input), or leads out (a metric).
 // A program holds a template; the bundle engine binds a copy of it to each bundle's provider.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { type Asking, BeamBridgeError } from '../base/index.ts';
 import type { Instant, PaneInfo, Window } from '../coders/index.ts';
 import type { PCollection } from './pvalue.ts';
 
@@ -61,10 +61,10 @@ export class WindowParam extends LookupParam<Window> {}
 export class TimestampParam extends LookupParam<Instant> {}
 export class PaneInfoParam extends LookupParam<PaneInfo> {}
 /**
- * Why the bundle must not go on; undefined while it may. For steps of this package that work for long on
+ * The bundle, for those who wait. For steps of this package that work for long on
  * one element. @internal
  */
-export class AbortParam extends LookupParam<Error | undefined> {}
+export class AskingParam extends LookupParam<Asking> {}
 
 /** The window of the element being processed. */
 export function windowParam(): WindowParam {

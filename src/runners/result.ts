@@ -13,6 +13,8 @@ export interface JobControl {
   readonly finished: Promise<JobState>;
   /** Takes back that `finished` was asked for once: nobody waits for that promise any more. */
   forgetFinished?(): void;
+  /** The program has seen that the job failed, though it did not ask for its end. */
+  hear?(): void;
   cancel(): Promise<JobState>;
   /** Ends the sources and processes what they gave; resolves and rejects as `finished` does. */
   drain(): Promise<JobState>;
@@ -51,7 +53,12 @@ export class PipelineResult {
    * were whole (see `writeToText`).
    */
   get state(): JobState {
-    return this.job.state;
+    return this.seen(this.job.state);
+  }
+
+  private seen(state: JobState): JobState {
+    if (state === 'FAILED') this.job.hear?.();
+    return state;
   }
 
   /**
@@ -80,8 +87,8 @@ export class PipelineResult {
    * Ends the job before it is done; resolves with its last state when nothing of the run is left. A job that
    * has ended stays as it is, and so does one whose outputs are about to get their names: it is `DONE` then.
    */
-  cancel(): Promise<JobState> {
-    return this.job.cancel();
+  async cancel(): Promise<JobState> {
+    return this.seen(await this.job.cancel());
   }
 
   /**

@@ -2,18 +2,21 @@
 // What all runs have in common, wherever their stages are executed: who may wish them to end, what they
 // show and count, what they leave to be undone, and how their end is told.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, getLogger } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { cannot } from './engine-job.ts';
 import { located } from './failure.ts';
 import { type Endable, unlessExiting, whileWanted } from './interrupts.ts';
+import { unlessHeard } from './loose-ends.ts';
 import { MetricResults } from './metrics.ts';
 import { type PipelineOptions, runsElsewhere } from './options.ts';
 import { Progress, type ProgressReport } from './progress.ts';
 import type { JobControl } from './result.ts';
 import type { JobState } from './state.ts';
 import { tidyUp } from './tidy-up.ts';
+
+const log = getLogger('runner');
 
 export abstract class BaseRun implements JobControl {
   abstract readonly jobId: string;
@@ -29,6 +32,11 @@ export abstract class BaseRun implements JobControl {
   protected readonly listeners: (() => void)[] = [];
   /** How many wait for the outcome. */
   private awaited = 0;
+  /** Whether the program has asked for the end, or seen it. */
+  private isHeard = false;
+  private markHeard: () => void = () => {};
+  /** Whether the log has it why the run fails. */
+  protected isTold = false;
   private markClosed!: () => void;
   /** Resolves when nothing of the run is left. */
   protected readonly closed = new Promise<void>((resolve) => {
@@ -55,11 +63,19 @@ export abstract class BaseRun implements JobControl {
 
   get finished(): Promise<JobState> {
     this.awaited += 1;
+    this.hear();
     return this.outcome!;
+  }
+
+  /** The program has seen that the run failed, without asking for its end. */
+  hear(): void {
+    this.isHeard = true;
+    this.markHeard();
   }
 
   forgetFinished(): void {
     this.awaited -= 1;
+    if (this.awaited === 0) this.isHeard = false;
   }
 
   /** Whether somebody hears of a failure. */
@@ -99,10 +115,19 @@ export abstract class BaseRun implements JobControl {
     return located(BeamBridgeError.from(error, 'JOB_FAILED'), this.pipeline, this.proto);
   }
 
-  /** A program may start a job and never ask what became of it. */
+  /**
+   * A program may start a job and never ask what became of it: that it failed goes to the log then, and is the
+   * program's exit code. What the program itself wanted is no failure.
+   */
   protected follow(outcome: Promise<JobState>): void {
     this.outcome = outcome;
-    outcome.catch(() => {});
+    outcome.catch((error: unknown) => {
+      if (this.isHeard || error === this.stopReason) return;
+      if (!this.isTold) {
+        log.error(`a run has failed whose end nobody has asked for: ${messageOf(error)}`);
+      }
+      this.markHeard = unlessHeard();
+    });
   }
 
   /** Gives outputs their names. */
@@ -118,3 +143,5 @@ export abstract class BaseRun implements JobControl {
     await unlessExiting();
   }
 }
+
+const messageOf = (error: unknown) => BeamBridgeError.from(error, 'JOB_FAILED').message;

@@ -4,6 +4,7 @@
 import { BeamBridgeError, thisWorker } from '../base/index.ts';
 import { Pipeline } from '../pipeline/index.ts';
 import { type Construct, constructPipeline, type PipelineDefinition } from './definition.ts';
+import { constructed } from './loose-ends.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { refuseTypos } from './option-typos.ts';
 import { mergeOptions, type PipelineOptions, runsElsewhere } from './options.ts';
@@ -82,7 +83,7 @@ export abstract class Runner {
     }
     const graph = new Pipeline();
     try {
-      await constructPipeline(pipeline, merged, graph);
+      await constructed(constructPipeline(pipeline, merged, graph), () => graph.transforms.length);
       if (graph.transforms.length === 0) return nothingToDo();
       return await this.start(graph, merged, pipeline);
     } catch (error) {

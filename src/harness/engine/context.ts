@@ -4,7 +4,7 @@
 import { BeamBridgeError, getLogger } from '../../base/index.ts';
 import type { WindowedValue } from '../../coders/index.ts';
 import {
-  AbortParam,
+  AskingParam,
   BundleFinalizerParam,
   bindContext,
   Metric,
@@ -89,7 +89,7 @@ export class BoundContext implements ParamProvider {
 
   lookup(param: ParDoParam): unknown {
     const element = this.current();
-    if (param instanceof AbortParam) return this.scope.aborted;
+    if (param instanceof AskingParam) return this.scope.asking;
     if (param instanceof TimestampParam) return element.timestamp;
     if (param instanceof WindowParam) return element.windows[0];
     if (param instanceof PaneInfoParam) return element.pane;

@@ -33,6 +33,8 @@ export interface RunningBundle {
   monitoringInfos(): MonitoringInfo[];
   /** The transform whose function it waits for, as far as that is known. */
   atWork(): TransformInfo | undefined;
+  /** Whether it waits for work of another bundle, such as its call of a model. */
+  isBehind(): boolean;
   /** Gives back part of the input where possible. */
   split(desired: ReadonlyMap<string, DesiredSplit>): ChannelSplit[];
   /** Ends the bundle with `error` at the next element, or the next time that it waits for input. */
@@ -96,6 +98,7 @@ export class BundleEngine implements AsyncDisposable {
       done,
       monitoringInfos: () => (over ? [] : plan.monitoringInfos()),
       atWork: () => (over ? undefined : plan.atWork),
+      isBehind: () => !over && plan.isBehind,
       split: (desired) => (over ? [] : plan.split(desired)),
       abort: (error) => {
         if (!over) plan.abort(error);
@@ -166,5 +169,12 @@ function stillborn(error: unknown): RunningBundle {
   const done = Promise.reject(error);
   // Whoever holds the bundle awaits `done`; that may be after this turn.
   done.catch(ignore);
-  return { done, monitoringInfos: () => [], atWork: ignore, split: () => [], abort: ignore };
+  return {
+    done,
+    monitoringInfos: () => [],
+    atWork: ignore,
+    isBehind: () => false,
+    split: () => [],
+    abort: ignore,
+  };
 }

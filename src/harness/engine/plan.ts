@@ -118,9 +118,8 @@ export class BundlePlan {
     const doFn = this.doFns[uses.length];
     if (!doFn) return this.runWithin(io);
     // Another run may work with it for long.
-    const { aborted } = this.scope.asking;
     const use = await doFn
-      .acquire({ aborted, wanted: () => io.input.giveWay?.() })
+      .acquire({ ...this.scope.asking, wanted: () => io.input.giveWay?.() })
       .catch((error: unknown) => {
         throw userError(error, this.infoOf(doFn));
       });
@@ -198,6 +197,11 @@ export class BundlePlan {
   /** Whose promise the bundle waits for. */
   get atWork(): TransformInfo | undefined {
     return this.scope.atWork;
+  }
+
+  /** Whether the bundle waits for work of another, such as its use of a DoFn object. */
+  get isBehind(): boolean {
+    return this.scope.isBehind;
   }
 
   monitoringInfos(): MonitoringInfo[] {

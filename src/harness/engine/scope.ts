@@ -25,8 +25,18 @@ export class BundleScope {
   aborted: Error | undefined;
   /** Whose promise the bundle waits for, as far as that is known. */
   atWork: TransformInfo | undefined;
+  /** How often it waits for work of another bundle. */
+  private waiting = 0;
   /** For those who wait. */
-  readonly asking: Asking = { aborted: () => this.aborted };
+  readonly asking: Asking = {
+    aborted: () => this.aborted,
+    waits: () => {
+      this.waiting += 1;
+      return () => {
+        this.waiting -= 1;
+      };
+    },
+  };
 
   begin(io: BundleIO): void {
     this.current = io;
@@ -34,6 +44,11 @@ export class BundleScope {
     this.atWork = undefined;
     this.finalizers.length = 0;
     this.residuals.length = 0;
+  }
+
+  /** Whether the bundle waits for work of another. */
+  get isBehind(): boolean {
+    return this.waiting > 0;
   }
 
   end(): void {

@@ -3,7 +3,7 @@
 
 import { type Asking, NO_TURN, yieldIfDue } from '../../base/index.ts';
 import { BytesCoder } from '../../coders/index.ts';
-import { AbortParam, ParDo, setUpFor } from '../../pipeline/index.ts';
+import { AskingParam, ParDo, setUpFor } from '../../pipeline/index.ts';
 import { counter, type DoFn, distribution } from '../../transforms/index.ts';
 import type { InferenceArgs, TypeScriptModelHandler } from '../handlers/typescript.ts';
 import { type InProcessModel, PackedAnswers } from '../packing/packed-answers.ts';
@@ -35,7 +35,7 @@ function contextOf(namespace: string) {
     batchMicros: distribution('inference_batch_latency_micro_secs', namespace),
     loadMillis: distribution('load_model_latency_milli_secs', namespace),
     updateFailures: counter('modelUpdateFailures', namespace),
-    aborted: new AbortParam(),
+    asking: new AskingParam(),
   };
 }
 type Context = ReturnType<typeof contextOf>;
@@ -67,7 +67,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     this.loadMillis = undefined;
     let chosen: ChosenModel | undefined;
     let turn = NO_TURN;
-    const asking: Asking = { aborted: () => abortOf(context) };
+    const asking = context.asking.lookup();
     const model: InProcessModel = {
       what: nameOf(handler),
       use: async (updates) => {
@@ -112,7 +112,7 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     const { handler, inferenceArgs } = this.inference;
     // A packed batch may be thousands of calls: all else has its turn, and may end the run.
     await yieldIfDue();
-    const aborted = abortOf(context);
+    const aborted = context.asking.lookup().aborted();
     if (aborted) throw aborted;
     const began = performance.now();
     const count = examples.length;
@@ -130,15 +130,6 @@ class Predict implements DoFn<Uint8Array, Uint8Array, Context> {
     context.batchMicros.update(Math.round(millis * 1000));
     if (isOnly || !Array.isArray(answer)) return answer;
     return answer.map((prediction) => this.own.copyOf(prediction));
-  }
-}
-
-/** Why a bundle must not go on. One that is over has no element any more. */
-function abortOf({ aborted }: Context): Error | undefined {
-  try {
-    return aborted.lookup();
-  } catch (over) {
-    return over as Error;
   }
 }
 

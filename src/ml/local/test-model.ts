@@ -4,7 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { BeamBridgeError, NO_TURN, type TurnAsking, Turns } from '../../base/index.ts';
 import { BytesCoder } from '../../coders/index.ts';
-import { AbortParam, ParDo, type UserFunction } from '../../pipeline/index.ts';
+import { AskingParam, ParDo, type UserFunction } from '../../pipeline/index.ts';
 import { PackedAnswers } from '../packing/packed-answers.ts';
 import type { InferenceTypes } from '../packing/packing.ts';
 import { type Packed, step } from '../steps.ts';
@@ -125,21 +125,10 @@ export function testModelStep(
   const user: UserFunction = {
     kind: 'map',
     fn: (batch, context) =>
-      answer(batch as Uint8Array, {
-        aborted: () => abortOf((context as { aborted: AbortParam }).aborted),
-      }),
-    context: { aborted: new AbortParam() },
+      answer(batch as Uint8Array, (context as { asking: AskingParam }).asking.lookup()),
+    context: { asking: new AskingParam() },
   };
   return step(new ParDo<Uint8Array, Uint8Array>(user, new BytesCoder()), 'TestModel');
-}
-
-/** Why a bundle must not go on. One that is over has no element any more. */
-function abortOf(aborted: AbortParam): Error | undefined {
-  try {
-    return aborted.lookup();
-  } catch (over) {
-    return over as Error;
-  }
 }
 
 function lost(): BeamBridgeError {

@@ -63,6 +63,8 @@ class NodeRun extends BaseRun {
       this.listeners.push(
         whileUnfinished({
           progress: () => this.engine?.progress ?? 0,
+          isAwaited: () => this.state === 'STARTING' || this.isAwaited,
+          isBehind: () => this.engine?.isBehind ?? false,
           giveUp: () => this.giveUp(),
         }),
       );
@@ -125,13 +127,18 @@ class NodeRun extends BaseRun {
 
   /** Ends a run that waits for what cannot come. */
   private giveUp(): void {
-    if (this.isStuck) return;
     this.isStuck = true;
     // Its outputs are there, and a teardown does not come back.
-    if (isTerminal(this.state)) this.over.abort();
-    else if (this.state === 'STARTING') this.stop(stuck(this.engine?.atWork[0], () => true));
-    else if (!this.stopReason)
-      this.engine!.abort(stuck(this.engine!.atWork[0], () => this.isAwaited));
+    if (isTerminal(this.state)) {
+      this.over.abort();
+      return;
+    }
+    if (this.stopReason) return;
+    const isStarting = this.state === 'STARTING';
+    const error = stuck('a function', this.engine?.atWork[0], isStarting || this.isAwaited);
+    this.isTold = true;
+    if (isStarting) this.stop(error);
+    else this.engine!.abort(error);
   }
 
   /** What a teardown writes belongs to a run that has succeeded, however long it takes, unless somebody wants an end. */

@@ -120,6 +120,11 @@ export class Engine implements Surroundings {
     return this.graph.atWork;
   }
 
+  /** Whether it cannot go on before work of another run is done. */
+  get isBehind(): boolean {
+    return this.graph.isBehind;
+  }
+
   // ---- The run.
 
   /**

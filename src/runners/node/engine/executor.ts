@@ -21,6 +21,8 @@ export interface StageBundle {
   monitoringInfos(): MonitoringInfo[];
   /** The transform whose function it waits for, where that is in this process. */
   atWork?(): TransformInfo | undefined;
+  /** Whether it waits for work of another bundle in this process. */
+  isBehind?(): boolean;
   /** Gives back part of the input where possible. */
   split(desired: ReadonlyMap<string, DesiredSplit>): MaybePromise<ChannelSplit[]>;
   abort(error: Error): void;

@@ -251,6 +251,12 @@ export class Graph {
     return this.stages.flatMap(({ atWork }) => atWork);
   }
 
+  /** Whether all that is waited for is work of bundles of others. */
+  get isBehind(): boolean {
+    const all = this.stages.map(({ waits }) => waits);
+    return all.some(({ isBehind }) => isBehind) && !all.some(({ isAtWork }) => isAtWork);
+  }
+
   /** Sources come to their end. */
   drain(): void {
     for (const stage of this.stages) stage.drain();

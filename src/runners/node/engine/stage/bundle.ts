@@ -126,6 +126,11 @@ export class Bundle {
     return this.running?.atWork?.();
   }
 
+  /** Whether it waits for work of another bundle, which may be another run's. */
+  get isBehind(): boolean {
+    return this.running?.isBehind?.() === true;
+  }
+
   /** Bytes that it keeps until they are handed on. */
   get keptBytes(): number {
     return this.output.keptBytes;

@@ -264,6 +264,15 @@ export class StageNode implements EngineNode {
     return [...this.running].flatMap(({ atWork }) => atWork ?? []);
   }
 
+  /** Whether bundles wait for work of others, and whether some work on their own. */
+  get waits(): { isBehind: boolean; isAtWork: boolean } {
+    const all = [...this.running];
+    return {
+      isBehind: all.some(({ isBehind }) => isBehind),
+      isAtWork: all.some(({ isBehind, atWork }) => !isBehind && atWork !== undefined),
+    };
+  }
+
   /**
    * What never ends by itself has one more turn, in which a source that knows of the end comes to it, and
    * is dropped then. Everything else goes on: the watermark reaches its end when all of it is done.
