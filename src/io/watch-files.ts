@@ -8,6 +8,7 @@ import {
   mapSome,
   nap,
   type OptionNames,
+  steadyNow,
 } from '../base/index.ts';
 import { describeValue, type Instant, StrUtf8Coder } from '../coders/index.ts';
 import {
@@ -220,7 +221,7 @@ class Watch
   }
 
   initialRestriction(): Looks {
-    const now = Date.now();
+    const now = steadyNow();
     return { seen: [], next: now, stop: now + this.watching.stopAfter, done: false };
   }
 
@@ -239,11 +240,11 @@ class Watch
     { watermark, signal }: SplittableCall<ManualWatermarkEstimator>,
   ) {
     const { seen, next } = tracker.currentRestriction();
-    const early = next - Date.now();
+    const early = next - steadyNow();
     if (early > 0) await nap(Math.min(early, SHORT_NAP_MILLIS), signal);
-    if (next > Date.now()) return resume(next - Date.now());
+    if (next > steadyNow()) return resume(next - steadyNow());
     const known = byPath(seen);
-    const at = Math.max(Date.now(), watermark.currentWatermark());
+    const at = Math.max(steadyNow(), watermark.currentWatermark());
     const found = (await this.watching.find()).filter(
       ([path, version]) => !known.has(path) || known.get(path)?.[1] !== version,
     );

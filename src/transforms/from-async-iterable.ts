@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Anything that `for await` reads, as a source.
 
-import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames, steadyNow } from '../base/index.ts';
 import { type Coder, describeValue, type Instant, instantOf, JsCoder } from '../coders/index.ts';
 import {
   GrowableOffsetRangeTracker,
@@ -194,7 +194,7 @@ class ReadIterable<T>
       output: (element: T) => this.timed(element, watermark),
       draining: () => this.draining,
       paused: () => {
-        if (!this.options.timestamp) raise(watermark, Date.now());
+        if (!this.options.timestamp) raise(watermark, steadyNow());
       },
     });
   }
@@ -207,7 +207,8 @@ class ReadIterable<T>
 
   private timed(element: T, watermark: ManualWatermarkEstimator) {
     const { timestamp, maxDelay = 0 } = this.options;
-    if (!timestamp) return timestamped(element, Date.now());
+    if (!timestamp)
+      return timestamped(element, Math.max(steadyNow(), watermark.currentWatermark()));
     const at = instantOf(timestamp(element), 'the timestamp of an element');
     raise(watermark, at - maxDelay);
     return timestamped(element, at);

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A clock as a source: elements that come at regular times.
 
-import { BeamBridgeError, checkOptionNames, nap, type OptionNames } from '../base/index.ts';
+import {
+  BeamBridgeError,
+  checkOptionNames,
+  nap,
+  type OptionNames,
+  steadyNow,
+} from '../base/index.ts';
 import { type Coder, type Instant, JsCoder, VarIntCoder } from '../coders/index.ts';
 import {
   boundedness,
@@ -88,7 +94,7 @@ export function periodicImpulse(
     by: 'stop',
   });
   return transform('periodicImpulse', (root) => {
-    const sequence: Sequence = { start: start ?? Date.now(), stop, interval };
+    const sequence: Sequence = { start: start ?? steadyNow(), stop, interval };
     const ticks = root
       .apply(impulse())
       .apply(
@@ -128,9 +134,10 @@ function sequenceStep(bounded: boolean): ParDo<Sequence, Instant> {
       const { start: first, stop: end } = tracker.currentRestriction();
       for (let i = first; i < end; i++) {
         const at = start + i * interval;
-        if (at > Date.now()) {
-          if (i === first) await nap(Math.min(at - Date.now(), SHORT_NAP_MILLIS), signal);
-          if (at > Date.now()) return resume(at - Date.now());
+        if (at > steadyNow()) {
+          if (i === first) await nap(Math.min(at - steadyNow(), SHORT_NAP_MILLIS), signal);
+          const early = at - steadyNow();
+          if (early > 0) return resume(early);
         }
         if (!tracker.tryClaim(i)) return undefined;
         yield timestamped(at, at);

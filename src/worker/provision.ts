@@ -70,13 +70,13 @@ export async function provision(
 
 async function ask(id: string, endpoint: string, timeoutMs: number, signal: AbortSignal) {
   const client = createClient(fn.ProvisionService, endpoint, { metadata: { worker_id: id } });
-  const until = Date.now() + timeoutMs;
+  const until = performance.now() + timeoutMs;
   try {
     // A connection that is refused is tried again: a runner's services may come up after its workers.
     await unlessEnded(client.ready(timeoutMs), signal);
     const call = client.getProvisionInfo(
       {},
-      { timeoutMs: Math.max(until - Date.now(), 1), signal },
+      { timeoutMs: Math.max(until - performance.now(), 1), signal },
     );
     return await call;
   } catch (cause) {

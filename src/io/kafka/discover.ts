@@ -2,7 +2,7 @@
 // The partitions of a cluster, as they appear: a splittable DoFn whose restriction is the looks that
 // are still to come.
 
-import { BeamBridgeError, nap } from '../../base/index.ts';
+import { BeamBridgeError, nap, steadyNow } from '../../base/index.ts';
 import type { Instant } from '../../coders/index.ts';
 import {
   ManualWatermarkEstimator,
@@ -110,7 +110,7 @@ export class DiscoverPartitions<K, V>
   }
 
   initialRestriction(): Looks {
-    return { seen: [], before: undefined, next: Date.now(), done: false };
+    return { seen: [], before: undefined, next: steadyNow(), done: false };
   }
 
   newTracker(looks: Looks): DiscoveryTracker {
@@ -129,10 +129,10 @@ export class DiscoverPartitions<K, V>
   ) {
     const { spec } = this;
     const { seen, before, next } = tracker.currentRestriction();
-    const early = next - Date.now();
+    const early = next - steadyNow();
     if (early > 0) await nap(Math.min(early, SHORT_NAP_MILLIS), signal);
-    if (next > Date.now()) return resume(next - Date.now());
-    const now = Math.max(Date.now(), watermark.currentWatermark());
+    if (next > steadyNow()) return resume(next - steadyNow());
+    const now = Math.max(steadyNow(), watermark.currentWatermark());
     const client = await this.opened();
     let tasks: PartitionTask[];
     try {

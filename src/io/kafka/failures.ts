@@ -124,7 +124,7 @@ export class Patience {
   failed(what: string, thrown: unknown, cluster: Cluster): number {
     // What has been judged already is final.
     if (thrown instanceof BeamBridgeError) throw thrown;
-    const now = Date.now();
+    const now = performance.now();
     if (this.since === undefined) {
       this.since = now;
       log.debug(`${what}, trying again: ${said(thrown, cluster)}`);

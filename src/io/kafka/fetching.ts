@@ -47,7 +47,7 @@ export class Fetching {
     for (let record = ahead.peek(); record && record.offset < offset; record = ahead.peek()) {
       ahead.take();
     }
-    ahead.askedAt = Date.now();
+    ahead.askedAt = performance.now();
     this.ask();
     if (ahead.error !== undefined) {
       // Another try begins anew.
@@ -59,12 +59,12 @@ export class Fetching {
 
   /** Waits until a partition has something, for some time at most. */
   async wait(millis: number, signal: AbortSignal): Promise<void> {
-    const until = Date.now() + millis;
+    const until = performance.now() + millis;
     const wake = () => this.changed.notify();
     signal.addEventListener('abort', wake, { once: true });
     try {
       while (!signal.aborted && !this.ended.signal.aborted) {
-        const left = until - Date.now();
+        const left = until - performance.now();
         const isThere = [...this.partitions.values()].some(
           (one) => !one.isEmpty || one.error !== undefined,
         );
@@ -109,7 +109,7 @@ export class Fetching {
 
   /** In turns, since a broker fills its answer in the order of the question. */
   private wanting(node: number): PartitionAhead[] {
-    const now = Date.now();
+    const now = performance.now();
     const wanting = [...this.partitions.values()].filter(
       (one) =>
         one.error === undefined &&
@@ -125,7 +125,7 @@ export class Fetching {
   }
 
   private forget(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [key, one] of this.partitions) {
       if (now - one.askedAt > FORGET_MS) this.partitions.delete(key);
     }

@@ -112,9 +112,9 @@ export class ReadPartition<K, V>
     const { start, stop } = tracker.currentRestriction();
     const { client, fetching } = await this.opened();
     let ahead = fetching.at(task, start);
-    if (ahead.isEmpty && ahead.next < stop && Date.now() > this.quietUntil) {
+    if (ahead.isEmpty && ahead.next < stop && performance.now() > this.quietUntil) {
       await fetching.wait(WAIT_MS, signal);
-      this.quietUntil = Date.now() + NO_WAIT_MS;
+      this.quietUntil = performance.now() + NO_WAIT_MS;
       ahead = fetching.at(task, start);
     }
     await this.prepare(ahead.peek());
@@ -159,7 +159,7 @@ export class ReadPartition<K, V>
       tracker.tryClaim(stop);
       return undefined;
     }
-    if (count > 0) this.quietUntil = Date.now() + NO_WAIT_MS;
+    if (count > 0) this.quietUntil = performance.now() + NO_WAIT_MS;
     if (ahead.emptyAsOf !== undefined) watermark.wasEmpty(ahead.emptyAsOf);
     return resume(count > 0 ? 0 : NO_WAIT_MS);
   }

@@ -80,7 +80,7 @@ export class SchemaRegistry {
       const both = Buffer.from(`${user.username}:${user.password}`).toString('base64');
       headers.authorization = `Basic ${both}`;
     }
-    const until = Date.now() + this.patienceMillis;
+    const until = performance.now() + this.patienceMillis;
     for (;;) {
       let why: string;
       try {
@@ -99,7 +99,7 @@ export class SchemaRegistry {
         const { cause, message } = error as Error;
         why = cause instanceof Error ? `${message}: ${cause.message}` : message;
       }
-      if (Date.now() >= until) throw away(address, why);
+      if (performance.now() >= until) throw away(address, why);
       await nap(PAUSE_MS);
     }
   }

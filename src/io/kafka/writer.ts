@@ -109,7 +109,7 @@ export class KafkaWriter {
     this.throwIfFailed();
     const topic = this.topics.get(message.topic);
     if (topic) return this.addTo(topic, message);
-    const askedAt = Date.now();
+    const askedAt = performance.now();
     return this.producer.partitions(message.topic).then((partitions) => {
       const turn = Math.floor(Math.random() * partitions);
       const found: Topic = { partitions, askedAt, lanes: new Map(), turn, given: 0 };
@@ -165,7 +165,7 @@ export class KafkaWriter {
     const lanes = [...this.topics.values()].flatMap((topic) => [...topic.lanes.values()]);
     await Promise.all(lanes.map((lane) => lane.flush()));
     this.throwIfFailed();
-    const now = Date.now();
+    const now = performance.now();
     for (const [name, topic] of this.topics) {
       nextTurn(topic);
       // Its next message asks anew; nothing is on its way now that a message of another count could overtake.

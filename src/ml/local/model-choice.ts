@@ -56,7 +56,7 @@ export class ModelChoice {
     for (const path of paths) {
       if (path === '') break;
       const tried = this.failedAt.get(path);
-      if (tried !== undefined && Date.now() - tried < RETRY_MS) continue;
+      if (tried !== undefined && performance.now() - tried < RETRY_MS) continue;
       try {
         return await this.chosen(path, asking, async (model) => {
           await this.keep(path, asking);
@@ -69,7 +69,7 @@ export class ModelChoice {
         if (tried === undefined) {
           log.warn(`model update ${path} cannot be loaded, the model before it goes on`, error);
         }
-        this.failedAt.set(path, Date.now());
+        this.failedAt.set(path, performance.now());
       }
     }
     return this.chosen(this.handler.modelUri, asking, () => this.renewOwn(asking));

@@ -105,9 +105,9 @@ async function watch(state: DetachedState) {
 async function end(state: DetachedState, killAfter = KILL_AFTER_MS): Promise<void> {
   if (!isRunning(state)) return;
   signalGroup(state.pid, 'SIGTERM');
-  const deadline = Date.now() + killAfter;
+  const deadline = performance.now() + killAfter;
   while (isRunning(state)) {
-    if (Date.now() > deadline) signalGroup(state.pid, 'SIGKILL');
+    if (performance.now() > deadline) signalGroup(state.pid, 'SIGKILL');
     await delay(50);
   }
   // What the host itself started is in its group and goes with it.

@@ -2,7 +2,14 @@
 // Runs plans: moves watermarks and starts what can be started until everything has come to its end.
 // It knows values, windows and time, and no gRPC.
 
-import { BeamBridgeError, Condition, getLogger, within, yieldIfDue } from '../../../base/index.ts';
+import {
+  BeamBridgeError,
+  Condition,
+  getLogger,
+  steadyNow,
+  within,
+  yieldIfDue,
+} from '../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../harness/index.ts';
 import { Finalizations } from './finalizations.ts';
@@ -71,6 +78,10 @@ export class Engine implements Surroundings {
   }
 
   now(): Instant {
+    return this.inTestTime ? this.testTime : steadyNow();
+  }
+
+  shownNow(): Instant {
     return this.inTestTime ? this.testTime : Date.now();
   }
 
@@ -214,7 +225,7 @@ export class Engine implements Surroundings {
         { hint: 'This is a defect of beambridge: please report it with the pipeline.' },
       );
     }
-    const millis = wakeAt === undefined ? undefined : Math.max(0, wakeAt - Date.now()) + 1;
+    const millis = wakeAt === undefined ? undefined : Math.max(0, wakeAt - steadyNow()) + 1;
     await this.changed.wait(millis);
   }
 
@@ -227,7 +238,7 @@ export class Engine implements Surroundings {
       }
     }
     // A timer of Node's holds 24 days at most.
-    return least === undefined ? undefined : Math.min(least, Date.now() + 2_000_000_000);
+    return least === undefined ? undefined : Math.min(least, steadyNow() + 2_000_000_000);
   }
 
   /** Ends everything that is under way. A function of the user's that does not come back is left behind. */

@@ -45,8 +45,10 @@ export interface Surroundings {
   ): MaybePromise<void>;
   /** Below which nothing of a PCollection comes any more. */
   watermark(pcollection: string): Instant;
-  /** Processing time. */
+  /** Processing time: it never goes back. */
   now(): Instant;
+  /** Processing time as functions see it, and set timers by: the clock on the wall, even when that was set back. */
+  shownNow(): Instant;
   /** Work under way: the engine waits for it, and fails with it. */
   track(work: Promise<void>): void;
   /** Asks for another round of steps. */

@@ -45,6 +45,8 @@ interface Family {
 export interface TimerOptions {
   /** Of the windows, in milliseconds. @default 0 */
   readonly allowedLateness?: number;
+  /** By how much processing time is ahead of the clock by which timers are set. @default 0 */
+  readonly ahead?: () => number;
   /** Hears of timers that do what cannot be meant. */
   readonly warn?: (message: string) => void;
 }
@@ -60,6 +62,7 @@ export class UserTimerStore {
   private readonly event = new TimerQueue(hasPassed);
   private readonly processing = new TimerQueue((time, now) => time <= now);
   private readonly allowedLateness: number;
+  private readonly ahead: () => number;
   private readonly warn: (message: string) => void;
   private readonly warned = new Set<string>();
   /** How far it was looked whether timers are due. */
@@ -68,8 +71,9 @@ export class UserTimerStore {
 
   constructor(
     families: readonly TimerFamily[],
-    { allowedLateness = 0, warn = () => {} }: TimerOptions = {},
+    { allowedLateness = 0, ahead = () => 0, warn = () => {} }: TimerOptions = {},
   ) {
+    this.ahead = ahead;
     this.allowedLateness = allowedLateness;
     this.warn = warn;
     this.families = new Map(
@@ -126,7 +130,8 @@ export class UserTimerStore {
           'is set where its window is over, as at the end of the input: it is ignored. What has to come out then belongs to an event-time timer at window.maxTimestamp()',
         );
       } else {
-        this.processing.change(family, only(timer, window), windowAndKey, expiry);
+        const time = timer.clearBit ? undefined : timer.fireTimestamp + this.ahead();
+        this.processing.change(family, only(timer, window), windowAndKey, expiry, time);
       }
       return;
     }

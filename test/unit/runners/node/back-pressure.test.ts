@@ -164,6 +164,7 @@ describe('a producer waits', () => {
     } as never;
     const around = {
       now: () => 0,
+      shownNow: () => 0,
       watermark: () => 0,
       wake: () => {},
       track: () => {},

@@ -134,6 +134,7 @@ describe('a side input of a stream', () => {
   const around = {
     watermark: () => watermark,
     now: () => 0,
+    shownNow: () => 0,
     track: () => {},
     wake: () => {},
     count: () => {},

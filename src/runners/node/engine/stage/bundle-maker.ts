@@ -2,6 +2,7 @@
 // Makes the bundles of a stage: what goes into the next one of a kind of work, and how much of it, by
 // what became of those before.
 
+import { steadyNow } from '../../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP } from '../../../../coders/index.ts';
 import { Bundle, type BundleOwner } from './bundle.ts';
 import {
@@ -54,7 +55,7 @@ export class BundleMaker {
       new Bundle(owner, { kind, feed, limits, isLastTurn }, () => this.queue.lookAgain());
     switch (kind) {
       case 'rests':
-        return of(new RestFeed(residues.takeDue(Date.now()), toChunk));
+        return of(new RestFeed(residues.takeDue(steadyNow()), toChunk));
       case 'timers': {
         const now = owner.around.now();
         return of(new FiringFeed(owner.timers!.takeDue(watermark, now, limits.elements)));

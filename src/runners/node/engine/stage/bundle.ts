@@ -2,7 +2,7 @@
 // One bundle of a stage: its input, what it gave so far, and how it becomes part of the run. Where a
 // worker may be lost, nothing of a bundle counts before it has succeeded, so that it can run again.
 
-import { ByteReader } from '../../../../base/index.ts';
+import { ByteReader, steadyNow } from '../../../../base/index.ts';
 import type { Instant, WindowedValue } from '../../../../coders/index.ts';
 import type {
   BundleResult,
@@ -169,7 +169,7 @@ export class Bundle {
       },
       output,
       state: bundleState(owner.viewOf, layer, !owner.inputByReference),
-      now: () => owner.around.now(),
+      now: () => owner.around.shownNow(),
     });
     this.running = running;
     const { millis } = this.contents.limits;
@@ -262,7 +262,7 @@ export class Bundle {
     // A watermark that its DoFn tells counts even past the end of its window, or nothing downstream
     // would ever go on while one element waits for new files, say.
     const hold = watermarks.size > 0 ? Math.min(...watermarks.values()) : needs;
-    const dueAt = Date.now() + delayMillis;
+    const dueAt = steadyNow() + delayMillis;
     const { origin } = this.feed;
     return { element: decoded, dueAt, hold, needs: Math.min(hold, needs), isBounded, origin };
   }

@@ -78,7 +78,11 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
         )
       : undefined,
     timers: hasTimers
-      ? new UserTimerStore(descriptor.timers, { allowedLateness, warn })
+      ? new UserTimerStore(descriptor.timers, {
+          allowedLateness,
+          warn,
+          ahead: () => Math.max(0, around.now() - around.shownNow()),
+        })
       : undefined,
     allowedLateness,
     isBounded,

@@ -8,7 +8,7 @@ import { Holds, Schedule } from '../times.ts';
 
 export interface Residue {
   readonly element: WindowedValue<unknown>;
-  /** By the clock on the wall, whatever processing time is. */
+  /** By `steadyNow()`, whatever processing time is. */
   readonly dueAt: Instant;
   /** Nothing below it comes of it, as its DoFn says. */
   readonly hold: Instant;

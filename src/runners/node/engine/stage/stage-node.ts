@@ -2,7 +2,7 @@
 // A stage in the graph: elements wait in its queue, bundles of them run in an SDK, and what comes
 // out counts once it is safe. What it decides is decided in the files beside this one.
 
-import { retry } from '../../../../base/index.ts';
+import { retry, steadyNow } from '../../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../../harness/index.ts';
 import { type Block, NO_ORIGIN } from '../block.ts';
@@ -166,7 +166,7 @@ export class StageNode implements EngineNode {
     const choice = nextBundle({
       ...this.room,
       isThere: {
-        rests: this.residues.isDue(Date.now()),
+        rests: this.residues.isDue(steadyNow()),
         timers: timers?.isDue(this.inputWatermark, now) ?? false,
         elements: !this.queue.isEmpty,
       },

@@ -61,6 +61,7 @@ async function pass(fails: { bundle?: unknown[] }) {
     around: {
       signal: new AbortController().signal,
       now: () => 0,
+      shownNow: () => 0,
       wake: () => {},
       count: () => {},
       watermark: () => MAX_TIMESTAMP,

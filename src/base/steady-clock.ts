@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wall clock for what this program times itself. Time servers set clocks back, and so do machines that
+// are resumed: what waits for a time would then wait for all of it again, and what is stamped would be late.
+// Times that other machines have written are compared with `Date.now()`, which may be right again.
+
+/** A clock that is set back by less than this, in milliseconds, is waited for. */
+const SMALL_STEP_MS = 1000;
+
+export class SteadyClock {
+  private last = Number.NEGATIVE_INFINITY;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly wall: () => number = () => Date.now(),
+    private readonly passing: () => number = () => performance.now(),
+  ) {}
+
+  /** Milliseconds since 1970: the wall clock's, or on from where it was when it was set back. */
+  now(): number {
+    const wall = this.wall();
+    const at = this.passing();
+    const isBack = wall < this.last - SMALL_STEP_MS;
+    // Parts of a millisecond are not lost where looks are many.
+    const passed = isBack ? Math.max(0, Math.floor(at - this.lookedAt)) : 0;
+    this.lookedAt = isBack ? this.lookedAt + passed : at;
+    this.last = Math.max(wall, this.last + passed);
+    return this.last;
+  }
+}
+
+const clock = new SteadyClock();
+
+/** The time by this process's {@link SteadyClock}, in milliseconds since 1970. */
+export function steadyNow(): number {
+  return clock.now();
+}
