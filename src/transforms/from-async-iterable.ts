@@ -35,7 +35,7 @@ export interface AsyncIterableOptions<T> {
   timestamp?: (element: T) => Instant;
   /**
    * With `timestamp`: by how many milliseconds, 0 or more, an element may be older than the newest before
-   * it without being late. @default 0
+   * it without being late. A time that is to come counts as now. @default 0
    */
   maxDelay?: number;
   /** Whether the iterable ends by itself, so that the output is a bounded PCollection. @default false */
@@ -210,7 +210,8 @@ class ReadIterable<T>
     if (!timestamp)
       return timestamped(element, Math.max(steadyNow(), watermark.currentWatermark()));
     const at = instantOf(timestamp(element), 'the timestamp of an element');
-    raise(watermark, at - maxDelay);
+    // A time that is to come is of a wrong clock, and must not make everybody else late.
+    raise(watermark, Math.min(at, Date.now()) - maxDelay);
     return timestamped(element, at);
   }
 

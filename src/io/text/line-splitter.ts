@@ -15,6 +15,23 @@ function isUtf16(bytes: Buffer): boolean {
   return /^(?:fffe|feff)/.test(bytes.toString('hex', 0, 2)) || bytes.includes(0);
 }
 
+/** How files of compressions begin that a name may not tell. */
+const COMPRESSIONS: readonly [begin: string, hint: string][] = [
+  ['1f8b', "It is compressed by gzip: read it with { compression: 'gzip' }."],
+  ['28b52ffd', 'It is compressed by zstd: decompress it first, as `zstd -d` does.'],
+  ['425a68', 'It is compressed by bzip2: decompress it first, as `bunzip2` does.'],
+  ['504b0304', 'It is a ZIP archive: unpack it first, as `unzip` does.'],
+];
+
+function hintFor(bytes: Buffer): string {
+  const begin = bytes.toString('hex', 0, 4);
+  const compression = COMPRESSIONS.find(([magic]) => begin.startsWith(magic));
+  if (compression) return compression[1];
+  return isUtf16(bytes)
+    ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does.'
+    : "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.";
+}
+
 /** Takes pieces of a file that may be cut anywhere, and gives whole lines without their ends. */
 export class LineSplitter {
   /** The beginning of a line whose end has not come yet. */
@@ -75,9 +92,7 @@ export class LineSplitter {
     if (this.encoding === 'latin1' || isAscii(bytes)) return 'latin1';
     if (isUtf8(bytes)) return 'utf8';
     throw new BeamBridgeError('MALFORMED_DATA', `${this.path} is not all UTF-8 text`, {
-      hint: isUtf16(bytes)
-        ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does.'
-        : "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.",
+      hint: hintFor(bytes),
     });
   }
 

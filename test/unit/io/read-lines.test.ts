@@ -85,6 +85,7 @@ test('text in UTF-16 is refused as what it is, and other text that is not UTF-8 
   assert.match(await hintOf(Buffer.from(utf16).swap16()), /iconv -f UTF-16/);
   assert.match(await hintOf(Buffer.from('stra\u00dfe, und mehr\n', 'utf16le')), /iconv -f UTF-16/);
   assert.match(await hintOf(Buffer.from('stra\u00dfe\n', 'latin1')), /encoding: 'latin1'/);
+  assert.match(await hintOf(gzipSync('a\nb\n')), /compression: 'gzip'/);
 });
 
 test('ranges that cover a file give each line once, in order, wherever they are cut', async () => {

@@ -108,3 +108,29 @@ test('a clock as a source goes on', async (t) => {
   );
   assert.equal(ticks.length, 10);
 });
+
+test('an element whose own clock is wrong by years makes no other late', async () => {
+  const base = Date.now() - 3000;
+  const times = [0, 1000, 2000, 10 * 365 * 24 * HOUR, 500, 2500, 3000].map((at) => base + at);
+  const seen: number[] = [];
+  const result = await createRunner({ progress: false }).run((root) =>
+    root
+      .apply(
+        fromAsyncIterable(
+          async function* () {
+            for (const at of times) {
+              yield at;
+              await delay(20);
+            }
+          },
+          { timestamp: (at) => at, maxDelay: 60_000 },
+        ),
+      )
+      .map((at) => ({ key: 'k', value: at }))
+      .apply(windowInto(fixedWindows(1)))
+      .apply(groupByKey())
+      .map(({ value }) => void seen.push(...value)),
+  );
+  assert.deepEqual(await result.counters(), {});
+  assert.deepEqual(seen.sort(), [...times].sort());
+});
