@@ -201,6 +201,12 @@ class ByExamplesTest(unittest.TestCase):
           handler.override_metrics('here')
           asked(handler, [('a', row) for row in rows], handler.load_model(), None)
 
+  def test_a_batch_may_be_filled_up_at_its_end(self) -> None:
+    for rows in (TEXTS, [3, 1, 2], [[2], [1]]):
+      with self.subTest(rows=rows):
+        padded = told(lambda batch, rows=rows: batch.extend(['more'] * 3) or [f'is {x}' for x in batch[:len(rows)]], list(rows))
+        self.assertEqual(list(padded), [f'is {x}' for x in rows])
+
   def test_copies_that_numpy_sorted_are_moved_rows(self) -> None:
     for rows in ([3, 1, 2], [2.5, 1.5], TEXTS, [300, 299]):
       with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, 'sorted the batch'):

@@ -63,6 +63,8 @@ def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
   Args:
     rows: what the batch held before.
   """
+  if len(taken) > len(rows) and all(each is row for each, row in zip(taken, rows)):
+    return None  # Filled up at its end, as to a fixed size.
   if len(taken) != len(rows):
     return 'took rows out of' if len(taken) < len(rows) else 'put rows into'
   if isinstance(taken, np.ndarray):

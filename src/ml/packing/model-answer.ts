@@ -19,8 +19,9 @@ export function checkCount(what: string, predictions: unknown, count: number): v
 }
 
 /**
- * Entries that were overwritten with others, such as scaled ones, are in their places. Whether a batch that lost
- * entries lost them from the front or from the end, nobody can tell afterwards.
+ * Entries that were overwritten with others, such as scaled ones, are in their places, and so are those before what was
+ * added at the end, as to fill up a fixed size. Whether a batch that lost entries lost them from the front or from the
+ * end, nobody can tell afterwards.
  *
  * @throws BeamBridgeError `INFERENCE_MISMATCH` where a batch has another length or order than before a model had it
  */
@@ -29,9 +30,10 @@ export function checkInPlace(
   batch: readonly unknown[],
   before: readonly unknown[],
 ): void {
+  if (batch.length > before.length && isBeginning(before, batch)) return;
   const change =
     batch.length !== before.length
-      ? `has ${batch.length} of ${before.length} entries left`
+      ? `has ${batch.length} entries for ${before.length} examples`
       : isReordered(batch, before)
         ? 'is in another order'
         : undefined;
@@ -45,8 +47,12 @@ export function checkInPlace(
   );
 }
 
+function isBeginning(entries: readonly unknown[], of: readonly unknown[]): boolean {
+  return entries.every((entry, place) => Object.is(entry, of[place]));
+}
+
 function isReordered(batch: readonly unknown[], before: readonly unknown[]): boolean {
-  if (batch.every((entry, place) => Object.is(entry, before[place]))) return false;
+  if (isBeginning(batch, before)) return false;
   const counts = new Map<unknown, number>();
   for (const entry of before) counts.set(entry, (counts.get(entry) ?? 0) + 1);
   for (const entry of batch) {

@@ -62,12 +62,25 @@ const REORDERED: Record<string, Infer<number>> = {
   'given back sorted': (batch) => batch.sort(),
 };
 
+test('a batch may be filled up at its end, as to a fixed size', async () => {
+  const padded: Infer<number> = (batch) => {
+    const { length } = batch;
+    while (batch.length < 8) batch.push(0);
+    return batch.map((n) => n * 10).slice(0, length);
+  };
+  assert.deepEqual(await scored(int64, [3, 1, 2], padded), [
+    [3, 30],
+    [1, 10],
+    [2, 20],
+  ]);
+});
+
 for (const [how, infer] of Object.entries(REORDERED)) {
   test(`a batch that was ${how} is refused`, async () => {
     await assert.rejects(scored(int64, [3, 1, 2], infer), {
       code: 'INFERENCE_MISMATCH',
       shortMessage:
-        /the model handler tenfold changed the batch .* which (is in another order|has \d of 3)/,
+        /the model handler tenfold changed the batch .* which (is in another order|has \d entries for 3)/,
       hint: /\[\.\.\.batch\]/,
     });
   });
