@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from beambridge_host.errors import MARKER, BridgeError
 from beambridge_host.inference import batching
 from beambridge_host.inference.inference import run_inference
+from beambridge_host.inference.models import shape_hint
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import ColumnReader, ColumnWriter, prefixed
 from tests.test_columns import array_of, atomic, field
@@ -152,6 +153,17 @@ def models_per_key() -> base.ModelHandler:
       base.KeyModelMapping(['a'], Times(10)),
       base.KeyModelMapping(['b', 'c'], Times(100)),
   ])
+
+
+class HintsOfRowsTest(unittest.TestCase):
+  """What scikit-learn says of rows is told with what it most often comes from."""
+
+  def test_rows_of_another_width_or_without_numbers(self) -> None:
+    model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    for rows, hint in (([[1.0, 2.0, 3.0]], 'as many numbers'), ([[np.nan, 1.0]], 'skipHeaderLines'), ([[np.inf, 1.0]], 'skipHeaderLines')):
+      with self.assertRaises(ValueError) as raised:
+        model.predict(rows)
+      self.assertIn(hint, shape_hint(raised.exception, SklearnModelHandlerNumpy('none'), b'') or '')
 
 
 class BatchSizesTest(unittest.TestCase):

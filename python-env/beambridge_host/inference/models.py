@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 import traceback
 from typing import Any, Optional
@@ -123,6 +124,17 @@ def python_error(error: BaseException, what: str, transform: str, likely: Option
   return bridge_error('PYTHON_EXCEPTION', f'{what}: {one_line(error)}', hint=hint, transform=transform)
 
 
+# What scikit-learn says of rows, and what it most often comes from.
+_OF_ROWS = (
+    (re.compile(r'has \d+ features, but \w+ is expecting \d+ features'),
+     'Give each example as many numbers as the model was trained with: look at how a line is split, and whether an id or a label is among '
+     'its columns. withDeadLetters() sets rows aside that do not fit.'),
+    (re.compile(r'contains (NaN|infinity)'),
+     'A text that is no number becomes NaN: leave a header out (skipHeaderLines: 1 of readFromText), fill or filter what is missing, or '
+     'set such rows aside by withDeadLetters().'),
+)
+
+
 def shape_hint(error: BaseException, handler: Any, declared: bytes) -> Optional[str]:
   """What helps a model that was given numbers and takes rows of them: its framework's advice is for who has the arrays.
 
@@ -130,6 +142,9 @@ def shape_hint(error: BaseException, handler: Any, declared: bytes) -> Optional[
     handler: with the functions around it, which may make anything of the numbers.
     declared: the serialized field of the example.
   """
+  for said, hint in _OF_ROWS:
+    if said.search(str(error)):
+      return hint
   example = schema_pb2.Field.FromString(declared).type
   is_number = example.WhichOneof('type_info') == 'atomic_type' and example.atomic_type in NUMBER_TYPES
   # The first is the one around it. What raised behind the model is told otherwise.
