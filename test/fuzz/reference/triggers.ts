@@ -173,6 +173,7 @@ export function onFire(trigger: Trigger, state: TriggerState, look: Look): void 
         [Trigger, TriggerState],
       ];
       if (shouldFire(until, untils, look)) {
+        onFire(until, untils, look);
         // It was to fire once, whatever it is.
         untils.done = true;
         state.done = true;
