@@ -17,6 +17,7 @@ except ImportError:
 import apache_beam as beam
 import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from apache_beam.runners.dataflow import dataflow_runner
 from apache_beam.transforms import environments
@@ -131,7 +132,9 @@ class DataflowTest(unittest.TestCase):
           temp_location=folder, staging_location=folder, template_location=os.path.join(folder, 'template.json'))
       other = made._pipeline_proto.components.environments['typescript']
       other.CopyFrom(environments.DockerEnvironment('registry.example/typescript:1').to_runner_api(None))
-      step = next(each for each in made._pipeline_proto.components.transforms.values() if each.environment_id)
+      # The last, as the order of a map is another in each process, and not every step is submitted.
+      steps = made._pipeline_proto.components.transforms
+      step = steps[max(name for name, each in steps.items() if each.spec.urn == common_urns.primitives.PAR_DO.urn)]
       step.environment_id = 'typescript'
       made.run()
       self.assertEqual(self.last_state(made), JobState.DONE)
