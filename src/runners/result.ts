@@ -73,7 +73,7 @@ export class PipelineResult {
     const late = new Promise<JobState>((resolve) => {
       timer = setTimeout(() => {
         this.job.forgetFinished?.();
-        resolve(this.job.state);
+        resolve(this.state);
       }, timeoutMs);
     });
     try {

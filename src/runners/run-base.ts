@@ -32,8 +32,8 @@ export abstract class BaseRun implements JobControl {
   protected readonly listeners: (() => void)[] = [];
   /** How many wait for the outcome. */
   private awaited = 0;
-  /** Whether the program has asked for the end, or seen it. */
-  private isHeard = false;
+  /** Whether the program has seen that the run failed. */
+  private isSeen = false;
   private markHeard: () => void = () => {};
   /** Whether the log has it why the run fails. */
   protected isTold = false;
@@ -63,19 +63,18 @@ export abstract class BaseRun implements JobControl {
 
   get finished(): Promise<JobState> {
     this.awaited += 1;
-    this.hear();
+    this.markHeard();
     return this.outcome!;
   }
 
   /** The program has seen that the run failed, without asking for its end. */
   hear(): void {
-    this.isHeard = true;
+    this.isSeen = true;
     this.markHeard();
   }
 
   forgetFinished(): void {
     this.awaited -= 1;
-    if (this.awaited === 0) this.isHeard = false;
   }
 
   /** Whether somebody hears of a failure. */
@@ -122,7 +121,7 @@ export abstract class BaseRun implements JobControl {
   protected follow(outcome: Promise<JobState>): void {
     this.outcome = outcome;
     outcome.catch((error: unknown) => {
-      if (this.isHeard || error === this.stopReason) return;
+      if (this.isSeen || this.isAwaited || error === this.stopReason) return;
       if (!this.isTold) {
         log.error(`a run has failed whose end nobody has asked for: ${messageOf(error)}`);
       }

@@ -131,6 +131,20 @@ await result.waitUntilFinish().then(...tell('a'));`,
     code: `${fail} const result = ${failed}; ${wait} console.log(result.state);`,
     stdout: 'FAILED\n',
   },
+  'a program that waits for a time, and is told so that a run has failed, knows it': {
+    code: `
+const result = await createRunner({ progress: false }).runAsync((root) => {
+  root.apply(create([1])).apply(parDo({
+    process() { throw new Error('the reason'); },
+    teardown: () => new Promise((resolve) => setTimeout(resolve, 700)),
+  }));
+});
+let state;
+do state = await result.waitUntilFinish(50); while (state === 'RUNNING');
+console.log(state);`,
+    stdout: 'FAILED\n',
+    stderr: /^(?![\s\S]*nobody has asked for)/,
+  },
   'a run that the program aborts itself has not failed': {
     code: `
 const wish = new AbortController();
