@@ -136,15 +136,16 @@ _OF_ROWS = (
 
 
 def shape_hint(error: BaseException, handler: Any, declared: bytes) -> Optional[str]:
-  """What helps a model that was given numbers and takes rows of them: its framework's advice is for who has the arrays.
+  """What helps a model that was given other rows than it takes: its framework's advice is for who has the arrays.
 
   Args:
     handler: with the functions around it, which may make anything of the numbers.
     declared: the serialized field of the example.
   """
-  for said, hint in _OF_ROWS:
-    if said.search(str(error)):
-      return hint
+  return _number_hint(error, handler, declared) or next((hint for said, hint in _OF_ROWS if said.search(str(error))), None)
+
+
+def _number_hint(error: BaseException, handler: Any, declared: bytes) -> Optional[str]:
   example = schema_pb2.Field.FromString(declared).type
   is_number = example.WhichOneof('type_info') == 'atomic_type' and example.atomic_type in NUMBER_TYPES
   # The first is the one around it. What raised behind the model is told otherwise.
