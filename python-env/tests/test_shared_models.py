@@ -560,6 +560,21 @@ class KeepsOfUpdates(Base):
     return [self.path for _ in batch]
 
 
+class Sometimes(Base):
+  """Sets something for updates alone."""
+  language = 'en'
+  loads = 0
+
+  def load_model(self) -> Any:
+    Sometimes.loads += 1
+    if self.path != 'own':
+      self.language = f'that of {self.path}'
+    return super().load_model()
+
+  def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+    return [f'{row} {self.language}' for row in batch]
+
+
 class Counts(Base):
   """Says how often it was loaded, and keeps its labels on itself."""
 
@@ -778,6 +793,16 @@ class WhatLoadingSetTest(unittest.TestCase):
     self.assertEqual([source.path for source, _ in models._loaded], ['u1'] * 2)
     for each in handlers:
       self.assertEqual(self.told(each, models, ['a']), ['own'])
+
+  def test_a_model_stays_though_loading_sets_something_for_others_alone(self) -> None:
+    Sometimes.loads = 0
+    handlers = self.handlers(Sometimes, 2, updates=True)
+    models = handlers[0].load_model()
+    for update, right in [('', 'a en'), ('u1', 'a that of u1')] * 3:
+      for each in handlers:
+        self.assertEqual(self.told(each, models, ['a'], update=update), [right])
+    # The handler's own a second time, when it was known that loading may set something.
+    self.assertEqual(Sometimes.loads, 3)
 
   def test_a_bound_of_models_counts_those_of_each_who_has_its_own(self) -> None:
     models = Models(Plan(uuid.uuid4().hex, 2), lambda handler, model: None)

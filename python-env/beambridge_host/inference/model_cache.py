@@ -246,8 +246,8 @@ class Models:
     changes = state.changes(known)
     for_one = [*changes.others, *changes.unknown, *(['a model for each key'] if loads_later(handler) else [])]
     if not for_one:
-      self._sets[key] = known | changes.names
-      return (handlers.transform if changes else None), changes.told
+      names = self._sets[key] = known | changes.names
+      return (handlers.transform if names else None), changes.told
     self._sets[key] = None
     _LOGGER.info(
         '%s keeps, or may keep, something of its model on itself (%s): each thread and each transform that uses it loads a model of its own',
