@@ -25,7 +25,6 @@ import type { DeadLettered, DeadLetterOptions } from './failures/dead-letters.ts
 import { checkCallable, type ValueFunction } from './functions.ts';
 import { withHandlersBatching } from './handler-batching.ts';
 import { isModelHandler, isPythonHandler, type ModelHandler } from './handlers/handler.ts';
-import { checkModelFiles } from './handlers/model-files.ts';
 import { localStep } from './local/local-step.ts';
 import { nativePackageOf } from './local/onnx-runtime.ts';
 import { testModelStep } from './local/test-model.ts';
@@ -300,13 +299,10 @@ export class RunInference<
     const kwargs = isPythonHandler(handler) ? handler.kwargs : {};
     const request = { transform: node.name, modelLoader: handler.name, kwargs };
     const folder = expansionService === undefined ? process.cwd() : undefined;
-    if (folder !== undefined && isPythonHandler(handler)) {
-      pipeline.addFileCheck(node, () => checkModelFiles(handler, folder));
-    }
     const model =
       testModelStep(types, options.deadLetters !== undefined, request) ??
       (isPythonHandler(handler)
-        ? pythonStep({ ...settings, handler }, pipeline, node.name)
+        ? pythonStep({ ...settings, handler }, pipeline, node)
         : localModel(pipeline, { ...settings, handler }, node.name));
     return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;
   }

@@ -85,6 +85,9 @@ interface Expanding {
  */
 const expandingNow = new AsyncLocalStorage<Expanding>();
 
+/** Who reads a file: a function of the program, or the Python that expands the transform. */
+type FileReader = 'program' | 'Python';
+
 /** All that a program has applied so far. */
 export class Pipeline {
   readonly transforms: TransformNode[] = [];
@@ -121,7 +124,7 @@ export class Pipeline {
    * need an end say there what they could not say when they were applied.
    */
   readonly boundedChecks: (() => BeamBridgeError | undefined)[] = [];
-  private readonly fileChecks: (() => Promise<void>)[] = [];
+  private readonly fileChecks: { reader: FileReader; look: () => Promise<void> }[] = [];
   /** Transforms that were applied with `applyAsync` and are not expanded yet, outer ones first. */
   readonly expanding = new Map<TransformNode, Promise<unknown>>();
   /** Packages with native code that functions of this pipeline load: a program that travels has none. */
@@ -225,22 +228,32 @@ export class Pipeline {
     return node;
   }
 
-  /** Has `check` look for a file of this machine that `node` is to read, and throw where there is none. */
-  addFileCheck(node: TransformNode, check: () => Promise<unknown>): void {
-    this.fileChecks.push(async () => {
+  /**
+   * Has `check` look for a file of this machine that `node` is to read, and throw where there is none.
+   *
+   * @param reader - who reads it: the program's functions, or the Python that expands the node
+   */
+  addFileCheck(
+    node: TransformNode,
+    check: () => Promise<unknown>,
+    reader: FileReader = 'program',
+  ): void {
+    const look = async () => {
       await check().catch((error: unknown) => {
         throw BeamBridgeError.from(error).with(node.errorDetails);
       });
-    });
+    };
+    this.fileChecks.push({ reader, look });
   }
 
   /**
    * Looks for the files that the run would miss later, before minutes are spent on it.
    *
+   * @param readers - those that are on this machine for sure
    * @throws BeamBridgeError `FILE_NOT_FOUND`, `MODEL_NOT_FOUND`
    */
-  async checkFiles(): Promise<void> {
-    for (const check of this.fileChecks) await check();
+  async checkFiles(readers: readonly FileReader[]): Promise<void> {
+    for (const { reader, look } of this.fileChecks) if (readers.includes(reader)) await look();
   }
 
   /** Registers a function of the user's and returns the bytes that name it in a payload. */

@@ -88,8 +88,10 @@ async function hostWith(
       ...python,
       signal,
       onSpawn,
-      // Workers elsewhere have files of their own.
-      beforeBuild: runsElsewhere(options) ? undefined : () => pipeline.checkFiles(),
+      // Workers elsewhere have files of their own, and so has a service of somebody else.
+      beforeBuild: runsElsewhere(options)
+        ? undefined
+        : () => pipeline.checkFiles(options.expansionService ? ['program'] : ['program', 'Python']),
     });
   } catch (error) {
     throw whyPython(error, pipeline);

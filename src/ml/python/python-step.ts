@@ -3,10 +3,11 @@
 
 import { BeamBridgeError, ByteWriter } from '../../base/index.ts';
 import { pythonCallable, pythonService, pythonTransformIn, typed } from '../../external/index.ts';
-import type { Pipeline } from '../../pipeline/index.ts';
+import type { Pipeline, TransformNode } from '../../pipeline/index.ts';
 import { bytes, int32, type RowType, row, type SchemaType } from '../../schema/index.ts';
 import { schemaBytes } from '../declared.ts';
 import { ownLoaderModule, type PythonModelHandler } from '../handlers/handler.ts';
+import { checkModelFiles } from '../handlers/model-files.ts';
 import { isPerKey, type PerKeyHandler } from '../handlers/per-key.ts';
 import { type InferenceOptions, pythonSettings } from '../options.ts';
 import { ColumnCodec } from '../packing/columns.ts';
@@ -29,8 +30,9 @@ export interface PythonStepSettings {
 export function pythonStep(
   settings: PythonStepSettings,
   pipeline: Pipeline,
-  transform: string,
+  node: TransformNode,
 ): Packed {
+  const { name: transform } = node;
   const { handler, types, output, options, expansionService, updates } = settings;
   const { extras, packages } = handler;
   const managed = expansionService === undefined;
@@ -49,8 +51,11 @@ export function pythonStep(
   });
   if (wanted) args.settings = wanted;
   // Only the managed host runs on this machine for sure.
-  if (managed) args.base_dir = process.cwd();
-  else args.source = runInferenceSource(ownModule(handler, perKey, transform));
+  if (managed) {
+    const folder = process.cwd();
+    args.base_dir = folder;
+    pipeline.addFileCheck(node, () => checkModelFiles(handler, folder), 'Python');
+  } else args.source = runInferenceSource(ownModule(handler, perKey, transform));
   const needed = options.modelManager ? [...new Set([...extras, 'torch' as const])] : extras;
   const service = pythonService(
     { packages, extras: needed, expansionService },
