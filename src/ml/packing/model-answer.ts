@@ -23,18 +23,20 @@ export function checkCount(what: string, predictions: unknown, count: number): v
  * added at the end, as to fill up a fixed size. Whether a batch that lost entries lost them from the front or from the
  * end, nobody can tell afterwards.
  *
- * @throws BeamBridgeError `INFERENCE_MISMATCH` where a batch has another length or order than before a model had it
+ * @throws BeamBridgeError `INFERENCE_MISMATCH` where a batch has lost entries, or has them in other places than before a
+ * model had it
  */
 export function checkInPlace(
   what: string,
   batch: readonly unknown[],
   before: readonly unknown[],
 ): void {
-  if (batch.length > before.length && isBeginning(before, batch)) return;
+  if (batch.length >= before.length && isBeginning(before, batch)) return;
+  const { length } = before;
   const change =
-    batch.length !== before.length
-      ? `has ${batch.length} entries for ${before.length} examples`
-      : isReordered(batch, before)
+    batch.length < length || wasAddedInFront(batch, before)
+      ? `has ${batch.length} entries for ${length} examples`
+      : isReordered(batch.slice(0, length), before)
         ? 'is in another order'
         : undefined;
   if (!change) return;
@@ -47,12 +49,18 @@ export function checkInPlace(
   );
 }
 
+/** Zeros are the same whatever their sign, as they are in a Map: `-x` of 0 has moved nothing. */
 function isBeginning(entries: readonly unknown[], of: readonly unknown[]): boolean {
-  return entries.every((entry, place) => Object.is(entry, of[place]));
+  return entries.every((entry, place) => Object.is(entry, of[place]) || entry === of[place]);
+}
+
+/** Entries that are all the same may as well have been overwritten, in front of ones like them that fill the batch up. */
+function wasAddedInFront(batch: readonly unknown[], before: readonly unknown[]): boolean {
+  const isLonger = batch.length > before.length;
+  return isLonger && isBeginning(before, batch.slice(-before.length)) && new Set(before).size > 1;
 }
 
 function isReordered(batch: readonly unknown[], before: readonly unknown[]): boolean {
-  if (isBeginning(batch, before)) return false;
   const counts = new Map<unknown, number>();
   for (const entry of before) counts.set(entry, (counts.get(entry) ?? 0) + 1);
   for (const entry of batch) {

@@ -60,6 +60,7 @@ const REORDERED: Record<string, Infer<number>> = {
     return batch.map((n) => n * 10).slice(0, -1);
   },
   'given back sorted': (batch) => batch.sort(),
+  'sorted and filled up': (batch) => filledUp(batch.sort()).slice(0, 3),
 };
 
 test('a batch may be filled up at its end, as to a fixed size', async () => {
@@ -74,6 +75,51 @@ test('a batch may be filled up at its end, as to a fixed size', async () => {
     [2, 20],
   ]);
 });
+
+const OVERWRITTEN: Record<string, [number[], Infer<number>]> = {
+  'negated, a zero alone': [[0], (batch) => inPlace(batch, (n) => -n)],
+  'negated, zeros of both signs': [[0, -0, 0], (batch) => inPlace(batch, (n) => -n)],
+  'made positive': [[-0, 0], (batch) => inPlace(batch, (n) => Math.max(0, n))],
+  'filled up and scaled': [
+    [3, 1, 2],
+    (batch) => inPlace(filledUp(batch), (n) => n / 2).slice(0, 3),
+  ],
+  'scaled and filled up': [
+    [3, 1, 2],
+    (batch) => filledUp(inPlace(batch, (n) => n / 2)).slice(0, 3),
+  ],
+  'counted on and filled up': [
+    [0, 1],
+    (batch) => filledUp(inPlace(batch, (n) => n + 1)).slice(0, 2),
+  ],
+  'counted on and filled up, one row like what fills it': [
+    [0],
+    (batch) => filledUp(inPlace(batch, (n) => n + 1)).slice(0, 1),
+  ],
+};
+
+function inPlace(batch: number[], change: (n: number) => number): number[] {
+  batch.forEach((n, place) => {
+    batch[place] = change(n);
+  });
+  return batch;
+}
+
+function filledUp(batch: number[]): number[] {
+  while (batch.length < 8) batch.push(0);
+  return batch;
+}
+
+for (const [how, [values, infer]] of Object.entries(OVERWRITTEN)) {
+  test(`entries may be overwritten where they stand: ${how}`, async () => {
+    const wanted = await infer([...values]);
+    const found = await scored(float64, values, infer);
+    assert.deepEqual(
+      found,
+      values.map((value, i) => [value, wanted[i]]),
+    );
+  });
+}
 
 for (const [how, infer] of Object.entries(REORDERED)) {
   test(`a batch that was ${how} is refused`, async () => {
