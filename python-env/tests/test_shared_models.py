@@ -16,6 +16,7 @@ import uuid
 import weakref
 from concurrent import futures
 from typing import Any, Optional
+from unittest import mock
 
 import numpy as np
 from apache_beam.internal import pickler
@@ -26,6 +27,7 @@ from apache_beam.portability.api import schema_pb2
 from beambridge_host.errors import BridgeError
 from beambridge_host.inference.batching import BatchSizes
 from beambridge_host.inference.inference import run_inference
+from beambridge_host.inference.handler_state import State, _Looking
 from beambridge_host.inference.handlers_of_one import Handlers, Source
 from beambridge_host.inference.model_cache import Models, Plan
 from beambridge_host.inference.models import UnusableModel
@@ -841,6 +843,21 @@ class WhatLoadingSetTest(unittest.TestCase):
       handler = make()
       with self.assertRaisesRegex(UnusableModel, f'sets {names} on the handler'):
         models.get(Source(0, ''), Handlers('made', [Route(handler, handler, False)], False))
+
+  def test_what_loading_puts_on_a_handler_is_not_looked_through(self) -> None:
+    model = [{name: [name]} for name in range(1000)]
+
+    def put(handler: Any) -> None:
+      handler.new = handler.replaced = model
+      handler.filled[0] = handler.inside.new = model
+
+    handler = types.SimpleNamespace(replaced=[[0]], filled=[None], inside=types.SimpleNamespace(old=[0]), left=[{}], me=None)
+    handler.me = handler
+    state = State(handler)
+    put(handler)
+    with mock.patch.object(_Looking, 'at', autospec=True, side_effect=_Looking.at) as looked:
+      self.assertEqual(state.changes().others, ['replaced', 'filled', 'inside', 'new'])
+    self.assertLess(looked.call_count, 20)
 
   def test_a_call_that_is_given_up_keeps_its_handler(self) -> None:
     transform = run_inference(Slow, schema(TEXT, TEXT), settings={'timeout_ms': 300})

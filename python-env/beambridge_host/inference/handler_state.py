@@ -19,6 +19,7 @@ import io
 import itertools
 import logging
 import marshal
+import math
 import operator
 import pathlib
 import pickle
@@ -30,7 +31,7 @@ import threading
 import types
 import uuid
 import zoneinfo
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from apache_beam.metrics.metric import Metrics
@@ -76,6 +77,17 @@ class Unreadable(Exception):
   """Raised of a value of which nobody can say what is in it."""
 
 
+class _More(Exception):
+  """Raised where there is more in a value than there was."""
+
+
+class _Look(NamedTuple):
+  """What was seen in a value."""
+  digest: bytes
+  # How many values inside it were come to.
+  steps: int
+
+
 class Changes:
   """What loading has made of a handler, and of those inside it."""
 
@@ -103,10 +115,12 @@ class State:
     self._handler = handler
     # What is known by its place in memory, so that nothing else comes to be there.
     self._kept: list[Any] = []
-    self._digests = [self._digests_of(each) for each in chain(handler)]
+    self._looks = [{name: self._look(value, each) for name, value in _own(each)} for each in chain(handler)]
 
   def changes(self, known: Sequence[str] = ()) -> Changes:
     """What is another now.
+
+    What loading itself has put there, which may be all of a model, is not looked into.
 
     Args:
       known: names that loading has set before, perhaps to what they are now.
@@ -114,38 +128,42 @@ class State:
     told: list[dict[str, Any]] = []
     others: list[str] = []
     unknown: list[str] = []
-    kept = {id(value) for value in self._kept}
-    for before, each in zip(self._digests, chain(self._handler)):
+    kept = {id(value) for value in (self._handler, *self._kept)}
+    for before, each in zip(self._looks, chain(self._handler)):
       now = attributes(each)
       set_plain: dict[str, Any] = {}
       others.extend(name for name in before if name not in now)
-      for name, digest in self._digests_of(each).items():
-        if digest is not None and before.get(name, b'') == digest and name not in known:
-          continue
-        if is_plain(now[name]) or isinstance(now[name], _TOLD):
-          set_plain[name] = now[name]
-        elif digest is None and name in before and before[name] is None and id(now[name]) in kept:
+      for name, value in _own(each):
+        look = None
+        if name in before and name not in known and (is_plain(value) or id(value) in kept):
+          look = self._look(value, each, before[name])
+          if look is not None and look == before[name]:
+            continue
+        if is_plain(value) or isinstance(value, _TOLD):
+          set_plain[name] = value
+        elif look is None and name in before and before[name] is None and id(value) in kept:
           unknown.append(name)
         else:
           others.append(name)
       told.append(set_plain)
     return Changes(told, others, unknown)
 
-  def _digests_of(self, handler: Any) -> dict[str, Optional[bytes]]:
-    inside = vars(handler).get(_inside_of(handler)) if hasattr(handler, '__dict__') else None
-    return {
-        name: self._digest(value, handler)
-        for name, value in attributes(handler).items() if inside is None or value is not inside
-    }
-
-  def _digest(self, value: Any, handler: Any) -> Optional[bytes]:
-    looking = _Looking(handler, self._kept)
+  def _look(self, value: Any, handler: Any, before: Optional[_Look] = None) -> Optional[_Look]:
+    looking = _Looking(handler, self._kept, before.steps if before else math.inf)
     try:
       looking.at(value)
+    except _More:
+      return _Look(b'', 0)
     except Exception:  # pylint: disable=broad-except
       self._kept.append(value)
       return None
-    return looking.digest()
+    return looking.look()
+
+
+def _own(handler: Any) -> Iterator[tuple[str, Any]]:
+  """The attributes of a handler but the one that it is around."""
+  inside = vars(handler).get(_inside_of(handler)) if hasattr(handler, '__dict__') else None
+  return ((name, value) for name, value in attributes(handler).items() if inside is None or value is not inside)
 
 
 def attributes(value: Any) -> dict[str, Any]:
@@ -222,17 +240,22 @@ def _name_of(cls: type) -> str:
 class _Looking:
   """One look into a value. It runs nobody's code, which might close what it looks at."""
 
-  def __init__(self, handler: Any, kept: list[Any]) -> None:
+  def __init__(self, handler: Any, kept: list[Any], most: float) -> None:
     self._hash = hashlib.blake2b()
     # In the order in which they were come to; the handler is the first.
     self._seen: dict[int, int] = {id(handler): 0}
     self._kept = kept
+    self._steps = 0
+    self._most = most
 
-  def digest(self) -> bytes:
-    return self._hash.digest()
+  def look(self) -> _Look:
+    return _Look(self._hash.digest(), self._steps)
 
   def at(self, value: Any) -> None:
     """Takes in what a value is."""
+    self._steps += 1
+    if self._steps > self._most:
+      raise _More
     kind = type(value)
     if kind is bytes:
       self._bytes(kind, memoryview(value))
