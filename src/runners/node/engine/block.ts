@@ -8,6 +8,7 @@ import {
   type Window,
   type WindowedValue,
 } from '../../../coders/index.ts';
+import type { Origin } from './origin.ts';
 import { Holds } from './times.ts';
 
 /** Elements that travel together. */
@@ -17,15 +18,9 @@ export interface Block {
   readonly hold: Instant;
   /** About how much memory they take. */
   readonly bytes: number;
-  /**
-   * The number of the oldest bundle to be finalized that they come of: it is not, while they wait.
-   * {@link NO_ORIGIN} where they come of none.
-   */
-  readonly origin: number;
+  /** The bundles that they come of and that are finalized when they wait nowhere any more, if there are such. */
+  readonly origin?: Origin | undefined;
 }
-
-/** Of what comes of no bundle that wants to be finalized. */
-export const NO_ORIGIN = Number.POSITIVE_INFINITY;
 
 /** A producer waits while so much is queued for a consumer. */
 export const QUEUE_BYTES = 24 * 1024 * 1024;
@@ -67,10 +62,7 @@ function windowBytes(elements: readonly WindowedValue<unknown>[]): number {
   return windows * WINDOW_BYTES;
 }
 
-export function blockOf(
-  elements: readonly WindowedValue<unknown>[],
-  origin: number = NO_ORIGIN,
-): Block {
+export function blockOf(elements: readonly WindowedValue<unknown>[], origin?: Origin): Block {
   const values = roughSizeOfAll(elements.map(({ value }) => value));
   const bytes = BLOCK_BYTES + elements.length * OVERHEAD + windowBytes(elements) + values;
   return { elements, hold: holdOf(elements), bytes, origin };
@@ -90,7 +82,6 @@ export class BlockQueue {
   private blocks: (Block | undefined)[] = [];
   private head = 0;
   private readonly holds = new Holds();
-  private readonly origins = new Holds();
   bytes = 0;
 
   get isEmpty(): boolean {
@@ -117,7 +108,7 @@ export class BlockQueue {
   private count({ bytes, hold, origin }: Block): void {
     this.bytes += bytes;
     this.holds.add(hold);
-    if (origin !== NO_ORIGIN) this.origins.add(origin);
+    origin?.retain();
   }
 
   /** Takes the first block, or as many of its elements as there may be, one at least. */
@@ -132,7 +123,7 @@ export class BlockQueue {
     this.head += 1;
     this.bytes -= block.bytes;
     this.holds.remove(block.hold);
-    if (block.origin !== NO_ORIGIN) this.origins.remove(block.origin);
+    block.origin?.release();
     if (this.head > 64 && this.head * 2 > this.blocks.length) {
       this.blocks = this.blocks.slice(this.head);
       this.head = 0;
@@ -150,10 +141,5 @@ export class BlockQueue {
   /** How far the watermark may go while this waits; MAX_TIMESTAMP when nothing does. */
   get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
-  }
-
-  /** The oldest bundle to be finalized that something here comes of. */
-  get origin(): number {
-    return this.origins.least;
   }
 }

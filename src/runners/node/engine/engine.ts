@@ -16,6 +16,7 @@ import { Finalizations } from './finalizations.ts';
 import { Graph, type GraphOptions } from './graph.ts';
 import { MetricStore } from './metric-store.ts';
 import type { Surroundings } from './node.ts';
+import type { Origin } from './origin.ts';
 import type { Plan } from './plan.ts';
 
 const log = getLogger('node');
@@ -59,18 +60,18 @@ export class Engine implements Surroundings {
   deliver(
     pcollection: string,
     elements: readonly WindowedValue<unknown>[],
-    origin?: number,
+    origin?: Origin,
   ): MaybePromise<void> {
     return this.graph.deliver(pcollection, elements, origin);
   }
 
-  newOrigin(): number {
-    return this.finalizations.newOrigin();
+  finalize(step: object, origin: Origin, finalize: () => Promise<void>): void {
+    this.finalizations.add(step, origin, finalize);
+    this.wake();
   }
 
-  finalize(origin: number, finalize: () => Promise<void>): void {
-    this.finalizations.add(origin, finalize);
-    this.wake();
+  owesFinalization(step: object): boolean {
+    return this.finalizations.isBehind(step);
   }
 
   watermark(pcollection: string): Instant {
@@ -194,13 +195,15 @@ export class Engine implements Surroundings {
       changed = false;
       for (const node of this.graph.nodes) if (node.step()) changed = true;
     }
-    if (!this.failure) this.finalizations.run(this.graph.nodes, (work) => this.track(work));
+    if (!this.failure && !this.over.signal.aborted)
+      this.finalizations.run((work) => this.track(work));
   }
 
   private get isOver(): boolean {
     return (
       this.hasAll &&
       this.work.size === 0 &&
+      this.finalizations.isEmpty &&
       this.graph.nodes.every((node) => node.outputWatermark >= MAX_TIMESTAMP && node.isQuiet)
     );
   }

@@ -2,46 +2,75 @@
 // When bundles are finalized: once all that came of them has gone its way to the end, so that a source which
 // then confirms what it gave has it confirmed by those who stored it. Nothing of this run outlives its process: a
 // bundle whose outputs merely wait in memory is in nobody's hands yet.
+//
+// The bundles of a step are finalized in the order in which they ended, since what confirms a place in a source
+// confirms all that is before it. Steps do not wait for each other, and a step whose bundles are finalized more
+// slowly than they end waits with its next: what is not confirmed comes again after a crash.
 
-import { NO_ORIGIN } from './block.ts';
-import type { EngineNode } from './node.ts';
+import type { Origin } from './origin.ts';
+
+/** So many bundles of a step may end while others of it are being finalized. */
+const MOST_BEHIND = 2;
 
 interface Pending {
-  readonly origin: number;
+  readonly origin: Origin;
   readonly finalize: () => Promise<void>;
 }
 
 export class Finalizations {
-  private last = 0;
-  /** In the order in which bundles ended. */
-  private pending: Pending[] = [];
-  private running: Promise<void> | undefined;
+  /** By the step whose bundles they are. */
+  private readonly steps = new Map<object, StepFinalizations>();
 
-  /** The number of a bundle that begins. */
-  newOrigin(): number {
-    this.last += 1;
-    return this.last;
+  /** @param origin - the bundle, of which what it gave comes */
+  add(step: object, origin: Origin, finalize: () => Promise<void>): void {
+    const known = this.steps.get(step) ?? new StepFinalizations();
+    this.steps.set(step, known);
+    known.add({ origin, finalize });
   }
 
-  /** @param origin - the oldest bundle of which this one's outputs come */
-  add(origin: number, finalize: () => Promise<void>): void {
-    this.pending.push({ origin, finalize });
+  /** Whether finalizing what a step gave takes longer than giving it. */
+  isBehind(step: object): boolean {
+    return this.steps.get(step)?.isBehind ?? false;
   }
 
-  /** Finalizes those of which nothing is under way, one after the other. @param track - hears of the work */
-  run(nodes: readonly EngineNode[], track: (work: Promise<void>) => void): void {
-    if (this.pending.length === 0 || this.running) return;
-    const oldest = nodes.reduce(
-      (least, { origin = NO_ORIGIN }) => Math.min(least, origin),
-      NO_ORIGIN,
+  /** Finalizes those of which nothing is under way. @param track - hears of the work */
+  run(track: (work: Promise<void>) => void): void {
+    for (const step of this.steps.values()) step.run(track);
+  }
+
+  /** Whether none waits for its turn. */
+  get isEmpty(): boolean {
+    for (const { pending } of this.steps.values()) if (pending.length > 0) return false;
+    return true;
+  }
+}
+
+class StepFinalizations {
+  pending: Pending[] = [];
+  private isRunning = false;
+  private addedMeanwhile = 0;
+
+  add(one: Pending): void {
+    this.pending.push(one);
+    if (this.isRunning) this.addedMeanwhile += 1;
+  }
+
+  get isBehind(): boolean {
+    return this.addedMeanwhile >= MOST_BEHIND;
+  }
+
+  run(track: (work: Promise<void>) => void): void {
+    if (this.isRunning) return;
+    const firstInUse = this.pending.findIndex(({ origin }) => !origin.isFree);
+    if (firstInUse === 0 || this.pending.length === 0) return;
+    const due = this.pending.splice(0, firstInUse < 0 ? this.pending.length : firstInUse);
+    this.isRunning = true;
+    track(
+      inTurn(due).finally(() => {
+        this.isRunning = false;
+        this.addedMeanwhile = 0;
+      }),
     );
-    const due = this.pending.filter(({ origin }) => origin < oldest);
-    if (due.length === 0) return;
-    this.pending = this.pending.filter(({ origin }) => origin >= oldest);
-    this.running = inTurn(due).finally(() => {
-      this.running = undefined;
-    });
-    track(this.running);
   }
 }
 

@@ -37,10 +37,6 @@ export class GateNode implements EngineNode {
     if (this.queue.bytes >= QUEUE_BYTES) return this.opened.wait().then(() => {});
   }
 
-  get origin(): number {
-    return this.queue.origin;
-  }
-
   step(): boolean {
     return false;
   }

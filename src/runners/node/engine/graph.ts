@@ -27,6 +27,7 @@ import { Grouping } from './grouping/index.ts';
 import { LateReport } from './late-report.ts';
 import type { Leaf } from './leaves.ts';
 import type { EngineNode, Surroundings } from './node.ts';
+import type { Origin } from './origin.ts';
 import type { Plan, Stage } from './plan.ts';
 import { SideInputView } from './side-input-view.ts';
 import { ImpulseNode, type TestClock, TestStreamNode } from './sources.ts';
@@ -226,7 +227,7 @@ export class Graph {
   deliver(
     pcollection: string,
     elements: readonly WindowedValue<unknown>[],
-    origin?: number,
+    origin?: Origin,
   ): MaybePromise<void> {
     return this.wiring.deliver(pcollection, elements, origin);
   }

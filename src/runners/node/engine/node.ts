@@ -5,6 +5,7 @@
 import type { Instant, WindowedValue } from '../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo } from '../../../harness/index.ts';
 import type { Block } from './block.ts';
+import type { Origin } from './origin.ts';
 
 /** Something that the engine runs: a stage, a grouping, a source, the contents of a side input. */
 export interface EngineNode {
@@ -27,11 +28,6 @@ export interface EngineNode {
   readonly resumeAt?: Instant | undefined;
   /** Whether it is waiting for nothing, and holds nothing that could be worked on now. */
   readonly isQuiet: boolean;
-  /**
-   * The oldest bundle to be finalized of which something is under way here. What groupings, side inputs and
-   * state keep is not: they have taken it over.
-   */
-  readonly origin?: number;
   close?(): Promise<void>;
 }
 
@@ -41,7 +37,7 @@ export interface Surroundings {
   deliver(
     pcollection: string,
     elements: readonly WindowedValue<unknown>[],
-    origin?: number,
+    origin?: Origin,
   ): MaybePromise<void>;
   /** Below which nothing of a PCollection comes any more. */
   watermark(pcollection: string): Instant;
@@ -53,10 +49,13 @@ export interface Surroundings {
   track(work: Promise<void>): void;
   /** Asks for another round of steps. */
   wake(): void;
-  /** The number of a bundle that may want to be finalized: later ones have greater ones. */
-  newOrigin(): number;
-  /** Finalizes a bundle once nothing is under way any more that came of it, or of an older one. */
-  finalize(origin: number, finalize: () => Promise<void>): void;
+  /**
+   * Finalizes a bundle once nothing is under way any more that came of it, or of an older one of its step. What
+   * groupings, side inputs and state keep is not under way: they have taken it over.
+   */
+  finalize(step: object, origin: Origin, finalize: () => Promise<void>): void;
+  /** Whether a step is to wait with its next bundle, since those before are finalized more slowly than they end. */
+  owesFinalization(step: object): boolean;
   count(infos: readonly MonitoringInfo[]): void;
   /** Whether all that the run needs has started, so that what cannot be read again may be read. */
   readonly isReading: boolean;

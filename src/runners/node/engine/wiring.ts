@@ -7,6 +7,7 @@ import type { MaybePromise } from '../../../harness/index.ts';
 import { type Block, blockOf } from './block.ts';
 import { GateNode } from './gate-node.ts';
 import type { EngineNode } from './node.ts';
+import type { Origin } from './origin.ts';
 import { TestStreamNode } from './sources.ts';
 
 export class Wiring {
@@ -78,7 +79,7 @@ export class Wiring {
   deliver(
     pcollection: string,
     elements: readonly WindowedValue<unknown>[],
-    origin?: number,
+    origin?: Origin,
   ): MaybePromise<void> {
     if (elements.length === 0) return;
     const block = blockOf(elements, origin);

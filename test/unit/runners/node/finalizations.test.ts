@@ -20,7 +20,7 @@ import {
 } from '../../../../src/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
 import { Finalizations } from '../../../../src/runners/node/engine/finalizations.ts';
-import type { EngineNode } from '../../../../src/runners/node/engine/node.ts';
+import { joined, Origin, Origins } from '../../../../src/runners/node/engine/origin.ts';
 
 const runner = createRunner({ runner: 'node', progress: false });
 
@@ -74,6 +74,120 @@ describe('a bundle is finalized', () => {
     assert.deepEqual(events, []);
   });
 
+  it('never, when a step behind it fails, whoever wakes the engine at that moment', async () => {
+    for (let turns = 0; turns <= 20; turns++) {
+      const events: string[] = [];
+      let fail = () => {};
+      const bothAreThere = new Promise<void>((resolve) => {
+        fail = resolve;
+      });
+      let there = 0;
+      const meet = async (turnsLater: number) => {
+        there += 1;
+        if (there === 2) fail();
+        await bothAreThere;
+        for (let i = 0; i < turnsLater; i++) await null;
+      };
+      const run = runner.run((root) => {
+        confirmed(root, events)
+          .filter((n) => n === 1)
+          .apply(reshuffle())
+          .map(async () => {
+            await meet(turns);
+            throw new RangeError('not stored');
+          });
+        root
+          .apply(create(['other']))
+          .apply(reshuffle())
+          .map(() => meet(0));
+      });
+      await assert.rejects(run, { code: 'USER_CODE_FAILED' });
+      assert.deepEqual(events, [], `${turns} turns after the other`);
+    }
+  });
+
+  it('before the run is over, however long finalization takes', async () => {
+    const events: string[] = [];
+    const slow = (name: string) => (root: Root) =>
+      root.apply(create([name])).map(
+        (value, { bundle }) => {
+          bundle.register(async () => {
+            await delay(100);
+            events.push(value);
+          });
+          return value;
+        },
+        { bundle: bundleFinalizerParam() },
+      );
+    await runner.run((root) => {
+      for (const name of ['a', 'b', 'c']) {
+        root
+          .apply(slow(name))
+          .apply(reshuffle())
+          .map((value) => slowly([], value.length));
+      }
+    });
+    assert.deepEqual(events.sort(), ['a', 'b', 'c']);
+  });
+
+  it('although bundles of another source have something under way', async () => {
+    const events: string[] = [];
+    let isConfirmed = () => {};
+    const confirmation = new Promise<void>((resolve) => {
+      isConfirmed = resolve;
+    });
+    await runner.run((root) => {
+      // What came of these waits until the others were confirmed.
+      confirmed(root, [])
+        .apply(reshuffle())
+        .map(() => confirmation);
+      root.apply(create([1])).map(
+        (n, { bundle }) => {
+          bundle.register(async () => {
+            events.push(`confirmed ${n}`);
+            isConfirmed();
+          });
+        },
+        { bundle: bundleFinalizerParam() },
+      );
+    });
+    assert.deepEqual(events, ['confirmed 1']);
+  });
+
+  it('before its step gives much more, though finalization is slower than the step', async () => {
+    let given = 0;
+    let finalized = 0;
+    let mostBehind = 0;
+    const counting: SplittableDoFn<
+      number,
+      number,
+      OffsetRange,
+      number,
+      { bundle: ReturnType<typeof bundleFinalizerParam> }
+    > = {
+      bounded: false,
+      initialRestriction: (n) => offsetRange(0, n),
+      newTracker: (range) => new OffsetRangeTracker(range),
+      *process(_, tracker, { bundle }) {
+        const { start } = tracker.currentRestriction();
+        if (!tracker.tryClaim(start)) return undefined;
+        given += 1;
+        mostBehind = Math.max(mostBehind, given - finalized);
+        bundle.register(async () => {
+          await delay(20);
+          finalized += 1;
+        });
+        yield start;
+        return resume();
+      },
+    };
+    await runner.run((root) => {
+      root.apply(create([60])).apply(parDo(counting, { bundle: bundleFinalizerParam() }));
+    });
+    assert.equal(finalized, 60);
+    assert.ok(mostBehind < 20, `${mostBehind} were not finalized`);
+  });
+
   it('bundle by bundle in a splittable DoFn, whatever is left of its element', async () => {
     const events: string[] = [];
     const counting: SplittableDoFn<
@@ -123,25 +237,55 @@ describe('a bundle is finalized', () => {
 });
 
 describe('finalizations', () => {
-  it('wait for what older bundles have under way, and run in turn', async () => {
+  it('of a step wait for what older bundles of it have under way, and run in turn', async () => {
     const finalizations = new Finalizations();
-    const done: number[] = [];
-    const origins = [1, 2, 3].map(() => finalizations.newOrigin());
-    for (const origin of [3, 1, 2]) {
-      finalizations.add(origin, async () => void done.push(origin));
+    const done: string[] = [];
+    const step = {};
+    const [first, second, third] = [new Origin(), new Origin(), new Origin()];
+    first.retain();
+    third.retain();
+    for (const [name, origin] of Object.entries({ first, second, third })) {
+      finalizations.add(step, origin, async () => void done.push(name));
     }
-    const work: Promise<void>[] = [];
-    const run = (origin?: number) => {
-      finalizations.run([{ origin } as EngineNode, {} as EngineNode], (one) => work.push(one));
+    finalizations.add({}, new Origin(), async () => void done.push('of another step'));
+    const run = async () => {
+      const work: Promise<void>[] = [];
+      finalizations.run((one) => work.push(one));
+      await Promise.all(work);
+      return done.splice(0);
     };
-    assert.deepEqual(origins, [1, 2, 3]);
-    run(1);
-    assert.equal(work.length, 0);
-    run(3);
-    await Promise.all(work.splice(0));
-    assert.deepEqual(done, [1, 2]);
-    run();
-    await Promise.all(work);
-    assert.deepEqual(done, [1, 2, 3]);
+    assert.deepEqual(await run(), ['of another step']);
+    first.release();
+    assert.deepEqual(await run(), ['first', 'second']);
+    assert.ok(!finalizations.isEmpty);
+    third.release();
+    assert.deepEqual(await run(), ['third']);
+    assert.ok(finalizations.isEmpty);
+  });
+});
+
+describe('the origin of several bundles', () => {
+  it('keeps each of them in use, as long as one of its own uses lasts', () => {
+    const [a, b, c] = [new Origin(), new Origin(), new Origin()];
+    const both = joined(a, b)!;
+    const all = joined(both, c)!;
+    both.retain();
+    all.retain();
+    all.retain();
+    both.release();
+    all.release();
+    const free = () => [a, b, c].map(({ isFree }) => isFree);
+    assert.deepEqual(free(), [false, false, false]);
+    all.release();
+    assert.deepEqual(free(), [true, true, true]);
+  });
+
+  it('may be as many levels deep as there are bundles', () => {
+    const bundles = Array.from({ length: 100_000 }, () => new Origin());
+    const origins = new Origins();
+    for (const bundle of bundles) origins.add(bundle);
+    assert.ok(bundles.every(({ isFree }) => !isFree));
+    origins.release();
+    assert.ok(bundles.every(({ isFree }) => isFree));
   });
 });

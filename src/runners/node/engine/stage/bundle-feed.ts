@@ -10,7 +10,8 @@ import type {
   InputChunk,
   MaybePromise,
 } from '../../../../harness/index.ts';
-import { type Block, NO_ORIGIN, partOf } from '../block.ts';
+import { type Block, partOf } from '../block.ts';
+import { Origins } from '../origin.ts';
 import type { Firing } from '../user-timers.ts';
 import type { Residue } from './residues.ts';
 
@@ -32,8 +33,8 @@ export interface BundleFeed extends BundleInput {
   readonly hold: Instant;
   /** What is kept for windows that end there, or later, is asked for. */
   readonly needs: Instant;
-  /** The oldest bundle to be finalized that something of it comes of. */
-  readonly origin: number;
+  /** The bundles that it comes of, as far as it was taken. */
+  readonly origins: Origins;
   /** Elements that went in, or timers. */
   readonly elements: number;
   readonly bytes: number;
@@ -51,7 +52,7 @@ export interface BundleFeed extends BundleInput {
 export class ElementFeed implements BundleFeed {
   readonly canBeCut = true;
   hold: Instant;
-  origin: number = NO_ORIGIN;
+  readonly origins = new Origins();
   elements = 0;
   bytes = 0;
   /** What went in and may be asked for again. */
@@ -83,7 +84,7 @@ export class ElementFeed implements BundleFeed {
 
   private take(block: Block): void {
     this.hold = Math.min(this.hold, block.hold);
-    this.origin = Math.min(this.origin, block.origin);
+    this.origins.add(block.origin);
     this.elements += block.elements.length;
     this.bytes += block.bytes;
     this.taken.push(block);
@@ -151,7 +152,7 @@ export class RestFeed implements BundleFeed {
   readonly canBeCut = true;
   readonly hold: Instant;
   readonly needs: Instant;
-  readonly origin: number;
+  readonly origins = new Origins();
   readonly elements: number;
   readonly bytes = 0;
   private isGiven = false;
@@ -162,7 +163,7 @@ export class RestFeed implements BundleFeed {
   ) {
     this.hold = least(rests.map(({ hold }) => hold));
     this.needs = least(rests.map(({ needs }) => needs));
-    this.origin = Math.min(NO_ORIGIN, ...rests.map(({ origin }) => origin));
+    for (const { origin } of rests) this.origins.add(origin);
     this.elements = rests.length;
   }
 
@@ -192,7 +193,7 @@ export class FiringFeed implements BundleFeed {
   readonly hold: Instant;
   readonly needs: Instant;
   /** Whoever set the timers has taken over what they are about. */
-  readonly origin = NO_ORIGIN;
+  readonly origins = new Origins();
   readonly elements: number;
   readonly bytes = 0;
   private given = 0;

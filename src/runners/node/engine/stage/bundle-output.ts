@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ByteReader } from '../../../../base/index.ts';
 import type { WindowedValue } from '../../../../coders/index.ts';
 import type { BundleOutput, MaybePromise } from '../../../../harness/index.ts';
+import type { Origin } from '../origin.ts';
 import type { BundleOwner } from './bundle.ts';
 
 /** Turns of the event loop in which gRPC puts on its way what it was given. */
@@ -26,7 +27,7 @@ export class Output implements BundleOutput {
    */
   constructor(
     private readonly owner: BundleOwner,
-    private readonly origin: () => number,
+    private readonly origin: () => Origin | undefined,
     private readonly onKept: () => void = () => {},
   ) {}
 

@@ -11,10 +11,11 @@ import type {
   Residual,
   TransformInfo,
 } from '../../../../harness/index.ts';
-import { holdOf, NO_ORIGIN } from '../block.ts';
+import { holdOf } from '../block.ts';
 import type { StageDescriptor } from '../descriptor.ts';
 import type { StageBundle, StageExecutor } from '../executor.ts';
 import type { Surroundings } from '../node.ts';
+import { joined, Origin } from '../origin.ts';
 import type { Stage } from '../plan.ts';
 import type { SideInputView } from '../side-input-view.ts';
 import type { UserStateStore } from '../user-state.ts';
@@ -54,7 +55,8 @@ export interface BundleOwner {
   readonly isSplittable: boolean;
   /** Whether its functions may want to hear when bundles are taken over. */
   readonly isFinalized: boolean;
-  finished(result: BundleResult, origin: number): void;
+  /** @param origin - the bundle, where it {@link isFinalized} */
+  finished(result: BundleResult, origin: Origin | undefined): void;
   /** Whether it is a source that waits until all of the run has started. */
   readonly isReadLast: boolean;
   retrying(error: unknown, attempt: number): void;
@@ -84,7 +86,10 @@ export class Bundle {
   residues: Residue[] = [];
   cutOff: CutOff = NOTHING_CUT;
   private readonly feed: BundleFeed;
-  private readonly ownOrigin: number;
+  /** What it gives comes of it, where it is finalized; nothing of it is left behind before it has succeeded. */
+  readonly own: Origin | undefined;
+  private ofInput: Origin | undefined;
+  private ofOutput: Origin | undefined;
   private output: Output;
   private running: StageBundle | undefined;
   private began = 0;
@@ -102,7 +107,9 @@ export class Bundle {
   ) {
     this.kind = contents.kind;
     this.feed = contents.feed;
-    this.ownOrigin = owner.isFinalized ? owner.around.newOrigin() : NO_ORIGIN;
+    this.own = owner.isFinalized ? new Origin() : undefined;
+    this.own?.retain();
+    this.ofOutput = this.own;
     this.output = this.newOutput();
   }
 
@@ -116,9 +123,20 @@ export class Bundle {
     return this.feed.needs;
   }
 
-  /** The oldest bundle to be finalized that comes of what it does: itself, or one before. */
-  get origin(): number {
-    return Math.min(this.ownOrigin, this.feed.origin);
+  /** Of what it gives now: itself, and what it was given so far. */
+  private get origin(): Origin | undefined {
+    const { all } = this.feed.origins;
+    if (all !== this.ofInput) {
+      this.ofInput = all;
+      this.ofOutput = joined(this.own, all);
+    }
+    return this.ofOutput;
+  }
+
+  /** It has succeeded and given all: only where that is under way, those that it comes of wait. */
+  release(): void {
+    this.own?.release();
+    this.feed.origins.release();
   }
 
   /** The transform whose function it waits for, where that is in this process. */
@@ -263,7 +281,7 @@ export class Bundle {
     // would ever go on while one element waits for new files, say.
     const hold = watermarks.size > 0 ? Math.min(...watermarks.values()) : needs;
     const dueAt = steadyNow() + delayMillis;
-    const { origin } = this.feed;
+    const origin = this.feed.origins.all;
     return { element: decoded, dueAt, hold, needs: Math.min(hold, needs), isBounded, origin };
   }
 

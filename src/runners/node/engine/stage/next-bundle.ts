@@ -31,6 +31,8 @@ export interface StageMoment {
   /** Bundles that have succeeded and hand on what they gave, and the bytes of it. */
   readonly showing: number;
   readonly showingBytes: number;
+  /** Whether those that have ended are finalized more slowly than they come. */
+  readonly isBehind: boolean;
   /** Whether there is work of a kind that could be done now. */
   readonly isThere: Readonly<Record<WorkKind, boolean>>;
   readonly spent: TimeSpent;
@@ -44,8 +46,8 @@ export interface Choice {
 
 /** The kind of the next bundle; undefined when none is to start now. */
 export function nextBundle(moment: StageMoment): Choice | undefined {
-  const { running, mostRunning, showing, showingBytes, spent } = moment;
-  if (running >= mostRunning) return undefined;
+  const { running, mostRunning, showing, showingBytes, isBehind, spent } = moment;
+  if (running >= mostRunning || isBehind) return undefined;
   if (showing >= MOST_SHOWING || showingBytes >= MOST_SHOWING_BYTES) return undefined;
   const isPossible = (kind: WorkKind) =>
     // What a bundle under way does may take a timer back.

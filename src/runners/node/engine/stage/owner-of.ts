@@ -105,8 +105,10 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
     isSplittable,
     isFinalized: stage.leaves.some(isFinalized),
     finished: (result, origin) => {
-      if (result.finalizers.length === 0) return;
-      around.finalize(origin, () => finalize(result, warn));
+      const { finalizers } = result;
+      if (origin && finalizers.length > 0) {
+        around.finalize(stage, origin, () => finalize(finalizers, warn));
+      }
     },
     isReadLast: isSplittable && isReadLast(stage, place),
     retrying: (error, attempt) => {
@@ -133,7 +135,10 @@ function isReadLast({ root }: Stage, { components, functions }: StagePlace): boo
   return user?.kind === 'splittable' && user.doFn.readsOnce === true;
 }
 
-async function finalize({ finalizers }: BundleResult, warn: (what: string) => void): Promise<void> {
+async function finalize(
+  finalizers: BundleResult['finalizers'],
+  warn: (what: string) => void,
+): Promise<void> {
   for (const finalizer of finalizers) {
     try {
       await finalizer();

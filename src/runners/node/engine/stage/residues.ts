@@ -3,7 +3,7 @@
 // watermark until then.
 
 import { type Instant, MAX_TIMESTAMP, type WindowedValue } from '../../../../coders/index.ts';
-import { NO_ORIGIN } from '../block.ts';
+import type { Origin } from '../origin.ts';
 import { Holds, Schedule } from '../times.ts';
 
 export interface Residue {
@@ -17,14 +17,13 @@ export interface Residue {
   /** Whether it comes to an end by itself. */
   readonly isBounded: boolean;
   /** Of its element, not of what the bundles before have given of it: that has left. */
-  readonly origin: number;
+  readonly origin?: Origin | undefined;
 }
 
 export class Residues {
   private readonly waiting = new Schedule<Residue>();
   private readonly holds = new Holds();
   private readonly needed = new Holds();
-  private readonly origins = new Holds();
 
   get isEmpty(): boolean {
     return this.waiting.size === 0;
@@ -38,11 +37,6 @@ export class Residues {
   /** What is kept for windows that end there, or later, is asked for. */
   get needs(): Instant {
     return Math.min(this.needed.least, MAX_TIMESTAMP);
-  }
-
-  /** The oldest bundle to be finalized that one of them comes of. */
-  get origin(): number {
-    return this.origins.least;
   }
 
   /** When the first is due. */
@@ -60,7 +54,7 @@ export class Residues {
       this.waiting.add(residue.dueAt, residue);
       this.holds.add(residue.hold);
       this.needed.add(residue.needs);
-      if (residue.origin !== NO_ORIGIN) this.origins.add(residue.origin);
+      residue.origin?.retain();
     }
   }
 
@@ -85,7 +79,7 @@ export class Residues {
     if (!residue) return undefined;
     this.holds.remove(residue.hold);
     this.needed.remove(residue.needs);
-    if (residue.origin !== NO_ORIGIN) this.origins.remove(residue.origin);
+    residue.origin?.release();
     return residue;
   }
 }

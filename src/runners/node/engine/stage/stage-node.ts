@@ -5,7 +5,7 @@
 import { retry, steadyNow } from '../../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../../harness/index.ts';
-import { type Block, NO_ORIGIN } from '../block.ts';
+import type { Block } from '../block.ts';
 import type { EngineNode } from '../node.ts';
 import type { Bundle, BundleOwner } from './bundle.ts';
 import { BundleMaker } from './bundle-maker.ts';
@@ -177,12 +177,13 @@ export class StageNode implements EngineNode {
     return this.maker.bundle(choice.kind, this.inputWatermark, this.isDraining);
   }
 
-  private get room(): Pick<StageMoment, 'running' | 'mostRunning' | 'showing' | 'showingBytes'> {
+  private get room(): Omit<StageMoment, 'isThere' | 'spent'> {
     let showingBytes = 0;
     for (const { keptBytes } of this.showing) showingBytes += keptBytes;
     const { running, showing, owner } = this;
     const mostRunning = owner.mostBundles;
-    return { running: running.size, mostRunning, showing: showing.size, showingBytes };
+    const isBehind = owner.isFinalized && owner.around.owesFinalization(owner.stage);
+    return { running: running.size, mostRunning, showing: showing.size, showingBytes, isBehind };
   }
 
   private async run(bundle: Bundle): Promise<void> {
@@ -194,7 +195,8 @@ export class StageNode implements EngineNode {
       });
       this.settle(bundle);
       await show();
-      finished(result, bundle.origin);
+      finished(result, bundle.own);
+      bundle.release();
     } finally {
       this.running.delete(bundle);
       this.showing.delete(bundle);
@@ -235,14 +237,6 @@ export class StageNode implements EngineNode {
     const { queue, waiting, residues, running, showing } = this;
     const waits = !queue.isEmpty || waiting?.isEmpty === false || !residues.isEmpty;
     return running.size === 0 && showing.size === 0 && !waits;
-  }
-
-  get origin(): number {
-    const { queue, waiting, residues, running, showing } = this;
-    let least = Math.min(queue.origin, residues.origin, waiting?.origin ?? NO_ORIGIN);
-    for (const { origin } of running) least = Math.min(least, origin);
-    for (const { origin } of showing) least = Math.min(least, origin);
-    return least;
   }
 
   get isReadLast(): boolean {

@@ -13,7 +13,8 @@ import {
   type WindowedValue,
 } from '../../../../coders/index.ts';
 import type { MaybePromise } from '../../../../harness/index.ts';
-import { type Block, blockOf, NO_ORIGIN } from '../block.ts';
+import { type Block, blockOf } from '../block.ts';
+import { Origins } from '../origin.ts';
 import { type Piece, SpillLog } from '../spill/spill-log.ts';
 import { Holds } from '../times.ts';
 
@@ -56,7 +57,7 @@ interface Group {
   blocks: Block[];
   bytes: number;
   hold: Instant;
-  origin: number;
+  readonly origins: Origins;
   /** How many contents are not there yet. */
   missing: number;
 }
@@ -83,14 +84,6 @@ export class WaitingElements {
   /** How far the watermark may go while they wait. */
   get hold(): Instant {
     return Math.min(this.holds.least, MAX_TIMESTAMP);
-  }
-
-  /** The oldest bundle to be finalized that something here comes of. */
-  get origin(): number {
-    let least = NO_ORIGIN;
-    for (const { origin } of this.groups.values()) least = Math.min(least, origin);
-    for (const { origin } of this.leaving) least = Math.min(least, origin);
-    return least;
   }
 
   /** Bytes in memory, by estimate. */
@@ -146,7 +139,7 @@ export class WaitingElements {
     if (known) return known;
     const hold = MAX_TIMESTAMP;
     const missing = absent.length;
-    const group = { pieces: [], blocks: [], bytes: 0, hold, origin: NO_ORIGIN, missing };
+    const group = { pieces: [], blocks: [], bytes: 0, hold, origins: new Origins(), missing };
     this.holds.add(hold);
     this.groups.set(name, group);
     for (const { view, window } of absent) view.whenReady(window, () => this.arrived(name, group));
@@ -156,7 +149,7 @@ export class WaitingElements {
   private keep(group: Group, block: Block): MaybePromise<void> {
     group.blocks.push(block);
     group.bytes += block.bytes;
-    group.origin = Math.min(group.origin, block.origin);
+    group.origins.add(block.origin);
     this.bytes += block.bytes;
     if (block.hold < group.hold) {
       this.holds.remove(group.hold);
@@ -216,6 +209,7 @@ export class WaitingElements {
   private handOver(group: Group): void {
     this.bytes -= group.bytes;
     for (const block of group.blocks) void this.options.deliver(block);
+    group.origins.release();
   }
 
   /** Hands on a group as there is room for it. */
@@ -227,7 +221,7 @@ export class WaitingElements {
       if (this.options.signal.aborted) return;
       const elements: WindowedValue<unknown>[] = [];
       while (!input.done) elements.push(coder.decode(input, true));
-      await this.options.deliver(blockOf(elements, group.origin));
+      await this.options.deliver(blockOf(elements, group.origins.all));
     }
     this.handOver(group);
     this.holds.remove(group.hold);

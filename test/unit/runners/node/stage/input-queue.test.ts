@@ -14,7 +14,6 @@ import {
   type Block,
   blockOf,
   holdOf,
-  NO_ORIGIN,
   QUEUE_BYTES,
 } from '../../../../../src/runners/node/engine/block.ts';
 import {
@@ -171,7 +170,6 @@ describe('a bundle of rests or of timers', () => {
       hold,
       needs: hold - 1,
       isBounded: true,
-      origin: NO_ORIGIN,
     });
     const rests = new RestFeed([rest('a', 9), rest('b', 5)], chunksOf('t', undefined));
     assert.deepEqual([rests.hold, rests.needs, rests.elements], [5, 4, 2]);

@@ -21,6 +21,7 @@ const moment = (there: readonly WorkKind[], more: Partial<StageMoment> = {}): St
   mostRunning: 1,
   showing: 0,
   showingBytes: 0,
+  isBehind: false,
   isThere: {
     rests: there.includes('rests'),
     timers: there.includes('timers'),
@@ -71,6 +72,7 @@ describe('the next bundle', () => {
     assert.equal(kind(['elements'], { showing: 3, showingBytes: MB }), 'elements');
     assert.equal(kind(['elements'], { showing: 4 }), undefined);
     assert.equal(kind(['elements'], { showing: 1, showingBytes: 24 * MB }), undefined);
+    assert.equal(kind(['elements'], { isBehind: true }), undefined);
   });
 });
 

@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GlobalWindow, MAX_TIMESTAMP, NO_FIRING } from '../../../../../src/coders/index.ts';
-import { NO_ORIGIN } from '../../../../../src/runners/node/engine/block.ts';
 import { Residues } from '../../../../../src/runners/node/engine/stage/residues.ts';
 import {
   type Holders,
@@ -43,7 +42,6 @@ describe('what is left of elements', () => {
       hold,
       needs: hold - 1,
       isBounded: true,
-      origin: NO_ORIGIN,
     });
     residues.add([rest('c', 20, 1), rest('a', 10, 7), rest('b', 10, 5)]);
     assert.deepEqual(
