@@ -36,7 +36,7 @@ export {
 export { CODE_FOLDER, packagePath, packageVersion } from './package.ts';
 export { MOST_ATTEMPTS, type RetryOptions, retry } from './retry.ts';
 export { roughSize, roughSizeOfAll } from './rough-size.ts';
-export { steadyNow } from './steady-clock.ts';
+export { keepSteady, steadyNow } from './steady-clock.ts';
 export { isThenable } from './thenable.ts';
 export { yieldIfDue } from './turn.ts';
 export { NO_TURN, type Turn, type TurnAsking, Turns, type TurnWords } from './turns.ts';

@@ -2,7 +2,7 @@
 // What all runs have in common, wherever their stages are executed: who may wish them to end, what they
 // show and count, what they leave to be undone, and how their end is told.
 
-import { BeamBridgeError, getLogger } from '../base/index.ts';
+import { BeamBridgeError, getLogger, keepSteady } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import { cannot } from './engine-job.ts';
@@ -92,7 +92,7 @@ export abstract class BaseRun implements JobControl {
 
   /** Listens for wishes to end until the run is closed, and shows how far it is. */
   protected attend(endable: Endable, report: () => ProgressReport): void {
-    this.listeners.push(whileWanted(this.options, endable));
+    this.listeners.push(whileWanted(this.options, endable), keepSteady());
     this.cleanUps.push(this.whileWhole(endable));
     const progress = new Progress(report, this.options.progress);
     this.cleanUps.push(() => progress[Symbol.dispose]());

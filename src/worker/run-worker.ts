@@ -2,7 +2,7 @@
 // One worker process from its start to its end: what `beambridge worker` does.
 
 import { pathToFileURL } from 'node:url';
-import { BeamBridgeError, getLogger } from '../base/index.ts';
+import { BeamBridgeError, getLogger, keepSteady } from '../base/index.ts';
 import { LoggingChannel } from '../harness/index.ts';
 import { programOf, type WorkerProgram } from './contract.ts';
 import { loadProgram } from './load.ts';
@@ -33,6 +33,7 @@ export interface WorkerOptions extends WorkerFlags {
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { signal, startTimeoutMs = START_TIMEOUT_MS } = options;
   const told = await provision(options, startTimeoutMs, signal);
+  const release = keepSteady();
   try {
     const program = programOf(told.options);
     const moduleUrl = await locate(program, told, signal, startTimeoutMs);
@@ -45,6 +46,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     await tell(options.id, told.loggingUrl, error);
     if (!signal.aborted) await refuseWork(told, error, signal);
     throw error;
+  } finally {
+    release();
   }
 }
 

@@ -136,7 +136,8 @@ export class DiscoverPartitions<K, V>
     const client = await this.opened();
     let tasks: PartitionTask[];
     try {
-      tasks = await look(client, spec, { seen: new Set(seen), before, now });
+      // The time up to which it reads is the program's: the wall clock tells whether it has come.
+      tasks = await look(client, spec, { seen: new Set(seen), before, now: Date.now() });
       this.patience.succeeded();
     } catch (error) {
       // Bundles end meanwhile: patience lasts longer than they do.

@@ -13,6 +13,7 @@ test('the steady clock follows the wall, and goes on from where it was when that
     () => wall,
     () => passing,
   );
+  const release = clock.hold();
   const after = (millis: number, byWall = millis) => {
     wall += byWall;
     passing += millis;
@@ -27,6 +28,10 @@ test('the steady clock follows the wall, and goes on from where it was when that
   assert.equal(after(0), HOUR + 549);
   wall = 12 * HOUR;
   assert.equal(after(0), 2 * HOUR, 'the wall has caught up');
+  wall = 9 * HOUR;
+  assert.equal(after(0), 2 * HOUR);
+  release();
+  assert.equal(after(0), -HOUR, 'nobody is at work that the step would harm');
 });
 
 test('a small step back is waited for', () => {
@@ -36,6 +41,7 @@ test('a small step back is waited for', () => {
     () => wall,
     () => passing,
   );
+  clock.hold();
   assert.equal(clock.now(), 1000);
   wall -= 500;
   const after = (millis: number) => {

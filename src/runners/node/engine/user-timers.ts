@@ -130,8 +130,8 @@ export class UserTimerStore {
           'is set where its window is over, as at the end of the input: it is ignored. What has to come out then belongs to an event-time timer at window.maxTimestamp()',
         );
       } else {
-        const time = timer.clearBit ? undefined : timer.fireTimestamp + this.ahead();
-        this.processing.change(family, only(timer, window), windowAndKey, expiry, time);
+        const steady = later(only(timer, window), this.ahead());
+        this.processing.change(family, steady, windowAndKey, expiry);
       }
       return;
     }
@@ -193,8 +193,12 @@ export class UserTimerStore {
     const { event, processing } = this;
     if (event.isDue(watermark)) return event.takeDue(watermark, mostKeys);
     const time = latest(watermark, now);
-    if (processing.isDue(time)) return processing.takeDue(time, mostKeys);
-    return processing.takeOver(watermark, mostKeys);
+    const due = processing.isDue(time)
+      ? processing.takeDue(time, mostKeys)
+      : processing.takeOver(watermark, mostKeys);
+    // Its function may count on from there, by the clock that it sees.
+    const ahead = this.ahead();
+    return ahead === 0 ? due : due.map((one) => ({ ...one, timer: later(one.timer, -ahead) }));
   }
 }
 
@@ -209,6 +213,12 @@ function hasPassed(time: Instant, watermark: Instant): boolean {
 /** At the end of all input no later moment comes. */
 function latest(watermark: Instant, now: Instant): Instant {
   return watermark >= MAX_TIMESTAMP ? Number.POSITIVE_INFINITY : now;
+}
+
+/** The timer so many milliseconds later. */
+function later<T extends Timer<unknown>>(timer: T, millis: number): T {
+  if (timer.clearBit || millis === 0) return timer;
+  return { ...timer, fireTimestamp: timer.fireTimestamp + millis };
 }
 
 function only(timer: Timer<unknown>, window: Window): Timer<unknown> {

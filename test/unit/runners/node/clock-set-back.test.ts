@@ -69,13 +69,25 @@ test('timers that were set before wait no longer, nor do those set after, by whi
 }, async (t) => {
   const { setBack } = clock(t);
   const fired: string[] = [];
-  const context = { due: processingTimeTimer(), poll: processingTimeTimer() };
+  const beats: number[] = [];
+  const context = {
+    due: processingTimeTimer(),
+    poll: processingTimeTimer(),
+    beat: processingTimeTimer(),
+  };
   const doFn: DoFn<{ key: string; value: number }, never, typeof context> = {
-    process({ value }, { due, poll }: { due: TimerParam; poll: TimerParam }) {
+    process({ value }, { due, poll, beat }: Record<keyof typeof context, TimerParam>) {
+      if (value === 1) beat.set(Date.now() + 100);
       due.setRelative(400, { tag: `${value}` });
       if (value === 2) poll.set(Date.now() + 400);
     },
-    onTimer({ timer, tag }) {
+    onTimer({ timer, tag, fireTimestamp }, { beat }) {
+      if (timer === 'beat') {
+        beats.push(fireTimestamp);
+        // From the time of the timer before, for the sake of a steady rhythm.
+        if (beats.length < 6) beat.set(fireTimestamp + 100);
+        return;
+      }
       fired.push(`${timer} ${tag}`);
     },
   };
@@ -92,9 +104,11 @@ test('timers that were set before wait no longer, nor do those set after, by whi
       )
       .apply(parDo(doFn, context));
   });
-  for (let i = 0; i < 1000 && fired.length < 3; i++) await delay(20);
+  for (let i = 0; i < 1000 && (fired.length < 3 || beats.length < 6); i++) await delay(20);
   await running.drain();
   assert.deepEqual(fired.sort(), ['due 1', 'due 2', 'poll ']);
+  assert.equal(beats.length, 6, 'the rhythm goes on');
+  assert.ok(beats.at(-1)! < beats[0]!, 'and tells of the clock as it is');
 });
 
 test('a clock as a source goes on', async (t) => {
