@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A job that was started, seen from the program that started it.
 
+import { BeamBridgeError } from '../base/index.ts';
 import type { pb } from '../proto/index.ts';
 import type { DistributionValue, GaugeValue, MetricResults } from './metrics.ts';
 import type { JobState } from './state.ts';
+
+/** A timer of Node's holds 24 days at most. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What a runner offers for a job of its own; {@link PipelineResult} is made of it. */
 export interface JobControl {
@@ -64,17 +68,29 @@ export class PipelineResult {
   /**
    * Waits until the job has ended, or for so many milliseconds, and gives the state then.
    *
+   * @param timeoutMs - 0 or less, as of a deadline that is over, to be told at once. @default no limit
    * @throws BeamBridgeError why the job failed: `USER_CODE_FAILED`, `PYTHON_EXCEPTION`, `HOST_DIED`,
-   * `JOB_SERVICE_UNAVAILABLE`, `ABORTED`, …
+   * `JOB_SERVICE_UNAVAILABLE`, `ABORTED`, …; `INVALID_ARGUMENT` for a limit that is no number
    */
   async waitUntilFinish(timeoutMs?: number): Promise<JobState> {
     if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return this.job.finished;
+    if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
+      throw new BeamBridgeError('INVALID_ARGUMENT', `waitUntilFinish was given ${timeoutMs}`, {
+        hint: 'Give a number of milliseconds, or nothing to wait until the job has ended.',
+      });
+    }
+    const until = performance.now() + timeoutMs;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<JobState>((resolve) => {
-      timer = setTimeout(() => {
+      const end = () => {
         this.job.forgetFinished?.();
         resolve(this.state);
-      }, timeoutMs);
+      };
+      const wait = () => {
+        const left = Math.max(0, until - performance.now());
+        timer = setTimeout(left > LONGEST_TIMER ? wait : end, Math.min(left, LONGEST_TIMER));
+      };
+      wait();
     });
     try {
       return await Promise.race([this.job.finished, late]);

@@ -111,6 +111,28 @@ test('waiting with a limit gives the state so far, and the job goes on', async (
   });
 });
 
+test('a limit of more than a timer holds is waited for, and one that is over is told at once', async () => {
+  await withFake({ run: () => {} }, async (fake, runner) => {
+    const result = await runner.runAsync(simple);
+    const month = result.waitUntilFinish(30 * 24 * 3600 * 1000);
+    const longest = result.waitUntilFinish(Number.MAX_VALUE);
+    assert.match(await result.waitUntilFinish(-5), /^(STARTING|RUNNING)$/);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    fake.job.become('DONE');
+    assert.deepEqual(await Promise.all([month, longest]), ['DONE', 'DONE']);
+  });
+});
+
+for (const limit of [Number.NaN, '1000', null]) {
+  test(`a limit of ${typeof limit} ${limit} is refused`, async () => {
+    await withFake({}, async (_, runner) => {
+      const result = await runner.runAsync(simple);
+      await assert.rejects(result.waitUntilFinish(limit as number), withCode('INVALID_ARGUMENT'));
+      assert.equal(await result.waitUntilFinish(), 'DONE');
+    });
+  });
+}
+
 test('cancel ends the job, and waiting for it is then no error', async () => {
   await withFake({ run: () => {} }, async (_, runner) => {
     const result = await runner.runAsync(simple);
