@@ -129,7 +129,7 @@ let isDecided = false;
 
 /** The program fails, unless the returned function is called before it ends: somebody has asked then. */
 export function unlessHeard(): () => void {
-  if (!decides) process.on('beforeExit', decide);
+  if (!decides) process.on('beforeExit', decide).on('exit', fail);
   decides = true;
   unheard += 1;
   let isHeard = false;
@@ -149,4 +149,9 @@ function decide(): void {
     isDecided = false;
     if (process.exitCode === 1) process.exitCode = 0;
   }
+}
+
+/** The program ends by `process.exit()`, which may be given a code, be it 0. */
+function fail(): void {
+  if (unheard > 0) process.exitCode ??= 1;
 }

@@ -117,6 +117,21 @@ const unasked: Record<string, Ending> = {
     stderr:
       /\[error\] runner: a run has failed whose end nobody has asked for: .*the reason[\s\S]*Bad/,
   },
+  'a failure that nobody asks for fails a program that ends by process.exit()': {
+    code: `${fail} ${failed}; ${wait} process.exit();`,
+    stdout: '',
+    status: 1,
+    stderr: /nobody has asked for/,
+  },
+  'a program may give a code of 0 to process.exit()': {
+    code: `${fail} ${failed}; ${wait} process.exit(0);`,
+    stdout: '',
+    stderr: /nobody has asked for/,
+  },
+  'a program that has heard of a failure may end by process.exit()': {
+    code: `${fail} const result = ${failed}; ${wait} result.state; process.exit();`,
+    stdout: '',
+  },
   'a failure that a program asks for late is handled': {
     code: `${fail} const result = ${failed}; ${wait} await result.waitUntilFinish().then(...tell('a'));`,
     stdout: 'a USER_CODE_FAILED\n',
