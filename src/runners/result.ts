@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A job that was started, seen from the program that started it.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, Condition } from '../base/index.ts';
 import type { pb } from '../proto/index.ts';
 import type { DistributionValue, GaugeValue, MetricResults } from './metrics.ts';
 import type { JobState } from './state.ts';
@@ -40,6 +40,9 @@ export interface JobControl {
  */
 export class PipelineResult {
   private readonly job: JobControl;
+  private readonly end = new Condition();
+  private isFollowed = false;
+  private hasEnded = false;
 
   /** @internal */
   constructor(job: JobControl) {
@@ -79,24 +82,32 @@ export class PipelineResult {
         hint: 'Give a number of milliseconds, or nothing to wait until the job has ended.',
       });
     }
-    const until = performance.now() + timeoutMs;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<JobState>((resolve) => {
-      const end = () => {
-        this.job.forgetFinished?.();
-        resolve(this.state);
-      };
-      const wait = () => {
-        const left = Math.max(0, until - performance.now());
-        timer = setTimeout(left > LONGEST_TIMER ? wait : end, Math.min(left, LONGEST_TIMER));
-      };
-      wait();
-    });
-    try {
-      return await Promise.race([this.job.finished, late]);
-    } finally {
-      clearTimeout(timer);
+    const { finished } = this.job;
+    if (await this.endsWithin(timeoutMs, finished)) return finished;
+    this.job.forgetFinished?.();
+    return this.state;
+  }
+
+  /** Nothing stays of a wait that is over: a program may look each second. */
+  private async endsWithin(millis: number, finished: Promise<JobState>): Promise<boolean> {
+    const until = performance.now() + millis;
+    this.follow(finished);
+    while (!this.hasEnded) {
+      const left = Math.max(0, until - performance.now());
+      const isAwake = await this.end.wait(Math.min(left, LONGEST_TIMER));
+      if (!isAwake && left <= LONGEST_TIMER) return false;
     }
+    return true;
+  }
+
+  private follow(finished: Promise<JobState>): void {
+    if (this.isFollowed) return;
+    this.isFollowed = true;
+    const end = () => {
+      this.hasEnded = true;
+      this.end.notify();
+    };
+    finished.then(end, end);
   }
 
   /**
