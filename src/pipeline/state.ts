@@ -161,7 +161,9 @@ export class CombiningState<I, O> extends StateParam {
   }
 
   private copyOf(accumulator: unknown): unknown {
-    if (typeof accumulator !== 'object' || accumulator === null) return accumulator;
+    const isPlain = typeof accumulator !== 'object' || accumulator === null;
+    // A coder of a type may round even a number, as it does for the next bundle.
+    if (isPlain && this.storedCoder instanceof JsCoder) return accumulator;
     return decodeValue(this.storedCoder, encodeValue(this.storedCoder, accumulator));
   }
 

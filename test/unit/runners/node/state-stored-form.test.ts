@@ -9,6 +9,7 @@ import type { ParDoParam } from '../../../../src/pipeline/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
 import {
   array,
+  coderOf,
   float32,
   int64,
   nullable,
@@ -142,6 +143,29 @@ test('a sum in float32 grows by what the type says, however many come together',
   ];
   assert.deepEqual(together, right);
   assert.deepEqual(apart, right);
+});
+
+test('an accumulator that was read is what its coder says of it from then on', async () => {
+  const float32Sum = {
+    createAccumulator: () => 0,
+    addInput: (total: number, x: number) => total + x,
+    mergeAccumulators: (all: Iterable<number>) => [...all].reduce((total, x) => total + x, 0),
+    extractOutput: (total: number) => total,
+    accumulatorCoder: () => coderOf(float32),
+  };
+  const doFn: DoFn<KV<string, number>, unknown, { total: CombiningState<number, number> }> = {
+    async process(_, { total }) {
+      total.add(0.1);
+      total.add(0.2);
+      return [await total.read()];
+    },
+  };
+  const { together, apart } = await inBundles(doFn, () => ({
+    total: combiningState(float32Sum, float32),
+  }));
+  const once = Math.fround(0.1) + Math.fround(0.2);
+  assert.deepEqual(together, [once, Math.fround(once) + once]);
+  assert.deepEqual(apart, together);
 });
 
 test('what does not fit the type of a state fails where it is written, and leaves what was there', async () => {
