@@ -17,12 +17,15 @@ from apache_beam.utils import thread_pool_executor
 
 from tests.driver import LOOPBACK_IN_PROC, Host, JobState, Pool, build, expanded_by, submit, wait
 
-# Says what it found, and sets it anew.
+# Says what it found, and sets one as handlers do, the other as an import does.
 _SETS = """
 import os
+from beambridge_host.worker import variables
 def found(_):
-  said = str(os.environ.get('BEAMBRIDGE_TEST_NEW'))
-  os.environ['BEAMBRIDGE_TEST_NEW'] = 'new'
+  said = f"{os.environ.get('BEAMBRIDGE_TEST_GIVEN')} {os.environ.get('BEAMBRIDGE_TEST_IMPORTED')}"
+  given = {'BEAMBRIDGE_TEST_GIVEN': 'given'}
+  variables.GIVEN.about_to_set(given)
+  os.environ.update(given, BEAMBRIDGE_TEST_IMPORTED='imported')
   return said
 def steps(pcoll):
   return pcoll | beam.Map(found).with_output_types(str)
@@ -113,13 +116,13 @@ class JobTest(unittest.TestCase):
     self.assertEqual((state, messages), (JobState.DONE, []))
     self.assertEqual([round(x, 6) for x in sorted(SEEN)], [6.0, 8.0])
 
-  def test_variables_that_a_job_sets_end_with_it(self) -> None:
+  def test_variables_that_handlers_are_given_end_with_a_job_and_those_of_imports_stay(self) -> None:
     def construct(p: beam.Pipeline) -> None:
       p | beam.Create([1]) | expanded_by(self.host, '__callable__', source=_SETS) | beam.Map(remember)  # pylint: disable=expression-not-assigned
 
     for _ in range(2):
       self.assertEqual(self.run_to_end(construct)[0], JobState.DONE)
-    self.assertEqual(SEEN, ['None'] * 2)
+    self.assertEqual(SEEN, ['None None', 'None imported'])
 
   def test_keeps_state_and_groups_for_an_external_worker(self) -> None:
     def construct(p: beam.Pipeline) -> None:

@@ -21,10 +21,10 @@ from apache_beam.portability.api import (
 from apache_beam.runners.job import utils as job_utils
 from apache_beam.runners.portability import local_job_service, portable_runner
 
-from beambridge_host.host.environment import JobsEnvironment
 from beambridge_host.host.runner import Cancellation, HostRunner
 from beambridge_host.host.workers import RUN_PREFIX, WorkerPool
 from beambridge_host.worker.failures import told
+from beambridge_host.worker.variables import GIVEN
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,8 +32,6 @@ _LOGGER = logging.getLogger(__name__)
 # may hold.
 _JOBS_KEPT = 8
 _PIPELINE_KEPT_BYTES = 1 << 20
-
-_ENVIRONMENT = JobsEnvironment()
 
 # A cancelled job may end on its own for this long, then its Python code is interrupted.
 _COOPERATIVE_S = 1.5
@@ -73,7 +71,7 @@ class HostJob(local_job_service.BeamJob):
       try:
         self._update_dependencies()
         beam_pipeline.Pipeline.merge_compatible_environments(self._pipeline_proto)
-        with _ENVIRONMENT.of_job():
+        with GIVEN.of_job():
           self._execute()
         state = portable_runner.PipelineResult.pipeline_state_to_runner_api_state(self.result.state)
       except BaseException:  # pylint: disable=broad-except

@@ -28,7 +28,7 @@ from beambridge_host.wire.packed import (
 from beambridge_host.wire.results import Results, asked, counted, joined, take_over
 from beambridge_host.wire.route_keys import route_key
 from beambridge_host.wire.row_order import by_keys
-from beambridge_host.worker import threads
+from beambridge_host.worker import threads, variables
 
 
 class Route(NamedTuple):
@@ -291,6 +291,8 @@ class PackedHandler(base.ModelHandler):
       route.handler.validate_inference_args(inference_args)
 
   def set_environment_vars(self) -> None:
+    for given in (self._setup.env_vars, *(getattr(route.handler, '_env_vars', {}) for route in self._setup.routes)):
+      variables.GIVEN.about_to_set(given)
     for route in self._setup.routes:
       route.handler.set_environment_vars()
     os.environ.update(self._setup.env_vars)

@@ -52,6 +52,7 @@ export const MODULES = [
   'wire.row_order',
   'wire.results',
   'worker.threads',
+  'worker.variables',
   'inference.batching',
   'inference.metrics',
   'inference.handler_state',
