@@ -24,6 +24,7 @@ from beambridge_host.wire.exact_numbers import as_float, as_numpy, is_null
 from beambridge_host.wire.row_forms import SEQUENCES, in_one_form
 
 _PLAIN = frozenset((str, int, bytes, bool, type(None)))
+_NUMBERS = (int, float, np.number)
 # Below it a double holds every whole number.
 _EXACT = 2**53
 # So many numbers of an array tell most from each other.
@@ -95,7 +96,7 @@ def _fraction(value: float, lost: _Lost) -> Hashable:
 def _array(values: Any) -> Optional[np.ndarray]:
   """Numbers; None where they are none, or not all."""
   if not isinstance(values, np.ndarray):
-    if not values or not isinstance(values[0], (int, float, np.number, *SEQUENCES)):
+    if not values or not isinstance(values[0], (*_NUMBERS, *SEQUENCES)):
       return None
     try:
       values = np.asarray(values)
@@ -178,7 +179,9 @@ def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[
   try:
     given, wanted = in_one_form(examples, rows)
     losses = (*_LOSSES, _HALVES) if any(map(_has_halves, given[:1])) else _LOSSES
-    if _are_arrays_in_order(given, wanted, losses[-1]):
+    looks = _looks(wanted, losses[-1])
+    found = None if looks is None else _looks(given, losses[-1])
+    if looks is not None and found is not None and _are_in_places(found, looks):
       return False
     places = [place for place, pair in enumerate(zip(given, wanted)) if not are_same(*pair)]
     if len(places) < 2 or all(given[place] is None for place in places):
@@ -194,25 +197,27 @@ def _has_halves(value: Any) -> bool:
   return getattr(value, 'dtype', None) == np.float16
 
 
-def _are_arrays_in_order(given: Sequence[Any], wanted: Sequence[Any], lost: _Lost) -> bool:
-  """Whether arrays are like their own rows and like no other, all at once: most are."""
-  looks = _looks(wanted, lost)
-  if looks is None or len(set(looks)) < len(looks):
-    return False
-  return _looks(given, lost) == looks
+def _are_in_places(found: Sequence[Hashable], looks: Sequence[Hashable]) -> bool:
+  """Whether looks say that nothing was moved: each is like its own row and like no other, or some are like none."""
+  return len(set(looks)) == len(looks) if found == looks else Counter(found) != Counter(looks)
 
 
 def _looks(values: Sequence[Any], lost: _Lost) -> Optional[list[bytes]]:
-  """Some numbers of each array, as all copies have them; None where these are none of one size."""
+  """Some numbers of each array, or each number, as all copies have them; None where these are none of one size."""
+  is_whole = type(values) is np.ndarray or all(issubclass(kind, _NUMBERS) for kind in set(map(type, values)))
+  whole = _array(values) if is_whole else None
+  if whole is not None and whole.size:
+    parts = whole.reshape(len(whole), -1)
+    return [row.tobytes() for row in _as_lost(parts[:, ::max(1, parts.shape[1] // _SOME)], lost)]
   some: list[np.ndarray] = []
   sizes: set[int] = set()
   for each in values:
-    array = _array(each) if isinstance(each, SEQUENCES) else None
+    array = _array(each) if isinstance(each, SEQUENCES) and not isinstance(each, np.ma.MaskedArray) else None
     sizes.add(-1 if array is None else array.size)
     if array is None or len(sizes) > 1:
       return None
     some.append(_some_of(array).copy())
-  return list(map(bytes, _as_lost(np.stack(some), lost)))
+  return [row.tobytes() for row in _as_lost(np.concatenate(some).reshape(len(some), len(some[0])), lost)]
 
 
 def _moved(given: Sequence[Any], wanted: Sequence[Any], keys: Sequence[Hashable], losses: Sequence[_Lost]) -> bool:

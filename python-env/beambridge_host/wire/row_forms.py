@@ -34,6 +34,8 @@ def rows_of(batch: Sequence[Any]) -> Sequence[Any]:
 
 def _near(values: Sequence[Any]) -> Sequence[Any]:
   """Tensors as arrays, those of one type fetched at once; in dicts by their names."""
+  if type(values) is np.ndarray and values.dtype != object:
+    return values
   if all(isinstance(each, Mapping) for each in values) and len({frozenset(each) for each in values}) == 1:
     names = list(values[0])
     if any(isinstance(part, Mapping) or _is_tensor(part) for part in values[0].values()):

@@ -21,9 +21,13 @@ import numpy as np
 from apache_beam.ml.inference import base
 
 from beambridge_host.errors import BridgeError
+from beambridge_host.wire import unconverted
 from beambridge_host.wire.content import are_same, contents, in_other_order
 from beambridge_host.wire.route_keys import route_key
 from beambridge_host.wire.several import not_a_batch
+
+# Bytes that are compared at once.
+_PIECE = 2**18
 
 
 def is_pair(value: Any) -> bool:
@@ -68,11 +72,17 @@ def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
   if len(taken) != len(rows):
     return 'took rows out of' if len(taken) < len(rows) else 'put rows into'
   if isinstance(taken, np.ndarray):
-    return 'sorted' if not are_same(taken, rows) and in_other_order(taken, rows, [None] * len(rows)) else None
-  if all(each is row for each, row in zip(taken, rows)):
+    return 'sorted' if not _is_as_it_came(taken, rows) and in_other_order(taken, unconverted.taken(rows), [None] * len(rows)) else None
+  if all(map(operator.is_, taken, rows)):
     return None
   was_sorted = Counter(map(id, taken)) == Counter(map(id, rows)) and not _are_equal(taken, rows)
   return 'sorted' if was_sorted or in_other_order(taken, rows, [None] * len(rows)) else None
+
+
+def _is_as_it_came(array: np.ndarray, rows: Sequence[Any]) -> bool:
+  """Whether an array holds its rows still. In pieces, since all of them at once would be dear beside a large one."""
+  step = max(1, _PIECE // max(1, array[:1].nbytes))
+  return all(are_same(array[at:at + step], unconverted.taken(rows[at:at + step])) for at in range(0, len(rows), step))
 
 
 def _are_equal(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
