@@ -7,7 +7,7 @@ import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { DoFn } from './do-fn.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import { BundleFinalizerParam, nameSideInputs, paramsOf, type SideInputParam } from './params.ts';
-import type { PCollection } from './pvalue.ts';
+import { PCollection } from './pvalue.ts';
 import { type AnySplittableDoFn, restrictionSpec } from './splittable.ts';
 import type { StateParam } from './state.ts';
 import { nameStateAndTimers } from './stateful.ts';
@@ -38,6 +38,23 @@ export interface RegisteredParDo {
   readonly appliedAt: string | undefined;
 }
 
+/** Whoever is used to another SDK hands over what a side input is made of. */
+function refuseCollections(context: unknown, node: TransformNode): void {
+  const fields: [string, unknown][] =
+    context instanceof PCollection ? [['', context]] : Object.entries(context ?? {});
+  for (const [name, value] of fields) {
+    if (!(value instanceof PCollection)) continue;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `${name ? `${name} of the context` : 'the context'} is a PCollection, of which a function sees no contents`,
+      {
+        ...node.errorDetails,
+        hint: 'Wrap it: singletonSideInput(x) for its one element, listSideInput(x) or iterableSideInput(x) for all, mapSideInput(x) to look up by key; the function reads it by lookup().',
+      },
+    );
+  }
+}
+
 /** Registers the function, connects its side inputs, and sets the node's spec. */
 export function applyParDo(
   user: UserFunction,
@@ -48,6 +65,7 @@ export function applyParDo(
   declared: ReadonlyMap<string, Coder<unknown>> = new Map(),
 ): void {
   checkFunction(user, node);
+  refuseCollections(user.context, node);
   const restriction =
     user.kind === 'splittable' ? restrictionSpec(user.doFn, user.context, node) : undefined;
   const { context: withSides, sideInputs } = nameSideInputs(user.context);

@@ -23,6 +23,8 @@ export class Connections {
       this.open.add(connection);
       connection.once('close', () => this.open.delete(connection));
     });
+    // One that never was there does not close, and nothing of it stays.
+    client.connections.on('failed', ({ connection }) => this.open.delete(connection));
   }
 
   async close(): Promise<void> {

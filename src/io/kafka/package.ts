@@ -28,7 +28,10 @@ export interface Connection {
 /** What all its clients do. */
 export interface BaseClient {
   readonly connections: {
-    on(event: 'connecting', listener: (made: { connection: Connection }) => void): unknown;
+    on(
+      event: 'connecting' | 'failed',
+      listener: (made: { connection: Connection }) => void,
+    ): unknown;
   };
   metadata(options: { topics: string[]; forceUpdate?: boolean }): Promise<{
     readonly topics: ReadonlyMap<string, TopicMetadata | undefined>;

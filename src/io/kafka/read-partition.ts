@@ -233,7 +233,9 @@ export class ReadPartition<K, V>
     // Bundles may be told in another order than they ended in.
     if (offset <= (this.committed.get(name) ?? 0)) return;
     this.committed.set(name, offset);
-    const { client } = await this.opened();
+    // After a failure its bundles may be taken over when it has been torn down.
+    const late = this.opening ? undefined : await this.open(this.spec);
+    const client = late ?? (await this.opened()).client;
     const what = `offset ${offset} of partition ${partition} of ${topic} cannot be committed for ${groupId}`;
     try {
       await patiently(what, cluster, async () => {
@@ -245,6 +247,8 @@ export class ReadPartition<K, V>
       if (this.warned.has(name)) return;
       this.warned.add(name);
       log.warn(`${BeamBridgeError.from(error).shortMessage}; it is read again after a new start`);
+    } finally {
+      await late?.close();
     }
   }
 

@@ -186,13 +186,17 @@ export async function completeOutput(
   return { spec, temporary, moves, finals };
 }
 
+/** Runs that end at the same time may write the same output: it is whole of one of them. */
+let lastPlaced: Promise<void> = Promise.resolve();
+
 /**
  * Gives the shards of all outputs their names, or none of them. May be repeated.
  *
  * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
  */
 export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<void> {
-  const placed = placeAll(outputs.flatMap(({ moves }) => moves));
+  const placed = lastPlaced.then(() => placeAll(outputs.flatMap(({ moves }) => moves)));
+  lastPlaced = placed.catch(() => {});
   for (const { temporary } of outputs) placing.set(temporary, placed);
   try {
     await placed;

@@ -21,12 +21,17 @@ export interface Move {
  * replaced is there again, so that no shards of two runs lie together. May be repeated, also after a
  * process that was killed in the middle: until then new and old shards do lie together.
  *
+ * Another process that does the same at the same time is noticed by at least one of the two.
+ *
  * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
  */
 export async function placeAll(moves: readonly Move[]): Promise<void> {
   const done: Move[] = [];
+  const files = new Map<Move, bigint>();
   for (const [index, move] of moves.entries()) {
     try {
+      const found = await stat(move.from, { bigint: true });
+      files.set(move, found.ino);
       await keep(move, index);
       await rename(move.from, move.to);
     } catch (error) {
@@ -37,6 +42,22 @@ export async function placeAll(moves: readonly Move[]): Promise<void> {
       }
     }
     done.push(move);
+  }
+  await refuseMixture(files);
+}
+
+/** @throws `OUTPUT_NOT_WRITABLE` where a file is another one than that which got its name here */
+async function refuseMixture(files: ReadonlyMap<Move, bigint>): Promise<void> {
+  for (const [{ to }, file] of files) {
+    const found = await stat(to, { bigint: true }).catch(() => undefined);
+    if (found?.ino === file) continue;
+    throw new BeamBridgeError(
+      'OUTPUT_NOT_WRITABLE',
+      `${to} was replaced by another program while this run gave its files their names: some files of the output may be of the one, and others of the other`,
+      {
+        hint: 'Let each of them write to a folder or with a name of its own, and run this one again.',
+      },
+    );
   }
 }
 

@@ -24,8 +24,9 @@ import {
   placeOutputs,
   removeMarked,
   removeTemporary,
+  type WholeOutput,
 } from '../../../src/io/text/output.ts';
-import { placeAll } from '../../../src/io/text/place.ts';
+import { type Move, placeAll } from '../../../src/io/text/place.ts';
 import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
 import { TextWriter } from '../../../src/io/text/text-writer.ts';
 import { file, scratch } from './scratch.ts';
@@ -196,6 +197,34 @@ test('a run that cannot rename one shard takes the others back, with what they r
   parts[2] = { ...(await part(folder, 'p2', 'new\n')), shard: 2 };
   assert.deepEqual((await finalize(output, folder, parts)).map(read), ['new\n', 'new\n', 'new\n']);
   assert.deepEqual(readdirSync(join(scratch, 'back')).length, 3);
+});
+
+test('runs that end at the same time leave the output whole of one of them', async () => {
+  const output = spec('both/out', { shards: 40 });
+  const wholes: WholeOutput[] = [];
+  for (const text of ['1\n', '2\n']) {
+    const folder = await makeTemporary(output.prefix);
+    const parts: Part[] = [];
+    for (let shard = 0; shard < 40; shard++) {
+      parts.push({ ...(await part(folder, `p${shard}`, text)), shard });
+    }
+    wholes.push(await completeOutput(output, folder, parts));
+  }
+  await Promise.all(wholes.map((whole) => placeOutputs([whole])));
+  assert.equal(new Set(wholes[0]!.finals.map(read)).size, 1);
+});
+
+test('files that another program replaces meanwhile are told', async () => {
+  const folder = await makeTemporary(spec('meanwhile/out').prefix);
+  const to = join(scratch, 'meanwhile/out');
+  const moves: Move[] = [];
+  for (const name of ['ours', 'theirs']) {
+    moves.push({ from: (await part(folder, name, `${name}\n`)).path, to, temporary: folder });
+  }
+  await assert.rejects(placeAll(moves), {
+    code: 'OUTPUT_NOT_WRITABLE',
+    message: /was replaced by another program/,
+  });
 });
 
 test('a whole shard that is lost is told, whatever has its name since an earlier run', async () => {

@@ -182,6 +182,23 @@ test('a transform remembers the line of the program that applied it', () => {
   assert.match(callSite()!, /graph\.test\.ts/);
 });
 
+test('a PCollection in a context, in place of a side input of it, is refused', () => {
+  const root = new Root(new Pipeline());
+  const prices = source<number>(root);
+  const names = source<string>(root);
+  for (const apply of [
+    () => names.map((name, context) => `${name} ${context.prices}`, { prices }),
+    () => names.filter((_, context) => Boolean(context.prices), { prices }),
+    () => names.map((name, context) => `${name} ${String(context)}`, prices),
+  ]) {
+    assert.throws(apply, (error: BeamBridgeError) => {
+      assert.equal(error.code, 'INVALID_ARGUMENT');
+      assert.match(error.message, /is a PCollection.*Wrap it: singletonSideInput/s);
+      return true;
+    });
+  }
+});
+
 test('a PCollection of another pipeline is refused as an input and as a side input', () => {
   const one = source<number>(new Root(new Pipeline()));
   const other = source<number>(new Root(new Pipeline()));

@@ -195,8 +195,8 @@ export class Engine implements Surroundings {
       changed = false;
       for (const node of this.graph.nodes) if (node.step()) changed = true;
     }
-    if (!this.failure && !this.over.signal.aborted)
-      this.finalizations.run((work) => this.track(work));
+    const isOver = () => this.failure !== undefined || this.over.signal.aborted;
+    if (!isOver()) this.finalizations.run((work) => this.track(work), isOver);
   }
 
   private get isOver(): boolean {

@@ -33,9 +33,14 @@ export class Finalizations {
     return this.steps.get(step)?.isBehind ?? false;
   }
 
-  /** Finalizes those of which nothing is under way. @param track - hears of the work */
-  run(track: (work: Promise<void>) => void): void {
-    for (const step of this.steps.values()) step.run(track);
+  /**
+   * Finalizes those of which nothing is under way.
+   *
+   * @param track - hears of the work
+   * @param isOver - whether the run has come to a bad end: nothing more is confirmed then
+   */
+  run(track: (work: Promise<void>) => void, isOver: () => boolean = () => false): void {
+    for (const step of this.steps.values()) step.run(track, isOver);
   }
 
   /** Whether none waits for its turn. */
@@ -59,14 +64,14 @@ class StepFinalizations {
     return this.addedMeanwhile >= MOST_BEHIND;
   }
 
-  run(track: (work: Promise<void>) => void): void {
+  run(track: (work: Promise<void>) => void, isOver: () => boolean): void {
     if (this.isRunning) return;
     const firstInUse = this.pending.findIndex(({ origin }) => !origin.isFree);
     if (firstInUse === 0 || this.pending.length === 0) return;
     const due = this.pending.splice(0, firstInUse < 0 ? this.pending.length : firstInUse);
     this.isRunning = true;
     track(
-      inTurn(due).finally(() => {
+      inTurn(due, isOver).finally(() => {
         this.isRunning = false;
         this.addedMeanwhile = 0;
       }),
@@ -74,6 +79,9 @@ class StepFinalizations {
   }
 }
 
-async function inTurn(due: readonly Pending[]): Promise<void> {
-  for (const { finalize } of due) await finalize();
+async function inTurn(due: readonly Pending[], isOver: () => boolean): Promise<void> {
+  for (const { finalize } of due) {
+    if (isOver()) return;
+    await finalize();
+  }
 }

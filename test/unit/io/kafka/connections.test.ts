@@ -26,7 +26,8 @@ function standIn() {
     connections.emit('connecting', { connection });
     return connection;
   };
-  return { client: client as unknown as BaseClient, connect };
+  const refuse = (connection: Connection) => connections.emit('failed', { connection });
+  return { client: client as unknown as BaseClient, connect, refuse };
 }
 
 test('a connection that the pool has lost is closed, and one that has ended is not again', async () => {
@@ -39,6 +40,15 @@ test('a connection that the pool has lost is closed, and one that has ended is n
   ended.emit('close');
   await connections.close();
   assert.deepEqual([closed, ended.closed, lost.closed], [1, 0, 1]);
+});
+
+test('a connection that was refused is forgotten', async () => {
+  const { client, connect, refuse } = standIn();
+  const connections = new Connections(client, async () => {});
+  const refused = connect();
+  refuse(refused);
+  await connections.close();
+  assert.equal(refused.closed, 0);
 });
 
 test('a client that does not close in order loses no connection either', async () => {

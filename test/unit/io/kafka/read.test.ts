@@ -166,6 +166,34 @@ test('offsets are committed for the group once a bundle is over', async () => {
   assert.deepEqual(await offsetsOf(reading(client, options)), ['a:0:7']);
 });
 
+test('a run that fails while offsets are committed leaves no client open', async () => {
+  class Slow extends StandIn {
+    override async commit(...args: Parameters<StandIn['commit']>) {
+      await delay(20);
+      await super.commit(...args);
+    }
+  }
+  const client = new Slow().topic('a', 3);
+  const writing = setInterval(() => {
+    for (let partition = 0; partition < 3; partition++) client.write('a', partition, ...letters(1));
+  }, 5);
+  let read = 0;
+  const failing = run((root) => {
+    const source = reading(client, { topics: 'a', groupId: 'g', commitOffsets: true });
+    root.apply(source).map(() => {
+      read += 1;
+      if (read === 200) throw new RangeError('bad');
+    });
+  });
+  await assert.rejects(failing, { code: 'USER_CODE_FAILED' });
+  clearInterval(writing);
+  const { length } = client.calls;
+  await delay(200);
+  assert.equal(client.calls.length, length, 'nothing more is asked of the cluster');
+  assert.ok(client.opened >= 2);
+  assert.equal(client.closed, client.opened);
+});
+
 test('nothing is committed unless it is asked for', async () => {
   const client = new StandIn().topic('a', 1).write('a', 0, ...letters(3));
   await offsetsOf(reading(client, { topics: 'a', stop: 'latest', groupId: 'g' }));

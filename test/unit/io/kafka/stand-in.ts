@@ -46,6 +46,7 @@ export class StandIn implements KafkaClient {
   readonly codes = new Map<string, number>();
   /** Records in one answer. */
   most = 3;
+  opened = 0;
   closed = 0;
 
   topic(name: string, partitions: number): this {
@@ -141,5 +142,8 @@ export function reading<K = Uint8Array, V = Uint8Array>(
   options: Omit<ReadKafkaOptions<K, V>, 'bootstrapServers'>,
 ): ReadFromKafka<K, V> {
   const spec = checkReadOptions<K, V>({ bootstrapServers: 'stand-in', ...options });
-  return new ReadFromKafka(spec, async () => client);
+  return new ReadFromKafka(spec, async () => {
+    client.opened += 1;
+    return client;
+  });
 }

@@ -262,6 +262,19 @@ describe('finalizations', () => {
     assert.deepEqual(await run(), ['third']);
     assert.ok(finalizations.isEmpty);
   });
+
+  it('end with a run that fails', async () => {
+    const finalizations = new Finalizations();
+    const done: number[] = [];
+    for (const n of [1, 2]) finalizations.add(done, new Origin(), async () => void done.push(n));
+    const work: Promise<void>[] = [];
+    finalizations.run(
+      (one) => work.push(one),
+      () => done.length > 0,
+    );
+    await Promise.all(work);
+    assert.deepEqual(done, [1]);
+  });
 });
 
 describe('the origin of several bundles', () => {
