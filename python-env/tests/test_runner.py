@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a job is cut into stages, and when its timers fire."""
 
+import math
 import unittest
 from typing import Any
 
@@ -96,6 +97,29 @@ class TimersTest(unittest.TestCase):
     SEEN.clear()
     HostRunner(None, Cancellation()).run_via_runner_api(proto, PipelineOptions()).wait_until_finish()
     self.assertEqual(SEEN, ['element 0', 'element 1', 'element 2', 'end'])
+
+
+class AtTheEndOfAnyKey(beam.DoFn):
+  END = TimerSpec('end', TimeDomain.WATERMARK)
+
+  def process(self, _: Any, end: Any = beam.DoFn.TimerParam(END)) -> None:
+    end.set(GlobalWindow().max_timestamp())
+
+  @on_timer(END)
+  def at_end(self, key: Any = beam.DoFn.KeyParam) -> None:
+    SEEN.append(repr(key))
+
+
+class KeysOfTimersTest(unittest.TestCase):
+  def test_timers_of_keys_that_are_not_equal_to_themselves_fire(self) -> None:
+    for keys in ([math.nan, 1.5], [('a', math.nan), ('b', 1.0)]):
+      with self.subTest(keys=keys):
+        pipeline = beam.Pipeline()
+        pipeline | beam.Create([(key, 0) for key in keys]) | beam.ParDo(AtTheEndOfAnyKey())  # pylint: disable=expression-not-assigned
+        proto = pipeline.to_runner_api(default_environment=EmbeddedPythonEnvironment.default())
+        SEEN.clear()
+        HostRunner(None, Cancellation()).run_via_runner_api(proto, PipelineOptions()).wait_until_finish()
+        self.assertEqual(sorted(SEEN), sorted(map(repr, keys)))
 
 
 class OnceAndAtTheEnd(beam.DoFn):

@@ -4,8 +4,8 @@
 Beam's runner fires what each bundle has set. So a timer that was set by two bundles, as where a splittable
 DoFn in front of it gives its outputs in several turns, fired twice, and one that a later bundle took back
 fired all the same. By Beam's model a timer of one key, window and tag is one timer: setting it again
-replaces it. They fire in the order of their times, not in that in which they were set. And timers of event time fired together with what was left of a bundle's elements, which come
-first.
+replaces it. They fire in the order of their times, not in that in which they were set. And timers of event
+time fired together with what was left of a bundle's elements, which come first.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ class SetTimers:
       if buffer.cleared:
         continue
       for timer in _timers(buffer, manager, transform_id, family):
-        name = _name(transform_id, family, timer)
+        name = _name(manager, transform_id, family, timer)
         if timer.clear_bit:
           self._times.pop(name, None)
         else:
@@ -41,7 +41,7 @@ class SetTimers:
     coder = manager.get_timer_coder_impl(transform_id, family)
     kept = []
     for timer in _timers(buffer, manager, transform_id, family):
-      name = _name(transform_id, family, timer)
+      name = _name(manager, transform_id, family, timer)
       if self._times.get(name) == _times(timer):
         del self._times[name]
         kept.append(timer)
@@ -59,8 +59,10 @@ def _timers(buffer: Any, manager: Any, transform_id: str, family: str) -> Any:
     yield from coder.decode_all(chunk)
 
 
-def _name(transform_id: str, family: str, timer: Any) -> Any:
-  return transform_id, family, timer.user_key, timer.dynamic_timer_tag, timer.windows[0]
+def _name(manager: Any, transform_id: str, family: str, timer: Any) -> Any:
+  # Keys are equal when their bytes are, NaN among them; a timer that is cleared is its key, tag and window alone.
+  coder = manager.get_timer_coder_impl(transform_id, family)
+  return transform_id, family, coder.encode(timer._replace(clear_bit=True))
 
 
 def _times(timer: Any) -> Any:
