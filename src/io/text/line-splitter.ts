@@ -19,13 +19,14 @@ function isUtf16(bytes: Buffer): boolean {
 const COMPRESSIONS: readonly [begin: string, hint: string][] = [
   ['1f8b', "It is compressed by gzip: read it with { compression: 'gzip' }."],
   ['28b52ffd', 'It is compressed by zstd: decompress it first, as `zstd -d` does.'],
-  ['425a68', 'It is compressed by bzip2: decompress it first, as `bunzip2` does.'],
+  // With the digit that follows: a text may begin with the letters.
+  ['425a683', 'It is compressed by bzip2: decompress it first, as `bunzip2` does.'],
   ['504b0304', 'It is a ZIP archive: unpack it first, as `unzip` does.'],
 ];
 
-function hintFor(bytes: Buffer): string {
-  const begin = bytes.toString('hex', 0, 4);
-  const compression = COMPRESSIONS.find(([magic]) => begin.startsWith(magic));
+function hintFor(bytes: Buffer, begin: Buffer): string {
+  const hex = begin.toString('hex');
+  const compression = COMPRESSIONS.find(([magic]) => hex.startsWith(magic));
   if (compression) return compression[1];
   return isUtf16(bytes)
     ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does.'
@@ -39,7 +40,9 @@ export class LineSplitter {
 
   constructor(
     private readonly path: string,
-    private readonly encoding: TextEncoding = 'utf8',
+    private readonly encoding: TextEncoding,
+    /** The first bytes of the file, which tell what it is when it is no text. */
+    private readonly begin: Buffer,
   ) {}
 
   /** The lines that end in `piece`, which may be overwritten afterwards. */
@@ -92,7 +95,7 @@ export class LineSplitter {
     if (this.encoding === 'latin1' || isAscii(bytes)) return 'latin1';
     if (isUtf8(bytes)) return 'utf8';
     throw new BeamBridgeError('MALFORMED_DATA', `${this.path} is not all UTF-8 text`, {
-      hint: hintFor(bytes),
+      hint: hintFor(bytes, this.begin),
     });
   }
 

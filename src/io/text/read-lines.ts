@@ -29,15 +29,18 @@ export async function* readLines(
   range: FileRange,
   options: ReadOptions,
 ): AsyncGenerator<string[], void, undefined> {
-  const splitter = new LineSplitter(range.path, options.encoding);
+  const begin = Buffer.alloc(4);
+  const splitter = new LineSplitter(range.path, options.encoding, begin);
   let header = range.whole ? options.skipHeaderLines : 0;
   let atStart = range.start === 0;
   try {
     await using file = await open(range.path, 'r');
     await checkVersion(file, range.path, range.version);
+    if (!atStart) await file.read(begin, 0, begin.length, 0);
     const pieces = range.whole ? filePieces(file, range.gzip) : rangePieces(file, range);
     try {
       for await (const piece of pieces) {
+        if (atStart) piece.copy(begin);
         const lines = splitter.push(atStart ? withoutMark(piece, options.encoding) : piece);
         atStart = false;
         const skipped = Math.min(header, lines.length);

@@ -75,8 +75,10 @@ test('a file that does not say how large it is is read to its end', {
 });
 
 test('text in UTF-16 is refused as what it is, and other text that is not UTF-8 as before', async () => {
-  const hintOf = async (bytes: Uint8Array) => {
-    const refused = await linesOf(file('other', bytes)).catch((error: BeamBridgeError) => error);
+  const hintOf = async (bytes: Uint8Array, options: Partial<typeof DEFAULTS> = {}) => {
+    const refused = await linesOf(file('other', bytes), options).catch(
+      (error: BeamBridgeError) => error,
+    );
     assert.ok(refused instanceof BeamBridgeError && refused.code === 'MALFORMED_DATA');
     return refused.hint!;
   };
@@ -86,6 +88,15 @@ test('text in UTF-16 is refused as what it is, and other text that is not UTF-8 
   assert.match(await hintOf(Buffer.from('stra\u00dfe, und mehr\n', 'utf16le')), /iconv -f UTF-16/);
   assert.match(await hintOf(Buffer.from('stra\u00dfe\n', 'latin1')), /encoding: 'latin1'/);
   assert.match(await hintOf(gzipSync('a\nb\n')), /compression: 'gzip'/);
+  // What the file is its first bytes tell, not those of a line behind its header, or of a later range.
+  const noise = Buffer.alloc(5000, 'one ß\n\0', 'latin1');
+  const zipped = Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 10]), noise]);
+  assert.match(await hintOf(zipped, { skipHeaderLines: 1 }), /compression: 'gzip'/);
+  assert.match(await hintOf(zipped, { splitBytes: 700 }), /compression: 'gzip'/);
+  const line = Buffer.from('good\n\x1f\x8b\xff\n', 'latin1');
+  assert.match(await hintOf(line), /encoding: 'latin1'/);
+  assert.match(await hintOf(Buffer.from('BZhagel, stra\xdfe\n', 'latin1')), /encoding: 'latin1'/);
+  assert.match(await hintOf(Buffer.from('BZh91AY&SY\xff\n', 'latin1')), /bunzip2/);
 });
 
 test('ranges that cover a file give each line once, in order, wherever they are cut', async () => {
@@ -179,7 +190,7 @@ test('reading may stop early', async () => {
 });
 
 test('a splitter keeps nothing of a piece that is overwritten', () => {
-  const splitter = new LineSplitter('-');
+  const splitter = new LineSplitter('-', 'utf8', Buffer.alloc(0));
   const piece = Buffer.from('a\nbc');
   assert.deepEqual(splitter.push(piece), ['a']);
   piece.fill('x');
