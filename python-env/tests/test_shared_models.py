@@ -2,11 +2,14 @@
 """Who shares a model, and what the handlers of those who do know of it: what loading has set, however it did."""
 
 import collections
+import enum
 import functools
 import gc
+import hashlib
 import operator
 import pathlib
 import random
+import re
 import tempfile
 import threading
 import time
@@ -609,6 +612,24 @@ class Slow(Base):
 TEXT = atomic(schema_pb2.STRING)
 
 
+class Level(enum.IntEnum):
+  """Does not say which it is."""
+  LOW = 1
+  HIGH = 2
+
+  def __repr__(self) -> str:
+    return 'Level'
+
+
+class InSlots:
+  """Has no dict."""
+  __slots__ = ('first',)
+
+
+class SlotsAndDict(Way, InSlots):
+  """Has what it has in both."""
+
+
 class WhatLoadingSetTest(unittest.TestCase):
   """All who share a model know all that loading it has set, of this model and no other."""
 
@@ -858,6 +879,26 @@ class WhatLoadingSetTest(unittest.TestCase):
     with mock.patch.object(_Looking, 'at', autospec=True, side_effect=_Looking.at) as looked:
       self.assertEqual(state.changes().others, ['replaced', 'filled', 'inside', 'new'])
     self.assertLess(looked.call_count, 20)
+
+  def test_plain_values_are_told_apart_by_more_than_what_they_say_of_themselves(self) -> None:
+    words = '|'.join(f'word{number}' for number in range(100))
+    for before, after in (
+        (re.compile(words), re.compile(f'{words}|apple')), (re.compile(words), re.compile(words, re.I)), (Level.LOW, Level.HIGH),
+        ((1, Level.LOW), (1, Level.HIGH)), (np.dtype('f4', metadata={'of': 1}), np.dtype('f4', metadata={'of': 2}))):
+      handler = types.SimpleNamespace(value=before)
+      state = State(handler)
+      # Another one that is equal.
+      handler.value = tuple(list(before)) if isinstance(before, tuple) else before
+      self.assertFalse(state.changes(), before)
+      handler.value = after
+      self.assertEqual(state.changes().names, {'value'}, before)
+
+  def test_what_is_written_in_c_is_not_taken_for_its_attributes(self) -> None:
+    handler = types.SimpleNamespace(digest=hashlib.sha256(), lock=threading.Lock(), best=np.argmax, kind=int | None, odd=SlotsAndDict('way'))
+    state = State(handler)
+    self.assertEqual((state.changes().names, state.changes().unknown), (frozenset(), ['digest', 'lock']))
+    handler.odd.first = 5
+    self.assertEqual(state.changes().others, ['odd'])
 
   def test_a_call_that_is_given_up_keeps_its_handler(self) -> None:
     transform = run_inference(Slow, schema(TEXT, TEXT), settings={'timeout_ms': 300})

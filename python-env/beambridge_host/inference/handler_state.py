@@ -47,13 +47,15 @@ _PLAIN = frozenset({
 })
 _PLAIN_FAMILIES = (
     enum.Enum, pathlib.PurePath, np.number, np.bool_, np.character, np.datetime64, np.timedelta64, np.dtype, zoneinfo.ZoneInfo, slice,
-    types.GenericAlias)
+    types.GenericAlias, types.UnionType)
 # The same of libraries that may not be there.
 _PLAIN_NAMES = frozenset({'torch.device', 'torch.dtype', 'tensorflow.python.framework.dtypes.DType'})
 # What is the same as long as it is the very object: nothing of a model is kept in it, or it is the process's.
 _FIXED = (
     type, types.CodeType, types.MethodDescriptorType, types.WrapperDescriptorType, PythonCallableWithSource, logging.Logger, np.ufunc,
-    Metrics.DelegatingCounter, Metrics.DelegatingDistribution, Metrics.DelegatingGauge)
+    Metrics.DelegatingCounter, Metrics.DelegatingDistribution, Metrics.DelegatingGauge,
+    # numpy's own functions, which were Python's before its version 1.25.
+    *({type(np.mean)} - {types.FunctionType}))
 # What loading may set besides plain values, for all alike.
 _TOLD = (types.ModuleType, type, logging.Logger)
 # What is called, and may be bound to something that changes.
@@ -233,6 +235,21 @@ def is_plain(value: Any) -> bool:
   return kind in _PLAIN or isinstance(value, _PLAIN_FAMILIES) or kind.__module__ == 'typing' or _name_of(kind) in _PLAIN_NAMES
 
 
+def _text_of(value: Any) -> str:
+  """What tells a plain value from others of its class."""
+  if isinstance(value, (tuple, frozenset)) and not set(map(type, value)) <= _SIMPLE:
+    return repr([(id(type(each)), _text_of(each)) for each in value])
+  if isinstance(value, enum.Enum):
+    # Its `repr` is its class's.
+    return f'member {id(value)}'
+  if isinstance(value, re.Pattern):
+    # Its `repr` is cut.
+    return repr((value.pattern, value.flags))
+  if isinstance(value, np.dtype):
+    return f'{value!r} {value.metadata}'
+  return repr(value)
+
+
 def _name_of(cls: type) -> str:
   return f'{cls.__module__}.{cls.__qualname__}'
 
@@ -260,7 +277,7 @@ class _Looking:
     if kind is bytes:
       self._bytes(kind, memoryview(value))
     elif is_plain(value):
-      self._said(kind, value if kind is str else repr(value))
+      self._said(kind, value if kind is str else _text_of(value))
     elif isinstance(value, _FIXED) or _is_of_process(value):
       self._place(value)
     elif id(value) in self._seen:
@@ -374,13 +391,14 @@ def _is_open(cls: type) -> bool:
   """Whether all that an object of a class has are its attributes: the class is Python's, as are those that it is made from."""
   if issubclass(cls, _CLOSED):
     return False
-  words = 0
   for each in cls.__mro__[:-1]:
     if not each.__flags__ & _MADE_BY_PYTHON or '__module__' not in vars(each):
       return False
-    words += sum(1 for _ in _slots(each))
-  # Two more for its dict and its weak references. What is beyond is something that is written in C.
-  return cls.__basicsize__ <= object.__basicsize__ + (words + 2) * struct.calcsize('P') and cls.__itemsize__ == 0
+    words = sum(1 for _ in _slots(each)) + ('__dict__' in vars(each)) + ('__weakref__' in vars(each))
+    # What is beyond is something that is written in C.
+    if each.__basicsize__ - each.__base__.__basicsize__ > words * struct.calcsize('P'):
+      return False
+  return cls.__itemsize__ == 0
 
 
 # Py_TPFLAGS_HEAPTYPE.
