@@ -817,6 +817,17 @@ class WhatLoadingSetTest(unittest.TestCase):
     for each in handlers:
       self.assertEqual(self.told(each, models, ['a']), ['own'])
 
+  def test_a_model_that_two_transforms_have_left_goes(self) -> None:
+    name = uuid.uuid4().hex
+    handlers = [self.handlers(Sometimes, 1, name=name, updates=True)[0] for _ in range(2)]
+    models = [handler.load_model() for handler in handlers][0]
+    for update, right in (('', ['']), ('u1', ['u1', 'u1'])):
+      for each in handlers:
+        self.told(each, models, ['a'], update=update)
+      self.assertEqual([source.path for source, _ in models._loaded], right)
+    # Each loads its own again, for itself.
+    self.assertEqual([self.told(each, models, ['a']) for each in handlers], [['a en']] * 2)
+
   def test_a_model_stays_though_loading_sets_something_for_others_alone(self) -> None:
     Sometimes.loads = 0
     handlers = self.handlers(Sometimes, 2, updates=True)

@@ -225,12 +225,11 @@ class Models:
     return loaded, handlers.use(loaded, route)
 
   def _leave_behind(self, key: tuple[int, str], handlers: Handlers) -> None:
-    """Forgets models that a transform used before it was known what loading sets, where nobody else uses them."""
+    """Forgets models that transforms used before it was known what loading sets, where nobody comes to them any more."""
     route, transform = key
-    reached = {*self._candidates(Source(route, ''), handlers), handlers}
     for there in [there for there in self._loaded if there[0].route == route and there[1] in (None, transform)]:
-      users = self._loaded[there].users
-      if there[1] not in reached and all(user.transform == transform for user in users):
+      users = {handlers, *self._loaded[there].users}
+      if not any(there[1] in self._candidates(there[0], user) for user in users):
         del self._loaded[there]
 
   def _whose(
