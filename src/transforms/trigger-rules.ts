@@ -52,6 +52,9 @@ export function mayEndEarly(message: Message, allowedLateness: number): boolean 
   if (mayLoseData(message, allowedLateness)) return true;
   const given = caseOf(message);
   switch (given.case) {
+    // As afterProcessingTime does; Python takes it for one that goes on.
+    case 'afterSynchronizedProcessingTime':
+      return true;
     case 'afterAny':
       return given.value.subtriggers.some(firesEarly);
     case 'afterAll':

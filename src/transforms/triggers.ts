@@ -139,7 +139,8 @@ export function afterProcessingTime(delaySeconds = 0, alignTo?: Alignment): Trig
 
 /**
  * Fires once, when all steps before have caught up with the processing time of a pane's first
- * element. It is what {@link afterProcessingTime} becomes behind a grouping.
+ * element. It is what {@link afterProcessingTime} becomes behind a grouping, and like that it needs
+ * `repeatedly` around it.
  */
 export function afterSynchronizedProcessingTime(): Trigger {
   const value = {};

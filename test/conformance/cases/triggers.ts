@@ -69,7 +69,7 @@ const EACH_ONCE: readonly Trigger[] = [
   afterWatermark(),
   afterWatermark().withEarlyFirings(afterCount(1)),
   afterWatermark().withEarlyFirings(afterProcessingTime(60)).withLateFirings(afterCount(1)),
-  afterSynchronizedProcessingTime(),
+  repeatedly(afterSynchronizedProcessingTime()),
   repeatedly(afterCount(1)),
   repeatedly(afterCount(3)),
   repeatedly(afterCount(99)),

@@ -103,6 +103,10 @@ test('a part that would fire again, where only its first firing counts, ends the
     [afterEach(afterAny(always(), never()), afterCount(1)), [true, true]],
     [afterEach(afterCount(1), repeatedly(afterCount(1))), [false, false]],
     [lateToo, [false, false]],
+    [afterSynchronizedProcessingTime(), [true, true]],
+    [afterEach(afterSynchronizedProcessingTime(), afterCount(1)), [true, true]],
+    [afterSynchronizedProcessingTime().orFinally(never()), [true, true]],
+    [repeatedly(afterSynchronizedProcessingTime()), [false, false]],
   ];
   for (const [trigger, expected] of ends) {
     const message = trigger.toProto();

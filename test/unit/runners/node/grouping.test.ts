@@ -135,7 +135,7 @@ describe('a batch', () => {
     for (const trigger of [
       always(),
       afterWatermark().withEarlyFirings(afterProcessingTime(60)).withLateFirings(afterCount(1)),
-      afterSynchronizedProcessingTime(),
+      repeatedly(afterSynchronizedProcessingTime()),
       repeatedly(afterProcessingTime(60, { period: 60 })),
       repeatedly(afterAny(afterCount(99), afterWatermark())),
       repeatedly(afterAll(afterCount(1), afterWatermark())),
