@@ -97,8 +97,15 @@ function mayFireEarly(message: Message, allowedLateness: number): boolean {
   }
 }
 
-/** The trigger behind a grouping that fires by `message`: what is early stays early there. */
-export function continuationTrigger(message: Message): Message {
+/**
+ * The trigger behind a grouping that fires by `message`: what is early stays early there.
+ *
+ * @param isOnce - whether only its first firing counts, as that of a part of `afterAny` does. Of several in turn it is the
+ *   first one's then, and the others, which may fire earlier, have no say behind the grouping either.
+ */
+export function continuationTrigger(message: Message, isOnce = false): Message {
+  const same = (one: Message | undefined) => continuationTrigger(one ?? {}, isOnce);
+  const once = (one: Message | undefined) => continuationTrigger(one ?? {}, true);
   const given = caseOf(message);
   switch (given.case) {
     case 'afterProcessingTime':
@@ -108,29 +115,29 @@ export function continuationTrigger(message: Message): Message {
     case 'afterEndOfWindow': {
       const { earlyFirings, lateFirings } = given.value;
       const value = {
-        ...(earlyFirings ? { earlyFirings: continuationTrigger(earlyFirings) } : {}),
-        ...(lateFirings ? { lateFirings: continuationTrigger(lateFirings) } : {}),
+        ...(earlyFirings ? { earlyFirings: same(earlyFirings) } : {}),
+        ...(lateFirings ? { lateFirings: same(lateFirings) } : {}),
       };
       return { trigger: { case: 'afterEndOfWindow', value } };
     }
-    case 'repeat': {
-      const subtrigger = continuationTrigger(given.value.subtrigger ?? {});
-      return { trigger: { case: 'repeat', value: { subtrigger } } };
-    }
+    case 'repeat':
+      return { trigger: { case: 'repeat', value: { subtrigger: same(given.value.subtrigger) } } };
     case 'afterAny':
     case 'afterAll': {
-      const subtriggers = given.value.subtriggers.map(continuationTrigger);
+      const subtriggers = given.value.subtriggers.map(once);
       return { trigger: { case: given.case, value: { subtriggers } } };
     }
     case 'afterEach': {
-      const subtriggers = given.value.subtriggers.map(continuationTrigger);
-      const subtrigger: Message = { trigger: { case: 'afterAny', value: { subtriggers } } };
+      const { subtriggers } = given.value;
+      if (isOnce) return once(subtriggers[0]);
+      const subtrigger: Message = {
+        trigger: { case: 'afterAny', value: { subtriggers: subtriggers.map(same) } },
+      };
       return { trigger: { case: 'repeat', value: { subtrigger } } };
     }
     case 'orFinally': {
-      const main = continuationTrigger(given.value.main ?? {});
-      const until = continuationTrigger(given.value.finally ?? {});
-      return { trigger: { case: 'orFinally', value: { main, finally: until } } };
+      const value = { main: same(given.value.main), finally: once(given.value.finally) };
+      return { trigger: { case: 'orFinally', value } };
     }
     default:
       return { trigger: given };

@@ -115,6 +115,22 @@ test('a part that would fire again, where only its first firing counts, ends the
   }
 });
 
+test('what a grouping takes the next one takes: behind it no part that had no say has one', () => {
+  const inTurn = afterEach(never(), afterCount(2));
+  for (const trigger of [
+    always().orFinally(inTurn),
+    afterAny(afterWatermark(), afterEach(afterWatermark(), repeatedly(afterCount(2)))),
+    afterAll(afterProcessingTime(1), afterEach(never(), afterWatermark())),
+    afterAny(never(), repeatedly(inTurn).orFinally(inTurn)),
+    afterAny(never(), afterWatermark().withEarlyFirings(inTurn)),
+  ]) {
+    const message = trigger.toProto();
+    const next = continuationTrigger(message);
+    const found = [mayEndEarly(message, 0), mayEndEarly(next, 0)];
+    assert.deepEqual(found, [false, false], trigger.text);
+  }
+});
+
 test('an alignment is a second transform of the time', () => {
   const { trigger } = afterProcessingTime(0.5, { period: 60, offset: 1.5 }).toProto();
   assert.ok(trigger.case === 'afterProcessingTime');
