@@ -37,6 +37,10 @@ def told(act: Any, rows: Any, wrap: Any = lambda handler: handler) -> list[Any]:
   return [each.inference if isinstance(each, Result) else each for each in asked(handler, rows, handler.load_model(), None)]
 
 
+def by_beam(batch: Any) -> Any:
+  return utils._convert_to_result(batch, [f'is {x[0]}' for x in batch])
+
+
 TEXTS = ['long text', 'mid', 'x', 'mid', '']
 COMPLEMENTS = {'A': 'T', 'T': 'A'}
 HINT = 'Give the row itself as example, or predictions in the order of the rows'
@@ -249,6 +253,8 @@ class ByExamplesTest(unittest.TestCase):
         'taken from the end': lambda batch: [Result(x, f'is {x[0]}') for x in (batch.pop() for _ in range(len(batch)))],
         'emptied': lambda batch: [Result(x, f'is {x[0]}') for x in (batch.pop(0) for _ in range(len(batch)))],
         'sorted afterwards': lambda batch: [Result(x, f'is {x[0]}') for x in batch] + (batch.sort() or []),
+        'sorted, and put back': lambda batch: (
+            before := list(batch), batch.sort(), by_beam(batch), batch.__setitem__(slice(None), before))[2],
     }
     for name, act in ways.items():
       with self.subTest(name):
@@ -256,6 +262,44 @@ class ByExamplesTest(unittest.TestCase):
     emptied = lambda batch: [Result(x, f'is {x}') for x in (batch.pop(0) for _ in range(len(batch)))]
     self.assertEqual(told(emptied, ['c', 'a', 'b']), ['is c', 'is a', 'is b'])
     refused(self, lambda batch: [Result(x, x) for x in (batch.pop() for _ in range(len(batch)))], ['c', 'a', 'b'])
+
+  def test_a_batch_that_is_changed_when_beams_function_has_made_the_results(self) -> None:
+    ways = {
+        'sorted': lambda batch: batch.sort(),
+        'reversed': lambda batch: batch.reverse(),
+        'one taken from the end': lambda batch: batch.pop(),
+        'one taken from the front': lambda batch: batch.pop(0),
+        'emptied': lambda batch: batch.clear(),
+        'one added in front': lambda batch: batch.insert(0, batch[0]),
+        'overwritten': lambda batch: batch.__setitem__(slice(None), batch[::-1]),
+    }
+    for name, change in ways.items():
+      for rows in ([['c'], ['a'], ['b']], ['c', 'a', 'b'], [('c',), ('a',), ('b',)]):
+        with self.subTest(name, rows=rows):
+          self.assertEqual(told(lambda batch, change=change: (by_beam(batch), change(batch))[0], list(rows)), ['is c', 'is a', 'is b'])
+        with self.subTest('a model per key', change=name, rows=rows):
+          handler = base.KeyedModelHandler([base.KeyModelMapping([key], By(lambda batch, change=change: (by_beam(batch), change(batch))[0]))
+                                            for key in 'ab'])
+          handler.override_metrics('here')
+          found = asked(handler, [('a', row) for row in rows], handler.load_model(), None)
+          self.assertEqual([each.inference for _, each in found], ['is c', 'is a', 'is b'])
+
+  def test_rows_taken_out_before_beams_function_makes_the_results(self) -> None:
+    for take in (lambda batch: batch.pop(), lambda batch: batch.pop(0)):
+      for rows in ([['c'], ['a'], ['b']], ['c', 'a', 'b']):
+        with self.assertRaisesRegex(FatalError, 'took rows out of the batch'):
+          told(lambda batch, take=take: take(batch) and by_beam(batch), list(rows))
+
+  def test_examples_are_the_rows_as_they_were(self) -> None:
+
+    def scaled(batch: Any) -> Any:
+      for row in batch:
+        row[0] *= 2
+      batch[0] = [0.0]
+      return utils._convert_to_result(batch, [row[0] for row in batch])
+
+    results = asked(By(scaled), [[3.0], [1.0]], None, None)
+    self.assertEqual([(result.example, result.inference) for result in results], [([3.0], 0.0), ([1.0], 2.0)])
 
 
 KEYS = [('a', 'a1'), ('b', 'b1'), ('a', 'a2'), ('b', 'b2'), ('a', 'a3')]

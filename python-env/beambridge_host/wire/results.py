@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, MutableSequence, Set
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
@@ -33,6 +33,8 @@ class _Part(NamedTuple):
   # A numpy array or a tensor of some framework, whose first dimension is that of the examples; several of them; or a list.
   inferences: Any
   model_id: Optional[str]
+  # The list that a handler said these are of. It may change while they are looked at, so that the examples are what it held then.
+  batch: Any = None
 
 
 class Results(Sequence):
@@ -46,7 +48,7 @@ class Results(Sequence):
     return self._count
 
   def __iter__(self) -> Iterator[base.PredictionResult]:
-    for examples, inferences, model_id in self._parts:
+    for examples, inferences, model_id, _ in self._parts:
       for example, inference in zip(examples, inferences):
         yield base.PredictionResult(example, inference, model_id)
 
@@ -59,7 +61,7 @@ class Results(Sequence):
 
   def _cut(self, start: int, end: int) -> Iterator[_Part]:
     offset = 0
-    for examples, inferences, model_id in self._parts:
+    for examples, inferences, model_id, _ in self._parts:
       low, high = max(start - offset, 0), min(end - offset, len(examples))
       if low < high:
         yield _Part(examples[low:high], inferences[low:high], model_id)
@@ -158,8 +160,11 @@ def _of_rows(results: Sequence[Any], given: Sequence[Sequence[Any]], rows: Seque
   """Results of the rows as they were before a model took them."""
   if not isinstance(results, Results):
     return results
-  return Results([
-      part._replace(examples=rows) if any(part.examples is each for each in given) else part for part in results._parts])
+  return Results([part._replace(examples=rows, batch=None) if _is_of(part, given, len(rows)) else part for part in results._parts])
+
+
+def _is_of(part: _Part, given: Sequence[Sequence[Any]], count: int) -> bool:
+  return any(part.examples is each or part.batch is each and len(part.examples) == count for each in given)
 
 
 def _kept_one(result: Any) -> Any:
@@ -181,10 +186,11 @@ def joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
 
 def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> Sequence[base.PredictionResult]:
   """In place of Beam's function, which pairs examples with whatever there is and cuts the longer."""
-  batch = batch if hasattr(batch, '__len__') else list(batch)
-  inferences = predictions_of(predictions, len(batch), _are_frames(batch))
+  is_list = isinstance(batch, MutableSequence)
+  examples = tuple(batch) if is_list or not hasattr(batch, '__len__') else batch
   # A model may use its arrays again for the next call, before these are looked at.
-  return Results([_Part(batch, owned(inferences), model_id)])
+  inferences = owned(predictions_of(predictions, len(examples), _are_frames(examples)))
+  return Results([_Part(examples, inferences, model_id, batch if is_list else None)])
 
 
 def _are_frames(batch: Any) -> bool:
@@ -205,7 +211,8 @@ class _InBeam(NamedTuple):
 
 
 def _of_each(handler: Any, rows: Sequence[Any], model: Any, inference_args: Any) -> Sequence[Any]:
-  return counted(in_order(lambda: handler.run_inference(rows, model, inference_args), rows, rows), rows)
+  taken = copy.copy(rows)  # A handler may change its list.
+  return counted(in_order(lambda: handler.run_inference(taken, model, inference_args), taken, rows), rows)
 
 
 def _pairs(handler: Any, batch: Sequence[Any], model: Any, inference_args: Any) -> Iterable[Any]:

@@ -93,7 +93,7 @@ def _are_equal(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
 def say_of_their_rows(results: Sequence[Any], rows: Sequence[Any]) -> bool:
   """Whether each result has what its own row holds as its example."""
   pairs = [(result[1], row[1]) if is_pair(result) and is_pair(row) else (result, row) for result, row in zip(results, rows)]
-  return _are_equal([_example(result) for result, _ in pairs], [row for _, row in pairs])
+  return len(results) == len(rows) and _are_equal([_example(result) for result, _ in pairs], [row for _, row in pairs])
 
 
 def order_of_examples(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[Hashable] = ()) -> Optional[list[int]]:
