@@ -14,6 +14,7 @@ from apache_beam.ml.inference import base, utils
 from beambridge_host.errors import FatalError, fields_of
 from beambridge_host.wire.results import asked
 from beambridge_host.wire.row_order import by_keys
+from beambridge_host.wire.several import Outputs
 
 Result = base.PredictionResult
 
@@ -35,6 +36,12 @@ class By(base.ModelHandler):
 def told(act: Any, rows: Any, wrap: Any = lambda handler: handler) -> list[Any]:
   handler = wrap(By(act))
   return [each.inference if isinstance(each, Result) else each for each in asked(handler, rows, handler.load_model(), None)]
+
+
+def per_key(handler: Any) -> Any:
+  keyed = base.KeyedModelHandler([base.KeyModelMapping(['a'], handler), base.KeyModelMapping(['b'], handler)])
+  keyed.override_metrics('here')
+  return keyed
 
 
 def by_beam(batch: Any) -> Any:
@@ -201,8 +208,7 @@ class ByExamplesTest(unittest.TestCase):
         with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, '(sorted|took rows out of|put rows into) the batch that it was given'):
           told(act, list(rows))
         with self.subTest('with keys', rows=rows), self.assertRaisesRegex(FatalError, 'the batch that it was given'):
-          handler = base.KeyedModelHandler([base.KeyModelMapping(['a'], By(act)), base.KeyModelMapping(['b'], By(act))])
-          handler.override_metrics('here')
+          handler = per_key(By(act))
           asked(handler, [('a', row) for row in rows], handler.load_model(), None)
 
   def test_a_batch_may_be_filled_up_at_its_end(self) -> None:
@@ -210,6 +216,57 @@ class ByExamplesTest(unittest.TestCase):
       with self.subTest(rows=rows):
         padded = told(lambda batch, rows=rows: batch.extend(['more'] * 3) or [f'is {x}' for x in batch[:len(rows)]], list(rows))
         self.assertEqual(list(padded), [f'is {x}' for x in rows])
+
+  def test_a_batch_may_be_filled_up_and_overwritten_where_it_stands(self) -> None:
+
+    def overwritten(batch: Any) -> None:
+      for place, x in enumerate(batch):
+        batch[place] = x * 10
+
+    for rows in (TEXTS, [3, 1, 2], [[2], [1]], [2.5, 1.5]):
+      filled = lambda batch: batch.extend([batch[-1]] * 3)
+      for name, act in (
+          ('before', lambda batch: overwritten(batch) or filled(batch)), ('after', lambda batch: filled(batch) or overwritten(batch))):
+        with self.subTest(name, rows=rows):
+          padded = told(lambda batch, act=act, rows=rows: act(batch) or [f'is {x}' for x in batch[:len(rows)]], list(rows))
+          self.assertEqual(list(padded), [f'is {x * 10}' for x in rows])
+      for moved in (lambda batch: batch.insert(0, batch[0]), lambda batch: batch.reverse() or filled(batch)):
+        with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, 'put rows into the batch'):
+          told(lambda batch, moved=moved, rows=rows: moved(batch) or [f'is {x}' for x in batch[:len(rows)]], list(rows))
+    with self.assertRaisesRegex(FatalError, 'sorted the batch'):
+      told(lambda batch: batch.__setitem__(slice(None), [*np.sort(batch), 0.0]) or [0, 0, 0], [3.5, 1.5, 2.5])
+
+  def test_beams_function_counts_the_rows_of_a_batch_that_was_filled_up(self) -> None:
+    plain = lambda value: [part.tolist() for part in value] if isinstance(value, Outputs) else value
+    ways = {
+        'an array': (lambda batch: np.array([x[0] * 10 for x in batch]), lambda x: x[0] * 10),
+        'a list': (lambda batch: [x[0] * 10 for x in batch], lambda x: x[0] * 10),
+        'several outputs': (
+            lambda batch: {'a': np.array([x[0] for x in batch]), 'b': [str(x[0]) for x in batch], 'c': None},
+            lambda x: {'a': x[0], 'b': str(x[0])}),
+        'outputs in a tuple': (lambda batch: (np.array(batch), np.array(batch) * 2), lambda x: [x, [x[0] * 2]]),
+    }
+    for name, (predict, expected) in ways.items():
+      for rows in ([[3.0], [1.0], [2.0]], [[3.0]], [[1.0], [1.0], [2.0], [2.0]]):
+        for cut, more in ((True, 3), (False, 3), (True, 4)):
+
+          def act(batch: Any, predict: Any = predict, cut: bool = cut, more: int = more) -> Any:
+            count = len(batch)
+            batch.extend([batch[-1]] * more)
+            return utils._convert_to_result(batch, predict(batch[:count] if cut else batch))
+
+          keyed = per_key(By(act))
+          with self.subTest(name, rows=rows, cut=cut):
+            for results in (
+                list(asked(By(act), rows, None, None)),
+                [result for _, result in asked(keyed, [('a', row) for row in rows], keyed.load_model(), None)]):
+              self.assertEqual([plain(result.inference) for result in results], list(map(expected, rows)))
+              self.assertEqual([result.example for result in results], rows)
+    for predictions in (np.zeros(2), np.zeros(4), [0] * 4, iter([0] * 2)):
+      with self.assertRaisesRegex(FatalError, 'gave .* for 3 examples'):
+        told(lambda batch: batch.extend([0] * 2) or utils._convert_to_result(batch, predictions), [[3.0], [1.0], [2.0]])
+    generated = lambda batch: batch.append([0.0]) or utils._convert_to_result(batch, (x[0] for x in batch[:2]))
+    self.assertEqual(told(generated, [[3.0], [1.0]]), [3, 1])
 
   def test_copies_that_numpy_sorted_are_moved_rows(self) -> None:
     for rows in ([3, 1, 2], [2.5, 1.5], TEXTS, [300, 299]):
@@ -278,9 +335,7 @@ class ByExamplesTest(unittest.TestCase):
         with self.subTest(name, rows=rows):
           self.assertEqual(told(lambda batch, change=change: (by_beam(batch), change(batch))[0], list(rows)), ['is c', 'is a', 'is b'])
         with self.subTest('a model per key', change=name, rows=rows):
-          handler = base.KeyedModelHandler([base.KeyModelMapping([key], By(lambda batch, change=change: (by_beam(batch), change(batch))[0]))
-                                            for key in 'ab'])
-          handler.override_metrics('here')
+          handler = per_key(By(lambda batch, change=change: (by_beam(batch), change(batch))[0]))
           found = asked(handler, [('a', row) for row in rows], handler.load_model(), None)
           self.assertEqual([each.inference for _, each in found], ['is c', 'is a', 'is b'])
 
@@ -343,8 +398,7 @@ class ModelPerKeyTest(unittest.TestCase):
   """Beam's handler with a model per key asks handlers inside, as others are asked."""
 
   def score(self, act: Any, rows: Any = KEYS) -> list[Any]:
-    handler = base.KeyedModelHandler([base.KeyModelMapping(['a'], By(act)), base.KeyModelMapping(['b'], By(act))])
-    handler.override_metrics('here')
+    handler = per_key(By(act))
     return by_keys(asked(handler, rows, handler.load_model(), None), rows)
 
   def test_several_outputs_are_no_rows(self) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterable, KeysView, Mapping, Sequence, Set, ValuesView
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set, ValuesView
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -64,6 +64,21 @@ def predictions_of(outputs: Any, count: int, of_frame: bool = False) -> Union[np
   if count == 1 and isinstance(outputs, (bool, int, float, np.generic)):
     return [outputs]
   raise not_a_batch(f'the model handler gave {_described(outputs)} for {_examples(count)}')
+
+
+def predictions_of_filled(outputs: Any, count: int, given: int, of_frame: bool = False) -> Union[np.ndarray, Several, list[Any], Any]:
+  """The same for `given` examples that a handler filled up to `count`: it may give predictions for all, or for its examples alone."""
+  if isinstance(outputs, Iterator):
+    outputs = PerRow(outputs)
+  try:
+    filled = predictions_of(outputs, count, of_frame)
+  except BridgeError:
+    filled = None
+  if filled is None:
+    return predictions_of(outputs, given, of_frame)
+  if isinstance(filled, Several) and filled.unfit():
+    return min(filled[:given], predictions_of(outputs, given, of_frame), key=Several.unfit)
+  return filled[:given]
 
 
 def is_array(value: Any) -> bool:

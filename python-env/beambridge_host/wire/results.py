@@ -19,7 +19,7 @@ from apache_beam.ml.inference import base, utils
 
 from beambridge_host.wire.exact_numbers import as_numpy
 from beambridge_host.wire.frames import Frames
-from beambridge_host.wire.outputs import counted, predictions_of
+from beambridge_host.wire.outputs import counted, predictions_of, predictions_of_filled
 from beambridge_host.wire.owned import owned
 from beambridge_host.wire.row_forms import as_array, rows_of
 from beambridge_host.wire.row_order import (
@@ -123,7 +123,12 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
   """
   is_list = type(taken) in (list, tuple)
   before = tuple(taken) if is_list else taken
-  results = kept(ask(), before)
+  lengths = _lengths()
+  lengths[id(taken)] = len(taken)
+  try:
+    results = kept(ask(), before)
+  finally:
+    lengths.pop(id(taken), None)
   given = (taken, before)
   held = before if is_list else rows
   change = change_of(taken, held) if is_list or isinstance(taken, np.ndarray) else None
@@ -141,6 +146,14 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
         hint='Do that with a copy, as in sorted(batch) or list(batch), and give predictions in the order of the rows. '
         'Or give PredictionResult(example, prediction) for each, where examples are lists, dicts, arrays or rows.')
   return _of_rows(results, given, rows)
+
+
+def _lengths() -> dict[int, int]:
+  """How many rows batches held when handlers were given them, by their ids, while these have them.
+
+  One for a process, in which there may be copies of this module that were pickled by value.
+  """
+  return vars(utils).setdefault('_beambridge_lengths', {})
 
 
 def _says_whose(results: Sequence[Any], given: Sequence[Any]) -> bool:
@@ -188,9 +201,14 @@ def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> 
   """In place of Beam's function, which pairs examples with whatever there is and cuts the longer."""
   is_list = isinstance(batch, MutableSequence)
   examples = tuple(batch) if is_list or not hasattr(batch, '__len__') else batch
+  count, given = len(examples), _lengths().get(id(batch), len(examples))
+  if given < count:
+    inferences = predictions_of_filled(predictions, count, given, _are_frames(examples))
+    examples = examples[:given]
+  else:
+    inferences = predictions_of(predictions, count, _are_frames(examples))
   # A model may use its arrays again for the next call, before these are looked at.
-  inferences = owned(predictions_of(predictions, len(examples), _are_frames(examples)))
-  return Results([_Part(examples, inferences, model_id, batch if is_list else None)])
+  return Results([_Part(examples, owned(inferences), model_id, batch if is_list else None)])
 
 
 def _are_frames(batch: Any) -> bool:

@@ -67,10 +67,14 @@ def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
   Args:
     rows: what the batch held before.
   """
-  if len(taken) > len(rows) and all(each is row for each, row in zip(taken, rows)):
-    return None  # Filled up at its end, as to a fixed size.
-  if len(taken) != len(rows):
-    return 'took rows out of' if len(taken) < len(rows) else 'put rows into'
+  if len(taken) < len(rows):
+    return 'took rows out of'
+  if len(taken) > len(rows):
+    # Filled up at its end, as to a fixed size, unless all rows are there still and do not stand at its beginning.
+    stands = isinstance(taken, np.ndarray) or all(map(operator.is_, taken, rows))
+    if not stands and not Counter(map(id, rows)) - Counter(map(id, taken)):
+      return 'put rows into'
+    taken = taken[:len(rows)]
   if isinstance(taken, np.ndarray):
     return 'sorted' if not _is_as_it_came(taken, rows) and in_other_order(taken, unconverted.taken(rows), [None] * len(rows)) else None
   if all(map(operator.is_, taken, rows)):

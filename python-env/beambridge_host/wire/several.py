@@ -174,6 +174,10 @@ class Several(Sequence, Holder):
       row = dict(zip(fit, values))
       yield NamedOutputs(row, unfit, whole) if self._named else Outputs({**row, **unfit}[place] for place in self._columns)
 
+  def unfit(self) -> int:
+    """How many of the outputs are no batch."""
+    return sum(isinstance(column, Unfit) for column in self._columns.values())
+
   def followed_by(self, others: Sequence[Several]) -> Optional[Several]:
     """All of them as one, where they have the same outputs."""
     parts = [self, *others]
