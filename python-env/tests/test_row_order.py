@@ -38,6 +38,16 @@ def told(act: Any, rows: Any, wrap: Any = lambda handler: handler) -> list[Any]:
   return [each.inference if isinstance(each, Result) else each for each in asked(handler, rows, handler.load_model(), None)]
 
 
+class MadeOfMany:
+  """Is equal by its parts, as sparse matrices are."""
+
+  def __init__(self, of: str) -> None:
+    self.of = of
+
+  def __eq__(self, other: Any) -> Any:
+    raise ValueError('the truth value is ambiguous')
+
+
 def per_key(handler: Any) -> Any:
   keyed = base.KeyedModelHandler([base.KeyModelMapping(['a'], handler), base.KeyModelMapping(['b'], handler)])
   keyed.override_metrics('here')
@@ -338,6 +348,12 @@ class ByExamplesTest(unittest.TestCase):
           handler = per_key(By(lambda batch, change=change: (by_beam(batch), change(batch))[0]))
           found = asked(handler, [('a', row) for row in rows], handler.load_model(), None)
           self.assertEqual([each.inference for _, each in found], ['is c', 'is a', 'is b'])
+
+  def test_rows_that_cannot_be_compared_say_whose_they_are(self) -> None:
+    rows = [MadeOfMany(each) for each in ('c', 'a', 'b')]
+    self.assertEqual(told(lambda batch: batch.reverse() or [Result(x, x.of) for x in batch], rows), ['c', 'a', 'b'])
+    with self.assertRaisesRegex(FatalError, 'sorted the batch'):
+      told(lambda batch: batch.reverse() or [x.of for x in batch], rows)
 
   def test_rows_taken_out_before_beams_function_makes_the_results(self) -> None:
     for take in (lambda batch: batch.pop(), lambda batch: batch.pop(0)):
