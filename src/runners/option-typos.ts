@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options that this package does not know go to the runner, so a misspelt one would go unnoticed.
+// Options that this package does not know go to the runner, so a misspelt one would go unnoticed; so would a
+// value of another type, which JavaScript lets through.
 
 import { BeamBridgeError, isNear } from '../base/index.ts';
 import type { PipelineOptions } from './options.ts';
@@ -68,8 +69,28 @@ const NAMES = Object.keys(KNOWN) as (keyof typeof KNOWN)[];
 /** These steer this program and mean nothing to anybody else. */
 export const OURS: readonly string[] = NAMES.filter((name) => KNOWN[name] === 'ours');
 
-/** Refuses names that are nearly those of options of this package; all others are another's. */
-export function refuseTypos(options: object): void {
+const SWITCHES = ['handleSignals', 'progress', 'forceEncoding'] as const;
+
+/**
+ * Refuses names that are nearly those of options of this package, all others being another's, and values that
+ * would fail later, or be taken for `true`.
+ */
+export function refuseTypos(options: PipelineOptions): void {
+  for (const name of SWITCHES) {
+    const value: unknown = options[name];
+    if (value === undefined || typeof value === 'boolean') continue;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `${name} is true or false, and not ${JSON.stringify(value)}`,
+    );
+  }
+  const { signal = new AbortController().signal }: { signal?: Partial<AbortSignal> | undefined } =
+    options;
+  if (typeof signal.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {
+    throw new BeamBridgeError('INVALID_ARGUMENT', 'signal is no AbortSignal', {
+      hint: 'Give the signal of an AbortController, or AbortSignal.timeout(ms).',
+    });
+  }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(KNOWN, name)) continue;
     const nearest = NAMES.find((known) => isNear(name, known));

@@ -40,3 +40,15 @@ test('options of other runners pass', () => {
     region: 'x',
   });
 });
+
+test('an option of another type is refused before anything runs', () => {
+  for (const [options, message] of [
+    [{ signal: 5 }, /signal is no AbortSignal/],
+    [{ signal: new AbortController() }, /signal is no AbortSignal/],
+    [{ handleSignals: 'no' }, /handleSignals is true or false, and not "no"/],
+    [{ progress: 0 }, /progress is true or false, and not 0/],
+  ] as const) {
+    assert.throws(() => createRunner(options as never), { code: 'INVALID_ARGUMENT', message });
+  }
+  createRunner({ signal: AbortSignal.timeout(10), handleSignals: false });
+});
