@@ -26,6 +26,7 @@ from apache_beam.internal import pickler
 from apache_beam.metrics.metric import Metrics
 from apache_beam.ml.inference import base
 from apache_beam.portability.api import schema_pb2
+from apache_beam.utils.python_callable import PythonCallableWithSource
 
 from beambridge_host.errors import BridgeError
 from beambridge_host.inference.batching import BatchSizes
@@ -630,6 +631,34 @@ class SlotsAndDict(Way, InSlots):
   """Has what it has in both."""
 
 
+# Handlers of source text; each transform runs it for itself.
+_TEXTS = {
+    'global dict': ('LABELS = {}', 'LABELS.update(a="Apple")', 'LABELS.get(row)'),
+    'global name': ('LABEL = None', 'global LABEL; LABEL = "Apple"', 'LABEL'),
+    'by a function': ('LABELS = {}\ndef fill(): LABELS.update(a="Apple")', 'fill()', 'LABELS.get(row)'),
+    'once': ('LABELS = {}\ndef fill(): return LABELS or LABELS.update(a="Apple")', 'fill()', 'LABELS.get(row)'),
+    'class': ('', 'type(self).label = "Apple"', 'self.label'),
+    'dict of the class': ('', 'self.labels.update(a="Apple")', 'self.labels.get(row)'),
+    'nothing': ('LABELS = {"a": "Apple"}', 'pass', 'LABELS.get(row)'),
+}
+_TEXT = """
+import threading
+from apache_beam.ml.inference import base
+{0}
+LOCK = threading.Lock()
+class Mine(base.ModelHandler):
+  labels = {{}}
+  label = None
+  def load_model(self):
+    {1}
+    return 'model'
+  def run_inference(self, batch, model, inference_args=None):
+    with LOCK:
+      return [str({2}) for row in batch]
+Mine
+"""
+
+
 class WhatLoadingSetTest(unittest.TestCase):
   """All who share a model know all that loading it has set, of this model and no other."""
 
@@ -910,6 +939,16 @@ class WhatLoadingSetTest(unittest.TestCase):
     self.assertEqual((state.changes().names, state.changes().unknown), (frozenset(), ['digest', 'lock']))
     handler.odd.first = 5
     self.assertEqual(state.changes().others, ['odd'])
+
+  def test_what_loading_does_to_a_text_of_the_program_is_known_to_all(self) -> None:
+    for way, parts in _TEXTS.items():
+      with self.subTest(way):
+        name = uuid.uuid4().hex
+        texts = [PythonCallableWithSource(_TEXT.format(*parts)) for _ in range(3)]
+        handlers = [each for text in texts for each in self.handlers(text, 2, name=name)]
+        models = [handler.load_model() for handler in handlers][0]
+        self.assertEqual([self.told(each, models, ['a']) for each in handlers * 2], [['Apple']] * 12)
+        self.assertEqual(len(models._loaded), 1 if way == 'nothing' else 3)
 
   def test_a_call_that_is_given_up_keeps_its_handler(self) -> None:
     transform = run_inference(Slow, schema(TEXT, TEXT), settings={'timeout_ms': 300})

@@ -93,13 +93,16 @@ class _Look(NamedTuple):
 class Changes:
   """What loading has made of a handler, and of those inside it."""
 
-  def __init__(self, told: Sequence[Mapping[str, Any]], others: Sequence[str], unknown: Sequence[str]) -> None:
+  def __init__(
+      self, told: Sequence[Mapping[str, Any]], others: Sequence[str], unknown: Sequence[str], of_text: Sequence[str]) -> None:
     # Attributes that are plain values now, by handler: to be set on another handler that was given the same.
     self.told = told
     # Names of those that only the handler that loaded the model can have.
     self.others = others
     # Of those that cannot be looked into, so that they may be changed or not.
     self.unknown = unknown
+    # Attributes of their classes, or what those name, where each transform has run the classes' text for itself.
+    self.of_text = of_text
 
   @property
   def names(self) -> frozenset[str]:
@@ -107,7 +110,7 @@ class Changes:
     return frozenset(name for values in self.told for name in values)
 
   def __bool__(self) -> bool:
-    return bool(self.others or self.unknown or any(self.told))
+    return bool(self.others or self.unknown or self.of_text or any(self.told))
 
 
 class State:
@@ -118,6 +121,7 @@ class State:
     # What is known by its place in memory, so that nothing else comes to be there.
     self._kept: list[Any] = []
     self._looks = [{name: self._look(value, each) for name, value in _own(each)} for each in chain(handler)]
+    self._of_text = {name: self._look(value, handler) for name, value in _of_text(handler).items()}
 
   def changes(self, known: Sequence[str] = ()) -> Changes:
     """What is another now.
@@ -148,7 +152,18 @@ class State:
         else:
           others.append(name)
       told.append(set_plain)
-    return Changes(told, others, unknown)
+    return Changes(told, others, unknown, [*self._changed_in_text(kept)])
+
+  def _changed_in_text(self, kept: set[int]) -> Iterator[str]:
+    now = _of_text(self._handler)
+    for name in {**self._of_text, **now}:
+      before = self._of_text.get(name)
+      if name not in now or name not in self._of_text:
+        yield name
+      elif before is not None:
+        value = now[name]
+        if not (is_plain(value) or id(value) in kept) or self._look(value, self._handler, before) != before:
+          yield name
 
   def _look(self, value: Any, handler: Any, before: Optional[_Look] = None) -> Optional[_Look]:
     looking = _Looking(handler, self._kept, before.steps if before else math.inf)
@@ -166,6 +181,26 @@ def _own(handler: Any) -> Iterator[tuple[str, Any]]:
   """The attributes of a handler but the one that it is around."""
   inside = vars(handler).get(_inside_of(handler)) if hasattr(handler, '__dict__') else None
   return ((name, value) for name, value in attributes(handler).items() if inside is None or value is not inside)
+
+
+def _of_text(handler: Any) -> dict[str, Any]:
+  """What the classes of a handler have, where no module has them: their text was run, with globals of its own."""
+  return {
+      f'{cls.__qualname__}.{name}': value
+      for each in chain(handler) for cls in type(each).__mro__ if not _is_of_module(cls)
+      for name, value in vars(cls).items()
+  }
+
+
+def _is_of_module(cls: type) -> bool:
+  """Whether all transforms have the same class. Ours is, though a worker may have it without its module."""
+  module = str(cls.__module__)
+  if module.partition('.')[0] == 'beambridge_host':
+    return True
+  found: Any = sys.modules.get(module)
+  for name in cls.__qualname__.split('.'):
+    found = getattr(found, '__dict__', {}).get(name)
+  return found is cls
 
 
 def attributes(value: Any) -> dict[str, Any]:

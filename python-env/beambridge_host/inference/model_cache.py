@@ -94,7 +94,7 @@ class Models:
     self._check = check
     self._lock = threading.RLock()
     self._loaded: collections.OrderedDict[tuple[Source, _Whose], Loaded] = collections.OrderedDict()
-    # Of a transform's routes: the names that loading sets there to plain values; None where it does more.
+    # Of a transform's routes: the names that loading sets there to plain values, or in classes; None where it does more.
     self._sets: dict[tuple[int, str], Optional[frozenset[str]]] = {}
     # Handlers of those who are gone. Whoever collects garbage puts them there, without the lock.
     self._left: collections.deque[Handlers] = collections.deque()
@@ -245,7 +245,8 @@ class Models:
     changes = state.changes(known)
     for_one = [*changes.others, *changes.unknown, *(['a model for each key'] if loads_later(handler) else [])]
     if not for_one:
-      names = self._sets[key] = known | changes.names
+      # Threads of a transform have the same classes.
+      names = self._sets[key] = known | changes.names | frozenset(changes.of_text)
       return (handlers.transform if names else None), changes.told
     self._sets[key] = None
     _LOGGER.info(
