@@ -38,7 +38,8 @@ export class DoFnInstance {
   /** Undefined where any number of bundles use it at once. */
   private readonly turns: Turns | undefined;
   private holders = 0;
-  private inUse = 0;
+  /** Of each bundle that uses it now, whether it was ended. */
+  private readonly users = new Set<() => boolean>();
   private ready: JointWork<void> | undefined;
   /** Over when the teardowns so far are: what comes later must not be torn down by them. */
   private tornDown: Promise<void> = Promise.resolve();
@@ -79,7 +80,7 @@ export class DoFnInstance {
   /** The opposite of {@link hold}; the last to let go tears the object down. */
   async letGo(): Promise<void> {
     this.holders -= 1;
-    if (this.inUse === 0 && (this.holders === 0 || this.broken)) await this.tearDown();
+    if (this.users.size === 0 && (this.holders === 0 || this.broken)) await this.tearDown();
   }
 
   /**
@@ -91,11 +92,12 @@ export class DoFnInstance {
   async acquire(bundle: TurnAsking): Promise<DoFnUse> {
     const turn = this.turns && (await this.turns.take(bundle));
     if (this.turns && !turn) throw this.lost();
-    this.inUse += 1;
+    const user = () => bundle.aborted() !== undefined;
+    this.users.add(user);
     return {
       run: (call) => (turn ? turn.run(call) : call()),
       end: () => {
-        this.inUse -= 1;
+        this.users.delete(user);
         turn?.end();
       },
     };
@@ -145,6 +147,12 @@ export class DoFnInstance {
       log.warn(`${nameOf(this.doFn)}: a setup or teardown does not end: it is set up again`);
   }
 
+  /** Whether only bundles that were ended, and do not come back, keep it from its teardown. */
+  get isLeft(): boolean {
+    const users = [...this.users];
+    return this.ready !== undefined && users.length > 0 && users.every((wasEnded) => wasEnded());
+  }
+
   /** Says that a bundle failed in the object: nobody knows what state it is in. */
   markBroken(): void {
     this.broken = true;
@@ -152,7 +160,7 @@ export class DoFnInstance {
 
   /** Tears a broken object down, to be set up anew, as soon as no other bundle uses it. */
   async recover(): Promise<void> {
-    if (this.broken && this.inUse === 0) await this.tearDown();
+    if (this.broken && this.users.size === 0) await this.tearDown();
   }
 
   private tearDown(): Promise<void> {

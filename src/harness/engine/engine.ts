@@ -152,9 +152,14 @@ export class BundleEngine implements AsyncDisposable {
     const left = new Set<string>();
     for (const { what, of } of [...this.closing.keys()].flatMap(({ unfinished }) => unfinished)) {
       const place = of.appliedAt === undefined ? '' : ` (applied at ${of.appliedAt})`;
-      left.add(`the ${what} of ${of.transform}${place}`);
+      const whose = `${of.transform}${place}`;
+      left.add(
+        what === 'call'
+          ? `${whose} is not torn down: a call of its object does not come back to a run that has ended`
+          : `the ${what} of ${whose} does not end, and is left behind`,
+      );
     }
-    for (const one of left) log.warn(`${one} does not end, and is left behind`);
+    for (const one of left) log.warn(one);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -236,10 +236,11 @@ export class BundlePlan {
   }
 
   /** What of its DoFn objects does not come back, since it was closed. */
-  get unfinished(): { what: 'setup' | 'teardown'; of: TransformInfo }[] {
-    return this.doFns.flatMap((doFn) =>
-      doFn.unfinished ? { what: doFn.unfinished, of: this.infoOf(doFn) } : [],
-    );
+  get unfinished(): { what: 'setup' | 'teardown' | 'call'; of: TransformInfo }[] {
+    return this.doFns.flatMap((doFn) => {
+      const what = doFn.unfinished ?? (doFn.isLeft ? 'call' : undefined);
+      return what ? { what, of: this.infoOf(doFn) } : [];
+    });
   }
 }
 
