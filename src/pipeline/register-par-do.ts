@@ -6,7 +6,13 @@ import type { Coder, Timer } from '../coders/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
 import type { DoFn } from './do-fn.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
-import { BundleFinalizerParam, nameSideInputs, paramsOf, type SideInputParam } from './params.ts';
+import {
+  BundleFinalizerParam,
+  nameSideInputs,
+  ParDoParam,
+  paramsOf,
+  type SideInputParam,
+} from './params.ts';
 import { PCollection } from './pvalue.ts';
 import { type AnySplittableDoFn, restrictionSpec } from './splittable.ts';
 import type { StateParam } from './state.ts';
@@ -40,6 +46,7 @@ export interface RegisteredParDo {
 
 /** Whoever is used to another SDK hands over what a side input is made of. */
 function refuseCollections(context: unknown, node: TransformNode): void {
+  if (context instanceof ParDoParam) return;
   const fields: [string, unknown][] =
     context instanceof PCollection ? [['', context]] : Object.entries(context ?? {});
   for (const [name, value] of fields) {

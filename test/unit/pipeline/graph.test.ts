@@ -199,6 +199,12 @@ test('a PCollection in a context, in place of a side input of it, is refused', (
   }
 });
 
+test('a context may be one side input itself', () => {
+  const root = new Root(new Pipeline());
+  const prices = new SideInputParam(source<number>(root), (all) => [...all]);
+  source<string>(root).map((name, side) => `${name} ${side.lookup()}`, prices);
+});
+
 test('a PCollection of another pipeline is refused as an input and as a side input', () => {
   const one = source<number>(new Root(new Pipeline()));
   const other = source<number>(new Root(new Pipeline()));
