@@ -278,6 +278,32 @@ class ByExamplesTest(unittest.TestCase):
     generated = lambda batch: batch.append([0.0]) or utils._convert_to_result(batch, (x[0] for x in batch[:2]))
     self.assertEqual(told(generated, [[3.0], [1.0]]), [3, 1])
 
+  def test_a_handler_may_use_what_beams_function_made_of_the_rows_that_it_added(self) -> None:
+    convert = lambda batch: utils._convert_to_result(batch, np.array([x[0] * 10 for x in batch]))
+
+    def against_a_reference(batch: Any) -> Any:
+      count = len(batch)
+      batch.append([7.0])
+      results = convert(batch)
+      return [result._replace(inference=result.inference - results[-1].inference) for result in results[:count]]
+
+    def with_copies(batch: Any) -> Any:
+      count = len(batch)
+      batch.extend([[x[0] + 1] for x in batch])
+      results = convert(batch)
+      return [(results[i].inference + results[i + count].inference) / 2 for i in range(count)]
+
+    def overwritten_and_filled_in_front(batch: Any) -> Any:
+      count = len(batch)
+      batch[:] = [[0.0], *([x[0] / 2] for x in batch)]
+      return convert(batch)[-count:]
+
+    for rows in ([[3.0]], [[3.0], [1.0]], [[3.0], [1.0], [2.0]]):
+      with self.subTest(rows=rows):
+        self.assertEqual(told(against_a_reference, rows), [x[0] * 10 - 70 for x in rows])
+        self.assertEqual(told(with_copies, rows), [x[0] * 10 + 5 for x in rows])
+        self.assertEqual(told(overwritten_and_filled_in_front, rows), [x[0] * 5 for x in rows])
+
   def test_copies_that_numpy_sorted_are_moved_rows(self) -> None:
     for rows in ([3, 1, 2], [2.5, 1.5], TEXTS, [300, 299]):
       with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, 'sorted the batch'):

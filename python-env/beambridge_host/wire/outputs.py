@@ -67,7 +67,7 @@ def predictions_of(outputs: Any, count: int, of_frame: bool = False) -> Union[np
 
 
 def predictions_of_filled(outputs: Any, count: int, given: int, of_frame: bool = False) -> Union[np.ndarray, Several, list[Any], Any]:
-  """The same for `given` examples that a handler filled up to `count`: it may give predictions for all, or for its examples alone."""
+  """The same for `given` examples that a handler filled up to `count`: for all where it gave so many, or else for its examples alone."""
   if isinstance(outputs, Iterator):
     outputs = PerRow(outputs)
   try:
@@ -77,8 +77,8 @@ def predictions_of_filled(outputs: Any, count: int, given: int, of_frame: bool =
   if filled is None:
     return predictions_of(outputs, given, of_frame)
   if isinstance(filled, Several) and filled.unfit():
-    return min(filled[:given], predictions_of(outputs, given, of_frame), key=Several.unfit)
-  return filled[:given]
+    return min(filled, predictions_of(outputs, given, of_frame), key=Several.unfit)
+  return filled
 
 
 def is_array(value: Any) -> bool:

@@ -71,6 +71,13 @@ class Results(Sequence):
     """The same, saying which model made them where the handler does not."""
     return Results([part if part.model_id is not None else part._replace(model_id=path) for part in self._parts])
 
+  def of_given(self, batch: Any, count: int) -> Results:
+    """Those of the rows that were given, where a handler filled the batch up and gives back what Beam's function made of it."""
+    if len(self._parts) != 1 or self._parts[0].batch is not batch or self._count <= count:
+      return self
+    part = self._parts[0]
+    return Results([part._replace(examples=part.examples[:count], inferences=part.inferences[:count])])
+
   def values(self, field: str) -> Union[np.ndarray, Several, list[Any]]:
     """A field of all results: the inferences as one array, or one of each output, if they are alike."""
     if field == 'model_id':
@@ -129,6 +136,8 @@ def in_order(ask: Callable[[], Any], taken: Sequence[Any], rows: Sequence[Any]) 
     results = kept(ask(), before)
   finally:
     lengths.pop(id(taken), None)
+  if isinstance(results, Results):
+    results = results.of_given(taken, len(before))
   given = (taken, before)
   held = before if is_list else rows
   change = change_of(taken, held) if is_list or isinstance(taken, np.ndarray) else None
@@ -204,7 +213,7 @@ def _converted(batch: Any, predictions: Any, model_id: Optional[str] = None) -> 
   count, given = len(examples), _lengths().get(id(batch), len(examples))
   if given < count:
     inferences = predictions_of_filled(predictions, count, given, _are_frames(examples))
-    examples = examples[:given]
+    examples = examples[:len(inferences)]
   else:
     inferences = predictions_of(predictions, count, _are_frames(examples))
   # A model may use its arrays again for the next call, before these are looked at.
