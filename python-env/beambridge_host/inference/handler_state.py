@@ -53,9 +53,7 @@ _PLAIN_NAMES = frozenset({'torch.device', 'torch.dtype', 'tensorflow.python.fram
 # What is the same as long as it is the very object: nothing of a model is kept in it, or it is the process's.
 _FIXED = (
     type, types.CodeType, types.MethodDescriptorType, types.WrapperDescriptorType, PythonCallableWithSource, logging.Logger, np.ufunc,
-    Metrics.DelegatingCounter, Metrics.DelegatingDistribution, Metrics.DelegatingGauge,
-    # numpy's own functions, which were Python's before its version 1.25.
-    *({type(np.mean)} - {types.FunctionType}))
+    Metrics.DelegatingCounter, Metrics.DelegatingDistribution, Metrics.DelegatingGauge)
 # What loading may set besides plain values, for all alike.
 _TOLD = (types.ModuleType, type, logging.Logger)
 # What is called, and may be bound to something that changes.
@@ -313,7 +311,7 @@ class _Looking:
       self._bytes(kind, memoryview(value))
     elif is_plain(value):
       self._said(kind, value if kind is str else _text_of(value))
-    elif isinstance(value, _FIXED) or _is_of_process(value):
+    elif isinstance(value, _FIXED) or _is_of_numpy(value) or _is_of_process(value):
       self._place(value)
     elif id(value) in self._seen:
       self._said(kind, f'again {self._seen[id(value)]}')
@@ -404,6 +402,11 @@ class _Looking:
     text = f'{id(kind)} {said}\0'.encode('utf-8', 'surrogatepass')
     self._hash.update(struct.pack('<q', len(text)))
     self._hash.update(text)
+
+
+def _is_of_numpy(value: Any) -> bool:
+  """Whether it is a function of numpy's own kind, whose class has no name by which it could be pickled as a global of ours."""
+  return type(value) is type(np.mean) and not isinstance(value, types.FunctionType)
 
 
 def _is_of_process(value: Any) -> bool:
