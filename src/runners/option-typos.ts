@@ -76,21 +76,7 @@ const SWITCHES = ['handleSignals', 'progress', 'forceEncoding'] as const;
  * would fail later, or be taken for `true`.
  */
 export function refuseTypos(options: PipelineOptions): void {
-  for (const name of SWITCHES) {
-    const value: unknown = options[name];
-    if (value === undefined || typeof value === 'boolean') continue;
-    throw new BeamBridgeError(
-      'INVALID_ARGUMENT',
-      `${name} is true or false, and not ${JSON.stringify(value)}`,
-    );
-  }
-  const { signal = new AbortController().signal }: { signal?: Partial<AbortSignal> | undefined } =
-    options;
-  if (typeof signal.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {
-    throw new BeamBridgeError('INVALID_ARGUMENT', 'signal is no AbortSignal', {
-      hint: 'Give the signal of an AbortController, or AbortSignal.timeout(ms).',
-    });
-  }
+  refuseOtherTypes(options);
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(KNOWN, name)) continue;
     const nearest = NAMES.find((known) => isNear(name, known));
@@ -99,4 +85,19 @@ export function refuseTypos(options: PipelineOptions): void {
       hint: `Did you mean ${nearest}?`,
     });
   }
+}
+
+function refuseOtherTypes(options: PipelineOptions): void {
+  for (const name of SWITCHES) {
+    const value: unknown = options[name] ?? false;
+    if (typeof value === 'boolean') continue;
+    const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is true or false, and not ${shown}`);
+  }
+  const signal: Partial<AbortSignal> | null | undefined = options.signal;
+  if (signal === undefined || signal === null) return;
+  if (typeof signal.addEventListener === 'function' && typeof signal.aborted === 'boolean') return;
+  throw new BeamBridgeError('INVALID_ARGUMENT', 'signal is no AbortSignal', {
+    hint: 'Give the signal of an AbortController, or AbortSignal.timeout(ms).',
+  });
 }

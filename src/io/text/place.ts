@@ -21,19 +21,18 @@ export interface Move {
  * replaced is there again, so that no shards of two runs lie together. May be repeated, also after a
  * process that was killed in the middle: until then new and old shards do lie together.
  *
- * Another process that does the same at the same time is noticed by at least one of the two.
+ * Where another process does the same at the same time, at least one of the two warns.
  *
  * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
  */
 export async function placeAll(moves: readonly Move[]): Promise<void> {
   const done: Move[] = [];
-  const files = new Map<Move, bigint>();
+  const files = new Map<Move, bigint | undefined>();
   for (const [index, move] of moves.entries()) {
     try {
-      const found = await stat(move.from, { bigint: true });
-      files.set(move, found.ino);
       await keep(move, index);
       await rename(move.from, move.to);
+      files.set(move, await identityOf(move.to));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await isMoved(move, index))) {
         await takeBack(done);
@@ -43,22 +42,24 @@ export async function placeAll(moves: readonly Move[]): Promise<void> {
     }
     done.push(move);
   }
-  await refuseMixture(files);
+  await warnOfMixture(files);
 }
 
-/** @throws `OUTPUT_NOT_WRITABLE` where a file is another one than that which got its name here */
-async function refuseMixture(files: ReadonlyMap<Move, bigint>): Promise<void> {
+/** Whoever waits for files may have taken them away already: then there is nothing to compare. */
+async function warnOfMixture(files: ReadonlyMap<Move, bigint | undefined>): Promise<void> {
   for (const [{ to }, file] of files) {
-    const found = await stat(to, { bigint: true }).catch(() => undefined);
-    if (found?.ino === file) continue;
-    throw new BeamBridgeError(
-      'OUTPUT_NOT_WRITABLE',
-      `${to} was replaced by another program while this run gave its files their names: some files of the output may be of the one, and others of the other`,
-      {
-        hint: 'Let each of them write to a folder or with a name of its own, and run this one again.',
-      },
+    const found = await identityOf(to);
+    if (file === undefined || found === undefined || found === file) continue;
+    log.warn(
+      `${to} was replaced by another program while this run gave its files their names: if that writes the same output, some files are of the one and others of the other. Let each write to a name of its own`,
     );
+    return;
   }
+}
+
+async function identityOf(path: string): Promise<bigint | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found?.ino;
 }
 
 const KEPT = 'replaced-';

@@ -214,17 +214,24 @@ test('runs that end at the same time leave the output whole of one of them', asy
   assert.equal(new Set(wholes[0]!.finals.map(read)).size, 1);
 });
 
-test('files that another program replaces meanwhile are told', async () => {
+test('files that another program replaces meanwhile are told, and those that it takes away are not', async (t) => {
   const folder = await makeTemporary(spec('meanwhile/out').prefix);
   const to = join(scratch, 'meanwhile/out');
+  const written: string[] = [];
+  t.mock.method(process.stderr, 'write', (text: string) => written.push(text) > 0);
   const moves: Move[] = [];
   for (const name of ['ours', 'theirs']) {
     moves.push({ from: (await part(folder, name, `${name}\n`)).path, to, temporary: folder });
   }
-  await assert.rejects(placeAll(moves), {
-    code: 'OUTPUT_NOT_WRITABLE',
-    message: /was replaced by another program/,
-  });
+  await placeAll(moves);
+  assert.match(written.join(''), /meanwhile\/out was replaced by another program/);
+  written.length = 0;
+  const from = (await part(folder, 'taken', 'taken\n')).path;
+  const taken = { from, to: join(scratch, 'meanwhile/taken'), temporary: folder };
+  const taking = setInterval(() => rmSync(taken.to, { force: true }), 0);
+  await placeAll([taken]);
+  clearInterval(taking);
+  assert.deepEqual(written, []);
 });
 
 test('a whole shard that is lost is told, whatever has its name since an earlier run', async () => {

@@ -47,8 +47,10 @@ test('an option of another type is refused before anything runs', () => {
     [{ signal: new AbortController() }, /signal is no AbortSignal/],
     [{ handleSignals: 'no' }, /handleSignals is true or false, and not "no"/],
     [{ progress: 0 }, /progress is true or false, and not 0/],
+    [{ progress: 1n }, /progress is true or false, and not 1/],
   ] as const) {
     assert.throws(() => createRunner(options as never), { code: 'INVALID_ARGUMENT', message });
   }
   createRunner({ signal: AbortSignal.timeout(10), handleSignals: false });
+  createRunner({ signal: null } as never);
 });

@@ -130,6 +130,56 @@ describe('a bundle is finalized', () => {
     assert.deepEqual(events.sort(), ['a', 'b', 'c']);
   });
 
+  it('when its own element has gone its way through a splittable DoFn, whatever others do there', async () => {
+    let given = 0;
+    let finalized = 0;
+    let mostBehind = 0;
+    const source: SplittableDoFn<
+      number,
+      number,
+      OffsetRange,
+      number,
+      { bundle: ReturnType<typeof bundleFinalizerParam> }
+    > = {
+      bounded: false,
+      initialRestriction: (n) => offsetRange(0, n),
+      newTracker: (range) => new OffsetRangeTracker(range),
+      *process(_, tracker, { bundle }) {
+        const { start } = tracker.currentRestriction();
+        if (!tracker.tryClaim(start)) return undefined;
+        given += 1;
+        mostBehind = Math.max(mostBehind, given - finalized);
+        bundle.register(() => {
+          finalized += 1;
+        });
+        yield start;
+        return resume(20);
+      },
+    };
+    /** Asks for each element three times, so that there are always some under way. */
+    const asking: SplittableDoFn<number, number, OffsetRange, number> = {
+      bounded: true,
+      initialRestriction: () => offsetRange(0, 3),
+      newTracker: (range) => new OffsetRangeTracker(range),
+      *process(n, tracker) {
+        const { start, stop } = tracker.currentRestriction();
+        if (!tracker.tryClaim(start)) return undefined;
+        if (start < stop - 1) return resume(20);
+        yield n;
+        return undefined;
+      },
+    };
+    await runner.run((root) => {
+      root
+        .apply(create([60]))
+        .apply(parDo(source, { bundle: bundleFinalizerParam() }))
+        .apply(reshuffle())
+        .apply(parDo(asking));
+    });
+    assert.equal(finalized, 60);
+    assert.ok(mostBehind < 40, `${mostBehind} were not finalized`);
+  });
+
   it('although bundles of another source have something under way', async () => {
     const events: string[] = [];
     let isConfirmed = () => {};

@@ -67,10 +67,15 @@ export class Residues {
     this.add(all);
   }
 
-  /** Takes what is due, in the order in which it became so. */
+  /**
+   * Takes what is due, in the order in which it became so: of one origin, since what a bundle leaves is held to come
+   * of all that went in.
+   */
   takeDue(now: Instant): Residue[] {
     const due: Residue[] = [];
-    while (this.isDue(now)) due.push(this.pop()!);
+    const first = this.waiting.first?.item;
+    while (this.isDue(now) && this.waiting.first!.item.origin === first!.origin)
+      due.push(this.pop()!);
     return due;
   }
 
