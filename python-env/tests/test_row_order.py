@@ -278,6 +278,18 @@ class ByExamplesTest(unittest.TestCase):
     generated = lambda batch: batch.append([0.0]) or utils._convert_to_result(batch, (x[0] for x in batch[:2]))
     self.assertEqual(told(generated, [[3.0], [1.0]]), [3, 1])
 
+  def test_rows_that_others_have_left_are_moved_whatever_fills_the_batch_up(self) -> None:
+    def usable(batch: Any, size: int) -> None:
+      batch[:] = [row for row in batch if row[0] > 0]
+      batch.extend([[0.0]] * (size - len(batch)))
+
+    for size in (3, 4, 8):
+      for rows in ([[-1.0], [2.0], [3.0]], [[1.0], [-2.0], [3.0]]):
+        with self.subTest(size=size, rows=rows), self.assertRaisesRegex(FatalError, 'sorted the batch'):
+          told(lambda batch, size=size: usable(batch, size) or [x[0] for x in batch[:3]], rows)
+    # A row that is copied over another stands in its own place as well.
+    self.assertEqual(told(lambda batch: batch.__setitem__(1, batch[0]) or [x[0] for x in batch], [[1.0], [2.0]]), [1, 1])
+
   def test_a_handler_may_use_what_beams_function_made_of_the_rows_that_it_added(self) -> None:
     convert = lambda batch: utils._convert_to_result(batch, np.array([x[0] * 10 for x in batch]))
 

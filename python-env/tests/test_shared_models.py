@@ -933,6 +933,16 @@ class WhatLoadingSetTest(unittest.TestCase):
       handler.value = after
       self.assertEqual(state.changes().names, {'value'}, before)
 
+  def test_tuples_in_tuples_cost_what_is_in_them(self) -> None:
+    rules: Any = None
+    for number in range(200):
+      rules = (f"it's \\ {number}", rules)
+    handler = types.SimpleNamespace(rules=rules)
+    state = State(handler)
+    self.assertFalse(state.changes())
+    handler.rules = ('another', rules)
+    self.assertEqual(state.changes().names, {'rules'})
+
   def test_what_is_written_in_c_is_not_taken_for_its_attributes(self) -> None:
     handler = types.SimpleNamespace(digest=hashlib.sha256(), lock=threading.Lock(), best=np.argmax, kind=int | None, odd=SlotsAndDict('way'))
     state = State(handler)

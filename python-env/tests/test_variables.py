@@ -2,6 +2,7 @@
 """Variables of the process: which of them end with a job."""
 
 import os
+import pickle
 import unittest
 from typing import Any
 from unittest import mock
@@ -71,6 +72,11 @@ class VariablesTest(unittest.TestCase):
       self.given(OwnWay)
       self.assertEqual(self.found(), ['given', 'given', 'given', None])
     self.assertEqual(self.found(), ['given', None, 'before', None])
+
+
+class CopiesTest(unittest.TestCase):
+  def test_a_copy_of_the_module_that_was_pickled_takes_note_in_the_one_of_the_process(self) -> None:
+    self.assertIs(pickle.loads(pickle.dumps(GIVEN)), GIVEN)
 
 
 if __name__ == '__main__':

@@ -132,7 +132,7 @@ class State:
     told: list[dict[str, Any]] = []
     others: list[str] = []
     unknown: list[str] = []
-    kept = {id(value) for value in (self._handler, *self._kept)}
+    kept = {id(value) for value in (*chain(self._handler), *self._kept)}
     for before, each in zip(self._looks, chain(self._handler)):
       now = attributes(each)
       set_plain: dict[str, Any] = {}
@@ -270,17 +270,22 @@ def is_plain(value: Any) -> bool:
 
 def _text_of(value: Any) -> str:
   """What tells a plain value from others of its class."""
+  return repr(_told_by(value))
+
+
+def _told_by(value: Any) -> Any:
+  """Something whose `repr` tells it: one for all, since that of a text in a text is twice as long at each level."""
   if isinstance(value, (tuple, frozenset)) and not set(map(type, value)) <= _SIMPLE:
-    return repr([(id(type(each)), _text_of(each)) for each in value])
+    return [(id(type(each)), _told_by(each)) for each in value]
   if isinstance(value, enum.Enum):
     # Its `repr` is its class's.
-    return f'member {id(value)}'
+    return 'member', id(value)
   if isinstance(value, re.Pattern):
     # Its `repr` is cut.
-    return repr((value.pattern, value.flags))
+    return value.pattern, value.flags
   if isinstance(value, np.dtype):
-    return f'{value!r} {value.metadata}'
-  return repr(value)
+    return value, value.metadata
+  return value
 
 
 def _name_of(cls: type) -> str:

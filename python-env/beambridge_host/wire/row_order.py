@@ -79,8 +79,15 @@ def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
     return 'sorted' if not _is_as_it_came(taken, rows) and in_other_order(taken, unconverted.taken(rows), [None] * len(rows)) else None
   if all(map(operator.is_, taken, rows)):
     return None
-  was_sorted = Counter(map(id, taken)) == Counter(map(id, rows)) and not _are_equal(taken, rows)
-  return 'sorted' if was_sorted or in_other_order(taken, rows, [None] * len(rows)) else None
+  was_moved = (Counter(map(id, taken)) == Counter(map(id, rows)) or _has_moved(taken, rows)) and not _are_equal(taken, rows)
+  return 'sorted' if was_moved or in_other_order(taken, rows, [None] * len(rows)) else None
+
+
+def _has_moved(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
+  """Whether a row that is nobody else's stands in another's place and not in its own: some before it were taken out, say."""
+  stands = {id(row) for each, row in zip(taken, rows) if each is row}
+  own = {id(row) for row in rows if _is_own(row)} - stands
+  return bool(own) and any(id(each) in own for each in taken)
 
 
 def _is_as_it_came(array: np.ndarray, rows: Sequence[Any]) -> bool:

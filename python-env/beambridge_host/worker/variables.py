@@ -22,6 +22,10 @@ class GivenVariables:
     # What they were before, if they were set at all.
     self._before: dict[str, Optional[str]] = {}
 
+  def __reduce__(self) -> Any:
+    # One for a process, in which there may be copies of this module that were pickled by value.
+    return _of_process, ()
+
   @contextlib.contextmanager
   def of_job(self) -> Iterator[None]:
     """While a job runs. When the last of those that run together is over, they are what they were before."""
@@ -51,4 +55,8 @@ class GivenVariables:
         os.environ[name] = before
 
 
-GIVEN = GivenVariables()
+def _of_process() -> GivenVariables:
+  return vars(os).setdefault('_beambridge_given', GivenVariables())
+
+
+GIVEN = _of_process()

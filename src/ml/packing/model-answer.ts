@@ -34,9 +34,9 @@ export function checkInPlace(
   if (batch.length >= before.length && isBeginning(before, batch)) return;
   const { length } = before;
   const change =
-    batch.length < length || wasAddedInFront(batch, before)
+    batch.length < length
       ? `has ${batch.length} entries for ${length} examples`
-      : isReordered(batch.slice(0, length), before)
+      : holdsAll(batch, before) || hasMoved(batch, before)
         ? 'is in another order'
         : undefined;
   if (!change) return;
@@ -54,19 +54,23 @@ function isBeginning(entries: readonly unknown[], of: readonly unknown[]): boole
   return entries.every((entry, place) => Object.is(entry, of[place]) || entry === of[place]);
 }
 
-/** Entries that are all the same may as well have been overwritten, in front of ones like them that fill the batch up. */
-function wasAddedInFront(batch: readonly unknown[], before: readonly unknown[]): boolean {
-  const isLonger = batch.length > before.length;
-  return isLonger && isBeginning(before, batch.slice(-before.length)) && new Set(before).size > 1;
-}
-
-function isReordered(batch: readonly unknown[], before: readonly unknown[]): boolean {
+/** Whether all that was in the batch still is, if not in its place; entries that are all alike have none of their own. */
+function holdsAll(batch: readonly unknown[], before: readonly unknown[]): boolean {
   const counts = new Map<unknown, number>();
-  for (const entry of before) counts.set(entry, (counts.get(entry) ?? 0) + 1);
-  for (const entry of batch) {
+  for (const entry of batch) counts.set(entry, (counts.get(entry) ?? 0) + 1);
+  for (const entry of before) {
     const left = counts.get(entry) ?? 0;
     if (left === 0) return false;
     counts.set(entry, left - 1);
   }
-  return true;
+  return batch.length === before.length || new Set(before).size > 1;
+}
+
+/** Whether an object stands in another's place and not in its own: some before it were taken out, say. */
+function hasMoved(batch: readonly unknown[], before: readonly unknown[]): boolean {
+  const own = new Set<unknown>(
+    before.filter((entry) => typeof entry === 'object' && entry !== null),
+  );
+  for (const [place, entry] of before.entries()) if (batch[place] === entry) own.delete(entry);
+  return own.size > 0 && batch.some((entry) => own.has(entry));
 }

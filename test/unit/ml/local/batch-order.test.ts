@@ -10,7 +10,14 @@ import {
   withTestModel,
 } from '../../../../src/ml/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
-import { float64, int64, row, type SchemaType, string } from '../../../../src/schema/index.ts';
+import {
+  array,
+  float64,
+  int64,
+  row,
+  type SchemaType,
+  string,
+} from '../../../../src/schema/index.ts';
 import { create } from '../../../../src/transforms/index.ts';
 
 const runner = createRunner({ runner: 'node' });
@@ -61,6 +68,15 @@ const REORDERED: Record<string, Infer<number>> = {
   },
   'given back sorted': (batch) => batch.sort(),
   'sorted and filled up': (batch) => filledUp(batch.sort()).slice(0, 3),
+  'filled up and sorted': (batch) => filledUp(batch).sort().slice(-3),
+  'filled up by one and sorted': (batch) => {
+    batch.push(2.5);
+    return batch.sort().slice(0, 3);
+  },
+  'filled up at both ends': (batch) => {
+    batch.unshift(0);
+    return filledUp(batch).slice(0, 3);
+  },
 };
 
 test('a batch may be filled up at its end, as to a fixed size', async () => {
@@ -76,6 +92,20 @@ test('a batch may be filled up at its end, as to a fixed size', async () => {
   ]);
 });
 
+test('rows that were taken out have moved the others, whatever fills the batch up', async () => {
+  for (const size of [3, 8]) {
+    const usable: Infer<number[]> = (batch) => {
+      batch.splice(0, 1);
+      while (batch.length < size) batch.push([0]);
+      return batch.slice(0, 3).map(([n]) => n!);
+    };
+    await assert.rejects(scored(array(int64), [[3], [1], [2]], usable), {
+      code: 'INFERENCE_MISMATCH',
+      message: /is in another order/,
+    });
+  }
+});
+
 const OVERWRITTEN: Record<string, [number[], Infer<number>]> = {
   'negated, a zero alone': [[0], (batch) => inPlace(batch, (n) => -n)],
   'negated, zeros of both signs': [[0, -0, 0], (batch) => inPlace(batch, (n) => -n)],
@@ -87,10 +117,6 @@ const OVERWRITTEN: Record<string, [number[], Infer<number>]> = {
   'scaled and filled up': [
     [3, 1, 2],
     (batch) => filledUp(inPlace(batch, (n) => n / 2)).slice(0, 3),
-  ],
-  'counted on and filled up': [
-    [0, 1],
-    (batch) => filledUp(inPlace(batch, (n) => n + 1)).slice(0, 2),
   ],
   'counted on and filled up, one row like what fills it': [
     [0],
