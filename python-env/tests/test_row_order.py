@@ -285,8 +285,11 @@ class ByExamplesTest(unittest.TestCase):
 
     for size in (3, 4, 8):
       for rows in ([[-1.0], [2.0], [3.0]], [[1.0], [-2.0], [3.0]]):
-        with self.subTest(size=size, rows=rows), self.assertRaisesRegex(FatalError, 'sorted the batch'):
+        with self.subTest(size=size, rows=rows), self.assertRaisesRegex(FatalError, '(sorted|took rows out of) the batch'):
           told(lambda batch, size=size: usable(batch, size) or [x[0] for x in batch[:3]], rows)
+    for rows in (['', 'bb', 'ccc'], ['aa', '', 'ccc'], [0.0, 2.5, 3.5], [(0, 1), (2, 3), (4, 5)]):
+      with self.subTest(rows=rows), self.assertRaisesRegex(FatalError, 'took rows out of the batch'):
+        told(lambda batch: batch.__setitem__(slice(None), [*batch[1:], *['PAD'] * 3]) or [str(x) for x in batch[:3]], rows)
     # A row that is copied over another stands in its own place as well.
     self.assertEqual(told(lambda batch: batch.__setitem__(1, batch[0]) or [x[0] for x in batch], [[1.0], [2.0]]), [1, 1])
 

@@ -639,6 +639,9 @@ _TEXTS = {
     'once': ('LABELS = {}\ndef fill(): return LABELS or LABELS.update(a="Apple")', 'fill()', 'LABELS.get(row)'),
     'class': ('', 'type(self).label = "Apple"', 'self.label'),
     'dict of the class': ('', 'self.labels.update(a="Apple")', 'self.labels.get(row)'),
+    'class beside it': (
+        'class Words:\n  all = {}\n  @classmethod\n  def fill(cls): cls.all.update(a="Apple")', 'Words.fill()', 'Words.all.get(row)'),
+    'object of a class beside it': ('class Store: pass\nSTORE = Store()', 'STORE.label = "Apple"', 'getattr(STORE, "label", None)'),
     'nothing': ('LABELS = {"a": "Apple"}', 'pass', 'LABELS.get(row)'),
 }
 _TEXT = """
@@ -958,7 +961,7 @@ class WhatLoadingSetTest(unittest.TestCase):
         handlers = [each for text in texts for each in self.handlers(text, 2, name=name)]
         models = [handler.load_model() for handler in handlers][0]
         self.assertEqual([self.told(each, models, ['a']) for each in handlers * 2], [['Apple']] * 12)
-        self.assertEqual(len(models._loaded), 1 if way == 'nothing' else 3)
+        self.assertEqual(len(models._loaded), 3)
 
   def test_a_call_that_is_given_up_keeps_its_handler(self) -> None:
     transform = run_inference(Slow, schema(TEXT, TEXT), settings={'timeout_ms': 300})

@@ -92,14 +92,14 @@ class Changes:
   """What loading has made of a handler, and of those inside it."""
 
   def __init__(
-      self, told: Sequence[Mapping[str, Any]], others: Sequence[str], unknown: Sequence[str], of_text: Sequence[str]) -> None:
+      self, told: Sequence[Mapping[str, Any]], others: Sequence[str], unknown: Sequence[str], of_text: bool) -> None:
     # Attributes that are plain values now, by handler: to be set on another handler that was given the same.
     self.told = told
     # Names of those that only the handler that loaded the model can have.
     self.others = others
     # Of those that cannot be looked into, so that they may be changed or not.
     self.unknown = unknown
-    # Attributes of their classes, or what those name, where each transform has run the classes' text for itself.
+    # Whether each transform has run the text of their classes for itself, so that loading may have changed any of its globals.
     self.of_text = of_text
 
   @property
@@ -108,7 +108,7 @@ class Changes:
     return frozenset(name for values in self.told for name in values)
 
   def __bool__(self) -> bool:
-    return bool(self.others or self.unknown or self.of_text or any(self.told))
+    return bool(self.others or self.unknown or any(self.told))
 
 
 class State:
@@ -119,7 +119,6 @@ class State:
     # What is known by its place in memory, so that nothing else comes to be there.
     self._kept: list[Any] = []
     self._looks = [{name: self._look(value, each) for name, value in _own(each)} for each in chain(handler)]
-    self._of_text = {name: self._look(value, handler) for name, value in _of_text(handler).items()}
 
   def changes(self, known: Sequence[str] = ()) -> Changes:
     """What is another now.
@@ -150,18 +149,7 @@ class State:
         else:
           others.append(name)
       told.append(set_plain)
-    return Changes(told, others, unknown, [*self._changed_in_text(kept)])
-
-  def _changed_in_text(self, kept: set[int]) -> Iterator[str]:
-    now = _of_text(self._handler)
-    for name in {**self._of_text, **now}:
-      before = self._of_text.get(name)
-      if name not in now or name not in self._of_text:
-        yield name
-      elif before is not None:
-        value = now[name]
-        if not (is_plain(value) or id(value) in kept) or self._look(value, self._handler, before) != before:
-          yield name
+    return Changes(told, others, unknown, _is_of_text(self._handler))
 
   def _look(self, value: Any, handler: Any, before: Optional[_Look] = None) -> Optional[_Look]:
     looking = _Looking(handler, self._kept, before.steps if before else math.inf)
@@ -181,13 +169,9 @@ def _own(handler: Any) -> Iterator[tuple[str, Any]]:
   return ((name, value) for name, value in attributes(handler).items() if inside is None or value is not inside)
 
 
-def _of_text(handler: Any) -> dict[str, Any]:
-  """What the classes of a handler have, where no module has them: their text was run, with globals of its own."""
-  return {
-      f'{cls.__qualname__}.{name}': value
-      for each in chain(handler) for cls in type(each).__mro__ if not _is_of_module(cls)
-      for name, value in vars(cls).items()
-  }
+def _is_of_text(handler: Any) -> bool:
+  """Whether a class of a handler is in no module: its text was run for each transform, with classes and globals of its own."""
+  return not all(_is_of_module(cls) for each in chain(handler) for cls in type(each).__mro__)
 
 
 def _is_of_module(cls: type) -> bool:
@@ -366,7 +350,9 @@ class _Looking:
           self.at(inner)
     elif kind is not types.SimpleNamespace and not _is_open(kind):
       raise Unreadable(_name_of(kind))
-    if kind.__module__ not in ('builtins', 'operator', 'functools') and kind is not np.ndarray and kind is not types.ModuleType:
+    # A class of a text may say that it is one of Python's own.
+    is_bare = kind.__module__ in ('builtins', 'operator', 'functools') and _is_of_module(kind)
+    if not is_bare and kind is not np.ndarray and kind is not types.ModuleType:
       for name, inner in sorted(attributes(value).items(), key=lambda item: str(item[0])):
         self.at(name)
         self.at(inner)

@@ -35,6 +35,9 @@ _LOGGER = logging.getLogger(__name__)
 # A model that could not be loaded may be there later.
 _RETRY_S = 60.0
 
+# What loading may set in the source text of a handler, all of it, as a name among those of attributes.
+_OF_TEXT = ''
+
 
 class Loading(NamedTuple):
   """What loading a model took."""
@@ -245,8 +248,9 @@ class Models:
     changes = state.changes(known)
     for_one = [*changes.others, *changes.unknown, *(['a model for each key'] if loads_later(handler) else [])]
     if not for_one:
-      # Threads of a transform have the same classes.
-      names = self._sets[key] = known | changes.names | frozenset(changes.of_text)
+      # Threads of a transform have the same classes and globals.
+      of_text = {_OF_TEXT} if changes.of_text else ()
+      names = self._sets[key] = known | changes.names | frozenset(of_text)
       return (handlers.transform if names else None), changes.told
     self._sets[key] = None
     _LOGGER.info(

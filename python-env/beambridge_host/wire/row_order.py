@@ -74,6 +74,8 @@ def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
     stands = isinstance(taken, np.ndarray) or all(map(operator.is_, taken, rows))
     if not stands and not Counter(map(id, rows)) - Counter(map(id, taken)):
       return 'put rows into'
+    if not stands and _is_rest_and_filler(taken, rows):
+      return 'took rows out of'
     taken = taken[:len(rows)]
   if isinstance(taken, np.ndarray):
     return 'sorted' if not _is_as_it_came(taken, rows) and in_other_order(taken, unconverted.taken(rows), [None] * len(rows)) else None
@@ -81,6 +83,20 @@ def change_of(taken: Sequence[Any], rows: Sequence[Any]) -> Optional[str]:
     return None
   was_moved = (Counter(map(id, taken)) == Counter(map(id, rows)) or _has_moved(taken, rows)) and not _are_equal(taken, rows)
   return 'sorted' if was_moved or in_other_order(taken, rows, [None] * len(rows)) else None
+
+
+def _is_rest_and_filler(taken: Sequence[Any], rows: Sequence[Any]) -> bool:
+  """Whether a batch begins with some of the rows, in their order, one in the place of another, and goes on with one thing alone."""
+  place = 0
+  left = iter(enumerate(rows))
+  moved = False
+  for each in taken:
+    found = next((at for at, row in left if row is each), None)
+    if found is None:
+      break
+    moved = moved or found != place
+    place += 1
+  return moved and len({id(each) for each in taken[place:]}) <= 1
 
 
 def _has_moved(taken: Sequence[Any], rows: Sequence[Any]) -> bool:

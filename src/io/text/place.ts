@@ -31,8 +31,8 @@ export async function placeAll(moves: readonly Move[]): Promise<void> {
   for (const [index, move] of moves.entries()) {
     try {
       await keep(move, index);
+      files.set(move, await identityOf(move.from));
       await rename(move.from, move.to);
-      files.set(move, await identityOf(move.to));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await isMoved(move, index))) {
         await takeBack(done);

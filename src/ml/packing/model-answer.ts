@@ -36,7 +36,7 @@ export function checkInPlace(
   const change =
     batch.length < length
       ? `has ${batch.length} entries for ${length} examples`
-      : holdsAll(batch, before) || hasMoved(batch, before)
+      : holdsAll(batch, before) || hasMoved(batch, before) || isRestAndFiller(batch, before)
         ? 'is in another order'
         : undefined;
   if (!change) return;
@@ -64,6 +64,23 @@ function holdsAll(batch: readonly unknown[], before: readonly unknown[]): boolea
     counts.set(entry, left - 1);
   }
   return batch.length === before.length || new Set(before).size > 1;
+}
+
+/**
+ * Whether a longer batch begins with some of the entries, in their order, one in the place of another, and goes on with
+ * one thing alone.
+ */
+function isRestAndFiller(batch: readonly unknown[], before: readonly unknown[]): boolean {
+  if (batch.length === before.length) return false;
+  let isMoved = false;
+  let place = 0;
+  for (let from = 0; place < batch.length; place += 1) {
+    const found = before.indexOf(batch[place], from);
+    if (found < 0) break;
+    isMoved ||= found !== place;
+    from = found + 1;
+  }
+  return isMoved && new Set(batch.slice(place)).size <= 1;
 }
 
 /** Whether an object stands in another's place and not in its own: some before it were taken out, say. */

@@ -73,6 +73,10 @@ const REORDERED: Record<string, Infer<number>> = {
     batch.push(2.5);
     return batch.sort().slice(0, 3);
   },
+  'freed of an entry and filled up': (batch) => {
+    batch.shift();
+    return filledUp(batch).slice(0, 3);
+  },
   'filled up at both ends': (batch) => {
     batch.unshift(0);
     return filledUp(batch).slice(0, 3);
