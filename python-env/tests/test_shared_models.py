@@ -945,6 +945,10 @@ class WhatLoadingSetTest(unittest.TestCase):
     self.assertFalse(state.changes())
     handler.rules = ('another', rules)
     self.assertEqual(state.changes().names, {'rules'})
+    for number in range(5000):
+      rules = (number, rules)
+    handler.rules = rules
+    self.assertEqual(state.changes().others, ['rules'])
 
   def test_what_is_written_in_c_is_not_taken_for_its_attributes(self) -> None:
     handler = types.SimpleNamespace(digest=hashlib.sha256(), lock=threading.Lock(), best=np.argmax, kind=int | None, odd=SlotsAndDict('way'))

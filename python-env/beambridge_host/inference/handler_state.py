@@ -245,9 +245,16 @@ def _slots(cls: type) -> Iterator[str]:
 
 
 def is_plain(value: Any) -> bool:
-  """Whether nothing in a value can change."""
+  """Whether nothing in a value can change. What is nested too deeply to be looked through may be anything."""
+  try:
+    return _is_plain(value)
+  except RecursionError:
+    return False
+
+
+def _is_plain(value: Any) -> bool:
   if isinstance(value, (tuple, frozenset)):
-    return type(value) in (tuple, frozenset) and all(map(is_plain, value))
+    return type(value) in (tuple, frozenset) and all(map(_is_plain, value))
   kind = type(value)
   return kind in _PLAIN or isinstance(value, _PLAIN_FAMILIES) or kind.__module__ == 'typing' or _name_of(kind) in _PLAIN_NAMES
 
