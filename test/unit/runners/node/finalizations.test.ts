@@ -43,6 +43,35 @@ async function slowly(events: string[], n: number): Promise<number> {
 const places = (events: string[], kind: string) =>
   events.flatMap((event, i) => (event.startsWith(kind) ? [i] : []));
 
+/** A source that gives as many numbers as its element says, each in a bundle, and how far finalization is behind. */
+function counting(finalize: () => Promise<void>, pauseMs: number) {
+  const seen = { given: 0, finalized: 0, mostBehind: 0 };
+  const source: SplittableDoFn<
+    number,
+    number,
+    OffsetRange,
+    number,
+    { bundle: ReturnType<typeof bundleFinalizerParam> }
+  > = {
+    bounded: false,
+    initialRestriction: (n) => offsetRange(0, n),
+    newTracker: (range) => new OffsetRangeTracker(range),
+    *process(_, tracker, { bundle }) {
+      const { start } = tracker.currentRestriction();
+      if (!tracker.tryClaim(start)) return undefined;
+      seen.given += 1;
+      seen.mostBehind = Math.max(seen.mostBehind, seen.given - seen.finalized);
+      bundle.register(async () => {
+        await finalize();
+        seen.finalized += 1;
+      });
+      yield start;
+      return resume(pauseMs);
+    },
+  };
+  return { source, seen };
+}
+
 describe('a bundle is finalized', () => {
   it('when all that came of it has reached the last step, stages later', async () => {
     const events: string[] = [];
@@ -131,31 +160,7 @@ describe('a bundle is finalized', () => {
   });
 
   it('when its own element has gone its way through a splittable DoFn, whatever others do there', async () => {
-    let given = 0;
-    let finalized = 0;
-    let mostBehind = 0;
-    const source: SplittableDoFn<
-      number,
-      number,
-      OffsetRange,
-      number,
-      { bundle: ReturnType<typeof bundleFinalizerParam> }
-    > = {
-      bounded: false,
-      initialRestriction: (n) => offsetRange(0, n),
-      newTracker: (range) => new OffsetRangeTracker(range),
-      *process(_, tracker, { bundle }) {
-        const { start } = tracker.currentRestriction();
-        if (!tracker.tryClaim(start)) return undefined;
-        given += 1;
-        mostBehind = Math.max(mostBehind, given - finalized);
-        bundle.register(() => {
-          finalized += 1;
-        });
-        yield start;
-        return resume(20);
-      },
-    };
+    const { source, seen } = counting(async () => {}, 20);
     /** Asks for each element three times, so that there are always some under way. */
     const asking: SplittableDoFn<number, number, OffsetRange, number> = {
       bounded: true,
@@ -176,8 +181,8 @@ describe('a bundle is finalized', () => {
         .apply(reshuffle())
         .apply(parDo(asking));
     });
-    assert.equal(finalized, 60);
-    assert.ok(mostBehind < 40, `${mostBehind} were not finalized`);
+    assert.equal(seen.finalized, 60);
+    assert.ok(seen.mostBehind < 40, `${seen.mostBehind} were not finalized`);
   });
 
   it('although bundles of another source have something under way', async () => {
@@ -205,37 +210,12 @@ describe('a bundle is finalized', () => {
   });
 
   it('before its step gives much more, though finalization is slower than the step', async () => {
-    let given = 0;
-    let finalized = 0;
-    let mostBehind = 0;
-    const counting: SplittableDoFn<
-      number,
-      number,
-      OffsetRange,
-      number,
-      { bundle: ReturnType<typeof bundleFinalizerParam> }
-    > = {
-      bounded: false,
-      initialRestriction: (n) => offsetRange(0, n),
-      newTracker: (range) => new OffsetRangeTracker(range),
-      *process(_, tracker, { bundle }) {
-        const { start } = tracker.currentRestriction();
-        if (!tracker.tryClaim(start)) return undefined;
-        given += 1;
-        mostBehind = Math.max(mostBehind, given - finalized);
-        bundle.register(async () => {
-          await delay(20);
-          finalized += 1;
-        });
-        yield start;
-        return resume();
-      },
-    };
+    const { source, seen } = counting(() => delay(20), 0);
     await runner.run((root) => {
-      root.apply(create([60])).apply(parDo(counting, { bundle: bundleFinalizerParam() }));
+      root.apply(create([60])).apply(parDo(source, { bundle: bundleFinalizerParam() }));
     });
-    assert.equal(finalized, 60);
-    assert.ok(mostBehind < 20, `${mostBehind} were not finalized`);
+    assert.equal(seen.finalized, 60);
+    assert.ok(seen.mostBehind < 20, `${seen.mostBehind} were not finalized`);
   });
 
   it('bundle by bundle in a splittable DoFn, whatever is left of its element', async () => {
