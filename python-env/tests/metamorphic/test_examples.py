@@ -155,7 +155,8 @@ class ExamplesTest(unittest.TestCase):
         chosen = itertools.product(range(len(rows)), repeat=size) if size <= 3 else [
             np.random.default_rng(seed).integers(0, len(rows), size) for seed in range(4)]
         for places in chosen:
-          for way in WAYS if size > 3 or places[0] == 0 else WAYS[:2]:
+          ways = WAYS if size > 3 or places[0] == 0 else WAYS[:2]
+          for way in driver.sampled(ways, name, kind, size, [int(place) for place in places]):
             found = driver.run(handler, example, TEXT, [rows[place] for place in places], way)
             expected = [alone[place] for place in places]
             what = (name, kind, places, way)
