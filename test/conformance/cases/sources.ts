@@ -60,7 +60,7 @@ function watchingUpdates(matchUpdatedFiles: boolean, expected: string[]): Case {
       const left = [...changes];
       root
         .apply(
-          watchFiles(join(folder, '*.txt'), { interval: 40, stopAfter: 1000, matchUpdatedFiles }),
+          watchFiles(join(folder, '*.txt'), { interval: 40, stopAfter: 3000, matchUpdatedFiles }),
         )
         .map((path) => {
           const name = basename(path);
