@@ -197,8 +197,9 @@ export function gauge(name: string, namespace?: string): Gauge {
 /** Something to do once the runner has stored a bundle's results. */
 export class BundleFinalizerParam extends UpdateParam {
   /**
-   * Calls back after the bundle being processed was stored for good. Best effort: after a failure
-   * the callback may never come, and the bundle is processed again.
+   * Calls back after the bundle being processed was stored for good; on `node` a batch that writes files stores
+   * them when the run has succeeded. Best effort: after a failure the callback may never come, and the bundle is
+   * processed again.
    */
   register(callback: () => void | Promise<void>): void {
     this.provider.update(this, callback);

@@ -263,6 +263,7 @@ class NodeRun extends BaseRun {
         throw new BeamBridgeError('INTERNAL', `nobody runs the environment ${JSON.stringify(id)}`);
       },
       forceEncoding: this.options.forceEncoding === true,
+      storesAtEnd: () => this.pipeline.commits.length > 0 && !this.pipeline.isStream,
     });
   }
 
@@ -273,6 +274,7 @@ class NodeRun extends BaseRun {
       // The last stage may be done before it hears of it.
       if (this.stopReason) throw this.stopReason;
       await this.commitOutputs();
+      await this.confirm();
       this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';
     } catch (error) {
       this.state = this.stopReason ? 'CANCELLED' : 'FAILED';
@@ -284,6 +286,15 @@ class NodeRun extends BaseRun {
     const isStopped = this.state === 'CANCELLED' && this.stopReason !== CANCELLED;
     if (isStopped && this.stopReason) throw this.stopReason;
     return this.state;
+  }
+
+  /** Tells sources that what they gave is stored. A wish to end comes too late for the run, and ends this alone. */
+  private async confirm(): Promise<void> {
+    try {
+      await this.engine!.confirm();
+    } catch (error) {
+      if (!this.stopReason) throw error;
+    }
   }
 
   async cancel(): Promise<JobState> {

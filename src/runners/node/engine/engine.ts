@@ -24,12 +24,17 @@ const log = getLogger('node');
 /** How long user code may keep a run that is to end. Milliseconds. */
 const SETTLE_MS = 2000;
 
+export interface EngineOptions extends GraphOptions {
+  /** Whether outputs of the run are stored once it has succeeded, before {@link Engine.confirm}. */
+  readonly storesAtEnd?: () => boolean;
+}
+
 /** One run of a pipeline, whose plan may come in parts. */
 export class Engine implements Surroundings {
   readonly metrics = new MetricStore();
   private readonly graph: Graph;
   private readonly over = new AbortController();
-  private readonly finalizations = new Finalizations();
+  private readonly finalizations: Finalizations;
   private readonly work = new Set<Promise<void>>();
   /** Processing time where a test stream makes it. */
   private testTime: Instant = 0;
@@ -39,7 +44,8 @@ export class Engine implements Surroundings {
   isReading = false;
   private readonly changed = new Condition();
 
-  constructor(options: GraphOptions) {
+  constructor(options: EngineOptions) {
+    this.finalizations = new Finalizations(options.storesAtEnd);
     this.graph = new Graph(options, this, {
       advance: (millis) => {
         this.testTime += millis;
@@ -65,8 +71,8 @@ export class Engine implements Surroundings {
     return this.graph.deliver(pcollection, elements, origin);
   }
 
-  finalize(step: object, origin: Origin, finalize: () => Promise<void>): void {
-    this.finalizations.add(step, origin, finalize);
+  finalize(step: object, origin: Origin, finalize: () => Promise<void>, canWait: boolean): void {
+    this.finalizations.add(step, origin, finalize, canWait);
     this.wake();
   }
 
@@ -249,6 +255,25 @@ export class Engine implements Surroundings {
     this.abort(BeamBridgeError.from(reason, 'JOB_FAILED'));
     await within(SETTLE_MS, Promise.all(this.work));
     if (this.hasLeftWork) log.info('functions that do not come back are left behind');
+  }
+
+  /**
+   * Finalizes what had to wait until the outputs of the run, which has succeeded, are stored.
+   *
+   * @throws what {@link abort} was called with: the rest is not confirmed, and comes again
+   */
+  async confirm(): Promise<void> {
+    const { signal } = this.over;
+    let end: () => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      end = () => reject(signal.reason);
+    });
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      await Promise.race([this.finalizations.runKept(() => signal.aborted), ended]);
+    } finally {
+      signal.removeEventListener('abort', end);
+    }
   }
 
   /** Whether functions are still at work, once the run is over. */

@@ -6,6 +6,9 @@
 // The bundles of a step are finalized in the order in which they ended, since what confirms a place in a source
 // confirms all that is before it. Steps do not wait for each other, and a step whose bundles are finalized more
 // slowly than they end waits with its next: what is not confirmed comes again after a crash.
+//
+// A run whose outputs get their names at its end, and are removed if it fails, has stored nothing before: it
+// finalizes then. Bundles of a Python worker do not wait for that, since each of them occupies what ran it.
 
 import type { Origin } from './origin.ts';
 
@@ -15,17 +18,27 @@ const MOST_BEHIND = 2;
 interface Pending {
   readonly origin: Origin;
   readonly finalize: () => Promise<void>;
+  /** Whether it costs nothing to wait. */
+  readonly canWait: boolean;
 }
 
 export class Finalizations {
   /** By the step whose bundles they are. */
   private readonly steps = new Map<object, StepFinalizations>();
+  /** What waits for the end of the run, in its order. */
+  private readonly kept: (() => Promise<void>)[] = [];
 
-  /** @param origin - the bundle, of which what it gave comes */
-  add(step: object, origin: Origin, finalize: () => Promise<void>): void {
+  /** @param storesAtEnd - whether outputs of the run are stored when it has succeeded, and not before */
+  constructor(private readonly storesAtEnd: () => boolean = () => false) {}
+
+  /**
+   * @param origin - the bundle, of which what it gave comes
+   * @param canWait - whether it costs nothing to finalize it late
+   */
+  add(step: object, origin: Origin, finalize: () => Promise<void>, canWait = true): void {
     const known = this.steps.get(step) ?? new StepFinalizations();
     this.steps.set(step, known);
-    known.add({ origin, finalize });
+    known.add({ origin, finalize, canWait });
   }
 
   /** Whether finalizing what a step gave takes longer than giving it. */
@@ -40,7 +53,20 @@ export class Finalizations {
    * @param isOver - whether the run has come to a bad end: nothing more is confirmed then
    */
   run(track: (work: Promise<void>) => void, isOver: () => boolean = () => false): void {
-    for (const step of this.steps.values()) step.run(track, isOver);
+    const keep = (one: Pending) => {
+      if (!one.canWait || !this.storesAtEnd()) return false;
+      this.kept.push(one.finalize);
+      return true;
+    };
+    for (const step of this.steps.values()) step.run(track, isOver, keep);
+  }
+
+  /** Finalizes what has waited for the end of the run, whose outputs are stored. */
+  async runKept(isOver: () => boolean): Promise<void> {
+    for (const finalize of this.kept.splice(0)) {
+      if (isOver()) return;
+      await finalize();
+    }
   }
 
   /** Whether none waits for its turn. */
@@ -64,11 +90,17 @@ class StepFinalizations {
     return this.addedMeanwhile >= MOST_BEHIND;
   }
 
-  run(track: (work: Promise<void>) => void, isOver: () => boolean): void {
+  run(
+    track: (work: Promise<void>) => void,
+    isOver: () => boolean,
+    keep: (one: Pending) => boolean,
+  ): void {
     if (this.isRunning) return;
     const firstInUse = this.pending.findIndex(({ origin }) => !origin.isFree);
     if (firstInUse === 0 || this.pending.length === 0) return;
-    const due = this.pending.splice(0, firstInUse < 0 ? this.pending.length : firstInUse);
+    const free = this.pending.splice(0, firstInUse < 0 ? this.pending.length : firstInUse);
+    const due = free.filter((one) => !keep(one));
+    if (due.length === 0) return;
     this.isRunning = true;
     track(
       inTurn(due, isOver).finally(() => {

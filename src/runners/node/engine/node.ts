@@ -51,9 +51,10 @@ export interface Surroundings {
   wake(): void;
   /**
    * Finalizes a bundle once nothing is under way any more that came of it, or of an older one of its step. What
-   * groupings, side inputs and state keep is not under way: they have taken it over.
+   * groupings, side inputs and state keep is not under way: they have taken it over. One that can wait does so
+   * until the outputs of the run are stored, where that is at its end.
    */
-  finalize(step: object, origin: Origin, finalize: () => Promise<void>): void;
+  finalize(step: object, origin: Origin, finalize: () => Promise<void>, canWait: boolean): void;
   /** Whether a step is to wait with its next bundle, since those before are finalized more slowly than they end. */
   owesFinalization(step: object): boolean;
   count(infos: readonly MonitoringInfo[]): void;

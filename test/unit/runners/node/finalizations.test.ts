@@ -2,7 +2,10 @@
 // When the node runner finalizes bundles: what came of them has reached its end, or somebody who keeps it.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   bundleFinalizerParam,
@@ -18,6 +21,7 @@ import {
   resume,
   type SplittableDoFn,
 } from '../../../../src/index.ts';
+import { writeToText } from '../../../../src/io/index.ts';
 import { createRunner } from '../../../../src/runners/index.ts';
 import { Finalizations } from '../../../../src/runners/node/engine/finalizations.ts';
 import { joined, Origin, Origins } from '../../../../src/runners/node/engine/origin.ts';
@@ -263,6 +267,58 @@ describe('a bundle is finalized', () => {
         });
     });
     assert.ok(Math.min(...places(events, 'confirmed')) < Math.max(...places(events, 'stored')));
+  });
+});
+
+describe('a batch that writes files is confirmed', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'beambridge-finalize-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('once they have their names, although a grouping inside has had it before', async () => {
+    const found: string[] = [];
+    await runner.run((root) => {
+      root
+        .apply(create([1, 2]))
+        .map(
+          (n, { bundle }) => {
+            bundle.register(async () => void found.push(`${n}: ${readdirSync(folder)}`));
+            return String(n);
+          },
+          { bundle: bundleFinalizerParam() },
+        )
+        .apply(writeToText(join(folder, 'out')));
+    });
+    assert.deepEqual(found, ['1: out-00000-of-00001', '2: out-00000-of-00001']);
+  });
+
+  it('never, when another branch fails after they were written', async () => {
+    const events: string[] = [];
+    const run = runner.run((root) => {
+      confirmed(root, events)
+        .map(String)
+        .apply(writeToText(join(folder, 'out')));
+      root.apply(create([0])).map(async () => {
+        await delay(200);
+        throw new Error('too late');
+      });
+    });
+    await assert.rejects(run, { code: 'USER_CODE_FAILED' });
+    assert.deepEqual([events, readdirSync(folder)], [[], []]);
+  });
+
+  it('never, when a file cannot be named', async () => {
+    const events: string[] = [];
+    mkdirSync(join(folder, 'out-00000-of-00001'));
+    const run = runner.run((root) => {
+      confirmed(root, events)
+        .map(String)
+        .apply(writeToText(join(folder, 'out')));
+    });
+    await assert.rejects(run);
+    assert.deepEqual(events, []);
   });
 });
 

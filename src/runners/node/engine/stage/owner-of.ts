@@ -107,7 +107,7 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
     finished: (result, origin) => {
       const { finalizers } = result;
       if (origin && finalizers.length > 0) {
-        around.finalize(stage, origin, () => finalize(finalizers, warn));
+        around.finalize(stage, origin, () => finalize(finalizers, warn), executor.inProcess);
       }
     },
     isReadLast: isSplittable && isReadLast(stage, place),
