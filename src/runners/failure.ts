@@ -2,7 +2,7 @@
 // Why a job failed, from all that is known when it has: what functions of this program threw, and
 // what the runner said.
 
-import { BeamBridgeError, conceal } from '../base/index.ts';
+import { BeamBridgeError, conceal, type ErrorDetails } from '../base/index.ts';
 import {
   isJavaFailure,
   isMarked,
@@ -94,6 +94,17 @@ export function located(
   if (error.transform === undefined || error.appliedAt !== undefined) return error;
   const { appliedAt } = ownTransform(error.transform, pipeline, proto) ?? {};
   return appliedAt === undefined ? error : error.with({ appliedAt });
+}
+
+/** Where transforms at work stand in the program, if an expansion of one of its transforms has brought them all along. */
+export function placeOf(
+  working: readonly string[],
+  pipeline: Pipeline,
+  proto: pb.Pipeline | undefined,
+): ErrorDetails {
+  const found = working.map((name) => ownTransform(name, pipeline, proto));
+  const [only, ...others] = new Set(found.filter((node) => node?.external));
+  return only && others.length === 0 ? only.errorDetails : {};
 }
 
 // Runners log other things as errors too, before and after the one that ended the job.

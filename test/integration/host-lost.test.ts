@@ -132,6 +132,20 @@ def kill_host(x):
   assert.ok(log.said.filter((line) => /another one is started/.test(line)).length <= 3);
 });
 
+test('a worker that is lost again at each try names its transform, and how it ended', async () => {
+  using _log = warnings();
+  for (const [ends, message, hint] of [
+    ["__import__('os').kill(__import__('os').getpid(), 9)", /signal 9/, /out of memory/],
+    ["__import__('os').abort()", /signal 6/, /crashes/],
+    ["__import__('os')._exit(3)", /status 3/, /os\._exit/],
+  ] as const) {
+    const run = createRunner({ runner: 'node', progress: false }).run((root) =>
+      doubled(root.apply(create([1, 7])), `lambda x: ${ends} if x == 7 else x`),
+    );
+    await assert.rejects(run, { code: 'WORKER_DIED', transform: /Map/, message, hint });
+  }
+});
+
 test('a run that is cancelled while another host starts ends at once', async () => {
   using _log = warnings();
   let given = 0;

@@ -8,7 +8,7 @@ import type { Pipeline } from '../../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../../proto/index.ts';
 import { getHostLike, type Host } from '../../services/index.ts';
 import { hostFor } from '../expansion-services.ts';
-import { jobFailure } from '../failure.ts';
+import { jobFailure, placeOf } from '../failure.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { isWorkerOrHostLost, PythonExecutor } from './python/index.ts';
@@ -63,6 +63,7 @@ export async function openPython(
         proto: message!,
         working,
       }),
+    whereLost: (working) => placeOf(working, pipeline, message),
   });
   onSpawn();
   const host = await hosting?.catch(async (error: unknown) => {

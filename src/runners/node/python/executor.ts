@@ -3,7 +3,7 @@
 // the managed host connect. Its shape is that of the bundle engine, which executes ours.
 
 import { randomBytes } from 'node:crypto';
-import { BeamBridgeError, getLogger, retry } from '../../../base/index.ts';
+import { BeamBridgeError, type ErrorDetails, getLogger, retry } from '../../../base/index.ts';
 import {
   isJavaFailure,
   javaError,
@@ -38,6 +38,8 @@ export interface PythonExecutorOptions {
    * @default the one that the text itself tells, with the transform's name in the expansion
    */
   describeFailure?: ((text: string, working: readonly string[]) => BeamBridgeError) | undefined;
+  /** What there is to say of where a worker was lost, from the transforms of its stage. @default nothing */
+  whereLost?: ((working: readonly string[]) => ErrorDetails) | undefined;
   /**
    * Gives another host in the place of one that is gone, which can run what that one expanded, or nothing
    * where there can be none. Bundles that were lost with it can then be repeated, as those of a worker.
@@ -175,12 +177,16 @@ export class PythonExecutor implements AsyncDisposable {
     const set = await this.setOf(environment);
     const stage = this.descriptors.register(descriptor, this.server.address);
     const worker = await set.acquire(signal);
-    const { describeFailure = failureIn } = this.options;
+    const { describeFailure = failureIn, whereLost } = this.options;
     const working = Object.values(descriptor.transforms).map(({ uniqueName }) => uniqueName);
     const failure = (text: string) => describeFailure(text, working);
     const outcome = await runBundle({ worker, stage, io, signal, failure, splittable });
     set.release(worker, 'result' in outcome || outcome.isSettled);
-    if (!('result' in outcome)) throw outcome.error;
+    if (!('result' in outcome)) {
+      const { error } = outcome;
+      const isLost = error instanceof BeamBridgeError && isWorkerLost(error);
+      throw isLost && whereLost ? error.with(whereLost(working)) : error;
+    }
     this.hostsLost = 0;
     return outcome.result;
   }

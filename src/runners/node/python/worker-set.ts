@@ -115,7 +115,8 @@ export class WorkerSet {
 
   /** Hears from the host that a worker ended. */
   lost(workerId: string, reason: string): void {
-    this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason, { hint: MEMORY }));
+    const hint = /signal 9\b/.test(reason) ? MEMORY : OWN_END;
+    this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason, { hint }));
   }
 
   /** Hears from the host that a worker's process ended in good order. */
@@ -285,3 +286,5 @@ function isTooLate(error: unknown): boolean {
 const SEE_ITS_LOG =
   'The log of that service may tell why: a worker may have ended as it began, as one in Java does without jamm on its class path.';
 const MEMORY = 'Signal 9 often means that the machine ran out of memory.';
+const OWN_END =
+  'Native code of a library that crashes, or code that calls os._exit, ends the process: see what Python wrote last.';
