@@ -71,6 +71,7 @@ const CODES = {
   JAVA_TOO_OLD: true,
   TOPIC_NOT_FOUND: true,
   FILE_NOT_FOUND: true,
+  HEADER_MISMATCH: true,
   OUTPUT_NOT_WRITABLE: true,
   IO_FAILED: true,
   INPUT_MUTATED: true,

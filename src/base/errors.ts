@@ -85,6 +85,7 @@ export type ErrorCode =
   | 'TOPIC_NOT_FOUND'
   // Files.
   | 'FILE_NOT_FOUND'
+  | 'HEADER_MISMATCH'
   | 'OUTPUT_NOT_WRITABLE'
   | 'IO_FAILED'
   // A defect of this package: please report it.

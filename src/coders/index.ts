@@ -17,7 +17,7 @@ export {
 } from './composite-coders.ts';
 export { type ContentOptions, coderContents } from './content.ts';
 export { describeValue, withoutValues } from './describe.ts';
-export { FLOAT32_WHOLE, fitsFloat32 } from './float32.ts';
+export { FLOAT32_WHOLE, fitsFloat32, whyNotFloat32 } from './float32.ts';
 export { exactMillis, InstantCoder, readInstant, writeInstant } from './instant.ts';
 export { instantOf, numberOf } from './instant-of.ts';
 export {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sources and sinks. May import transforms, external and what those may import.
 
+export type { CsvColumns } from './csv/columns.ts';
 export {
   type JdbcConnection,
   type JdbcReadConfig,
@@ -33,6 +34,7 @@ export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.
 export type { KafkaCompression } from './kafka/producer.ts';
 export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
+export { type ReadCsvOptions, readFromCsv } from './read-from-csv.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
   type ReadAllTextOptions,
@@ -41,7 +43,12 @@ export {
   readFromText,
   readFromTextWithFilename,
 } from './read-from-text.ts';
+export type { ReadRecordOptions } from './records/read-options.ts';
+export { ReadRecords, type ReadWithBadRecords } from './records/read-records.ts';
+export type { FailedRecord, RecordPosition } from './records/records.ts';
 export type { Compression } from './text/compression.ts';
+export type { TextEncoding } from './text/line-splitter.ts';
+export type { Utf16 } from './text/utf16.ts';
 export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
 export {
   type WriteKafkaOptions,

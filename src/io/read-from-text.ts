@@ -10,11 +10,12 @@ import {
   type Root,
   type TransformNode,
 } from '../pipeline/index.ts';
-import { flatMapStep, impulse, reshuffle } from '../transforms/index.ts';
+import { flatMapStep, reshuffle } from '../transforms/index.ts';
 import { type Compression, checkCompression } from './text/compression.ts';
 import { type FileRange, rangesOfAll } from './text/find-files.ts';
 import type { TextEncoding } from './text/line-splitter.ts';
 import { checkPattern, findFiles } from './text/patterns.ts';
+import { checkPatterns, type FileSource, rangesOfFiles } from './text/read-files.ts';
 import { readLines } from './text/read-lines.ts';
 
 /** Options of {@link readFromText}. */
@@ -94,47 +95,24 @@ export function readFromTextWithFilename(
   return new ReadFiles(name, checkPatterns(name, patterns), settled, linesOfFiles);
 }
 
-function checkPatterns(transform: string, patterns: string | readonly string[]): readonly string[] {
-  const all = [patterns].flat().map((pattern) => checkPattern(pattern));
-  if (all.length > 0) return all;
-  throw new BeamBridgeError('INVALID_ARGUMENT', `${transform} was given no patterns`, {
-    hint: "Pass a path or a pattern such as 'data/*.csv'.",
-  });
-}
-
 /** How ranges of files become elements. */
 type Read<O> = (ranges: PCollection<FileRange>, options: Settled) => PCollection<O>;
 
 class ReadFiles<O> extends PTransformClass<Root, PCollection<O>> {
-  private readonly cwd = process.cwd();
+  private readonly source: FileSource;
 
   constructor(
     name: string,
-    private readonly patterns: readonly string[],
+    patterns: readonly string[],
     private readonly options: Settled,
     private readonly read: Read<O>,
   ) {
     super(name);
+    this.source = { patterns, cwd: process.cwd(), options };
   }
 
   override expandInternal(root: Root, pipeline: Pipeline, node: TransformNode): PCollection<O> {
-    const { options } = this;
-    const find = () => this.find();
-    pipeline.addFileCheck(node, find);
-    const ranges = root.apply(impulse()).flatMap(async function findRanges() {
-      return rangesOfAll(await find(), options);
-    });
-    return this.read(ranges, options);
-  }
-
-  /** The paths of all files that match. */
-  private async find(): Promise<Set<string>> {
-    const { patterns, cwd, options } = this;
-    const paths = new Set<string>();
-    for (const pattern of patterns) {
-      for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch)) paths.add(path);
-    }
-    return paths;
+    return this.read(rangesOfFiles(this.source, root, pipeline, node), this.options);
   }
 }
 

@@ -33,16 +33,26 @@ function hintFor(bytes: Buffer, begin: Buffer): string {
     : "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.";
 }
 
+/** What readers of records need to know of lines, and readers of text do not. */
+export interface LineOptions {
+  /** Whether a carriage return at the end of a line stays: inside quotes it is data. @default false */
+  keepReturns?: boolean;
+  /** A line of more bytes is what `error` makes. @default no bound */
+  longest?: { readonly bytes: number; error(): BeamBridgeError };
+}
+
 /** Takes pieces of a file that may be cut anywhere, and gives whole lines without their ends. */
 export class LineSplitter {
   /** The beginning of a line whose end has not come yet. */
   private begun: Uint8Array[] = [];
+  private begunBytes = 0;
 
   constructor(
     private readonly path: string,
     private readonly encoding: TextEncoding,
     /** The first bytes of the file, which tell what it is when it is no text. */
     private readonly begin: Buffer,
+    private readonly options: LineOptions = {},
   ) {}
 
   /** The lines that end in `piece`, which may be overwritten afterwards. */
@@ -59,6 +69,7 @@ export class LineSplitter {
       this.begun.push(piece.subarray(0, from));
       this.split(Buffer.concat(this.begun), lines);
       this.begun = [];
+      this.begunBytes = 0;
     }
     if (from <= last) this.split(piece.subarray(from, last + 1), lines);
     this.keep(piece.subarray(last + 1));
@@ -74,7 +85,11 @@ export class LineSplitter {
   }
 
   private keep(rest: Buffer): void {
-    if (rest.length > 0) this.begun.push(Uint8Array.prototype.slice.call(rest));
+    if (rest.length === 0) return;
+    this.begun.push(Uint8Array.prototype.slice.call(rest));
+    this.begunBytes += rest.length;
+    const { longest } = this.options;
+    if (longest && this.begunBytes > longest.bytes) throw longest.error();
   }
 
   /**
@@ -85,7 +100,7 @@ export class LineSplitter {
     const encoding = this.check(bytes);
     for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
       end = bytes.indexOf(NEWLINE, from);
-      const hasReturn = end > from && bytes[end - 1] === RETURN;
+      const hasReturn = !this.options.keepReturns && end > from && bytes[end - 1] === RETURN;
       into.push(this.decode(bytes, encoding, from, hasReturn ? end - 1 : end));
     }
   }

@@ -5,16 +5,18 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { readError } from '../file-error.ts';
 import { changed, checkVersion } from './file-version.ts';
 import type { FileRange } from './find-files.ts';
-import { LineSplitter, type TextEncoding } from './line-splitter.ts';
+import { type LineOptions, LineSplitter, type TextEncoding } from './line-splitter.ts';
 import { unzipped } from './unzip.ts';
+import { isUtf16, type Utf16, utf16AsUtf8 } from './utf16.ts';
 
 /** Large enough for the cost of reading to vanish; its lines fit into the processor's cache. */
 const PIECE = 256 * 1024;
 const NEWLINE = 10;
 
 /** Options of {@link readLines}. */
-export interface ReadOptions {
-  encoding: TextEncoding;
+export interface ReadOptions extends LineOptions {
+  /** Text of UTF-16 is read in whole files only: its newlines are not those that ranges are cut at. */
+  encoding: TextEncoding | Utf16;
   /** For ranges that are whole files; those of others lie before their first range. */
   skipHeaderLines: number;
 }
@@ -30,18 +32,23 @@ export async function* readLines(
   options: ReadOptions,
 ): AsyncGenerator<string[], void, undefined> {
   const begin = Buffer.alloc(4);
-  const splitter = new LineSplitter(range.path, options.encoding, begin);
+  const encoding = isUtf16(options.encoding) ? 'utf8' : options.encoding;
+  const splitter = new LineSplitter(range.path, encoding, begin, options);
   let header = range.whole ? options.skipHeaderLines : 0;
   let atStart = range.start === 0;
   try {
     await using file = await open(range.path, 'r');
     await checkVersion(file, range.path, range.version);
     if (!atStart) await file.read(begin, 0, begin.length, 0);
-    const pieces = range.whole ? filePieces(file, range.gzip) : rangePieces(file, range);
+    const pieces = decoded(
+      range.whole ? filePieces(file, range.gzip) : rangePieces(file, range),
+      range.path,
+      options.encoding,
+    );
     try {
       for await (const piece of pieces) {
         if (atStart) piece.copy(begin);
-        const lines = splitter.push(atStart ? withoutMark(piece, options.encoding) : piece);
+        const lines = splitter.push(atStart ? withoutMark(piece, encoding) : piece);
         atStart = false;
         const skipped = Math.min(header, lines.length);
         header -= skipped;
@@ -59,6 +66,14 @@ export async function* readLines(
   } catch (error) {
     throw readError(error, range.path);
   }
+}
+
+function decoded(
+  pieces: AsyncIterable<Buffer>,
+  path: string,
+  encoding: TextEncoding | Utf16,
+): AsyncIterable<Buffer> {
+  return isUtf16(encoding) ? utf16AsUtf8(pieces, path, encoding) : pieces;
 }
 
 /** Without the byte order mark that some programs put before UTF-8. */

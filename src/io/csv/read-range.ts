@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of a range of a CSV file.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { Misfit } from '../records/misfit.ts';
+import type { RecordOptions } from '../records/read-records.ts';
+import type { Batch } from '../records/records.ts';
+import { linesBefore } from '../text/count-lines.ts';
+import type { FileRange } from '../text/find-files.ts';
+import type { TextEncoding } from '../text/line-splitter.ts';
+import { readLines } from '../text/read-lines.ts';
+import type { Utf16 } from '../text/utf16.ts';
+import { type CsvHead, CsvRows, type csvFields, headerMismatch } from './columns.ts';
+import type { Dialect } from './dialect.ts';
+import { type CsvRecord, RecordScanner, recordTooLong } from './record-scanner.ts';
+
+/** All that a program said of its files. */
+export interface CsvFormat {
+  readonly fields: ReturnType<typeof csvFields>;
+  readonly dialect: Dialect;
+  readonly hasHeader: boolean;
+  readonly skipHeaderLines: number;
+  readonly encoding: TextEncoding | Utf16;
+  readonly quotedNewlines: boolean;
+  readonly maxRecordBytes: number;
+}
+
+/** A blank line is no record, except where a record is one cell. */
+function isBlank({ cells, inQuotes }: CsvRecord, width: number): boolean {
+  return width !== 1 && cells.length === 1 && cells[0] === '' && inQuotes === undefined;
+}
+
+/** What all lines of a file or a range go through. */
+class Scan {
+  private readonly scanner: RecordScanner;
+  /** Lines in front of the header that are not looked at. */
+  private skipped: number;
+  private isLong = false;
+
+  constructor(
+    private readonly range: FileRange,
+    private readonly format: CsvFormat,
+  ) {
+    const { dialect, maxRecordBytes, quotedNewlines } = format;
+    this.scanner = new RecordScanner(dialect, maxRecordBytes, quotedNewlines);
+    this.skipped = range.start === 0 ? format.skipHeaderLines : 0;
+  }
+
+  lines(): AsyncGenerator<string[], void, undefined> {
+    const { encoding, maxRecordBytes } = this.format;
+    const error = () => {
+      this.isLong = true;
+      return recordTooLong(maxRecordBytes);
+    };
+    return readLines(this.range, {
+      encoding,
+      skipHeaderLines: 0,
+      keepReturns: true,
+      longest: { bytes: maxRecordBytes, error },
+    });
+  }
+
+  /** The record that ends with a line. */
+  record(line: string): CsvRecord | undefined {
+    if (this.skipped > 0) {
+      this.skipped -= 1;
+      this.scanner.line += 1;
+      return undefined;
+    }
+    return this.scanner.push(line);
+  }
+
+  end(): void {
+    this.scanner.end();
+  }
+
+  /** The text of the last record. */
+  get text(): string {
+    return this.scanner.text;
+  }
+
+  /** The number of a line in the file. */
+  async lineOf(line: number): Promise<number> {
+    return line + (await linesBefore(this.range));
+  }
+
+  /** What was thrown, with the file and the line. */
+  async located(error: unknown): Promise<unknown> {
+    if (error instanceof Misfit) {
+      return error.toError(this.range.path, await this.lineOf(this.scanner.line));
+    }
+    if (!this.isLong || !(error instanceof BeamBridgeError)) return error;
+    const line = await this.lineOf(this.scanner.line + 1);
+    return new Misfit(error.shortMessage, error.hint, error.code).toError(this.range.path, line);
+  }
+}
+
+/**
+ * What is known of a file before its rows are read; nothing for one without records.
+ *
+ * @throws as {@link readCsvRange} does
+ */
+export async function readHead(range: FileRange, format: CsvFormat): Promise<CsvHead | undefined> {
+  const scan = new Scan({ ...range, start: 0, atLine: true }, format);
+  try {
+    for await (const lines of scan.lines()) {
+      for (const line of lines) {
+        const record = scan.record(line);
+        if (record && !isBlank(record, 0)) return headOf(record, format);
+      }
+    }
+    scan.end();
+    return undefined;
+  } catch (error) {
+    throw await scan.located(error);
+  }
+}
+
+function headOf({ cells, misfit }: CsvRecord, { hasHeader }: CsvFormat): CsvHead {
+  if (misfit && hasHeader) throw misfit;
+  return { names: hasHeader ? cells : undefined, width: cells.length };
+}
+
+/** The error of a file that has nothing in it, not even a header. */
+export function noHeader(path: string): BeamBridgeError {
+  return headerMismatch(
+    path,
+    'there is no header: the file is empty',
+    'Set { header: false } for files without a header, of which an empty one has no rows.',
+  );
+}
+
+/**
+ * The rows that begin in a range, in batches.
+ *
+ * @throws `ROW_MISMATCH`, `INT64_OUT_OF_RANGE`, `MALFORMED_DATA`, with file, line and column, for a record that does not
+ *   fit where these are no part of the batch, `MALFORMED_DATA` for a file of which nobody can say where records end,
+ *   and what `readLines` throws
+ */
+export async function* readCsvRange<T>(
+  range: FileRange,
+  format: CsvFormat,
+  options: RecordOptions,
+): AsyncGenerator<Batch<T>, void, undefined> {
+  const { path } = range;
+  const scan = new Scan(range, format);
+  let head = range.start === 0 ? undefined : await readHead(range, format);
+  let rows = head && new CsvRows(format.fields, head, path);
+  /** The lines before the range, once one had to be told. */
+  let before: number | undefined;
+  try {
+    for await (const lines of scan.lines()) {
+      const batch: Batch<T> = { path, records: [], lines: [], failed: [] };
+      for (const line of lines) {
+        const record = scan.record(line);
+        if (!record || isBlank(record, head?.width ?? 0)) continue;
+        if (!head || !rows) {
+          head = headOf(record, format);
+          rows = new CsvRows(format.fields, head, path);
+          if (format.hasHeader) continue;
+        }
+        try {
+          batch.records.push(rows.row(record) as T);
+          if (options.withLines) batch.lines.push(record.line);
+        } catch (error) {
+          if (!(error instanceof Misfit)) throw error;
+          before ??= await scan.lineOf(0);
+          const at = before + record.line;
+          if (!options.withFailed) throw error.toError(path, at);
+          batch.failed.push(error.toFailed(path, at, scan.text));
+        }
+      }
+      if (batch.records.length > 0 || batch.failed.length > 0) yield batch;
+    }
+    scan.end();
+  } catch (error) {
+    throw await scan.located(error);
+  }
+  if (!head && format.hasHeader && range.start === 0) throw noHeader(path);
+}

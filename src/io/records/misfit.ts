@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is wrong with one record, said without the file and the line, which whoever reads the file adds.
+
+import { BeamBridgeError, type ErrorCode } from '../../base/index.ts';
+import type { FailedRecord } from './records.ts';
+
+/** Internal: thrown by what converts a value, and caught where its record is known. */
+export class Misfit {
+  constructor(
+    readonly message: string,
+    readonly hint?: string,
+    readonly code: ErrorCode = 'ROW_MISMATCH',
+    /** The column or the field: its name, and what a message calls it. */
+    readonly column?: { readonly name: string; readonly label: string },
+  ) {}
+
+  /** The same, of a column. */
+  of(name: string, label: string): Misfit {
+    return new Misfit(this.message, this.hint, this.code, { name, label });
+  }
+
+  /** As the record that is set aside, whose text is `record`. */
+  toFailed(path: string, line: number, record: string): FailedRecord {
+    const { code: errorType, column } = this;
+    const { shortMessage: message } = this.toError(path, line);
+    return { path, line, column: column?.name ?? null, record, errorType, message };
+  }
+
+  /** As the error of a record that ends the run. */
+  toError(path: string, line: number): BeamBridgeError {
+    const { message, hint, code, column } = this;
+    const place = column === undefined ? '' : `, ${column.label}`;
+    return new BeamBridgeError(code, `${path}, line ${line}${place}: ${message}`, { hint });
+  }
+}
+
+const LONGEST = 60;
+
+/** A text from a file as a message quotes it. */
+export function quoted(text: string): string {
+  const all = JSON.stringify(text.length > LONGEST ? text.slice(0, LONGEST) : text);
+  return text.length > LONGEST ? `${all}…` : all;
+}
