@@ -166,6 +166,16 @@ class HintsOfRowsTest(unittest.TestCase):
       self.assertIn(hint, shape_hint(raised.exception, SklearnModelHandlerNumpy('none'), FLOATS.SerializeToString()) or '')
 
 
+class UnkeyedTest(unittest.TestCase):
+
+  def test_functions_around_a_handler_do_not_change_what_it_takes(self) -> None:
+    both = base.MaybeKeyedModelHandler(Describe())
+    for handler in (both, both.with_preprocess_fn(str), both.with_postprocess_fn(str), Describe().with_preprocess_fn(str)):
+      self.assertIsNone(examples.fits_unkeyed(handler))
+    for handler in (DescribePairs(), DescribePairs().with_postprocess_fn(str)):
+      self.assertEqual(examples.fits_unkeyed(handler), 'DescribePairs takes (key, example) pairs')
+
+
 class BatchSizesTest(unittest.TestCase):
 
   def sizes(self, rows: int, seconds: float = 0.0, **options: Any) -> list[int]:

@@ -176,6 +176,8 @@ def in_other_order(examples: Sequence[Any], rows: Sequence[Any], keys: Sequence[
   Args:
     keys: that of each example and its row.
   """
+  if all(example is None for example in examples):
+    return False
   try:
     given, wanted = in_one_form(examples, rows)
     losses = (*_LOSSES, _HALVES) if any(map(_has_halves, given[:1])) else _LOSSES

@@ -269,6 +269,8 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 
 def fits_unkeyed(handler: Any) -> Optional[str]:
   """Why a handler cannot take examples without keys; None when it can."""
+  while isinstance(handler, (base._PreProcessingModelHandler, base._PostProcessingModelHandler)):
+    handler = handler._base
   if isinstance(handler, base.MaybeKeyedModelHandler) or not takes_keys(handler):
     return None
   return f'{type(handler).__name__} takes (key, example) pairs'
