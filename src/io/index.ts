@@ -29,6 +29,7 @@ export {
 } from './java/pubsub.ts';
 export { type KafkaAvroOptions, kafkaAvro } from './kafka/avro.ts';
 export type { KafkaConnection, KafkaSasl } from './kafka/connection.ts';
+export type { KafkaExactlyOnce } from './kafka/exactly-once.ts';
 export { type KafkaFormat, type KafkaSchema, kafkaJson } from './kafka/formats.ts';
 export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.ts';
 export type { KafkaCompression } from './kafka/producer.ts';

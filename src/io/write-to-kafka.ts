@@ -3,8 +3,14 @@
 
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { BytesCoder, type Coder, describeValue, type Instant, instantOf } from '../coders/index.ts';
-import { type DoFn, type PCollection, PTransformClass } from '../pipeline/index.ts';
+import {
+  type DoFn,
+  type PCollection,
+  PTransformClass,
+  TRANSACTION_SINK,
+} from '../pipeline/index.ts';
 import { doFnStep } from '../transforms/index.ts';
+import { OwnWriter, SharedWriter, type WriterOfBundle } from './kafka/bundle-writers.ts';
 import {
   type Cluster,
   CONNECTION_OPTIONS,
@@ -12,10 +18,14 @@ import {
   invalid,
   type KafkaConnection,
 } from './kafka/connection.ts';
+import { checkExactlyOnce, type KafkaExactlyOnce } from './kafka/exactly-once.ts';
 import { formatOf, type KafkaFormat, type KafkaSchema } from './kafka/formats.ts';
+import { joinSources } from './kafka/join-sources.ts';
 import type { KafkaHeader } from './kafka/messages.ts';
 import { type KafkaCompression, type KafkaProducer, openProducer } from './kafka/producer.ts';
-import { KafkaWriter, type Outgoing } from './kafka/writer.ts';
+import { TransactionCycle } from './kafka/transaction-cycle.ts';
+import { type KafkaTransactions, openTransactions } from './kafka/transactions.ts';
+import type { KafkaWriter, Outgoing } from './kafka/writer.ts';
 
 /** Options of {@link writeToKafka}. */
 export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends KafkaConnection {
@@ -50,6 +60,12 @@ export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends Ka
   valueSchema?: KafkaSchema<V>;
   /** How batches are packed; `'zstd'` needs Node.js 22.15 or later. @default `'none'` */
   compression?: KafkaCompression;
+  /**
+   * Messages count together with the offsets of the messages that they come of, on the runner `node`.
+   *
+   * @default at least once
+   */
+  exactlyOnce?: KafkaExactlyOnce;
 }
 
 const OPTIONS: OptionNames<WriteKafkaOptions<unknown>> = {
@@ -63,6 +79,7 @@ const OPTIONS: OptionNames<WriteKafkaOptions<unknown>> = {
   keySchema: true,
   valueSchema: true,
   compression: true,
+  exactlyOnce: true,
 };
 
 const COMPRESSIONS: readonly KafkaCompression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
@@ -76,7 +93,10 @@ const OF = 'writeToKafka';
  * came to this step. Partitions that are added to a topic are seen within five minutes, between two bundles.
  *
  * A bundle that fails and is run again writes its messages again, as does a pipeline that is run again: at
- * least once, then. Exactly once, by transactions, is not offered.
+ * least once, then. With `exactlyOnce`, on the runner `node` and where all elements come of messages of the same
+ * cluster by steps that keep nothing, a transaction holds what is written and the offsets of the messages that it
+ * comes of: who reads committed messages alone sees what came of each message once, however often the
+ * program is killed and started again.
  *
  * Needs the npm package `@platformatic/kafka`, 1.35 or newer, installed beside this one, and Node.js
  * 20.19.4 or later.
@@ -89,6 +109,10 @@ const OF = 'writeToKafka';
  * @throws `ENDPOINT_REFUSED` from the run, for messages that they do not take, such as too large ones
  * @throws `CREDENTIALS_REFUSED` from the run, when they refuse the user, or what he wants
  * @throws `CODER_MISMATCH`, `ROW_MISMATCH` from the run, for a key or value that is not of its schema
+ * @throws with `exactlyOnce`: `INVALID_ARGUMENT` where elements come of something else than `readFromKafka` with
+ *   `groupId` and `commitOffsets`; `UNSUPPORTED` on another runner than `node`, and for a grouping, state or a side
+ *   input of the messages in between; `IO_FAILED` from the run, when another run with the same
+ *   `transactionalId` has taken over
  *
  * @example
  * ```ts
@@ -107,7 +131,12 @@ export function writeToKafka<T, K = Uint8Array, V = T>(
   options: WriteKafkaOptions<T, K, V>,
 ): PTransformClass<PCollection<T>, void> {
   const spec = checkOptions(options);
-  return new WriteToKafka(spec, () => openProducer(spec.cluster, spec.compression));
+  const { cluster, compression, exactlyOnce } = spec;
+  return new WriteToKafka(
+    spec,
+    () => openProducer(cluster, compression),
+    () => openTransactions(cluster, { ...exactlyOnce!, compression }),
+  );
 }
 
 /** The options, checked. */
@@ -117,6 +146,7 @@ export interface WriteSpec<T, K, V> {
   readonly key: KafkaFormat<K>;
   readonly value: KafkaFormat<V>;
   readonly compression: KafkaCompression;
+  readonly exactlyOnce: Required<KafkaExactlyOnce> | undefined;
 }
 
 /** @internal */
@@ -142,6 +172,8 @@ export function checkOptions<T, K, V>(options: WriteKafkaOptions<T, K, V>): Writ
     key: formatOf(OF, 'keySchema', options.keySchema),
     value: formatOf(OF, 'valueSchema', options.valueSchema),
     compression,
+    exactlyOnce:
+      options.exactlyOnce === undefined ? undefined : checkExactlyOnce(OF, options.exactlyOnce),
   };
 }
 
@@ -150,13 +182,30 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
   constructor(
     private readonly spec: WriteSpec<T, K, V>,
     private readonly open: () => Promise<KafkaProducer>,
+    private readonly openTransactions?: () => Promise<KafkaTransactions>,
   ) {
     super(OF);
   }
 
   override expand(elements: PCollection<T>): void {
+    const { exactlyOnce: once } = this.spec;
+    if (!once) {
+      this.write(elements, new OwnWriter(this.open));
+      return;
+    }
+    const cycle = new TransactionCycle(this.openTransactions!);
+    const mark = Buffer.from(once.transactionalId);
+    joinSources(elements, { cycle, servers: this.spec.cluster.servers, mark });
+    const { pipeline } = elements;
+    pipeline.commits.push(() => cycle.finish());
+    pipeline.cleanUps.push(() => cycle.close());
+    const written = this.write(elements, new SharedWriter(cycle));
+    written.node.producer.annotations.set(TRANSACTION_SINK, mark);
+  }
+
+  private write(elements: PCollection<T>, to: WriterOfBundle): PCollection<never> {
     const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
-    elements.apply(doFnStep<T, never>('write', new WriteMessages(this.spec, this.open), nothing));
+    return elements.apply(doFnStep<T, never>('write', new WriteMessages(this.spec, to), nothing));
   }
 }
 
@@ -167,11 +216,11 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
 
   constructor(
     private readonly spec: WriteSpec<T, K, V>,
-    private readonly open: () => Promise<KafkaProducer>,
+    private readonly to: WriterOfBundle,
   ) {}
 
   forBundle(): WriteMessages<T, K, V> {
-    return new WriteMessages(this.spec, this.open);
+    return new WriteMessages(this.spec, this.to.forBundle());
   }
 
   async startBundle(): Promise<void> {
@@ -180,7 +229,7 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
     const { key, value } = this.spec;
     await key.prepareEncode?.();
     await value.prepareEncode?.();
-    this.writer ??= new KafkaWriter(await this.open());
+    this.writer = await this.to.opened();
   }
 
   process(element: T): Promise<void> | undefined {
@@ -188,15 +237,14 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
   }
 
   async finishBundle(): Promise<void> {
-    await this.writer?.flush();
+    await this.to.finish();
     this.isOpen = false;
   }
 
   async teardown(): Promise<void> {
-    const { writer } = this;
     this.writer = undefined;
     this.isOpen = false;
-    await writer?.close();
+    await this.to.close();
   }
 
   private message(element: T): Outgoing {

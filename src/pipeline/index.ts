@@ -135,7 +135,7 @@ export {
   type TimerRequest,
 } from './timers.ts';
 export { ProtoBuilder, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from './to-proto.ts';
-export { FUNCTION_URNS, ONLOOKER } from './urns.ts';
+export { FUNCTION_URNS, ONLOOKER, TRANSACTION_SINK, TRANSACTION_SOURCE } from './urns.ts';
 export {
   ManualWatermarkEstimator,
   MonotonicWatermarkEstimator,

@@ -15,3 +15,11 @@ export const FUNCTION_URNS = {
  * not lost, and no runner of ours tells of it. A share of failed rows is counted so.
  */
 export const ONLOOKER = 'beambridge:annotation:onlooker:v1';
+
+/**
+ * Annotations of a sink that commits, in one transaction, what it writes and how far its sources are, and of
+ * those sources. The value is the same for them, in UTF-8. Runners refuse the sink unless they see to it that all
+ * that came of the sources' messages has reached it when their bundles are finalized.
+ */
+export const TRANSACTION_SINK = 'beambridge:annotation:transaction_sink:v1';
+export const TRANSACTION_SOURCE = 'beambridge:annotation:transaction_source:v1';

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger } from '../base/index.ts';
 import { expandPipeline, withAnotherHost } from '../external/index.ts';
-import { type Pipeline, pipelineToProto } from '../pipeline/index.ts';
+import { type Pipeline, pipelineToProto, TRANSACTION_SINK } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
 import type { Construct, PipelineDefinition } from './definition.ts';
 import { arrival, EngineStop, notCounted, refuseDrain } from './engine-job.ts';
@@ -44,9 +44,23 @@ export async function startRun(
   open: OpenService,
   source?: Construct | PipelineDefinition,
 ): Promise<PipelineResult> {
+  refuseTransactions(pipeline);
   const run = new Run(pipeline, options, source);
   await run.start(open);
   return new PipelineResult(run);
+}
+
+/**
+ * A transaction of what is written and how far its sources are needs both in one process, and to hear when all that
+ * came of a source's elements has been written: job services tell no such thing.
+ */
+function refuseTransactions(pipeline: Pipeline): void {
+  const sink = pipeline.transforms.find(({ annotations }) => annotations.has(TRANSACTION_SINK));
+  if (!sink) return;
+  throw new BeamBridgeError('UNSUPPORTED', "exactlyOnce is for the runner 'node' alone", {
+    ...sink.errorDetails,
+    hint: "Use runner: 'node', or leave out exactlyOnce: every runner writes at least once.",
+  });
 }
 
 class Run extends BaseRun {

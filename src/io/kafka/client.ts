@@ -58,7 +58,10 @@ export interface KafkaClient {
     partitions: readonly number[],
     at: 'earliest' | 'latest' | number,
   ): Promise<ReadonlyMap<number, number | undefined>>;
-  /** What a group has committed of a topic's partitions, by their number. */
+  /**
+   * What a group has committed of a topic's partitions, by their number. It fails while a transaction that
+   * commits some is under way.
+   */
   committed(
     groupId: string,
     topic: string,
@@ -153,6 +156,7 @@ class PackageClient implements KafkaClient {
   async committed(groupId: string, topic: string, partitions: readonly number[]) {
     const groups = await this.admin.listConsumerGroupOffsets({
       groups: [{ groupId, topics: [{ name: topic, partitionIndexes: [...partitions] }] }],
+      requireStable: true,
     });
     const offsets = new Map<number, number>();
     for (const { name, partitions: found } of groups.flatMap(({ topics }) => topics)) {

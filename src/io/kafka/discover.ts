@@ -17,6 +17,7 @@ import type { KafkaClient } from './client.ts';
 import { Patience } from './failures.ts';
 import { look, nameOf, type PartitionTask } from './look.ts';
 import type { ReadSpec } from './read-options.ts';
+import type { TransactionCycle } from './transaction-cycle.ts';
 
 /** A runner that does not keep to delays is not asked again more often than this. */
 const SHORT_NAP_MILLIS = 100;
@@ -99,6 +100,8 @@ export class DiscoverPartitions<K, V>
 {
   readonly beamName = 'discover';
   readonly bounded: boolean;
+  /** There where offsets are committed with what comes of the messages. */
+  cycle: TransactionCycle | undefined;
   private client: Promise<KafkaClient> | undefined;
   private readonly patience = new Patience();
 
@@ -133,6 +136,8 @@ export class DiscoverPartitions<K, V>
     if (early > 0) await nap(Math.min(early, SHORT_NAP_MILLIS), signal);
     if (next > steadyNow()) return resume(next - steadyNow());
     const now = Math.max(steadyNow(), watermark.currentWatermark());
+    // What the run before has committed is known once it can commit no more.
+    await this.cycle?.opened();
     const client = await this.opened();
     let tasks: PartitionTask[];
     try {

@@ -35,6 +35,8 @@ export interface BaseClient {
   };
   metadata(options: { topics: string[]; forceUpdate?: boolean }): Promise<{
     readonly topics: ReadonlyMap<string, TopicMetadata | undefined>;
+    /** By their number. */
+    readonly brokers: ReadonlyMap<number, unknown>;
   }>;
   listApis(): Promise<readonly { name: string; minVersion: number; maxVersion: number }[]>;
   connectToBrokers(nodeIds: number[]): Promise<ReadonlyMap<number, unknown>>;
@@ -48,6 +50,7 @@ export interface AdminClient extends BaseClient {
   listTopics(): Promise<string[]>;
   listConsumerGroupOffsets(options: {
     groups: { groupId: string; topics: { name: string; partitionIndexes: number[] }[] }[];
+    requireStable?: boolean;
   }): Promise<
     readonly {
       topics: readonly {
@@ -149,8 +152,108 @@ export interface FetchApi {
   ): Promise<FetchResponse>;
 }
 
+/** What a transaction asks of its coordinator, and of the brokers that it writes to: one call for each. */
+export interface TransactionApis {
+  readonly findCoordinatorV4: {
+    readonly api: {
+      async(
+        connection: unknown,
+        keyType: number,
+        keys: string[],
+      ): Promise<{ readonly coordinators: readonly { key: string; nodeId: number }[] }>;
+    };
+  };
+  readonly initProducerIdV4: {
+    readonly api: {
+      async(
+        connection: unknown,
+        transactionalId: string,
+        timeoutMs: number,
+        producerId: bigint,
+        producerEpoch: number,
+      ): Promise<ProducerIdentity>;
+    };
+  };
+  readonly addPartitionsToTxnV3: {
+    readonly api: {
+      async(
+        connection: unknown,
+        transactions: (ProducerIdentity & {
+          transactionalId: string;
+          topics: { name: string; partitions: number[] }[];
+        })[],
+      ): Promise<unknown>;
+    };
+  };
+  readonly produceV9: {
+    readonly api: {
+      async(
+        connection: unknown,
+        acks: number,
+        timeoutMs: number,
+        records: ProducedRecord[],
+        options: ProducerIdentity & {
+          transactionalId: string;
+          compression: string;
+          sequences: { getWithDefault(key: string, other: number): number };
+        },
+      ): Promise<unknown>;
+    };
+  };
+  readonly addOffsetsToTxnV3: {
+    readonly api: {
+      async(
+        connection: unknown,
+        transactionalId: string,
+        producerId: bigint,
+        producerEpoch: number,
+        groupId: string,
+      ): Promise<unknown>;
+    };
+  };
+  readonly txnOffsetCommitV3: {
+    readonly api: {
+      async(
+        connection: unknown,
+        transactionalId: string,
+        groupId: string,
+        producerId: bigint,
+        producerEpoch: number,
+        generationId: number,
+        memberId: string,
+        groupInstanceId: null,
+        topics: {
+          name: string;
+          partitions: {
+            partitionIndex: number;
+            committedOffset: bigint;
+            committedLeaderEpoch: number;
+          }[];
+        }[],
+      ): Promise<unknown>;
+    };
+  };
+  readonly endTxnV3: {
+    readonly api: {
+      async(
+        connection: unknown,
+        transactionalId: string,
+        producerId: bigint,
+        producerEpoch: number,
+        isCommitted: boolean,
+      ): Promise<unknown>;
+    };
+  };
+}
+
+/** Who writes: the epoch rises whenever somebody else takes over. */
+export interface ProducerIdentity {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
 /** What we use of the package. */
-export interface KafkaPackage {
+export interface KafkaPackage extends TransactionApis {
   readonly Admin: new (options: ClientOptions) => AdminClient;
   readonly Consumer: new (
     options: ClientOptions & { groupId: string; isolationLevel: number },

@@ -26,6 +26,7 @@ import { atTime, nameOf, type PartitionTask } from './look.ts';
 import type { FailedMessage, KafkaHeader, KafkaMessage } from './messages.ts';
 import type { ReadSpec } from './read-options.ts';
 import type { ReadRecord } from './records.ts';
+import type { TransactionCycle } from './transaction-cycle.ts';
 import { KafkaWatermark } from './watermark.ts';
 
 /** Tag of what could not be read. */
@@ -35,6 +36,8 @@ export const FAILED = 'failed';
 const WAIT_MS = 100;
 /** So long after one has waited, or given something, none waits: others of its bundle have waited enough. */
 const NO_WAIT_MS = 50;
+/** So long one waits that is to give nothing before a transaction has ended. */
+const PAUSE_MS = 10;
 /** One call's share: others have their turn. */
 const MOST_AT_ONCE = 20_000;
 
@@ -69,6 +72,8 @@ export class ReadPartition<K, V>
   readonly bounded: boolean;
   /** What was committed is not given to the next run. */
   readonly readsOnce: boolean;
+  /** There where offsets are committed with what comes of the messages. */
+  cycle: TransactionCycle | undefined;
   private opening: Promise<Open> | undefined;
   /** Ends as of times that were to come, by partition. */
   private readonly ends = new Map<string, number>();
@@ -79,7 +84,7 @@ export class ReadPartition<K, V>
   private quietUntil = 0;
 
   constructor(
-    private readonly spec: ReadSpec<K, V>,
+    readonly spec: ReadSpec<K, V>,
     private readonly open: OpenClient<K, V>,
     private readonly hasDeadLetters: boolean,
   ) {
@@ -109,6 +114,7 @@ export class ReadPartition<K, V>
     context: ReadContext,
     { watermark, signal }: SplittableCall<KafkaWatermark>,
   ) {
+    if (this.cycle?.pauses()) return resume(PAUSE_MS);
     const { start, stop } = tracker.currentRestriction();
     const { client, fetching } = await this.opened();
     let ahead = fetching.at(task, start);
@@ -146,9 +152,14 @@ export class ReadPartition<K, V>
       // The end of a range that has none is claimed as such.
       if (record.offset >= end && tracker.currentRestriction().stop === Infinity) break;
       if (!this.isPrepared(record)) return resume();
+      if (this.cycle?.pauses()) return resume(PAUSE_MS);
       if (!tracker.tryClaim(record.offset)) return undefined;
       ahead.take();
-      if (last === -1) context.bundle?.register(() => this.commit(task, last + 1));
+      if (last === -1) {
+        this.cycle?.begins();
+        context.bundle?.register(() => this.confirm(task, last + 1));
+      }
+      this.cycle?.gives();
       last = record.offset;
       if (timeOf(record) >= notBefore) yield this.output(task, record, watermark);
       count += 1;
@@ -227,8 +238,18 @@ export class ReadPartition<K, V>
     return end;
   }
 
-  private async commit({ topic, partition }: TopicPartition, offset: number): Promise<void> {
-    const { groupId = '', cluster } = this.spec;
+  /** All that came of the messages before an offset has gone to the end. */
+  private confirm(at: TopicPartition, offset: number): Promise<void> {
+    const { groupId = '' } = this.spec;
+    return this.cycle ? this.cycle.settled(groupId, at, offset) : this.commit(groupId, at, offset);
+  }
+
+  private async commit(
+    groupId: string,
+    { topic, partition }: TopicPartition,
+    offset: number,
+  ): Promise<void> {
+    const { cluster } = this.spec;
     const name = nameOf({ topic, partition });
     // Bundles may be told in another order than they ended in.
     if (offset <= (this.committed.get(name) ?? 0)) return;

@@ -17,7 +17,7 @@ import {
   type TransformInfo,
   windowFnFromProto,
 } from '../../../harness/index.ts';
-import type { WindowFn } from '../../../pipeline/index.ts';
+import { TRANSACTION_SINK, type WindowFn } from '../../../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../../../proto/index.ts';
 import type { StageExecutor } from './executor.ts';
 import { ForeignMergingGroups } from './foreign-windows.ts';
@@ -174,6 +174,7 @@ export class Graph {
       around: this.around,
       isBounded: this.isBounded(stage.input),
       isScripted: this.isScripted,
+      commitsWithSources: this.commitsWithSources,
       functions: this.options.functions,
       view: (pcollection) => this.view(stage, pcollection),
     });
@@ -183,6 +184,13 @@ export class Graph {
   }
 
   /** Also before the part of the plan with the test stream in it comes. */
+  private get commitsWithSources(): boolean {
+    const { transforms } = this.options.components;
+    return Object.values(transforms).some((one) =>
+      Object.hasOwn(one.annotations, TRANSACTION_SINK),
+    );
+  }
+
   private get isScripted(): boolean {
     const { transforms } = this.options.components;
     return Object.values(transforms).some(({ spec }) => spec?.urn === P.TEST_STREAM);

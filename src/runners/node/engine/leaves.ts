@@ -153,6 +153,11 @@ export function inputsOf({ proto }: Leaf): string[] {
   return Object.values(proto.inputs);
 }
 
+/** Whether a ParDo keeps something for each key. */
+export function isStateful({ stateSpecs, timerFamilySpecs }: pb.ParDoPayload): boolean {
+  return Object.keys(stateSpecs).length > 0 || Object.keys(timerFamilySpecs).length > 0;
+}
+
 function inOrder(leaves: readonly Leaf[]): Leaf[] {
   const producers = new Map(leaves.flatMap((one) => one.outputs.map((id) => [id, one] as const)));
   const sorted = new Set<Leaf>();

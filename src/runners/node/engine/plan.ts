@@ -4,7 +4,8 @@
 // and at a transform that needs side inputs, state, timers or restrictions.
 
 import { type pb, urns } from '../../../proto/index.ts';
-import { inputsOf, type Leaf, leavesOf } from './leaves.ts';
+import { inputsOf, isStateful, type Leaf, leavesOf } from './leaves.ts';
+import { checkTransactions } from './transactions.ts';
 
 /** Transforms that run together. */
 export interface Stage {
@@ -47,6 +48,7 @@ export class Planner {
   /**
    * What can run and was not planned before.
    *
+   * @throws BeamBridgeError `UNSUPPORTED` for a transaction that could not hold what it should
    * @param placeholders - transforms that are not expanded yet. What needs their outputs is left to
    *   a later part. A stage is in one part only, because a transform with side inputs begins one.
    */
@@ -61,6 +63,7 @@ export class Planner {
         for (const output of leaf.outputs) unknown.add(output);
       } else ready.push(leaf);
     }
+    if (later.length === 0) checkTransactions(all);
     for (const { id } of ready) this.planned.add(id);
     const read = new Set(later.flatMap(inputsOf));
     return {
@@ -122,9 +125,4 @@ function beginsStage({ sideInputs, parDo, proto }: Leaf): boolean {
   if (sideInputs.size > 0) return true;
   if (proto.spec?.urn === PROCESS_RESTRICTIONS) return true;
   return parDo !== undefined && isStateful(parDo);
-}
-
-/** Whether a ParDo keeps something for each key. */
-export function isStateful({ stateSpecs, timerFamilySpecs }: pb.ParDoPayload): boolean {
-  return Object.keys(stateSpecs).length > 0 || Object.keys(timerFamilySpecs).length > 0;
 }

@@ -10,9 +10,9 @@ import { pb, urns } from '../../../../proto/index.ts';
 import { descriptorOf } from '../descriptor.ts';
 import type { StageExecutor } from '../executor.ts';
 import { LateReport } from '../late-report.ts';
-import type { Leaf } from '../leaves.ts';
+import { isStateful, type Leaf } from '../leaves.ts';
 import type { Surroundings } from '../node.ts';
-import { isStateful, type Stage } from '../plan.ts';
+import type { Stage } from '../plan.ts';
 import type { SideInputView } from '../side-input-view.ts';
 import { UserStateStore } from '../user-state.ts';
 import { UserTimerStore } from '../user-timers.ts';
@@ -38,6 +38,8 @@ export interface StagePlace {
   readonly isBounded: boolean;
   /** Whether a test stream plays in the pipeline. */
   readonly isScripted: boolean;
+  /** Whether sources of the pipeline pause until all that came of what they gave has gone to the end. */
+  readonly commitsWithSources: boolean;
   readonly functions: FunctionLookup;
   /** The contents of a PCollection as a side input. */
   view(pcollection: string): SideInputView;
@@ -92,7 +94,8 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
         : undefined,
     mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
     // What DoFns keep goes to the store when a bundle ends, and timers are set then.
-    staysOpen: executor.inProcess && !isSplittable && !stateful && isBounded,
+    staysOpen:
+      executor.inProcess && !isSplittable && !stateful && isBounded && !place.commitsWithSources,
     limits: limitsOf({
       inProcess: executor.inProcess,
       isBounded,

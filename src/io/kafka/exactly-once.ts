@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of writing exactly once.
+
+import { checkOptionNames } from '../../base/index.ts';
+import { invalid } from './connection.ts';
+
+/** How messages are written exactly once. */
+export interface KafkaExactlyOnce {
+  /**
+   * The name of the writer, the same in each run of the program and nobody else's: who begins with it ends
+   * whoever had it before.
+   */
+  transactionalId: string;
+  /**
+   * How long a transaction may take, in milliseconds. Brokers abort one of which they hear nothing for so long,
+   * and until then readers wait for it; the next run ends what a killed one has left at once. At most the
+   * brokers' `transaction.max.timeout.ms` (15 minutes). @default 300,000
+   */
+  timeout?: number;
+}
+
+/** As long as Kafka's own `transaction.max.timeout.ms` allows thrice over. Milliseconds. */
+const TRANSACTION_MS = 300_000;
+
+/** @throws BeamBridgeError `INVALID_ARGUMENT` for options that are not as described */
+export function checkExactlyOnce(of: string, given: KafkaExactlyOnce): Required<KafkaExactlyOnce> {
+  if (typeof given !== 'object' || given === null) {
+    throw invalid(of, 'exactlyOnce', given, "Give { transactionalId: 'my-writer' }.");
+  }
+  checkOptionNames(`${of}: exactlyOnce`, given, { transactionalId: true, timeout: true });
+  const { transactionalId, timeout = TRANSACTION_MS } = given;
+  if (typeof transactionalId !== 'string' || transactionalId === '') {
+    throw invalid(of, 'exactlyOnce.transactionalId', transactionalId, "Give the writer's name.");
+  }
+  // A number of Kafka's protocol has 32 bits.
+  if (!Number.isInteger(timeout) || timeout < 1 || timeout >= 2 ** 31) {
+    throw invalid(of, 'exactlyOnce.timeout', timeout, 'Give whole milliseconds.');
+  }
+  return { transactionalId, timeout };
+}
