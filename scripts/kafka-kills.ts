@@ -3,7 +3,7 @@
 // each kind: a Python worker, a program or worker of ours, the broker, and on Flink a TaskManager. What a
 // supervisor would start again is. Kafka's own consumer then counts what is lost, twice, or out of order.
 //
-//   npm run kafka-kills -- [--runner=node|flink] [--messages=100000] [--seed=1] [--kills=1] [--keep]
+//   npm run kafka-kills -- [--runner=node|flink] [--messages=100000] [--seed=1] [--kills=1] [--exactly-once] [--keep]
 //
 // It needs Java, and what scripts/test-engines fetches. `--keep` keeps the folder with all logs.
 
@@ -28,6 +28,7 @@ const { values: given } = parseArgs({
     messages: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '1' },
     kills: { type: 'string', default: '1' },
+    'exactly-once': { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -44,7 +45,8 @@ const brokerFolder = join(folder, 'broker');
 let broker = await startBroker(brokerFolder);
 const topics = new Topics(() => broker.address);
 const [from, to, groupId] = ['in', 'out', 'kafka-kills'];
-const options = { job: { broker: broker.address, from, to, groupId } };
+const once = given['exactly-once'];
+const options = { job: { broker: broker.address, from, to, groupId, once } };
 const place = new (given.runner === 'flink' ? FlinkPlace : NodePlace)({ options, folder, random });
 
 const killBroker: Kill = async () => {
@@ -113,7 +115,7 @@ try {
   console.log(
     `${count} messages on ${given.runner} in ${took} s: ${lost} lost, ${doubled} doubled, ${disordered} out of order, ${wrong} wrong`,
   );
-  if (lost + disordered + wrong > 0) process.exitCode = 1;
+  if (lost + disordered + wrong > 0 || (once && doubled > 0)) process.exitCode = 1;
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

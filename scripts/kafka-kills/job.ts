@@ -14,6 +14,8 @@ export interface JobOptions {
   readonly from: string;
   readonly to: string;
   readonly groupId: string;
+  /** Whether it writes exactly once. */
+  readonly once: boolean;
 }
 
 const doubling = custom({
@@ -23,7 +25,7 @@ const doubling = custom({
 });
 
 export const score = pipeline(import.meta.url, (root, options) => {
-  const { broker: bootstrapServers, from, to, groupId } = options.job as JobOptions;
+  const { broker: bootstrapServers, from, to, groupId, once } = options.job as JobOptions;
   root
     .apply(
       readFromKafka({
@@ -44,6 +46,7 @@ export const score = pipeline(import.meta.url, (root, options) => {
         topic: to,
         keySchema: string,
         valueSchema: kafkaJson(row({ n: int64, twice: int64 })),
+        ...(once && { exactlyOnce: { transactionalId: 'kafka-kills' } }),
       }),
     );
 });
