@@ -29,6 +29,7 @@ export { nap } from './nap.ts';
 export {
   checkNearNames,
   checkOptionNames,
+  checkTexts,
   isNear,
   type OptionNames,
   unknownOption,

@@ -54,6 +54,19 @@ export function checkNearNames(
   }
 }
 
+/**
+ * Refuses a list of texts that is none: one text would be taken for a list of its letters, each of them the name
+ * of somebody's package.
+ *
+ * @throws BeamBridgeError `INVALID_ARGUMENT`
+ */
+export function checkTexts(name: string, value: unknown): void {
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return;
+  throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is no array of texts`, {
+    hint: `Give one, also for a single text: [${typeof value === 'string' ? JSON.stringify(value) : "'…'"}].`,
+  });
+}
+
 /** The refusal of an option that there is not. */
 export function unknownOption(of: string, name: string, known: readonly string[]): BeamBridgeError {
   const near = known.find((one) => isNear(name, one)) ?? known.find((one) => isAlike(name, one));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python transforms by name or source text.
 
-import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, checkTexts, type OptionNames } from '../base/index.ts';
 import type { ExpansionServiceChoice, PCollection, PValue } from '../pipeline/index.ts';
 import {
   EXTERNAL_OPTIONS,
@@ -133,6 +133,8 @@ export function pythonService(
   isExact = true,
 ): ExpansionServiceChoice {
   const { extras = [], packages = [], expansionService } = options;
+  checkTexts('extras', extras);
+  checkTexts('packages', packages);
   if (expansionService === undefined) return { kind: 'python', extras, packages, isExact };
   if (packages.length > 0) {
     throw new BeamBridgeError(

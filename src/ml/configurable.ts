@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a RunInference can be asked for that leaves its types as they are.
 
-import { BeamBridgeError, checkOptionNames, given } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, checkTexts, given } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
 import {
   type PCollection,
@@ -94,6 +94,7 @@ export abstract class Configurable<
    */
   withExtraPackages(packages: readonly string[]): this {
     const handler = this.pythonHandler('withExtraPackages');
+    checkTexts('the argument of withExtraPackages()', packages);
     return this.changed({ handler: { ...handler, packages: [...handler.packages, ...packages] } });
   }
 

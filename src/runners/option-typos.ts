@@ -94,6 +94,12 @@ function refuseOtherTypes(options: PipelineOptions): void {
     const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
     throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is true or false, and not ${shown}`);
   }
+  const python: unknown = options.python ?? '';
+  if (typeof python !== 'string') {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `python is ${String(python)}`, {
+      hint: 'Give the path of a Python executable, or leave it out to have an environment built.',
+    });
+  }
   const signal: Partial<AbortSignal> | null | undefined = options.signal;
   if (signal === undefined || signal === null) return;
   if (typeof signal.addEventListener === 'function' && typeof signal.aborted === 'boolean') return;

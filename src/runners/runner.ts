@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the name of a runner to the runner.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, isNear } from '../base/index.ts';
 import { DataflowRunner } from './dataflow/runner.ts';
 import { DirectRunner } from './direct/runner.ts';
 import { FlinkRunner } from './flink/runner.ts';
@@ -56,7 +56,10 @@ export function createRunner(options: PipelineOptions = {}): Runner {
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name) ?? ALIASES.get(name);
   if (found) return new found(options);
+  const known = [...RUNNERS.keys(), ...ALIASES.keys()].map(String);
+  const near = known.find((one) => isNear(String(name), one));
+  const guess = near === undefined ? '' : `Did you mean ${near}? `;
   throw new BeamBridgeError('INVALID_ARGUMENT', `there is no runner ${JSON.stringify(name)}`, {
-    hint: `The runners are ${[...RUNNERS.keys()].join(', ')}; default is node and universal is direct, as in the official SDK.`,
+    hint: `${guess}The runners are ${[...RUNNERS.keys()].join(', ')}; default is node and universal is direct, as in the official SDK.`,
   });
 }

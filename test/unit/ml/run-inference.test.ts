@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeValue } from '../../../src/coders/index.ts';
-import { pythonCallable } from '../../../src/external/index.ts';
+import { pythonCallable, pythonTransform } from '../../../src/external/index.ts';
 import { RunInference } from '../../../src/ml/index.ts';
 import { importedExtras, inferExtras } from '../../../src/ml/python/packages.ts';
 import { type PCollection, Pipeline, Root } from '../../../src/pipeline/index.ts';
@@ -66,6 +66,22 @@ test('another expansion service gets the source of what it lacks, and no package
   assert.match(kwargs.source as string, /def run_inference\(\*\*kwargs\):/);
   assert.equal(kwargs.base_dir, undefined);
   assert.throws(() => asked(elsewhere.withExtraPackages(['x'])), { code: 'INVALID_ARGUMENT' });
+});
+
+test('packages are a list: the letters of a text would be packages of strangers', () => {
+  for (const packages of ['lightgbm', [1], undefined]) {
+    assert.throws(() => RunInference.of(SKLEARN, TYPES).withExtraPackages(packages as never), {
+      code: 'INVALID_ARGUMENT',
+      message: /withExtraPackages\(\) is no array of texts/,
+    });
+  }
+  for (const option of ['packages', 'extras']) {
+    assert.throws(() => pythonTransform('f', [], {}, { output: string, [option]: 'boto3' }), {
+      code: 'INVALID_ARGUMENT',
+      message: new RegExp(`${option} is no array of texts`),
+      hint: /\["boto3"\]/,
+    });
+  }
 });
 
 test("packages follow from the handler, and stay beside a version of the program's own", () => {

@@ -44,6 +44,8 @@ test('options of other runners pass', () => {
 test('an option of another type is refused before anything runs', () => {
   for (const [options, message] of [
     [{ signal: 5 }, /signal is no AbortSignal/],
+    [{ python: 3 }, /python is 3/],
+    [{ runner: 'drect' }, /Did you mean direct\?/],
     [{ signal: new AbortController() }, /signal is no AbortSignal/],
     [{ handleSignals: 'no' }, /handleSignals is true or false, and not "no"/],
     [{ progress: 0 }, /progress is true or false, and not 0/],
