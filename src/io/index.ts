@@ -50,7 +50,9 @@ export type { FailedRecord, RecordPosition } from './records/records.ts';
 export type { Compression } from './text/compression.ts';
 export type { TextEncoding } from './text/line-splitter.ts';
 export type { Utf16 } from './text/utf16.ts';
+export type { WriteFilesOptions, WrittenFiles } from './text/write-files.ts';
 export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
+export { type WriteCsvOptions, writeToCsv } from './write-to-csv.ts';
 export {
   type WriteKafkaOptions,
   writeToKafka,

@@ -45,6 +45,14 @@ for (const runner of ['direct', 'node']) {
     ]);
   });
 
+  test(`wine: a CSV file of pandas' is scored as in Python, on ${runner}`, async () => {
+    const output = join(scratch, `wine-${runner}`);
+    const lines = await printed('wine', `--runner=${runner}`, `--output=${output}`);
+    assert.deepEqual(lines, ['44 of 45 wines known']);
+    const rows = written(scratch, `wine-${runner}`);
+    assert.deepEqual([rows.length, rows[0]], [46, 'cultivar,inference,strength']);
+  });
+
   test(`dead-letters: exactly the damaged digits are set aside, on ${runner}`, async () => {
     const digits = await trainedDigits();
     const output = join(scratch, `dead-letters-${runner}`);

@@ -23,7 +23,7 @@ export function claimNames(pipeline: Pipeline, spec: Names): void {
   if (others.some((other) => meet(own, other) || meet(other, own))) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
-      `two writeToText of this pipeline write files ${spec.prefix}${spec.template}${spec.suffix}`,
+      `two outputs of this pipeline are files ${spec.prefix}${spec.template}${spec.suffix}`,
       {
         hint: 'One would replace the other: give each its own prefix, or flatten the PCollections and write them together.',
       },

@@ -56,6 +56,8 @@ export interface OutputSpec {
   /** With its line's end, as is the footer; empty for none. */
   header: string;
   footer: string;
+  /** Between two elements, where each does not end by itself: all of an output is one text then. @default none */
+  separator?: string;
   gzip: boolean;
 }
 
@@ -219,6 +221,7 @@ export function frameBytes({ header, footer }: OutputSpec): number {
 function packed(parts: readonly Part[], spec: OutputSpec): Part[][] {
   const { maxRecords = Infinity, maxBytes = Infinity } = spec;
   const room = maxBytes - frameBytes(spec);
+  const between = Buffer.byteLength(spec.separator ?? '');
   const groups: Part[][] = [[]];
   let sum = { bytes: 0, records: 0, textBytes: 0 };
   for (const part of [...parts].sort((a, b) => (a.path < b.path ? -1 : 1))) {
@@ -226,7 +229,7 @@ function packed(parts: readonly Part[], spec: OutputSpec): Part[][] {
       sum.records === 0 ||
       (sum.bytes < SHARD_BYTES &&
         sum.records + part.records <= maxRecords &&
-        sum.textBytes + part.textBytes <= room);
+        sum.textBytes + between + part.textBytes <= room);
     if (!fits) {
       groups.push([]);
       sum = { bytes: 0, records: 0, textBytes: 0 };
@@ -234,7 +237,7 @@ function packed(parts: readonly Part[], spec: OutputSpec): Part[][] {
     groups.at(-1)!.push(part);
     sum.bytes += part.bytes;
     sum.records += part.records;
-    sum.textBytes += part.textBytes;
+    sum.textBytes += (sum.records > part.records ? between : 0) + part.textBytes;
   }
   return groups;
 }
@@ -252,13 +255,16 @@ async function completeShard(
   parts: readonly Part[],
   index: number,
 ): Promise<string> {
-  const { header, footer, gzip } = spec;
+  const { header, footer, separator = '', gzip } = spec;
   if (parts.length === 1 && header === '' && footer === '') return parts[0]!.path;
   const path = join(temporary, `shard-${index}`);
   try {
     await pipeline(async function* join() {
       yield await encodeText(header, gzip);
-      for (const part of parts) yield* createReadStream(part.path, { highWaterMark: 1024 * 1024 });
+      for (const [at, part] of parts.entries()) {
+        if (at > 0) yield await encodeText(separator, gzip);
+        yield* createReadStream(part.path, { highWaterMark: 1024 * 1024 });
+      }
       yield await encodeText(footer, gzip);
       if (parts.length === 0) yield await emptyFile(gzip);
     }, createWriteStream(path));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The elements of a bundle in temporary files, which become shards when all of them are whole.
 
-import { BeamBridgeError } from '../../base/index.ts';
-import { describeValue, GlobalWindow, NO_FIRING, type WindowedValue } from '../../coders/index.ts';
+import { GlobalWindow, NO_FIRING, type WindowedValue } from '../../coders/index.ts';
 import type { DoFn, SideInputParam } from '../../pipeline/index.ts';
 import { frameBytes, type OutputSpec, type Part } from './output.ts';
 import { pieceSize, TextWriter } from './text-writer.ts';
@@ -21,8 +20,11 @@ interface OpenPart {
   textBytes: number;
 }
 
+/** What an element is in a file, without what is between elements; throws for one that is nothing there. */
+export type Render<T> = (element: T) => string;
+
 /** Writes the elements of each bundle to a temporary file, or to one for each shard asked for. */
-export class WriteParts implements DoFn<string, Part, PartContext> {
+export class WriteParts<T> implements DoFn<T, Part, PartContext> {
   readonly beamName = 'write';
   /** By shard. */
   private open: (OpenPart | undefined)[] = [];
@@ -33,14 +35,16 @@ export class WriteParts implements DoFn<string, Part, PartContext> {
 
   constructor(
     private readonly spec: OutputSpec,
+    /** The end of each element. */
     private readonly lineEnd: string,
+    private readonly render: Render<T>,
   ) {
     this.maxRecords = spec.maxRecords ?? Infinity;
     this.maxBytes = spec.maxBytes === undefined ? Infinity : spec.maxBytes - frameBytes(spec);
   }
 
-  forBundle(): WriteParts {
-    return new WriteParts(this.spec, this.lineEnd);
+  forBundle(): WriteParts<T> {
+    return new WriteParts(this.spec, this.lineEnd, this.render);
   }
 
   startBundle(): void {
@@ -50,19 +54,23 @@ export class WriteParts implements DoFn<string, Part, PartContext> {
     this.next = 0;
   }
 
-  process(line: string, context: PartContext): Promise<void> | undefined {
-    if (typeof line !== 'string') {
-      throw new BeamBridgeError('CODER_MISMATCH', `writeToText was given ${describeValue(line)}`, {
-        hint: 'Map the elements to text first: .map(String), or .map((x) => JSON.stringify(x)).',
-      });
-    }
+  process(element: T, context: PartContext): Promise<void> | undefined {
+    const line = this.render(element);
     const shard = this.next;
     this.next = (shard + 1) % (this.spec.shards ?? 1);
     const text = line + this.lineEnd;
-    const bytes = this.maxBytes === Infinity ? 0 : Buffer.byteLength(text);
+    const bytes = this.sizeOf(text);
     const part = this.open[shard];
-    if (part && this.fits(part, bytes)) return this.append(part, text, bytes);
+    const { separator = '' } = this.spec;
+    const between = this.sizeOf(separator);
+    if (part && this.fits(part, between + bytes))
+      return this.append(part, separator + text, between + bytes);
     return this.begin(shard, text, bytes, context.folder.lookup());
+  }
+
+  /** In bytes; 0 where nobody counts them. */
+  private sizeOf(text: string): number {
+    return this.maxBytes === Infinity ? 0 : Buffer.byteLength(text);
   }
 
   private fits({ records, textBytes }: OpenPart, bytes: number): boolean {

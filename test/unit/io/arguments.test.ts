@@ -121,7 +121,10 @@ test('two outputs with files of the same names are refused', () => {
     [writeToText(join(scratch, 'real/new/a')), writeToText(join(scratch, 'link/new/a'))],
   ];
   for (const [one, other] of pairs) {
-    assert.throws(() => both(one, other), { code: 'INVALID_ARGUMENT', message: /two writeToText/ });
+    assert.throws(() => both(one, other), {
+      code: 'INVALID_ARGUMENT',
+      message: /two outputs of this pipeline/,
+    });
     assert.throws(() => both(other, one), { code: 'INVALID_ARGUMENT' });
   }
   both(writeToText(path), writeToText(path, csv));

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The type of the rows that a writer is given: what their PCollection was declared to hold, or what the program says.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { type Coder, RowCoder, transcode } from '../../coders/index.ts';
+import type { PCollection } from '../../pipeline/index.ts';
+import { coderOf, type RowType } from '../../schema/index.ts';
+import { withSchema } from '../../transforms/index.ts';
+import type { Render } from '../text/write-parts.ts';
+import { checkRowType } from './read-options.ts';
+
+/** Rows whose type is known. */
+export interface TypedRows<T> {
+  readonly rows: PCollection<T>;
+  readonly schema: RowType<T>;
+}
+
+/**
+ * The rows with their type.
+ *
+ * @param schema - what the program says of them; each is then checked
+ * @throws `INVALID_ARGUMENT` where nobody says what they are
+ */
+export function typedRows<T>(
+  transform: string,
+  rows: PCollection<T>,
+  schema: RowType<T> | undefined,
+): TypedRows<T> {
+  if (schema !== undefined) {
+    checkRowType(transform, schema);
+    return { rows: rows.apply(withSchema(schema)), schema };
+  }
+  const { coder } = rows;
+  if (coder instanceof RowCoder) return { rows, schema: coder.type as RowType<T> };
+  throw new BeamBridgeError('INVALID_ARGUMENT', `${transform}: nothing says what the rows are`, {
+    hint: `The elements are ${coder.name}: give { schema: row({ … }) }, or .apply(withSchema(row({ … }))) before.`,
+  });
+}
+
+/** Internal: a value is none of its type; the row's coder says why, or makes it one. */
+export class Unwritable {}
+
+/** What is rendered of a row that its type was not held to before, as fused steps hand rows on. */
+export function checkedRender<T>(schema: RowType<T>, render: Render<T>): Render<T> {
+  const coder: Coder<T> = coderOf(schema);
+  return (element) => {
+    try {
+      if (typeof element === 'object' && element !== null) return render(element);
+    } catch (error) {
+      if (!(error instanceof Unwritable)) throw error;
+    }
+    return render(transcode(coder, element));
+  };
+}
