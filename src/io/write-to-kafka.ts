@@ -197,7 +197,7 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
     const mark = Buffer.from(once.transactionalId);
     joinSources(elements, { cycle, servers: this.spec.cluster.servers, mark });
     const { pipeline } = elements;
-    pipeline.commits.push(() => cycle.finish());
+    pipeline.lastCommits.push(() => cycle.finish());
     pipeline.cleanUps.push(() => cycle.close());
     const written = this.write(elements, new SharedWriter(cycle));
     written.node.producer.annotations.set(TRANSACTION_SINK, mark);

@@ -101,6 +101,11 @@ export class Pipeline {
    */
   readonly commits: (() => Promise<void>)[] = [];
   /**
+   * Called in the process that runs this pipeline's functions when all elements have come to their end, before
+   * {@link commits}: sinks that commit all along commit the rest. One that throws fails the run.
+   */
+  readonly lastCommits: (() => Promise<void>)[] = [];
+  /**
    * Marks what the run leaves on disks until it ends, where workers elsewhere run it: the same for them and
    * for the program that submitted it, which removes what is left. Undefined where there are none.
    */

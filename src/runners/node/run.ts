@@ -18,6 +18,7 @@ import { isTerminal, type JobState } from '../state.ts';
 import { Engine } from './engine/engine.ts';
 import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
+import { refuseFiles } from './engine/transactions.ts';
 import { openPython, type PythonSide } from './python-side.ts';
 
 /** How long functions may take to tear themselves down. Milliseconds. */
@@ -165,6 +166,7 @@ class NodeRun extends BaseRun {
     const placeholders = this.pipeline.transforms.filter(({ external }) => external);
     const engine = this.engineOf(message);
     this.engine = engine;
+    if (placeholders.length === 0) refuseFiles(this.pipeline);
     engine.add(planner.next(new Set(placeholders.map(({ id }) => id))));
     if (placeholders.length === 0) {
       this.run(engine);
@@ -174,7 +176,10 @@ class NodeRun extends BaseRun {
     const spawned = new Promise<void>((resolve) => {
       markSpawned = resolve;
     });
-    const expanding = this.expand(message, markSpawned).then(() => engine.add(planner.next()));
+    const expanding = this.expand(message, markSpawned).then(() => {
+      refuseFiles(this.pipeline);
+      engine.add(planner.next());
+    });
     // Before that, stages would keep this thread from starting Python; and where there is none to
     // start, nothing of the pipeline has happened.
     await Promise.race([spawned, expanding]);
@@ -273,6 +278,7 @@ class NodeRun extends BaseRun {
       await this.running;
       // The last stage may be done before it hears of it.
       if (this.stopReason) throw this.stopReason;
+      for (const commit of this.pipeline.lastCommits) await commit();
       await this.commitOutputs();
       await this.confirm();
       this.state = this.state === 'DRAINING' ? 'DRAINED' : 'DONE';

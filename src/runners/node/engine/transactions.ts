@@ -5,7 +5,7 @@
 // sources pause until they have come.
 
 import { BeamBridgeError } from '../../../base/index.ts';
-import { TRANSACTION_SINK, TRANSACTION_SOURCE } from '../../../pipeline/index.ts';
+import { type Pipeline, TRANSACTION_SINK, TRANSACTION_SOURCE } from '../../../pipeline/index.ts';
 import { urns } from '../../../proto/index.ts';
 import { inputsOf, isStateful, type Leaf } from './leaves.ts';
 
@@ -20,6 +20,25 @@ export function checkTransactions(leaves: readonly Leaf[]): void {
   for (const sink of leaves) {
     if (Object.hasOwn(sink.proto.annotations, TRANSACTION_SINK)) checkSink(sink, producers);
   }
+}
+
+/**
+ * A batch that writes files stores them at its end, and a source's bundles are finalized then: in one transaction
+ * with all that is written, or behind what the files lack if the run fails.
+ *
+ * @throws BeamBridgeError `UNSUPPORTED`
+ */
+export function refuseFiles(pipeline: Pipeline): void {
+  const sink = pipeline.transforms.find(({ annotations }) => annotations.has(TRANSACTION_SINK));
+  if (!sink || pipeline.commits.length === 0 || pipeline.isStream) return;
+  throw new BeamBridgeError(
+    'UNSUPPORTED',
+    'exactlyOnce cannot hold in a batch that writes files, too, which are stored at its end',
+    {
+      ...sink.errorDetails,
+      hint: 'Write the files in a pipeline of their own.',
+    },
+  );
 }
 
 type Producers = ReadonlyMap<string, Leaf>;

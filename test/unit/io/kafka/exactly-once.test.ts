@@ -2,6 +2,8 @@
 // Writing exactly once, on a cluster in memory: what a transaction holds, who may commit, and what is refused.
 
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode } from '../../../../src/base/index.ts';
@@ -18,7 +20,7 @@ import {
   valueState,
 } from '../../../../src/index.ts';
 import type { KafkaMessage } from '../../../../src/io/index.ts';
-import { writeToKafka } from '../../../../src/io/index.ts';
+import { writeToKafka, writeToText } from '../../../../src/io/index.ts';
 import type { ProducedRecord } from '../../../../src/io/kafka/package.ts';
 import type { ReadKafkaOptions } from '../../../../src/io/kafka/read-options.ts';
 import { TransactionCycle } from '../../../../src/io/kafka/transaction-cycle.ts';
@@ -339,6 +341,16 @@ const refused: [string, (root: Root, world: World) => void, ErrorCode, RegExp][]
     },
     'INVALID_ARGUMENT',
     /reads from stand-in:9092, and elsewhere:9092 is written to/,
+  ],
+  [
+    'files beside it, which are stored at the end of a batch',
+    (root, world) => {
+      const texts = root.apply(world.source()).map(text);
+      texts.apply(world.sink((s) => s));
+      texts.apply(writeToText(join(tmpdir(), 'beambridge-never-written')));
+    },
+    'UNSUPPORTED',
+    /in a batch that writes files/,
   ],
   [
     'two sinks of one source',
