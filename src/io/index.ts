@@ -36,6 +36,7 @@ export type { KafkaCompression } from './kafka/producer.ts';
 export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
 export { type ReadCsvOptions, readFromCsv } from './read-from-csv.ts';
+export { type ReadJsonOptions, readFromJson } from './read-from-json.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
   type ReadAllTextOptions,
@@ -53,6 +54,7 @@ export type { Utf16 } from './text/utf16.ts';
 export type { WriteFilesOptions, WrittenFiles } from './text/write-files.ts';
 export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
 export { type WriteCsvOptions, writeToCsv } from './write-to-csv.ts';
+export { type WriteJsonOptions, writeToJson } from './write-to-json.ts';
 export {
   type WriteKafkaOptions,
   writeToKafka,

@@ -4,7 +4,9 @@
 import { BeamBridgeError, type ErrorCode } from '../../base/index.ts';
 import type { FailedRecord } from './records.ts';
 
-/** Internal: thrown by what converts a value, and caught where its record is known. */
+/**
+ * Internal: thrown by what converts a value, and caught where its record is known.
+ */
 export class Misfit {
   constructor(
     readonly message: string,
@@ -17,6 +19,13 @@ export class Misfit {
   /** The same, of a column. */
   of(name: string, label: string): Misfit {
     return new Misfit(this.message, this.hint, this.code, { name, label });
+  }
+
+  /** The same as seen from the row or the list around it. */
+  within(step: string): Misfit {
+    const inner = this.column?.name ?? '';
+    const name = step + (inner === '' || inner.startsWith('[') ? inner : `.${inner}`);
+    return this.of(name, `field ${name}`);
   }
 
   /** As the record that is set aside, whose text is `record`. */

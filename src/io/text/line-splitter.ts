@@ -57,6 +57,7 @@ export class LineSplitter {
 
   /** The lines that end in `piece`, which may be overwritten afterwards. */
   push(piece: Buffer): string[] {
+    this.refuseLong();
     const last = piece.lastIndexOf(NEWLINE);
     if (last < 0) {
       this.keep(piece);
@@ -78,6 +79,7 @@ export class LineSplitter {
 
   /** The last line, if the file does not end with a line's end. */
   end(): string[] {
+    this.refuseLong();
     if (this.begun.length === 0) return [];
     const rest = Buffer.concat(this.begun);
     this.begun = [];
@@ -88,6 +90,10 @@ export class LineSplitter {
     if (rest.length === 0) return;
     this.begun.push(Uint8Array.prototype.slice.call(rest));
     this.begunBytes += rest.length;
+  }
+
+  /** A line is refused when the lines before it were given. */
+  private refuseLong(): void {
     const { longest } = this.options;
     if (longest && this.begunBytes > longest.bytes) throw longest.error();
   }

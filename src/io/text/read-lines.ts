@@ -27,7 +27,7 @@ export interface ReadOptions extends LineOptions {
  *
  * @throws `FILE_NOT_FOUND`, `MALFORMED_DATA`, `IO_FAILED`, also for a file that is not the listed one
  */
-export async function* readLines(
+export function readLines(
   range: FileRange,
   options: ReadOptions,
 ): AsyncGenerator<string[], void, undefined> {
@@ -35,6 +35,35 @@ export async function* readLines(
   const encoding = isUtf16(options.encoding) ? 'utf8' : options.encoding;
   const splitter = new LineSplitter(range.path, encoding, begin, options);
   let header = range.whole ? options.skipHeaderLines : 0;
+  const withoutHeader = (lines: string[]) => {
+    const skipped = Math.min(header, lines.length);
+    header -= skipped;
+    return skipped > 0 ? lines.slice(skipped) : lines;
+  };
+  return readPieces(range, options.encoding, begin, {
+    push: (piece) => withoutHeader(splitter.push(piece)),
+    end: () => withoutHeader(splitter.end()),
+  });
+}
+
+/** What is made of the pieces of a file. */
+export interface PieceTaker<T> {
+  /** The piece may be overwritten afterwards. */
+  push(piece: Buffer): T[];
+  end(): T[];
+}
+
+/**
+ * What is made of the pieces of a range, in UTF-8 or what else its encoding is, without a byte order mark.
+ *
+ * @param begin - is given the first bytes of the file
+ */
+export async function* readPieces<T>(
+  range: FileRange,
+  encoding: TextEncoding | Utf16,
+  begin: Buffer,
+  taker: PieceTaker<T>,
+): AsyncGenerator<T[], void, undefined> {
   let atStart = range.start === 0;
   try {
     await using file = await open(range.path, 'r');
@@ -43,16 +72,14 @@ export async function* readLines(
     const pieces = decoded(
       range.whole ? filePieces(file, range.gzip) : rangePieces(file, range),
       range.path,
-      options.encoding,
+      encoding,
     );
     try {
       for await (const piece of pieces) {
         if (atStart) piece.copy(begin);
-        const lines = splitter.push(atStart ? withoutMark(piece, encoding) : piece);
+        const taken = taker.push(atStart ? withoutMark(piece, encoding) : piece);
         atStart = false;
-        const skipped = Math.min(header, lines.length);
-        header -= skipped;
-        if (lines.length > skipped) yield skipped > 0 ? lines.slice(skipped) : lines;
+        if (taken.length > 0) yield taken;
       }
     } catch (error) {
       // What looks like damage may be a part of another version.
@@ -61,7 +88,7 @@ export async function* readLines(
     }
     // Also what changed under our hands: a part of the old file and a part of the new one are neither.
     await checkVersion(file, range.path, range.version);
-    const last = splitter.end().slice(header);
+    const last = taker.end();
     if (last.length > 0) yield last;
   } catch (error) {
     throw readError(error, range.path);
@@ -77,7 +104,7 @@ function decoded(
 }
 
 /** Without the byte order mark that some programs put before UTF-8. */
-function withoutMark(piece: Buffer, encoding: TextEncoding): Buffer {
+function withoutMark(piece: Buffer, encoding: TextEncoding | Utf16): Buffer {
   const marked = piece[0] === 0xef && piece[1] === 0xbb && piece[2] === 0xbf;
   return marked && encoding === 'utf8' ? piece.subarray(3) : piece;
 }

@@ -415,6 +415,7 @@ test('a record that is too long is refused, in one line and in many', async () =
     );
   }
   await refused('MALFORMED_DATA', message, file('l.csv', `a,b\n${'x'.repeat(1001)},1\n`), options);
+  await refused('MALFORMED_DATA', message, file('l.csv', `a,b\n${'x'.repeat(600_000)},1`), options);
   assert.equal((await rowsOf(file('l.csv', `a,b\n${'x'.repeat(990)},1\n`), options)).length, 1);
 });
 
