@@ -18,12 +18,12 @@ import {
   invalid,
   type KafkaConnection,
 } from './kafka/connection.ts';
+import { cycleOf } from './kafka/cycle-of.ts';
 import { checkExactlyOnce, type KafkaExactlyOnce } from './kafka/exactly-once.ts';
 import { formatOf, type KafkaFormat, type KafkaSchema } from './kafka/formats.ts';
 import { joinSources } from './kafka/join-sources.ts';
 import type { KafkaHeader } from './kafka/messages.ts';
 import { type KafkaCompression, type KafkaProducer, openProducer } from './kafka/producer.ts';
-import { TransactionCycle } from './kafka/transaction-cycle.ts';
 import { type KafkaTransactions, openTransactions } from './kafka/transactions.ts';
 import type { KafkaWriter, Outgoing } from './kafka/writer.ts';
 
@@ -193,12 +193,13 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
       this.write(elements, new OwnWriter(this.open));
       return;
     }
-    const cycle = new TransactionCycle(this.openTransactions!);
-    const mark = Buffer.from(once.transactionalId);
-    joinSources(elements, { cycle, servers: this.spec.cluster.servers, mark });
+    const { cluster, compression } = this.spec;
     const { pipeline } = elements;
-    pipeline.lastCommits.push(() => cycle.finish());
-    pipeline.cleanUps.push(() => cycle.close());
+    const { servers } = cluster;
+    const settings = { ...once, compression, bootstrapServers: servers };
+    const cycle = cycleOf(pipeline, settings, this.openTransactions!);
+    const mark = Buffer.from(once.transactionalId);
+    joinSources(elements, { cycle, servers, mark });
     const written = this.write(elements, new SharedWriter(cycle));
     written.node.producer.annotations.set(TRANSACTION_SINK, mark);
   }

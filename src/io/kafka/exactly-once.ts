@@ -7,8 +7,8 @@ import { invalid } from './connection.ts';
 /** How messages are written exactly once. */
 export interface KafkaExactlyOnce {
   /**
-   * The name of the writer, the same in each run of the program and nobody else's: who begins with it ends
-   * whoever had it before.
+   * The name of the writer, the same in each run of the program and no other program's: who begins with it ends
+   * whoever had it before. Sinks of a pipeline with the same name write in the same transactions.
    */
   transactionalId: string;
   /**

@@ -67,10 +67,10 @@ function join(
       'A transaction is of one cluster: give both the same bootstrapServers.',
     );
   }
-  if (source.cycle) {
+  if (source.cycle && source.cycle !== cycle) {
     throw refuse(
-      'is read for another sink with exactlyOnce',
-      'Its offsets can be in one transaction: write to several topics with one sink, whose topic may be a function.',
+      'is read for a sink with another transactionalId',
+      'Its offsets can be in one transaction: give the sinks the same transactionalId.',
     );
   }
   source.cycle = cycle;

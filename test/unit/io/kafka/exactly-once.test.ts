@@ -19,8 +19,12 @@ import {
   reshuffle,
   valueState,
 } from '../../../../src/index.ts';
-import type { KafkaMessage } from '../../../../src/io/index.ts';
-import { writeToKafka, writeToText } from '../../../../src/io/index.ts';
+import {
+  type KafkaCompression,
+  type KafkaMessage,
+  writeToKafka,
+  writeToText,
+} from '../../../../src/io/index.ts';
 import type { ProducedRecord } from '../../../../src/io/kafka/package.ts';
 import type { ReadKafkaOptions } from '../../../../src/io/kafka/read-options.ts';
 import { TransactionCycle } from '../../../../src/io/kafka/transaction-cycle.ts';
@@ -110,12 +114,16 @@ class World {
     return reading(this.cluster, { topics: 'in', stop: 'latest', ...group, ...options } as never);
   }
 
-  sink<T>(value: (element: T) => string, server = 'stand-in') {
+  sink<T>(
+    value: (element: T) => string,
+    { server = 'stand-in', topic = 'out', id = 'w', compression = 'none' as KafkaCompression } = {},
+  ) {
     const spec = checkOptions<T, Uint8Array, Uint8Array>({
       bootstrapServers: server,
-      topic: 'out',
+      topic,
       value: (element) => new TextEncoder().encode(value(element)),
-      exactlyOnce: { transactionalId: 'w' },
+      compression,
+      exactlyOnce: { transactionalId: id },
     });
     return new WriteToKafka(
       spec,
@@ -171,9 +179,14 @@ test('a second run goes on behind the first, and begins before it asks where tha
 });
 
 test('in several transactions, over a reshuffle and a flatten, in a batch and in a stream', async () => {
-  for (const bounded of [true, false]) {
+  for (const [bounded, forceEncoding] of [
+    [true, false],
+    [false, false],
+    [true, true],
+  ] as const) {
     const world = new World().write(500);
-    await run((root) => {
+    const strict = createRunner({ runner: 'node', progress: false, forceEncoding });
+    await strict.run((root) => {
       const messages = root.apply(world.source({ bounded })).apply(reshuffle());
       P([messages.map(text), messages.filter(() => false).map(text)])
         .apply(flatten<string>())
@@ -186,6 +199,23 @@ test('in several transactions, over a reshuffle and a flatten, in a batch and in
     world.all();
     assert.ok(world.committed.length > 2, String(world.committed.length));
   }
+});
+
+test('good messages and bad ones, in two sinks, count together', async () => {
+  const world = new World().write(300);
+  const split = () =>
+    run((root) => {
+      const source = world.source({ timestamp: ({ offset }) => (offset % 7n === 0n ? NaN : 0) });
+      const { messages, failed } = root.apply(source.withDeadLetters());
+      messages.map(text).apply(world.sink((s) => s));
+      failed
+        .map(({ value }) => new TextDecoder().decode(value!))
+        .apply(world.sink((s) => s, { topic: 'bad' }));
+    });
+  await split();
+  await split();
+  world.all();
+  assert.equal(world.writers.length, 2);
 });
 
 test('a message of which nothing comes is not read again', async () => {
@@ -337,7 +367,7 @@ const refused: [string, (root: Root, world: World) => void, ErrorCode, RegExp][]
       root
         .apply(world.source())
         .map(text)
-        .apply(world.sink((s) => s, 'elsewhere'));
+        .apply(world.sink((s) => s, { server: 'elsewhere' }));
     },
     'INVALID_ARGUMENT',
     /reads from stand-in:9092, and elsewhere:9092 is written to/,
@@ -353,14 +383,24 @@ const refused: [string, (root: Root, world: World) => void, ErrorCode, RegExp][]
     /in a batch that writes files/,
   ],
   [
-    'two sinks of one source',
+    'two sinks of one source with names of their own',
     (root, world) => {
       const texts = root.apply(world.source()).map(text);
       texts.apply(world.sink((s) => s));
-      texts.apply(world.sink((s) => s));
+      texts.apply(world.sink((s) => s, { id: 'x' }));
     },
     'INVALID_ARGUMENT',
-    /is read for another sink/,
+    /readFromKafka.* is read for a sink with another transactionalId/,
+  ],
+  [
+    'two sinks of one name that do not agree',
+    (root, world) => {
+      const texts = root.apply(world.source()).map(text);
+      texts.apply(world.sink((s) => s));
+      texts.apply(world.sink((s) => s, { compression: 'gzip' }));
+    },
+    'INVALID_ARGUMENT',
+    /have the compression none and gzip/,
   ],
 ];
 
