@@ -137,7 +137,7 @@ export class DiscoverPartitions<K, V>
     if (next > steadyNow()) return resume(next - steadyNow());
     const now = Math.max(steadyNow(), watermark.currentWatermark());
     // What the run before has committed is known once it can commit no more.
-    await this.cycle?.opened();
+    if (this.cycle && !(await unlessAborted(this.cycle.opened(), signal))) return resume();
     const client = await this.opened();
     let tasks: PartitionTask[];
     try {
@@ -169,5 +169,20 @@ export class DiscoverPartitions<K, V>
     const { client } = this;
     this.client = undefined;
     await (await client?.catch(() => undefined))?.close();
+  }
+}
+
+/** Whether something has come before nobody waits for it any more. */
+async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  let end: () => void = () => {};
+  const aborted = new Promise<false>((resolve) => {
+    end = () => resolve(false);
+  });
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    return await Promise.race([work.then(() => true), aborted]);
+  } finally {
+    signal.removeEventListener('abort', end);
   }
 }

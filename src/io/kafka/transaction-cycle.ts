@@ -38,6 +38,8 @@ interface Given {
 export class TransactionCycle {
   private opening: Promise<KafkaWriter> | undefined;
   private transactions: KafkaTransactions | undefined;
+  private hasBegun = false;
+  private isClosed = false;
   private readonly given: Given = { since: undefined, messages: 0, calls: 0 };
   /** What the next transaction holds, by group and partition. */
   private readonly offsets = new Map<string, GroupOffset>();
@@ -63,8 +65,13 @@ export class TransactionCycle {
 
   private async begin(): Promise<KafkaWriter> {
     const transactions = await this.open();
+    if (this.isClosed) {
+      await transactions.close();
+      throw runIsOver();
+    }
     this.transactions = transactions;
     await transactions.begin();
+    this.hasBegun = true;
     return new KafkaWriter(transactions);
   }
 
@@ -159,15 +166,17 @@ export class TransactionCycle {
 
   /** Lets go of the cluster; what was not committed does not count. */
   async close(): Promise<void> {
-    this.failure ??= { error: new BeamBridgeError('ABORTED', 'the run is over') };
-    await within(CLOSE_MS, this.abort());
+    this.isClosed = true;
+    this.failure ??= { error: runIsOver() };
+    if (this.hasBegun) await within(CLOSE_MS, this.abort());
     await this.transactions?.close();
   }
 
   private async abort(): Promise<void> {
-    await this.opening?.catch(() => {});
     await this.committing;
     // Where that fails, brokers end it: when its time is over, or another run begins.
     await this.transactions?.abort().catch(() => {});
   }
 }
+
+const runIsOver = () => new BeamBridgeError('ABORTED', 'the run is over');

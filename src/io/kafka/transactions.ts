@@ -61,7 +61,6 @@ type Kind = typeof GROUP | typeof TRANSACTION;
 /** Codes of Kafka's protocol. */
 const CONCURRENT = [51];
 const TIMEOUT_TOO_LONG = [50];
-const GROUP_HAS_MEMBERS = [22, 25, 82];
 /** The transaction is not this producer's any more. */
 const LOST = [45, 47, 48, 49, 59, 90, 120];
 
@@ -297,18 +296,13 @@ class PackageTransactions implements KafkaTransactions {
     if (this.isClosed) return new BeamBridgeError('ABORTED', `${what}: the run is over`);
     if (hasApiCode(error, LOST)) {
       return new BeamBridgeError('IO_FAILED', `${what}: it is not this run's any more`, {
-        hint: `Another run with the transactionalId ${transactionalId} has taken over, or a transaction took longer than ${timeout} ms. Run it again: it goes on where the last transaction ended.`,
+        hint: `Another run with the transactionalId ${transactionalId} has taken over, or a transaction took longer than ${timeout} ms. Run it again: it goes on where the last transaction ended; give a longer exactlyOnce.timeout if it was that.`,
         cause: error,
       });
     }
     if (hasApiCode(error, TIMEOUT_TOO_LONG)) {
       return new BeamBridgeError('INVALID_ARGUMENT', `${what}: brokers allow no ${timeout} ms`, {
         hint: "exactlyOnce.timeout may be as long as the brokers' transaction.max.timeout.ms.",
-      });
-    }
-    if (hasApiCode(error, GROUP_HAS_MEMBERS)) {
-      return new BeamBridgeError('ENDPOINT_REFUSED', `${what}: the group has members`, {
-        hint: 'Give readFromKafka a groupId of its own: consumers that join the group would commit other offsets.',
       });
     }
     return error;
