@@ -2,7 +2,7 @@
 // One run of a pipeline in this process: expand what is Python's, plan, execute (what is in front of
 // Python before Python is there), and leave nothing behind however it ends.
 
-import { BeamBridgeError, within } from '../../base/index.ts';
+import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
 import { expandPipeline, withAnotherHost } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
@@ -20,6 +20,8 @@ import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
 import { refuseFiles } from './engine/transactions.ts';
 import { openPython, type PythonSide } from './python-side.ts';
+
+const log = getLogger('runner');
 
 /** How long functions may take to tear themselves down. Milliseconds. */
 const SETTLE_MS = 10_000;
@@ -294,12 +296,15 @@ class NodeRun extends BaseRun {
     return this.state;
   }
 
-  /** Tells sources that what they gave is stored. A wish to end comes too late for the run, and ends this alone. */
+  /** Tells sources that what they gave is stored. A wish to end comes too late for the run, and hurries this alone. */
   private async confirm(): Promise<void> {
     try {
       await this.engine!.confirm();
     } catch (error) {
       if (!this.stopReason) throw error;
+      log.warn(
+        'the run was to end before sources had confirmed all that is stored: what they have not, the next run reads again',
+      );
     }
   }
 

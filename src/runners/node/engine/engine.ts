@@ -258,21 +258,31 @@ export class Engine implements Surroundings {
   }
 
   /**
-   * Finalizes what had to wait until the outputs of the run, which has succeeded, are stored.
+   * Finalizes what had to wait until the outputs of the run, which has succeeded, are stored. Where the run was
+   * aborted, before or meanwhile, this goes on for 2 s at most.
    *
    * @throws what {@link abort} was called with: the rest is not confirmed, and comes again
    */
   async confirm(): Promise<void> {
     const { signal } = this.over;
-    let end: () => void = () => {};
+    let timer: NodeJS.Timeout | undefined;
+    let isTooLate = false;
+    let begin: () => void = () => {};
     const ended = new Promise<never>((_, reject) => {
-      end = () => reject(signal.reason);
+      begin = () => {
+        timer = setTimeout(() => {
+          isTooLate = true;
+          reject(signal.reason);
+        }, SETTLE_MS);
+      };
     });
-    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) begin();
+    else signal.addEventListener('abort', begin, { once: true });
     try {
-      await Promise.race([this.finalizations.runKept(() => signal.aborted), ended]);
+      await Promise.race([this.finalizations.runKept(() => isTooLate), ended]);
     } finally {
-      signal.removeEventListener('abort', end);
+      signal.removeEventListener('abort', begin);
+      clearTimeout(timer);
     }
   }
 

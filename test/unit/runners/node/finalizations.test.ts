@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { setLogSink } from '../../../../src/base/index.ts';
 import {
   bundleFinalizerParam,
   create,
@@ -319,6 +320,58 @@ describe('a batch that writes files is confirmed', () => {
     });
     await assert.rejects(run);
     assert.deepEqual(events, []);
+  });
+});
+
+describe('a wish to end that comes when files have their names', () => {
+  let folder: string;
+  let said: string[];
+  let restore: () => void;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'beambridge-finalize-'));
+    said = [];
+    restore = setLogSink(({ level, message }) => void (level === 'warn' && said.push(message)));
+  });
+  afterEach(() => {
+    restore();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Cancels a run as soon as its first bundle is being confirmed; what was confirmed, and its end. */
+  async function cancelled(finalize: () => Promise<void>): Promise<[number, string]> {
+    let count = 0;
+    let begun: () => void = () => {};
+    const beginning = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const run = await runner.runAsync((root) => {
+      root
+        .apply(create([1, 2, 3]))
+        .map(
+          (n, { bundle }) => {
+            bundle.register(async () => {
+              begun();
+              await finalize();
+              count += 1;
+            });
+            return String(n);
+          },
+          { bundle: bundleFinalizerParam() },
+        )
+        .apply(writeToText(join(folder, 'out')));
+    });
+    await beginning;
+    return [await run.cancel().then(() => count), run.state];
+  }
+
+  it('comes too late: all is confirmed', async () => {
+    assert.deepEqual(await cancelled(() => delay(50)), [3, 'DONE']);
+    assert.deepEqual(said, []);
+  });
+
+  it('is not kept waiting for what takes long, of which it says so', async () => {
+    assert.deepEqual(await cancelled(() => delay(60_000, undefined, { ref: false })), [0, 'DONE']);
+    assert.match(said.join(), /what they have not, the next run reads again/);
   });
 });
 
