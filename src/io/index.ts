@@ -2,6 +2,7 @@
 // Sources and sinks. May import transforms, external and what those may import.
 
 export type { CsvColumns } from './csv/columns.ts';
+export { type InferCsvOptions, inferCsvType } from './infer-csv-type.ts';
 export {
   type JdbcConnection,
   type JdbcReadConfig,

@@ -116,6 +116,35 @@ export async function readHead(range: FileRange, format: CsvFormat): Promise<Csv
   }
 }
 
+/** The first records of a file as they were written, behind its head. */
+export async function sampleOf(
+  range: FileRange,
+  format: CsvFormat,
+  records: number,
+): Promise<{ head: CsvHead | undefined; sample: CsvRecord[] }> {
+  const scan = new Scan({ ...range, start: 0, atLine: true }, format);
+  const sample: CsvRecord[] = [];
+  let head: CsvHead | undefined;
+  try {
+    for await (const lines of scan.lines()) {
+      for (const line of lines) {
+        const record = scan.record(line);
+        if (!record || isBlank(record, head?.width ?? 0)) continue;
+        const isHeader = !head && format.hasHeader;
+        head ??= headOf(record, format);
+        if (isHeader) continue;
+        if (record.misfit) throw record.misfit;
+        sample.push(record);
+        if (sample.length === records) return { head, sample };
+      }
+    }
+    scan.end();
+    return { head, sample };
+  } catch (error) {
+    throw await scan.located(error);
+  }
+}
+
 function headOf({ cells, misfit }: CsvRecord, { hasHeader }: CsvFormat): CsvHead {
   if (misfit && hasHeader) throw misfit;
   return { names: hasHeader ? cells : undefined, width: cells.length };

@@ -18,7 +18,10 @@ export class Misfit {
 
   /** The same, of a column. */
   of(name: string, label: string): Misfit {
-    return new Misfit(this.message, this.hint, this.code, { name, label });
+    return new Misfit(this.message, this.hint, this.code, {
+      name: wellFormed(name),
+      label: wellFormed(label),
+    });
   }
 
   /** The same as seen from the row or the list around it. */
@@ -39,8 +42,15 @@ export class Misfit {
   toError(path: string, line: number): BeamBridgeError {
     const { message, hint, code, column } = this;
     const place = column === undefined ? '' : `, ${column.label}`;
-    return new BeamBridgeError(code, `${path}, line ${line}${place}: ${message}`, { hint });
+    const what = wellFormed(message);
+    return new BeamBridgeError(code, `${path}, line ${line}${place}: ${what}`, { hint });
   }
+}
+
+/** Names and excerpts may have half a surrogate pair, which a record that is set aside could not be written with. */
+function wellFormed(text: string): string {
+  // In Node 20, and not yet in the `es2023` library types.
+  return (text as unknown as { toWellFormed(): string }).toWellFormed();
 }
 
 const LONGEST = 60;

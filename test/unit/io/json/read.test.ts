@@ -169,6 +169,19 @@ test('what is no JSON is one bad record, and the lines around it are good', asyn
   );
 });
 
+test('half a surrogate pair in a name or an excerpt keeps no record from being set aside', async () => {
+  const texts = [
+    '{"\\ud800":1,"id":1}',
+    `{"id":1,${'x😀'.repeat(40)}`,
+    `{"id":1}${'😀'.repeat(9)}`,
+  ];
+  const { bad } = await bothOf(file('halves.jsonl', texts.join('\n')), { schema: item });
+  assert.deepEqual(
+    bad.map(({ record }) => record),
+    texts,
+  );
+});
+
 test('a field that the schema does not have is an error, unless it is to be left out', async () => {
   const path = file('unknown.jsonl', '{"id":1,"note":"x","more":{"y":1}}\n');
   await assert.rejects(
