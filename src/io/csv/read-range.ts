@@ -12,7 +12,7 @@ import { readLines } from '../text/read-lines.ts';
 import type { Utf16 } from '../text/utf16.ts';
 import { type CsvHead, CsvRows, type csvFields, headerMismatch } from './columns.ts';
 import type { Dialect } from './dialect.ts';
-import { type CsvRecord, RecordScanner, recordTooLong } from './record-scanner.ts';
+import { type CsvRecord, RecordScanner, recordTooLong, Unreadable } from './record-scanner.ts';
 
 /** All that a program said of its files. */
 export interface CsvFormat {
@@ -87,7 +87,8 @@ class Scan {
   /** What was thrown, with the file and the line. */
   async located(error: unknown): Promise<unknown> {
     if (error instanceof Misfit) {
-      return error.toError(this.range.path, await this.lineOf(this.scanner.line));
+      const told = error instanceof Unreadable ? error.line : undefined;
+      return error.toError(this.range.path, await this.lineOf(told ?? this.scanner.line));
     }
     if (!this.isLong || !(error instanceof BeamBridgeError)) return error;
     const line = await this.lineOf(this.scanner.line + 1);

@@ -20,7 +20,16 @@ const QUOTES_HINT =
   'A cell that holds a quote is written in quotes, with the quote doubled: "a 5"" pipe". Set { quote: null } where quotes are characters like others.';
 
 /** The structure of the file is in doubt: no record behind this place can be trusted. */
-export class Unreadable extends Misfit {}
+export class Unreadable extends Misfit {
+  constructor(
+    message: string,
+    hint: string,
+    /** Where it is told to be, where that is not the last line that was read. */
+    readonly line?: number,
+  ) {
+    super(message, hint, 'MALFORMED_DATA');
+  }
+}
 
 /** Takes lines with their carriage returns, and gives records. */
 export class RecordScanner {
@@ -64,7 +73,7 @@ export class RecordScanner {
       this.lines.push(line);
     }
     this.lengthSoFar += line.length + 1;
-    if (this.lengthSoFar > this.longest + 1) throw tooLong(this.longest);
+    if (this.lengthSoFar > this.longest + 1) throw tooLong(this.longest, this.begun);
     if (this.cellsOf(line, delimiter, quote!)) return this.record(this.quotes);
     if (!this.quotedNewlines) throw contradicted();
     return undefined;
@@ -74,9 +83,9 @@ export class RecordScanner {
   end(): void {
     if (this.open === undefined) return;
     throw new Unreadable(
-      `a quote was opened in the record that begins in line ${this.begun}, and the file ends inside it`,
+      'a quote is opened in the record that begins here, and the file ends inside it',
       'Is the file cut off? Where quotes are characters like others, set { quote: null }.',
-      'MALFORMED_DATA',
+      this.begun,
     );
   }
 
@@ -178,16 +187,15 @@ export class RecordScanner {
     throw new Unreadable(
       `behind the quote that ends cell ${this.cells.length} there is ${JSON.stringify(line[at])}`,
       QUOTES_HINT,
-      'MALFORMED_DATA',
     );
   }
 }
 
-function tooLong(longest: number): Unreadable {
+function tooLong(longest: number, line?: number): Unreadable {
   return new Unreadable(
     `the record is longer than maxRecordBytes, ${longest}`,
     'Is a quote never closed, or a delimiter another one? Give a larger maxRecordBytes if it is right.',
-    'MALFORMED_DATA',
+    line,
   );
 }
 
@@ -195,7 +203,6 @@ function contradicted(): Unreadable {
   return new Unreadable(
     'a quote is opened and not closed in this line, and { quotedNewlines: false } says that none is',
     'Leave quotedNewlines out: the file is then read in one part. Or is it cut off?',
-    'MALFORMED_DATA',
   );
 }
 

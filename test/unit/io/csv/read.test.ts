@@ -342,7 +342,10 @@ test('a quote where RFC 4180 has none is refused', async () => {
 
 test('where nobody can say where records end, dead letters do not help', async () => {
   for (const [text, message] of [
-    ['a,b\n1,"2\n3,4\n', /the record that begins in line 2, and the file ends inside it/],
+    [
+      'a,b\n1,"2\n3,4\n',
+      /line 2: a quote is opened in the record that begins here, and the file ends inside it/,
+    ],
     ['a,b\n1,2\n"3"x,4\n', /line 3: behind the quote that ends cell 1 there is "x"/],
   ] as const) {
     const path = file('doubt.csv', text);
@@ -407,16 +410,32 @@ test('a record that is too long is refused, in one line and in many', async () =
   const options = { schema: pair, maxRecordBytes: 1000 } as never;
   const message = /line 2.*: the record is longer than maxRecordBytes, 1000/;
   for (const cell of ['x'.repeat(1001), `"${'x\n'.repeat(501)}"`, 'y'.repeat(2_000_000)]) {
-    await refused(
-      'MALFORMED_DATA',
-      /longer than maxRecordBytes, 1000/,
-      file('l.csv', `a,b\n${cell},1\n`),
-      options,
-    );
+    await refused('MALFORMED_DATA', message, file('l.csv', `a,b\n${cell},1\n`), options);
   }
   await refused('MALFORMED_DATA', message, file('l.csv', `a,b\n${'x'.repeat(1001)},1\n`), options);
   await refused('MALFORMED_DATA', message, file('l.csv', `a,b\n${'x'.repeat(600_000)},1`), options);
   assert.equal((await rowsOf(file('l.csv', `a,b\n${'x'.repeat(990)},1\n`), options)).length, 1);
+});
+
+test('a file that is cut off is an error, or gives no row that it did not have', async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => ({ a: `x"${i}\n`, b: i % 3 ? 'plain' : ',' }));
+  const lines = rows.map(({ a, b }) => `"${a.replace('"', '""')}",${b === ',' ? '","' : b}\n`);
+  const whole = Buffer.from(`a,b\n${lines.join('')}`);
+  const zipped = gzipSync(whole);
+  for (let tenth = 1; tenth < 10; tenth++) {
+    const path = file('cut.csv', whole.subarray(0, Math.floor((whole.length * tenth) / 10)));
+    const found = await rowsOf(path, { schema: pair }).catch((error: BeamBridgeError) => error);
+    if (found instanceof BeamBridgeError) {
+      assert.match(found.code, /^(MALFORMED_DATA|ROW_MISMATCH)$/);
+    } else {
+      // Nobody can tell of the last cell, out of quotes, whether it was longer.
+      const [last] = found.slice(-1);
+      assert.deepEqual(found.slice(0, -1), rows.slice(0, found.length - 1));
+      assert.ok(rows[found.length - 1]!.b.startsWith(last!.b));
+    }
+    const cut = file('cut.csv.gz', zipped.subarray(0, Math.floor((zipped.length * tenth) / 10)));
+    await assert.rejects(rowsOf(cut, { schema: pair }), { code: 'MALFORMED_DATA' });
+  }
 });
 
 test('a file may have 100,000 columns', async () => {

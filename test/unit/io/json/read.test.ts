@@ -258,6 +258,15 @@ test('what is no array of rows ends the run, with dead letters too', async () =>
   }
 });
 
+test('an array that is cut off anywhere is an error', async () => {
+  const whole = '[{"id":1,"note":"]"},\n{"id":2,"note":"}"}]';
+  for (let length = 0; length < whole.length; length++) {
+    const path = file('cut.json', whole.slice(0, length));
+    const read = bothOf(path, { schema: item, lines: false });
+    await assert.rejects(read, { code: 'MALFORMED_DATA' }, whole.slice(0, length));
+  }
+});
+
 test('a row of an array that does not fit is a bad record', async () => {
   const path = file('bad.json', '[{"id":1},\n{"id":"x"},\n{"id":}]');
   const { good, bad } = await bothOf(path, { schema: item, lines: false });
