@@ -27,9 +27,13 @@ const NEEDS =
 /** @throws BeamBridgeError `INVALID_ARGUMENT` for elements that do not come of messages of this cluster */
 export function joinSources(elements: PCollection<unknown>, joining: Joining): void {
   const { functions } = elements.pipeline;
+  const registered = (node: TransformNode) =>
+    (functions.get(node.name) ?? {}) as Partial<RegisteredParDo>;
+  const isSide = (node: TransformNode, tag: string) =>
+    registered(node).sideInputs?.has(tag) ?? false;
   let sources = 0;
-  for (const node of before(elements.node.producer)) {
-    const { user } = (functions.get(node.name) ?? {}) as Partial<RegisteredParDo>;
+  for (const node of before(elements.node.producer, isSide)) {
+    const { user } = registered(node);
     const doFn = user?.kind === 'splittable' ? (user.doFn as object) : undefined;
     if (doFn instanceof DiscoverPartitions) doFn.cycle = joining.cycle;
     if (!(doFn instanceof ReadPartition)) continue;
@@ -42,12 +46,15 @@ export function joinSources(elements: PCollection<unknown>, joining: Joining): v
   });
 }
 
-/** The transforms that elements come of by their main inputs or others, this one included. */
-function* before(last: TransformNode): Generator<TransformNode> {
+/** The transforms that elements come of, this one included; what is read beside them is none of it. */
+function* before(
+  last: TransformNode,
+  isSide: (node: TransformNode, tag: string) => boolean,
+): Generator<TransformNode> {
   const seen = new Set<TransformNode>([last]);
   for (const node of seen) {
     yield node;
-    for (const { producer } of node.inputs.values()) seen.add(producer);
+    for (const [tag, { producer }] of node.inputs) if (!isSide(node, tag)) seen.add(producer);
   }
 }
 

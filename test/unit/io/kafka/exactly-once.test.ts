@@ -218,6 +218,24 @@ test('good messages and bad ones, in two sinks, count together', async () => {
   assert.equal(world.writers.length, 2);
 });
 
+test('a side input of another topic, which is read anew each time', async () => {
+  const world = new World().write(50);
+  world.cluster.topic('names', 1).write('names', 0, { value: 'a' }, { value: 'b' });
+  const named = () =>
+    run((root) => {
+      const names = root.apply(reading(world.cluster, { topics: 'names', stop: 'latest' }));
+      root
+        .apply(world.source())
+        .map((message, { all }) => `${text(message)}${all.lookup().length - 2 || ''}`, {
+          all: listSideInput(names),
+        })
+        .apply(world.sink((s) => s));
+    });
+  await named();
+  await named();
+  world.all();
+});
+
 test('a message of which nothing comes is not read again', async () => {
   const world = new World().write(20);
   let read = 0;
