@@ -178,6 +178,12 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
   ['ReadKafkaOptions', (o) => readFromKafka(o), 'topic', 'topics'],
   ['WriteKafkaOptions', (o) => writeToKafka(o), 'topics', 'topic'],
   [
+    'KafkaExactlyOnce',
+    (o) => writeToKafka({ bootstrapServers: 'a', topic: 't', exactlyOnce: o as never }),
+    'transactonalId',
+    'transactionalId',
+  ],
+  [
     'KafkaAvroOptions',
     (o) => kafkaAvro(row({ a: string }), Object.assign({ registry: 'http://localhost:1' }, o)),
     'subjekt',
