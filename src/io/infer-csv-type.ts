@@ -93,6 +93,7 @@ export async function inferCsvType(
       skipHeaderLines,
       encoding,
       quotedNewlines: true,
+      isSplit: false,
       maxRecordBytes,
     },
     sampleRecords,

@@ -117,16 +117,16 @@ export function readFromCsv<T>(
     skipHeaderLines,
     encoding,
     quotedNewlines,
+    // What ranges are cut at is a byte 10, which inside quotes, and in UTF-16, is no record's end.
+    isSplit: !quotedNewlines && !isUtf16(encoding),
     maxRecordBytes,
   };
-  // What ranges are cut at is a byte 10, which inside quotes, and in UTF-16, is no record's end.
-  const isWhole = quotedNewlines || isUtf16(encoding);
   const source: RecordSource<T> = {
     name,
     schema,
     patterns: checkPatterns(name, patterns),
     cwd: process.cwd(),
-    options: isWhole ? { ...find, splitBytes: Infinity } : find,
+    options: format.isSplit ? find : { ...find, splitBytes: Infinity },
     inspect: (paths, ranges) => checkHeads(paths, ranges, format),
     read: (range, wanted) => readCsvRange<T>(range, format, wanted),
   };

@@ -22,8 +22,21 @@ export interface CsvFormat {
   readonly skipHeaderLines: number;
   readonly encoding: TextEncoding | Utf16;
   readonly quotedNewlines: boolean;
+  /** Whether a file may be read in several ranges. */
+  readonly isSplit: boolean;
   readonly maxRecordBytes: number;
 }
+
+/** The head of a file, and what is in front of its rows. */
+interface Begin {
+  readonly head: CsvHead;
+  /** How many lines, the header's own among them. */
+  readonly lines: number;
+  /** How many bytes at most. */
+  readonly bytes: number;
+}
+
+const MARK_BYTES = 3;
 
 /** A blank line is no record, except where a record is one cell. */
 function isBlank({ cells, inQuotes }: CsvRecord, width: number): boolean {
@@ -33,17 +46,18 @@ function isBlank({ cells, inQuotes }: CsvRecord, width: number): boolean {
 /** What all lines of a file or a range go through. */
 class Scan {
   private readonly scanner: RecordScanner;
-  /** Lines in front of the header that are not looked at. */
+  /** Lines that are not looked at. */
   private skipped: number;
   private isLong = false;
 
   constructor(
     private readonly range: FileRange,
     private readonly format: CsvFormat,
+    skipped: number,
   ) {
     const { dialect, maxRecordBytes, quotedNewlines } = format;
     this.scanner = new RecordScanner(dialect, maxRecordBytes, quotedNewlines);
-    this.skipped = range.start === 0 ? format.skipHeaderLines : 0;
+    this.skipped = skipped;
   }
 
   lines(): AsyncGenerator<string[], void, undefined> {
@@ -96,18 +110,34 @@ class Scan {
   }
 }
 
+/** All of a file, up to its end. */
+function wholeOf(range: FileRange): FileRange {
+  return { ...range, start: 0, atLine: true, whole: true };
+}
+
 /**
  * What is known of a file before its rows are read; nothing for one without records.
  *
  * @throws as {@link readCsvRange} does
  */
 export async function readHead(range: FileRange, format: CsvFormat): Promise<CsvHead | undefined> {
-  const scan = new Scan({ ...range, start: 0, atLine: true }, format);
+  return (await readBegin(range, format))?.head;
+}
+
+async function readBegin(range: FileRange, format: CsvFormat): Promise<Begin | undefined> {
+  const { skipHeaderLines, hasHeader, encoding } = format;
+  const scan = new Scan(wholeOf(range), format, skipHeaderLines);
+  let lines = 0;
+  let bytes = MARK_BYTES;
   try {
-    for await (const lines of scan.lines()) {
-      for (const line of lines) {
+    for await (const some of scan.lines()) {
+      for (const line of some) {
+        lines += 1;
+        bytes += encoding === 'latin1' ? line.length + 1 : Buffer.byteLength(line) + 1;
         const record = scan.record(line);
-        if (record && !isBlank(record, 0)) return headOf(record, format);
+        if (!record || isBlank(record, 0)) continue;
+        const head = headOf(record, format);
+        return { head, lines: hasHeader ? lines : skipHeaderLines, bytes };
       }
     }
     scan.end();
@@ -117,13 +147,18 @@ export async function readHead(range: FileRange, format: CsvFormat): Promise<Csv
   }
 }
 
+/** How many lines of a range are in front of the file's rows. */
+async function linesToSkip(range: FileRange, { lines, bytes }: Begin): Promise<number> {
+  return range.start < bytes ? Math.max(0, lines - (await linesBefore(range))) : 0;
+}
+
 /** The first records of a file as they were written, behind its head. */
 export async function sampleOf(
   range: FileRange,
   format: CsvFormat,
   records: number,
 ): Promise<{ head: CsvHead | undefined; sample: CsvRecord[] }> {
-  const scan = new Scan({ ...range, start: 0, atLine: true }, format);
+  const scan = new Scan(wholeOf(range), format, format.skipHeaderLines);
   const sample: CsvRecord[] = [];
   let head: CsvHead | undefined;
   try {
@@ -173,8 +208,12 @@ export async function* readCsvRange<T>(
   options: RecordOptions,
 ): AsyncGenerator<Batch<T>, void, undefined> {
   const { path } = range;
-  const scan = new Scan(range, format);
-  let head = range.start === 0 ? undefined : await readHead(range, format);
+  // The header may be behind the end of the first range: lines in front of it count as well.
+  const begin = format.isSplit ? await readBegin(range, format) : undefined;
+  if (format.isSplit && !begin) return;
+  const skipped = begin ? await linesToSkip(range, begin) : format.skipHeaderLines;
+  const scan = new Scan(range, format, skipped);
+  let head = begin?.head;
   let rows = head && new CsvRows(format.fields, head, path);
   /** The lines before the range, once one had to be told. */
   let before: number | undefined;
@@ -206,5 +245,5 @@ export async function* readCsvRange<T>(
   } catch (error) {
     throw await scan.located(error);
   }
-  if (!head && format.hasHeader && range.start === 0) throw noHeader(path);
+  if (!head && format.hasHeader) throw noHeader(path);
 }

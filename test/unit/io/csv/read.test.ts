@@ -364,6 +364,27 @@ test('a file is read in ranges when no cell holds a newline, and each row comes 
   }
 });
 
+test('what is in front of the rows is none of them, wherever the file is cut', async () => {
+  const rows = Array.from({ length: 30 }, (_, i) => ({ a: `${i}`, b: 'é' }));
+  const lines = rows.map(({ a, b }) => `${a},${b}\n`).join('');
+  for (const begin of ['\ufeffby hand,é\nand,more\n# é,x\n\na,b\n', 'x\ny\na,b\n', 'x\ny\n']) {
+    const header = begin.includes('a,b');
+    for (const encoding of ['utf8', 'latin1'] as const) {
+      const text = encoding === 'latin1' ? begin.replace('\ufeff', '') : begin;
+      const path = file('begin.csv', Buffer.from(text + lines, encoding));
+      for (const splitBytes of [1, 2, 3, 5, 8, 13, 21, 34, 55]) {
+        const options = { schema: pair, skipHeaderLines: 2, comment: '#', header, encoding };
+        const found = await rowsOf(path, { ...options, quotedNewlines: false, splitBytes });
+        assert.deepEqual(
+          found.sort((x, y) => Number(x.a) - Number(y.a)),
+          rows,
+          `${splitBytes}`,
+        );
+      }
+    }
+  }
+});
+
 test('lines are counted from the beginning of the file in every range', async () => {
   const lines = Array.from({ length: 200 }, (_, i) => (i === 150 ? 'bad' : `${i}`));
   const path = file('counted.csv', `a\n${lines.join('\n')}\n`);
