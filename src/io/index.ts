@@ -36,8 +36,8 @@ export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.
 export type { KafkaCompression } from './kafka/producer.ts';
 export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
-export { type ReadCsvOptions, readFromCsv } from './read-from-csv.ts';
-export { type ReadJsonOptions, readFromJson } from './read-from-json.ts';
+export { type ReadCsvOptions, readAllFromCsv, readFromCsv } from './read-from-csv.ts';
+export { type ReadJsonOptions, readAllFromJson, readFromJson } from './read-from-json.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
 export {
   type ReadAllTextOptions,
@@ -47,7 +47,7 @@ export {
   readFromTextWithFilename,
 } from './read-from-text.ts';
 export type { ReadRecordOptions } from './records/read-options.ts';
-export { ReadRecords, type ReadWithBadRecords } from './records/read-records.ts';
+export { ReadRecords, type ReadWithBadRecords, type RecordInput } from './records/read-records.ts';
 export type { FailedRecord, RecordPosition } from './records/records.ts';
 export type { Compression } from './text/compression.ts';
 export type { TextEncoding } from './text/line-splitter.ts';

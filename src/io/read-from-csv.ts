@@ -2,6 +2,7 @@
 // Rows of CSV files.
 
 import { checkOptionNames, mapSome, type OptionNames } from '../base/index.ts';
+import type { PCollection } from '../pipeline/index.ts';
 import { type CsvColumns, CsvRows, checkSameHead, csvFields } from './csv/columns.ts';
 import { checkDialect } from './csv/dialect.ts';
 import { type CsvFormat, noHeader, readCsvRange, readHead } from './csv/read-range.ts';
@@ -90,6 +91,28 @@ export function readFromCsv<T>(
   options: ReadCsvOptions<T>,
 ): ReadRecords<T> {
   const name = 'readFromCsv';
+  const checked = checkPatterns(name, patterns);
+  return new ReadRecords({ ...csvSource<T>(name, options), patterns: checked });
+}
+
+/**
+ * As {@link readFromCsv}, of the paths and patterns in a PCollection, such as {@link watchFiles} gives. The files of one
+ * pattern have the same columns; those of another may have others.
+ *
+ * @throws as `readFromCsv` does
+ *
+ * @example
+ * ```ts
+ * root.apply(watchFiles('inbox/*.csv')).apply(readAllFromCsv({ schema: bird }));
+ * ```
+ */
+export function readAllFromCsv<T>(
+  options: ReadCsvOptions<T>,
+): ReadRecords<T, T, PCollection<string>> {
+  return new ReadRecords<T, T, PCollection<string>>(csvSource<T>('readAllFromCsv', options));
+}
+
+function csvSource<T>(name: string, options: ReadCsvOptions<T>): RecordSource<T> {
   checkOptionNames(name, options, OPTIONS);
   const { schema, find, encoding, maxRecordBytes } = checkRecordOptions<T>(name, options);
   const { header = true, skipHeaderLines = 0, columns = {}, nulls = [''] } = options;
@@ -121,16 +144,14 @@ export function readFromCsv<T>(
     isSplit: !quotedNewlines && !isUtf16(encoding),
     maxRecordBytes,
   };
-  const source: RecordSource<T> = {
+  return {
     name,
     schema,
-    patterns: checkPatterns(name, patterns),
     cwd: process.cwd(),
     options: format.isSplit ? find : { ...find, splitBytes: Infinity },
     inspect: (paths, ranges) => checkHeads(paths, ranges, format),
     read: (range, wanted) => readCsvRange<T>(range, format, wanted),
   };
-  return new ReadRecords(source);
 }
 
 /** Compares what all files say of their columns, before a row of any is read. */

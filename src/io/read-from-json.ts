@@ -2,6 +2,7 @@
 // Records of files of JSON.
 
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
+import type { PCollection } from '../pipeline/index.ts';
 import { readJsonArray, readJsonLines } from './json/read-range.ts';
 import { jsonReader, needsDigits } from './json/values.ts';
 import {
@@ -10,7 +11,7 @@ import {
   type ReadRecordOptions,
   refuseOption,
 } from './records/read-options.ts';
-import { ReadRecords } from './records/read-records.ts';
+import { ReadRecords, type RecordSource } from './records/read-records.ts';
 import type { FileRange } from './text/find-files.ts';
 import { checkPatterns } from './text/read-files.ts';
 import { isUtf16 } from './text/utf16.ts';
@@ -62,6 +63,27 @@ export function readFromJson<T>(
   options: ReadJsonOptions<T>,
 ): ReadRecords<T> {
   const name = 'readFromJson';
+  const checked = checkPatterns(name, patterns);
+  return new ReadRecords({ ...jsonSource<T>(name, options), patterns: checked });
+}
+
+/**
+ * As {@link readFromJson}, of the paths and patterns in a PCollection, such as {@link watchFiles} gives.
+ *
+ * @throws as `readFromJson` does
+ *
+ * @example
+ * ```ts
+ * root.apply(watchFiles('inbox/*.jsonl')).apply(readAllFromJson({ schema: order }));
+ * ```
+ */
+export function readAllFromJson<T>(
+  options: ReadJsonOptions<T>,
+): ReadRecords<T, T, PCollection<string>> {
+  return new ReadRecords<T, T, PCollection<string>>(jsonSource<T>('readAllFromJson', options));
+}
+
+function jsonSource<T>(name: string, options: ReadJsonOptions<T>): RecordSource<T> {
   checkOptionNames(name, options, OPTIONS);
   const { schema, find, encoding, maxRecordBytes } = checkRecordOptions<T>(name, options);
   const { lines = true, ignoreUnknownFields = false } = options;
@@ -72,17 +94,16 @@ export function readFromJson<T>(
   const format = { read, isExact: needsDigits(schema), encoding, maxRecordBytes };
   const isWhole = !lines || isUtf16(encoding);
   const readRange = lines ? readJsonLines : readJsonArray;
-  return new ReadRecords<T>({
+  return {
     name,
     schema,
-    patterns: checkPatterns(name, patterns),
     cwd: process.cwd(),
     options: isWhole ? { ...find, splitBytes: Infinity } : find,
     inspect: async (paths, ranges) => {
       if (!lines) refuseEmpty(paths, ranges);
     },
     read: (range, wanted) => readRange<T>(range, format, wanted),
-  });
+  };
 }
 
 /** A file without a byte has no ranges, and is no array. */

@@ -15,7 +15,7 @@ import {
 import { coderOf, type RowType } from '../../schema/index.ts';
 import { flatMapStep, reshuffle } from '../../transforms/index.ts';
 import type { FileRange } from '../text/find-files.ts';
-import { type FileSource, rangesOfFiles } from '../text/read-files.ts';
+import { type FileFinder, rangesOfFiles, rangesOfPatterns } from '../text/read-files.ts';
 import {
   type Batch,
   batchCoder,
@@ -36,9 +36,11 @@ export interface RecordOptions {
 }
 
 /** Files of records, and how a range of one is read. */
-export interface RecordSource<T> extends FileSource {
+export interface RecordSource<T> extends FileFinder {
   /** The transform's name. */
   readonly name: string;
+  /** None where they come in a PCollection. */
+  readonly patterns?: readonly string[];
   readonly schema: RowType<T>;
   read(range: FileRange, options: RecordOptions): AsyncIterable<Batch<T>>;
 }
@@ -51,8 +53,17 @@ export type ReadWithBadRecords<O> = {
   failed: PCollection<FailedRecord>;
 };
 
-/** Made by `readFromCsv` and `readFromJson`: records of the type `T`, as elements of the type `O`. */
-export class ReadRecords<T, O = T> extends PTransformClass<Root, PCollection<O>> {
+/** Where files are from: patterns that the transform has, or those in a PCollection. */
+export type RecordInput = Root | PCollection<string>;
+
+/**
+ * Made by `readFromCsv` and `readFromJson`, and by `readAllFromCsv` and `readAllFromJson`, whose input `I` is a PCollection of
+ * paths and patterns: records of the type `T`, as elements of the type `O`.
+ */
+export class ReadRecords<T, O = T, I extends RecordInput = Root> extends PTransformClass<
+  I,
+  PCollection<O>
+> {
   /** @internal */
   constructor(
     private readonly source: RecordSource<T>,
@@ -61,26 +72,26 @@ export class ReadRecords<T, O = T> extends PTransformClass<Root, PCollection<O>>
     super(source.name);
   }
 
-  override expandInternal(root: Root, pipeline: Pipeline, node: TransformNode): PCollection<O> {
+  override expandInternal(input: I, pipeline: Pipeline, node: TransformNode): PCollection<O> {
     const { source, keyed } = this;
     const take = (batch: Batch<T>) => elementsOf(batch, keyed) as O[];
-    return batchesOf(source, keyed, false, root, pipeline, node).apply(
+    return batchesOf(source, keyed, false, input, pipeline, node).apply(
       // A step of its own, fused with the one before, so that records are not awaited one by one.
       flatMapStep('records', take, elementCoder(source.schema, keyed) as never),
     );
   }
 
   /** Each record with the file that it is of: `{ key: path, value: record }`. Paths are absolute. */
-  withFilename(): ReadRecords<T, KV<string, T>> {
-    return new ReadRecords<T, KV<string, T>>(this.source, 'filename');
+  withFilename(): ReadRecords<T, KV<string, T>, I> {
+    return new ReadRecords<T, KV<string, T>, I>(this.source, 'filename');
   }
 
   /**
    * Each record with where it is: `{ key: { path, line }, value: record }`. Lines are counted from 1, and a record is in
    * the one that it begins in. Files are not split then, since only who has read all lines knows their numbers.
    */
-  withPosition(): ReadRecords<T, KV<RecordPosition, T>> {
-    return new ReadRecords<T, KV<RecordPosition, T>>(this.source, 'position');
+  withPosition(): ReadRecords<T, KV<RecordPosition, T>, I> {
+    return new ReadRecords<T, KV<RecordPosition, T>, I>(this.source, 'position');
   }
 
   /**
@@ -93,12 +104,12 @@ export class ReadRecords<T, O = T> extends PTransformClass<Root, PCollection<O>>
    * failed.map(({ path, line, message }) => `${path}:${line}: ${message}`);
    * ```
    */
-  withBadRecords(): PTransformClass<Root, ReadWithBadRecords<O>> {
-    return new ReadBoth<T, O>(this.source, this.keyed);
+  withBadRecords(): PTransformClass<I, ReadWithBadRecords<O>> {
+    return new ReadBoth<T, O, I>(this.source, this.keyed);
   }
 }
 
-class ReadBoth<T, O> extends PTransformClass<Root, ReadWithBadRecords<O>> {
+class ReadBoth<T, O, I extends RecordInput> extends PTransformClass<I, ReadWithBadRecords<O>> {
   constructor(
     private readonly source: RecordSource<T>,
     private readonly keyed: Keyed,
@@ -107,7 +118,7 @@ class ReadBoth<T, O> extends PTransformClass<Root, ReadWithBadRecords<O>> {
   }
 
   override expandInternal(
-    root: Root,
+    input: I,
     pipeline: Pipeline,
     node: TransformNode,
   ): ReadWithBadRecords<O> {
@@ -126,7 +137,7 @@ class ReadBoth<T, O> extends PTransformClass<Root, ReadWithBadRecords<O>> {
       false,
     );
     both.beamName = 'records';
-    return batchesOf(source, keyed, true, root, pipeline, node).apply(both);
+    return batchesOf(source, keyed, true, input, pipeline, node).apply(both);
   }
 }
 
@@ -134,13 +145,16 @@ function batchesOf<T>(
   source: RecordSource<T>,
   keyed: Keyed,
   withFailed: boolean,
-  root: Root,
+  input: RecordInput,
   pipeline: Pipeline,
   node: TransformNode,
 ): PCollection<Batch<T>> {
   const withLines = keyed === 'position';
   const options = withLines ? { ...source.options, splitBytes: Infinity } : source.options;
-  const ranges = rangesOfFiles({ ...source, options }, root, pipeline, node);
+  const { patterns } = source;
+  const ranges = patterns
+    ? rangesOfFiles({ ...source, patterns, options }, input as Root, pipeline, node)
+    : rangesOfPatterns({ ...source, options }, input as PCollection<string>);
   const read = (range: FileRange) => source.read(range, { withLines, withFailed });
   return ranges.apply(reshuffle()).apply(flatMapStep('read', read, batchCoder(source.schema)));
 }

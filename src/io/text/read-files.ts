@@ -7,9 +7,8 @@ import { impulse } from '../../transforms/index.ts';
 import { type FileRange, type FindOptions, rangesOfAll } from './find-files.ts';
 import { checkPattern, findFiles } from './patterns.ts';
 
-/** Files that a transform reads. */
-export interface FileSource {
-  readonly patterns: readonly string[];
+/** How a transform reads files. */
+export interface FileFinder {
   /** Where relative patterns begin: the folder that the program was in when it built the pipeline. */
   readonly cwd: string;
   readonly options: FindOptions;
@@ -19,6 +18,11 @@ export interface FileSource {
    * @param ranges - of all these paths; an empty file has none
    */
   inspect?(paths: readonly string[], ranges: readonly FileRange[]): Promise<void>;
+}
+
+/** Files that a transform reads. */
+export interface FileSource extends FileFinder {
+  readonly patterns: readonly string[];
 }
 
 /** @throws `INVALID_ARGUMENT`, `UNSUPPORTED` for what are no patterns of local files */
@@ -42,11 +46,29 @@ export function rangesOfFiles(
 ): PCollection<FileRange> {
   pipeline.addFileCheck(node, () => lookEarly(source));
   return root.apply(impulse()).flatMap(async function findRanges() {
-    const paths = await pathsOf(source);
-    const ranges = await rangesOfAll(paths, source.options);
-    await source.inspect?.(paths, ranges);
-    return ranges;
+    return rangesOfPaths(source, await pathsOf(source));
   });
+}
+
+/** The ranges of the files that patterns of a PCollection match, those of each pattern by themselves. */
+export function rangesOfPatterns(
+  finder: FileFinder,
+  patterns: PCollection<string>,
+): PCollection<FileRange> {
+  const { cwd, options } = finder;
+  return patterns.flatMap(async function findRanges(pattern) {
+    const paths = await findFiles(checkPattern(pattern), cwd, options.allowEmptyMatch);
+    return rangesOfPaths(finder, paths);
+  });
+}
+
+async function rangesOfPaths(
+  { inspect, options }: FileFinder,
+  paths: readonly string[],
+): Promise<FileRange[]> {
+  const ranges = await rangesOfAll(paths, options);
+  await inspect?.(paths, ranges);
+  return ranges;
 }
 
 /** Of all the files only the first is looked into, for that an environment need not wait long. */

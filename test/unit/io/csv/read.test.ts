@@ -7,7 +7,13 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { BeamBridgeError, createRunner } from '../../../../src/index.ts';
-import { type FailedRecord, type ReadCsvOptions, readFromCsv } from '../../../../src/io/index.ts';
+import {
+  type FailedRecord,
+  type ReadCsvOptions,
+  readAllFromCsv,
+  readFromCsv,
+  watchFiles,
+} from '../../../../src/io/index.ts';
 import {
   array,
   bigint64,
@@ -27,6 +33,7 @@ import {
   string,
   typedArray,
 } from '../../../../src/schema/index.ts';
+import { create } from '../../../../src/transforms/index.ts';
 import { file } from '../scratch.ts';
 
 async function rowsOf<T>(path: string | string[], options: ReadCsvOptions<T>): Promise<T[]> {
@@ -425,6 +432,46 @@ test('records come with their file and line', async () => {
     { key: { path, line: 2 }, value: { a: '1\n', b: '2' } },
     { key: { path, line: 4 }, value: { a: '3', b: '4' } },
   ]);
+});
+
+test('paths and patterns may come in a PCollection, each with columns of its own', async () => {
+  const patterns = [file('all/1.csv', 'a,b\n1,2\n'), file('all/2.csv', 'b,x,a\n4,y,3\nbad\n')];
+  const rows: unknown[] = [];
+  const bad: unknown[] = [];
+  await createRunner().run((root) => {
+    const read = readAllFromCsv({ schema: pair }).withFilename().withBadRecords();
+    const { records, failed } = root.apply(create(patterns)).apply(read);
+    records.map((each) => void rows.push(each));
+    failed.map(({ path, line }) => void bad.push([path, line]));
+  });
+  assert.deepEqual(rows, [
+    { key: patterns[0], value: { a: '1', b: '2' } },
+    { key: patterns[1], value: { a: '3', b: '4' } },
+  ]);
+  assert.deepEqual(bad, [[patterns[1], 3]]);
+  await assert.rejects(
+    createRunner().run((root) =>
+      root.apply(create(['/nowhere/*.csv'])).apply(readAllFromCsv({ schema: pair })),
+    ),
+    { code: 'FILE_NOT_FOUND' },
+  );
+});
+
+test('files that appear are read as they come', async () => {
+  file('inbox/1.csv', 'a,b\n1,2\n');
+  const rows: unknown[] = [];
+  await createRunner().run((root) => {
+    root
+      .apply(
+        watchFiles(file('inbox/2.csv', 'a,b\n3,4\n').replace('2.csv', '*.csv'), {
+          interval: 20,
+          stopAfter: 60,
+        }),
+      )
+      .apply(readAllFromCsv({ schema: pair }))
+      .map((each) => void rows.push(each));
+  });
+  assert.equal(rows.length, 2);
 });
 
 test('a record that is too long is refused, in one line and in many', async () => {

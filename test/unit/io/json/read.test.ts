@@ -6,7 +6,12 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { createRunner } from '../../../../src/index.ts';
-import { type FailedRecord, type ReadJsonOptions, readFromJson } from '../../../../src/io/index.ts';
+import {
+  type FailedRecord,
+  type ReadJsonOptions,
+  readAllFromJson,
+  readFromJson,
+} from '../../../../src/io/index.ts';
 import { ArrayScanner } from '../../../../src/io/json/array-scanner.ts';
 import {
   array,
@@ -28,6 +33,7 @@ import {
   tensor,
   typedArray,
 } from '../../../../src/schema/index.ts';
+import { create } from '../../../../src/transforms/index.ts';
 import { file } from '../scratch.ts';
 
 async function recordsOf<T>(path: string, options: ReadJsonOptions<T>): Promise<T[]> {
@@ -297,6 +303,18 @@ test('bytes that are no UTF-8 are refused', async () => {
   );
   const options = { schema: item, lines: false, encoding: 'latin1' as const };
   assert.deepEqual(await recordsOf(path, options), [{ id: 1, note: 'ä' }]);
+});
+
+test('paths may come in a PCollection', async () => {
+  const path = file('all.jsonl', '{"id":1}\n');
+  const found: unknown[] = [];
+  await createRunner().run((root) => {
+    root
+      .apply(create([path]))
+      .apply(readAllFromJson({ schema: item }).withPosition())
+      .map((one) => void found.push(one));
+  });
+  assert.deepEqual(found, [{ key: { path, line: 1 }, value: { id: 1, note: null } }]);
 });
 
 test('options and types that cannot be are refused where they are given', () => {
