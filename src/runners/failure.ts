@@ -96,15 +96,20 @@ export function located(
   return appliedAt === undefined ? error : error.with({ appliedAt });
 }
 
-/** Where transforms at work stand in the program, if an expansion of one of its transforms has brought them all along. */
+/** Where transforms at work stand in the program that an expansion has brought along. */
 export function placeOf(
   working: readonly string[],
   pipeline: Pipeline,
   proto: pb.Pipeline | undefined,
 ): ErrorDetails {
   const found = working.map((name) => ownTransform(name, pipeline, proto));
-  const [only, ...others] = new Set(found.filter((node) => node?.external));
-  return only && others.length === 0 ? only.errorDetails : {};
+  const own = [...new Set(found.filter((node) => node !== undefined))].filter(
+    ({ external }) => external,
+  );
+  const [first] = own;
+  if (!first || own.length === 1) return first?.errorDetails ?? {};
+  const places = own.map(({ name, appliedAt }) => `${name} (applied at ${appliedAt})`);
+  return { detail: `in one of these transforms:\n${places.join('\n')}` };
 }
 
 // Runners log other things as errors too, before and after the one that ended the job.

@@ -136,7 +136,9 @@ test('a worker that is lost again at each try names its transform, and how it en
   using _log = warnings();
   for (const [ends, message, hint] of [
     ["__import__('os').kill(__import__('os').getpid(), 9)", /signal 9/, /out of memory/],
+    ["__import__('os').kill(__import__('os').getpid(), 15)", /signal 15/, /Another program/],
     ["__import__('os').abort()", /signal 6/, /crashes/],
+    ["__import__('os')._exit(0)", /ended by itself/, /os\._exit/],
     ["__import__('os')._exit(3)", /status 3/, /os\._exit/],
   ] as const) {
     const run = createRunner({ runner: 'node', progress: false }).run((root) =>

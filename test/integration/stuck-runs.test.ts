@@ -50,6 +50,21 @@ interface Ending {
 
 const NEVER = 'create([1])).map(never); }';
 const gated: Record<string, Ending> = {
+  'a run whose files have their names is done, whatever confirming that waits for': {
+    code: `
+import { writeToText } from ${source('io/index.ts')};
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+const folder = mkdtempSync(tmpdir() + '/beambridge-stuck-');
+await run((root) => {
+  root.apply(create([1])).map((n, { bundle }) => (bundle.register(never), String(n)), { bundle: B.bundleFinalizerParam() })
+    .apply(writeToText(folder + '/out'));
+}).then(...tell('a'));
+console.log(readdirSync(folder).join());
+rmSync(folder, { recursive: true });`,
+    stdout: 'a done\nout-00000-of-00001\n',
+    stderr: /not all of what is stored is confirmed, since a function does not come back/,
+  },
   'a run goes on whose function waits for what the program does about the failure of a later one': {
     code: `
 let open;

@@ -218,7 +218,10 @@ class NodeRun extends BaseRun {
     python.serve(message);
     this.python = python;
     // Outputs that were whole before anybody knew that the run may never end.
-    if (pipeline.isStream) await this.commitOutputs();
+    if (pipeline.isStream) {
+      await this.commitOutputs();
+      await this.confirm();
+    }
     void python.lost.then((reason) => this.engine?.abort(reason));
   }
 
@@ -296,14 +299,17 @@ class NodeRun extends BaseRun {
     return this.state;
   }
 
-  /** Tells sources that what they gave is stored. A wish to end comes too late for the run, and hurries this alone. */
+  /**
+   * Tells sources that what they gave is stored. Whatever comes between, a wish to end or a function that does not
+   * come back, comes too late for the run, whose outputs are there.
+   */
   private async confirm(): Promise<void> {
     try {
       await this.engine!.confirm();
     } catch (error) {
-      if (!this.stopReason) throw error;
+      const { shortMessage } = BeamBridgeError.from(error);
       log.warn(
-        'the run was to end before sources had confirmed all that is stored: what they have not, the next run reads again',
+        `not all of what is stored is confirmed, since ${shortMessage}: what is not, its source gives again`,
       );
     }
   }

@@ -115,7 +115,8 @@ export class WorkerSet {
 
   /** Hears from the host that a worker ended. */
   lost(workerId: string, reason: string): void {
-    const hint = /signal 9\b/.test(reason) ? MEMORY : OWN_END;
+    const signal = /signal (\d+)$/.exec(reason)?.[1] ?? '';
+    const hint = HINTS[signal] ?? OWN_END;
     this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason, { hint }));
   }
 
@@ -123,7 +124,7 @@ export class WorkerSet {
   ended(workerId: string): void {
     this.exits.get(workerId)?.();
     const reason = `the Python worker ${workerId} ended by itself`;
-    this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason));
+    this.all.get(workerId)?.lose(new BeamBridgeError('WORKER_DIED', reason, { hint: OWN_END }));
   }
 
   private offer(worker: Worker): void {
@@ -286,5 +287,9 @@ function isTooLate(error: unknown): boolean {
 const SEE_ITS_LOG =
   'The log of that service may tell why: a worker may have ended as it began, as one in Java does without jamm on its class path.';
 const MEMORY = 'Signal 9 often means that the machine ran out of memory.';
+const HINTS: Readonly<Record<string, string>> = {
+  9: MEMORY,
+  15: 'Another program ended it: an operator, or one that does so before memory runs out.',
+};
 const OWN_END =
   'Native code of a library that crashes, or code that calls os._exit, ends the process: see what Python wrote last.';

@@ -371,7 +371,7 @@ describe('a wish to end that comes when files have their names', () => {
 
   it('is not kept waiting for what takes long, of which it says so', async () => {
     assert.deepEqual(await cancelled(() => delay(60_000, undefined, { ref: false })), [0, 'DONE']);
-    assert.match(said.join(), /what they have not, the next run reads again/);
+    assert.match(said.join(), /not all of what is stored is confirmed/);
   });
 });
 
