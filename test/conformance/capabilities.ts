@@ -47,7 +47,7 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
     },
     {
       name: 'Source API',
-      typescript: ['group:text'],
+      typescript: ['group:text', 'group:records'],
       python: ['Python: a bounded source', 'Python: ReadFromText'],
     },
     {

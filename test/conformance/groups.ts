@@ -15,6 +15,7 @@ import {
   pythonState,
 } from './cases/python-par-do.ts';
 import { pythonStreams, pythonWindowing } from './cases/python-windowing.ts';
+import { records } from './cases/records.ts';
 import { shaping } from './cases/shaping.ts';
 import { sideInputs } from './cases/side-inputs.ts';
 import { sources } from './cases/sources.ts';
@@ -42,6 +43,7 @@ export const groups: Readonly<Record<string, Cases>> = {
   'sources over time': sources,
   'life cycle': lifecycle,
   text,
+  records,
   assertions,
   'test streams': testStreams,
 };

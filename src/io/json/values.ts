@@ -107,7 +107,7 @@ function valueReader(type: SchemaType, path: string): JsonReader {
       return (value) => {
         if (typeof value === 'number' || exactDigits(value) !== undefined)
           return bigintOf(wholeDigits(value));
-        if (typeof value === 'string') return bigintOf(value);
+        if (typeof value === 'string' && /^-?\d+$/.test(value)) return bigintOf(value);
         throw wrong(value);
       };
     case 'float64':
