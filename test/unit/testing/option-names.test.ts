@@ -13,13 +13,18 @@ import {
   sqlTransform,
 } from '../../../src/external/index.ts';
 import {
+  inferCsvType,
   kafkaAvro,
   kafkaIo,
+  readAllFromJson,
   readAllFromText,
+  readFromCsv,
   readFromKafka,
   readFromText,
   readFromTextWithFilename,
   watchFiles,
+  writeToCsv,
+  writeToJson,
   writeToKafka,
   writeToText,
 } from '../../../src/io/index.ts';
@@ -91,6 +96,10 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
   ['ReadTextOptions', (o) => readFromTextWithFilename('x', o), 'Compression', 'compression'],
   ['ReadAllTextOptions', (o) => readAllFromText(o), 'withFileName', 'withFilename'],
   ['WriteTextOptions', (o) => writeToText('out/x', o), 'suffix', 'fileNameSuffix'],
+  ['ReadCsvOptions', (o) => readFromCsv('x', o), 'delimeter', 'delimiter'],
+  ['ReadJsonOptions', (o) => readAllFromJson(o), 'line', 'lines'],
+  ['WriteCsvOptions', (o) => writeToCsv('out/x', o), 'headers', 'header'],
+  ['WriteJsonOptions', (o) => writeToJson('out/x', o), 'numShard', 'numShards'],
   ['WatchFilesOptions', (o) => watchFiles('x/*', o), 'matchUpdated', 'matchUpdatedFiles'],
   ['ExternalOptions', (o) => rawExternalTransform('x', undefined, undefined, o), 'ouput', 'output'],
   ['PythonTransformOptions', (o) => pythonTransform('a.B', [], {}, o), 'package', 'packages'],
@@ -225,12 +234,27 @@ test('every type of options that a program can name is among the cases', () => {
     return readFileSync(file, 'utf8').match(/\b\w+(?:Options|Hints)\b/g) ?? [];
   });
   assert.ok(names.length > 30);
-  // Another name of ExternalOptions.
-  const known = new Set([...CASES.map(([options]) => options), 'RawExternalTransformOptions']);
+  const known = new Set([
+    ...CASES.map(([options]) => options),
+    // Another name of ExternalOptions.
+    'RawExternalTransformOptions',
+    // What those of several formats have in common.
+    'ReadRecordOptions',
+    'WriteFilesOptions',
+    // Its function gives a promise.
+    'InferCsvOptions',
+  ]);
   assert.deepEqual(
     names.filter((name) => !known.has(name)),
     [],
   );
+});
+
+test('a function that gives a promise rejects with the refusal', async () => {
+  await assert.rejects(inferCsvType('x', { delimeter: ',' } as never), {
+    code: 'INVALID_ARGUMENT',
+    hint: /^Did you mean delimiter\?/,
+  });
 });
 
 test('the refusal says who was asked and which options there are', () => {
