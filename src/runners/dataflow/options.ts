@@ -73,10 +73,12 @@ export function dataflowOptions(options: PipelineOptions, pipeline: Pipeline): P
 /** They would be written in a container, and be gone with it. */
 function refuseLocalOutputs({ commits, transforms }: Pipeline): void {
   if (commits.length === 0) return;
-  const sink = transforms.find(({ name }) => /(?:^|\/)writeToText[^/]*$/.test(name));
+  const written = /(?:^|\/)(writeTo(?:Text|Csv|Json))[^/]*$/;
+  const sink = transforms.find(({ name }) => written.test(name));
+  const what = written.exec(sink?.name ?? '')?.[1] ?? 'writeToText';
   throw new BeamBridgeError(
     'UNSUPPORTED',
-    'writeToText writes files of the machine that it runs on, which is a container of Dataflow',
+    `${what} writes files of the machine that it runs on, which is a container of Dataflow`,
     {
       ...sink?.errorDetails,
       hint: "Write to Cloud Storage: pythonTransform('apache_beam.io.WriteToText', ['gs://my-bucket/out'], {}, { output: string, extras: ['gcp'] }).",

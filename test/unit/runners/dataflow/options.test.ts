@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { BeamBridgeError } from '../../../../src/base/index.ts';
 import { pythonCallable, pythonTransform } from '../../../../src/external/index.ts';
-import { writeToText } from '../../../../src/io/index.ts';
+import { writeToCsv, writeToText } from '../../../../src/io/index.ts';
 import type { Root } from '../../../../src/pipeline/index.ts';
 import { dataflowOptions } from '../../../../src/runners/dataflow/options.ts';
 import { constructPipeline, createRunner } from '../../../../src/runners/index.ts';
-import { int64 } from '../../../../src/schema/index.ts';
+import { int64, row } from '../../../../src/schema/index.ts';
 import { create } from '../../../../src/transforms/index.ts';
 
 const OPTIONS = {
@@ -71,10 +71,22 @@ test('an output of local files is refused with its transform, as it would be los
   const writes = await constructPipeline((root: Root) => {
     root.apply(create(['a'])).apply(writeToText(join(tmpdir(), 'beambridge-never')));
   }, {});
-  assert.throws(
-    () => dataflowOptions(OPTIONS, writes),
-    (error: BeamBridgeError) => error.code === 'UNSUPPORTED' && error.transform === 'writeToText',
-  );
+  const records = await constructPipeline((root: Root) => {
+    const rows = root.apply(create([{ n: 1 }], { schema: row({ n: int64 }) }));
+    rows.apply(writeToCsv(join(tmpdir(), 'beambridge-never')));
+  }, {});
+  for (const [pipeline, sink] of [
+    [writes, 'writeToText'],
+    [records, 'writeToCsv'],
+  ] as const) {
+    assert.throws(
+      () => dataflowOptions(OPTIONS, pipeline),
+      (error: BeamBridgeError) =>
+        error.code === 'UNSUPPORTED' &&
+        error.transform === sink &&
+        error.shortMessage.startsWith(`${sink} writes files`),
+    );
+  }
 });
 
 test('the runner refuses options of node', async () => {
