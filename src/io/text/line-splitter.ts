@@ -29,7 +29,7 @@ function hintFor(bytes: Buffer, begin: Buffer): string {
   const compression = COMPRESSIONS.find(([magic]) => hex.startsWith(magic));
   if (compression) return compression[1];
   return isUtf16(bytes)
-    ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does.'
+    ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does; readers of records take { encoding: "utf16le" }.'
     : "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.";
 }
 
