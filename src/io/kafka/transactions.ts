@@ -49,6 +49,8 @@ const RETRIES = 2;
 /** How long a broker may wait for its replicas. Milliseconds. */
 const REPLICAS_MS = 20_000;
 const ALL_REPLICAS = -1;
+/** Messages of a partition are numbered below this, and from 0 again. */
+const SEQUENCES = 2 ** 31;
 /** How often it is asked whether the end of the transaction before has reached all partitions. Milliseconds. */
 const CONCURRENT_PAUSE_MS = 10;
 const CONCURRENT_MS = 10_000;
@@ -140,7 +142,9 @@ class PackageTransactions implements KafkaTransactions {
         throw this.judged(what, error);
       }
     });
-    if (isStored) this.sequences.set(key, (this.sequences.get(key) ?? 0) + records.length);
+    if (isStored) {
+      this.sequences.set(key, ((this.sequences.get(key) ?? 0) + records.length) % SEQUENCES);
+    }
     return isStored;
   }
 

@@ -77,6 +77,10 @@ class Lane {
     await this.send();
     await this.sending;
   }
+
+  get isEmpty(): boolean {
+    return this.records.length === 0 && this.sending === undefined;
+  }
 }
 
 interface Topic {
@@ -97,6 +101,8 @@ function nextTurn(topic: Topic): void {
 
 export class KafkaWriter {
   private readonly topics = new Map<string, Topic>();
+  /** Steps that share a writer ask for a topic at the same time: all of them add to what comes first. */
+  private readonly asked = new Map<string, Promise<void>>();
   private error: unknown;
 
   constructor(
@@ -109,13 +115,24 @@ export class KafkaWriter {
     this.throwIfFailed();
     const topic = this.topics.get(message.topic);
     if (topic) return this.addTo(topic, message);
+    // What was found may be forgotten again by then.
+    return this.ask(message.topic).then(() => this.add(message));
+  }
+
+  private ask(name: string): Promise<void> {
+    const known = this.asked.get(name);
+    if (known) return known;
     const askedAt = performance.now();
-    return this.producer.partitions(message.topic).then((partitions) => {
-      const turn = Math.floor(Math.random() * partitions);
-      const found: Topic = { partitions, askedAt, lanes: new Map(), turn, given: 0 };
-      this.topics.set(message.topic, found);
-      return this.addTo(found, message);
-    });
+    const asked = this.producer
+      .partitions(name)
+      .then((partitions) => {
+        const turn = Math.floor(Math.random() * partitions);
+        const found: Topic = { partitions, askedAt, lanes: new Map(), turn, given: 0 };
+        this.topics.set(name, found);
+      })
+      .finally(() => this.asked.delete(name));
+    this.asked.set(name, asked);
+    return asked;
   }
 
   private addTo(topic: Topic, message: Outgoing): Promise<void> | undefined {
@@ -169,7 +186,8 @@ export class KafkaWriter {
     for (const [name, topic] of this.topics) {
       nextTurn(topic);
       // Its next message asks anew; nothing is on its way now that a message of another count could overtake.
-      if (now - topic.askedAt >= this.refreshMillis) this.topics.delete(name);
+      const isEmpty = [...topic.lanes.values()].every((lane) => lane.isEmpty);
+      if (isEmpty && now - topic.askedAt >= this.refreshMillis) this.topics.delete(name);
     }
   }
 

@@ -226,6 +226,26 @@ test('a failure reaches whoever writes next, or flushes, and what it was', async
   assert.throws(() => writer.add(message), /disk full/);
 });
 
+test('steps that write a topic at the same time lose nothing, when they begin and when it is asked for again', async () => {
+  const producer = new Producer(2);
+  producer.partitions = () => delay(5, 2);
+  const writer = new KafkaWriter(producer, 0);
+  const message = { topic: 't', key: undefined, headers: undefined, timestamp: undefined };
+  const step = async (name: string) => {
+    for (let i = 0; i < 20; i++) {
+      await writer.add({ ...message, partition: i % 2, value: Buffer.from(`${name}${i}`) });
+      await delay(i % 3);
+    }
+  };
+  const flushing = async () => {
+    for (let i = 0; i < 20; i++) await delay(1).then(() => writer.flush());
+  };
+  await Promise.all([step('a'), step('b'), step('c'), flushing()]);
+  await writer.flush();
+  const stored = producer.stored.map(({ value }) => String(value));
+  assert.deepEqual([stored.length, new Set(stored).size], [60, 60]);
+});
+
 test('partitions that are added are seen after a while, between two bundles', async () => {
   for (const [refreshMillis, isSeen] of [
     [0, true],
