@@ -2,7 +2,7 @@
 // Numbers as texts have them, checked against their type. `Number` alone takes '' for 0, '0x1f' for 31 and spaces
 // for nothing at all.
 
-import { whyNotFloat32 } from '../../coders/index.ts';
+import { fitsFloat32, whyNotFloat32 } from '../../coders/index.ts';
 import { Decimal } from '../../schema/index.ts';
 import { Misfit, quoted } from './misfit.ts';
 
@@ -13,12 +13,12 @@ const SPECIAL = /^([+-]?)(?:(nan)|inf(?:inity)?)$/i;
 const SAFE_DIGITS = 15;
 
 /** What each type of whole numbers holds. */
-const LIMITS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+const LIMITS = {
   byte: [-128, 127],
   int16: [-32_768, 32_767],
   int32: [-2_147_483_648, 2_147_483_647],
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-};
+} as const;
 
 /** The digits of a short whole number, which most are, or NaN for anything else. */
 function shortWhole(text: string): number {
@@ -43,7 +43,9 @@ export function wholeOf(text: string, kind: 'byte' | 'int16' | 'int32' | 'int64'
     if (!WHOLE.test(text)) throw new Misfit(`${quoted(text)} is no ${kind}`, wholeHint(text, kind));
     value = Number(text) + 0;
   }
-  const [least, most] = LIMITS[kind]!;
+  const limits = LIMITS[kind];
+  const least = limits[0];
+  const most = limits[1];
   if (value >= least && value <= most) return value;
   if (kind !== 'int64')
     throw new Misfit(
@@ -87,12 +89,17 @@ function mayDeceive(text: string): boolean {
 
 /** A number; `nan`, `inf` and `Infinity` are numbers too, in any case. */
 export function floatOf(text: string, kind: 'float32' | 'float64'): number {
-  let value = Number(text);
-  if (!Number.isFinite(value) || mayDeceive(text)) value = carefully(text, value, kind);
+  const value = numberOf(text, kind);
   if (kind === 'float64') return value;
-  const reason = whyNotFloat32(value);
-  if (reason === undefined) return Math.fround(value);
-  throw new Misfit(`${quoted(text)} is no float32`, reason);
+  if (fitsFloat32(value)) return Math.fround(value);
+  throw new Misfit(`${quoted(text)} is no float32`, whyNotFloat32(value));
+}
+
+function numberOf(text: string, kind: string): number {
+  const whole = shortWhole(text);
+  if (whole > 0) return whole;
+  const value = Number(text);
+  return Number.isFinite(value) && !mayDeceive(text) ? value : carefully(text, value, kind);
 }
 
 function carefully(text: string, value: number, kind: string): number {
