@@ -15,6 +15,7 @@ import { coderOf } from '../schema/index.ts';
 import { impulse } from '../transforms/index.ts';
 import { openClient } from './kafka/client.ts';
 import { DiscoverPartitions, type OpenClient } from './kafka/discover.ts';
+import { claimGroup } from './kafka/groups-in-use.ts';
 import type { PartitionTask } from './kafka/look.ts';
 import {
   type FailedMessage,
@@ -52,7 +53,8 @@ export type ReadWithDeadLetters<K, V> = {
  * Needs the npm package `@platformatic/kafka`, 1.35 or newer, installed beside this one, Node.js 20.19.4
  * or later, and brokers of Kafka 3.1 or later.
  *
- * @throws `INVALID_ARGUMENT` for options that are not as described, `CREDENTIALS_MISSING` for `sasl`
+ * @throws `INVALID_ARGUMENT` for options that are not as described, and when applied where another source of the
+ *   pipeline commits for the same group and topic, `CREDENTIALS_MISSING` for `sasl`
  *   without what its mechanism needs
  * @throws `PACKAGE_NOT_FOUND`, `UNSUPPORTED` from the run, without that package, Node.js or broker
  * @throws `TOPIC_NOT_FOUND` from the run, for a topic that there is not
@@ -131,6 +133,7 @@ class ReadKafkaWithDeadLetters<K, V> extends PTransformClass<Root, ReadWithDeadL
 }
 
 function steps<K, V>(root: Root, spec: ReadSpec<K, V>, open: OpenClient<K, V>, isTagging: boolean) {
+  claimGroup(root.pipeline, spec);
   const discover = new DiscoverPartitions(spec, open);
   const tasks = root
     .apply(impulse())

@@ -8,6 +8,7 @@ import { kafkaJson, readFromKafka, writeToKafka } from '../../../../src/io/index
 import { checkConnection } from '../../../../src/io/kafka/connection.ts';
 import { codeOf, Patience } from '../../../../src/io/kafka/failures.ts';
 import { checkNode } from '../../../../src/io/kafka/package.ts';
+import { Pipeline, Root } from '../../../../src/pipeline/index.ts';
 import { bytes, int64, string } from '../../../../src/schema/index.ts';
 
 const at = { bootstrapServers: 'localhost:9092' };
@@ -63,6 +64,19 @@ const cases: Record<string, [code: string, call: () => unknown, message?: RegExp
     'INVALID_ARGUMENT',
     () => readFromKafka({ ...of, commitOffsets: true }),
     /give groupId/,
+  ],
+  'two sources that commit for a group': [
+    'INVALID_ARGUMENT',
+    () => {
+      const root = new Root(new Pipeline());
+      const group = { ...at, groupId: 'g', commitOffsets: true };
+      root.apply(readFromKafka({ ...group, topics: ['b', 'c'] }));
+      root.apply(readFromKafka({ ...group, topics: ['b', 'a'], commitOffsets: false }));
+      root.apply(readFromKafka({ ...group, topics: 'b', groupId: 'h' }));
+      root.apply(readFromKafka({ ...group, topicPattern: /^a/ }));
+      root.apply(readFromKafka({ ...group, topicPattern: /^[bc]/ }).withDeadLetters());
+    },
+    /two sources commit how far g is in b/,
   ],
   'a negative delay': ['INVALID_ARGUMENT', () => readFromKafka({ ...of, maxDelay: -1 })],
   'no time between looks': ['INVALID_ARGUMENT', () => readFromKafka({ ...of, discoverEvery: 0 })],
