@@ -39,6 +39,7 @@ export type { RegistryUser } from './kafka/registry.ts';
 export { type ReadCsvOptions, readAllFromCsv, readFromCsv } from './read-from-csv.ts';
 export { type ReadJsonOptions, readAllFromJson, readFromJson } from './read-from-json.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
+export { type ReadParquetOptions, readFromParquet } from './read-from-parquet.ts';
 export {
   type ReadAllTextOptions,
   type ReadTextOptions,

@@ -31,19 +31,23 @@ export class Misfit {
     return this.of(name, `field ${name}`);
   }
 
-  /** As the record that is set aside, whose text is `record`. */
-  toFailed(path: string, line: number, record: string): FailedRecord {
+  /**
+   * As the record that is set aside, whose text is `record`.
+   *
+   * @param unit - what `line` counts
+   */
+  toFailed(path: string, line: number, record: string, unit = 'line'): FailedRecord {
     const { code: errorType, column } = this;
-    const { shortMessage: message } = this.toError(path, line);
+    const { shortMessage: message } = this.toError(path, line, unit);
     return { path, line, column: column?.name ?? null, record, errorType, message };
   }
 
   /** As the error of a record that ends the run. */
-  toError(path: string, line: number): BeamBridgeError {
+  toError(path: string, line: number, unit = 'line'): BeamBridgeError {
     const { message, hint, code, column } = this;
     const place = column === undefined ? '' : `, ${column.label}`;
     const what = wellFormed(message);
-    return new BeamBridgeError(code, `${path}, line ${line}${place}: ${what}`, { hint });
+    return new BeamBridgeError(code, `${path}, ${unit} ${line}${place}: ${what}`, { hint });
   }
 }
 

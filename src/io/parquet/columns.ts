@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// The declared type against the columns of a file: which of them are read, and what their values become. All of it is
+// known before a row is read.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { setField, TYPED_ARRAY_KINDS, type TypedArrayKind } from '../../coders/index.ts';
+import { urns } from '../../proto/index.ts';
+import { type SchemaType, typeName } from '../../schema/index.ts';
+import { Misfit } from '../records/misfit.ts';
+import { annotationOf, type FileNode, leafOf, told } from './file-schema.ts';
+import type { SchemaElement } from './package.ts';
+import { leafReader } from './values.ts';
+
+/** The value, or null. @throws {@link Misfit}, {@link Damaged} */
+export type PartReader = (raw: unknown) => unknown;
+
+/** Internal: a value is missing where the file's own levels say that there is one. */
+export class Damaged {}
+
+/** A leaf that is read: which column of a row group it is, and where it is in the schema that is asked for. */
+export interface WantedLeaf {
+  readonly index: number;
+  readonly path: string[];
+}
+
+/** A part of a file that is read. */
+export interface Matched {
+  /** What of the schema is asked for: as it is built, and without what values mean, which is decided here. */
+  readonly elements: SchemaElement[];
+  readonly leaves: WantedLeaf[];
+  readonly read: PartReader;
+}
+
+/** A column that is read. */
+export interface MatchedColumn extends Matched {
+  /** The declared field. */
+  readonly field: string;
+  /** The column's name in the file. */
+  readonly name: string;
+}
+
+const L = urns.LogicalTypes_Enum;
+const LOGICAL = new Set<string>([L.DECIMAL, L.MILLIS_INSTANT, L.MICROS_INSTANT]);
+const KEYS = new Set([
+  'string',
+  'enumeration',
+  'boolean',
+  'byte',
+  'int16',
+  'int32',
+  'int64',
+  'bigint64',
+]);
+
+/**
+ * Looks at a declared type before there is a file.
+ *
+ * @param path - where the type is in the record's
+ * @throws `INVALID_SCHEMA` for a type that Parquet has no values for
+ */
+export function checkParquetType(type: SchemaType, path: string): void {
+  switch (type.kind) {
+    case 'nullable':
+      checkParquetType(type.value, path);
+      return;
+    case 'array':
+    case 'iterable':
+      checkParquetType(type.element, `${path}[]`);
+      return;
+    case 'map':
+      if (!KEYS.has(type.key.kind)) throw noValue(type, path);
+      checkParquetType(type.value, `${path}{}`);
+      return;
+    case 'row':
+      if (type.fields.length === 0) throw noValue(type, path);
+      for (const { name, type: field } of type.fields)
+        checkParquetType(field, path === '' ? name : `${path}.${name}`);
+      return;
+    case 'logical':
+      if (!LOGICAL.has(type.urn)) throw noValue(type, path);
+      return;
+    case 'tensor':
+      throw noValue(type, path);
+    default:
+  }
+}
+
+function noValue(type: SchemaType, path: string): BeamBridgeError {
+  const message = `field ${path} is declared ${typeName(type)}, which Parquet has no value for`;
+  return new BeamBridgeError('INVALID_SCHEMA', message, {
+    hint: 'There are numbers, booleans, strings, enumerations, bytes, decimals, millisInstant, microsInstant, arrays, rows with fields, and maps with strings, whole numbers or booleans as keys.',
+  });
+}
+
+/**
+ * A column that a declared field is read from.
+ *
+ * @throws `HEADER_MISMATCH` for one that is missing, there twice, or of another type
+ */
+export function matchColumn(
+  field: string,
+  name: string,
+  type: SchemaType,
+  columns: readonly FileNode[],
+): MatchedColumn {
+  const matched = matchPart(type, only(columns, name, name), [], name);
+  return { ...matched, field, name };
+}
+
+/** The one part of a name. */
+function only(parts: readonly FileNode[], name: string, path: string): FileNode {
+  const [first, second] = parts.filter(({ element }) => element.name === name);
+  if (first && !second) return first;
+  const names = parts.map(({ element }) => element.name);
+  const listed = names.slice(0, 30).join(', ') + (names.length > 30 ? ', …' : '');
+  const why = first ? `it has a column ${path} twice` : `it has no column ${path}`;
+  throw new BeamBridgeError('HEADER_MISMATCH', why, { hint: `It has: ${listed || 'none'}.` });
+}
+
+function matchPart(type: SchemaType, part: FileNode, above: string[], path: string): Matched {
+  if (type.kind === 'nullable') {
+    const inner = matchPart(type.value, part, above, path);
+    const isLeaf = part.leaf !== undefined;
+    const { read } = inner;
+    return {
+      ...inner,
+      read: (raw) => {
+        if (raw === null) return null;
+        if (raw !== undefined) return read(raw);
+        if (isLeaf) throw new Damaged();
+        return null;
+      },
+    };
+  }
+  const { read, ...matched } = matchValue(type, part, above, path);
+  return {
+    ...matched,
+    read: (raw) => {
+      if (raw !== null && raw !== undefined) return read(raw);
+      if (raw === undefined && part.leaf !== undefined) throw new Damaged();
+      throw new Misfit('it is null', `Declare it nullable(${typeName(type)}).`);
+    },
+  };
+}
+
+/** A part whose values are there, or refused. */
+function matchValue(type: SchemaType, part: FileNode, above: string[], path: string): Matched {
+  const isRepeated = part.element.repetition_type === 'REPEATED';
+  switch (type.kind) {
+    case 'array':
+    case 'iterable': {
+      if (!isRepeated) return matchList(type, part, above, path);
+      const bare = matchOnce(type.element, part, above, `${path}[]`);
+      return { ...bare, read: listReader(type, bare.read) };
+    }
+    default:
+      if (isRepeated) throw mismatch(type, part, path);
+      return matchOne(type, part, above, path);
+  }
+}
+
+/** A part that is repeated, as one of its values. */
+function matchOnce(type: SchemaType, part: FileNode, above: string[], path: string): Matched {
+  const { element } = part;
+  // What is repeated has no nulls of its own.
+  const once = { ...part, element: { ...element, repetition_type: 'REQUIRED' } };
+  const matched = matchPart(type, once, above, path);
+  const [first, ...rest] = matched.elements;
+  return { ...matched, elements: [{ ...first!, repetition_type: 'REPEATED' }, ...rest] };
+}
+
+function matchOne(type: SchemaType, part: FileNode, above: string[], path: string): Matched {
+  if (type.kind === 'map') return matchMap(type, part, above, path);
+  if (type.kind === 'row') return matchRow(type, part, above, path);
+  const { element, leaf } = part;
+  const read = leaf === undefined ? undefined : leafReader(type, leafOf(element));
+  if (leaf === undefined || !read) throw mismatch(type, part, path);
+  const name = nameIn(element.name, above);
+  const { type: physical, type_length, repetition_type } = element;
+  return {
+    elements: [{ name, type: physical, type_length, repetition_type }],
+    leaves: [{ index: leaf, path: [...above, name] }],
+    read,
+  };
+}
+
+/** Names that the package takes for something else, as parts of a path or of an object, get another. */
+function nameIn(name: string, above: readonly string[]): string {
+  const isSafe = name !== '__proto__' && !name.includes('.');
+  return isSafe ? name : `\u0000${above.length}${Buffer.from(name).toString('hex')}`;
+}
+
+function group(
+  { element }: FileNode,
+  name: string,
+  children: number,
+  isList: boolean,
+): SchemaElement {
+  const { repetition_type } = element;
+  const converted_type = isList ? 'LIST' : undefined;
+  return { name, repetition_type, num_children: children, converted_type };
+}
+
+function matchRow(
+  type: SchemaType & { kind: 'row' },
+  part: FileNode,
+  above: string[],
+  path: string,
+): Matched {
+  if (part.leaf !== undefined || annotationOf(part.element) !== undefined)
+    throw mismatch(type, part, path);
+  const name = nameIn(part.element.name, above);
+  const inside = [...above, name];
+  const fields = type.fields.map(({ name: field, type: declared }) => {
+    const at = `${path}.${field}`;
+    const matched = matchPart(declared, only(part.children, field, at), inside, at);
+    return { field, raw: nameIn(field, inside), ...matched };
+  });
+  return {
+    elements: [
+      group(part, name, fields.length, false),
+      ...fields.flatMap(({ elements }) => elements),
+    ],
+    leaves: fields.flatMap(({ leaves }) => leaves),
+    read: (raw) => {
+      const value: Record<string, unknown> = {};
+      for (const { field, raw: key, read } of fields)
+        setField(value, field, readIn(field, read, (raw as Record<string, unknown>)[key]));
+      return value;
+    },
+  };
+}
+
+function readIn(step: string, read: PartReader, raw: unknown): unknown {
+  try {
+    return read(raw);
+  } catch (error) {
+    throw error instanceof Misfit ? error.within(step) : error;
+  }
+}
+
+type ListType = SchemaType & { kind: 'array' | 'iterable' };
+
+/**
+ * A list as the format's rules have it: a group of a repeated group with the element in it, and older forms.
+ * Source: https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#lists
+ */
+function matchList(type: ListType, part: FileNode, above: string[], path: string): Matched {
+  const [repeated, other] = part.children;
+  const isList =
+    annotationOf(part.element) === 'LIST' &&
+    repeated?.element.repetition_type === 'REPEATED' &&
+    other === undefined;
+  if (!isList) throw mismatch(type, part, path);
+  const name = nameIn(part.element.name, above);
+  const inside = [...above, name];
+  const at = `${path}[]`;
+  const [element, second] = repeated.children;
+  const isElement = ['array', `${part.element.name}_tuple`].includes(repeated.element.name);
+  if (element && !second && !isElement && element.element.repetition_type !== 'REPEATED') {
+    const step = nameIn(repeated.element.name, inside);
+    const matched = matchPart(type.element, element, [...inside, step], at);
+    return {
+      elements: [group(part, name, 1, true), group(repeated, step, 1, false), ...matched.elements],
+      leaves: matched.leaves,
+      read: listReader(type, matched.read),
+    };
+  }
+  const matched = matchOnce(type.element, repeated, inside, at);
+  const isLeaf = repeated.leaf !== undefined;
+  const list = listReader(type, matched.read);
+  const step = nameIn(repeated.element.name, inside);
+  return {
+    elements: [group(part, name, 1, isLeaf), ...matched.elements],
+    leaves: matched.leaves,
+    read: isLeaf ? list : (raw) => list((raw as Record<string, unknown>)[step]),
+  };
+}
+
+function listReader(type: ListType, read: PartReader): PartReader {
+  const isTyped = type.kind === 'array' && type.typed === true;
+  const Typed = isTyped ? TYPED_ARRAY_KINDS[type.element.kind as TypedArrayKind] : undefined;
+  return (raw) => {
+    if (!Array.isArray(raw)) throw new Damaged();
+    const { length } = raw;
+    const values = (Typed ? new Typed(length) : new Array(length)) as unknown[];
+    let at = 0;
+    try {
+      for (; at < length; at++) values[at] = read(raw[at]);
+    } catch (error) {
+      throw error instanceof Misfit ? error.within(`[${at}]`) : error;
+    }
+    return values;
+  };
+}
+
+function matchMap(
+  type: SchemaType & { kind: 'map' },
+  part: FileNode,
+  above: string[],
+  path: string,
+): Matched {
+  const [repeated, other] = part.children;
+  const isMap =
+    annotationOf(part.element) === 'MAP' &&
+    repeated?.element.repetition_type === 'REPEATED' &&
+    repeated.children.length === 2 &&
+    other === undefined;
+  if (!isMap) throw mismatch(type, part, path);
+  const name = nameIn(part.element.name, above);
+  const step = nameIn(repeated.element.name, [...above, name]);
+  const inside = [...above, name, step];
+  const [keyPart, valuePart] = repeated.children as [FileNode, FileNode];
+  const key = matchPart(type.key, keyPart, inside, `${path}{key}`);
+  const value = matchPart(type.value, valuePart, inside, `${path}{}`);
+  const [keyName, valueName] = [key.elements[0]!.name, value.elements[0]!.name];
+  if (keyName === valueName) throw mismatch(type, part, path);
+  return {
+    elements: [
+      group(part, name, 1, false),
+      group(repeated, step, 2, false),
+      ...key.elements,
+      ...value.elements,
+    ],
+    leaves: [...key.leaves, ...value.leaves],
+    read: (raw) => {
+      const entries = (raw as Record<string, unknown>)[step];
+      if (!Array.isArray(entries)) throw new Damaged();
+      const values = new Map<unknown, unknown>();
+      for (const entry of entries as Record<string, unknown>[]) {
+        const one = key.read(entry[keyName]);
+        if (values.has(one)) throw new Misfit(`the key ${String(one)} is there twice`);
+        values.set(one, readIn(String(one), value.read, entry[valueName]));
+      }
+      return values;
+    },
+  };
+}
+
+function mismatch(type: SchemaType, part: FileNode, path: string): BeamBridgeError {
+  const name = type.kind === 'row' ? 'a row' : typeName(type);
+  return new BeamBridgeError(
+    'HEADER_MISMATCH',
+    `its column ${path} is ${told(part)}, and declared ${name}`,
+    { hint: hintOf(part) },
+  );
+}
+
+const OTHER = 'Declare it what it is, and convert it in a map.';
+
+/** What a part can be declared as. */
+function hintOf(part: FileNode): string {
+  if (part.element.repetition_type === 'REPEATED') return 'Declare it array(…).';
+  if (part.leaf === undefined) {
+    const annotation = annotationOf(part.element);
+    if (annotation === 'LIST') return 'Declare it array(…).';
+    if (annotation === 'MAP') return 'Declare it map(key, value).';
+    return annotation === undefined ? 'Declare it row({ … }).' : 'Leave it out: it cannot be read.';
+  }
+  const leaf = leafOf(part.element);
+  switch (leaf.kind) {
+    case 'timestamp':
+    case 'int96':
+    case 'date':
+      return 'Declare it microsInstant or millisInstant.';
+    case 'decimal':
+      return 'Declare it decimal.';
+    case 'int':
+      return leaf.isLong ? 'Declare it bigint64 or int64.' : 'Declare it int64 or int32.';
+    case 'uuid':
+    case 'string':
+    case 'bytes':
+      return leaf.kind === 'bytes'
+        ? 'The file does not say that these bytes are texts: declare it bytes, and decode it in a map.'
+        : 'Declare it string.';
+    case 'boolean':
+      return 'Declare it boolean.';
+    case 'other':
+      return 'Leave it out: it cannot be read.';
+    default:
+      return leaf.kind === 'float64' ? 'Declare it float64.' : `Declare it float32. ${OTHER}`;
+  }
+}

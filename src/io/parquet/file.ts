@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Parquet file: its footer, checked against its bytes and against the declared type.
+
+import { type FileHandle, open } from 'node:fs/promises';
+import { BeamBridgeError } from '../../base/index.ts';
+import type { RowType } from '../../schema/index.ts';
+import { readError } from '../file-error.ts';
+import { changed, checkVersion, versionOf } from '../text/file-version.ts';
+import { isReadable } from './codecs.ts';
+import { type MatchedColumn, matchColumn } from './columns.ts';
+import { treeOf } from './file-schema.ts';
+import {
+  type AsyncBuffer,
+  type ColumnChunk,
+  type FileMetadata,
+  type ParquetReaderPackage,
+  readerPackage,
+} from './package.ts';
+
+/** What a program said of its files. */
+export interface ParquetFormat {
+  readonly schema: RowType<unknown>;
+  /** By field, the name of its column where that is another one. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+/** Rows that lie together. */
+export interface GroupOfRows {
+  /** How many rows are before it. */
+  readonly before: number;
+  readonly rows: number;
+  /** Where its first byte is. */
+  readonly start: number;
+  /** By the number of the leaf. */
+  readonly chunks: readonly Chunk[];
+}
+
+/** A leaf of a row group, with where its bytes are. */
+export interface Chunk {
+  readonly chunk: ColumnChunk;
+  readonly path: readonly string[];
+  readonly codec: string;
+}
+
+/** A file that is open. */
+export interface ParquetFile {
+  readonly hyparquet: ParquetReaderPackage;
+  readonly bytes: AsyncBuffer;
+  readonly groups: readonly GroupOfRows[];
+  readonly columns: readonly MatchedColumn[];
+}
+
+/** Values as they lie in the file. */
+const same = (value: unknown) => value;
+export const AS_THEY_LIE = {
+  timestampFromMilliseconds: same,
+  timestampFromMicroseconds: same,
+  timestampFromNanoseconds: same,
+  dateFromDays: same,
+  stringFromBytes: same,
+  jsonFromBytes: same,
+  geometryFromBytes: same,
+  geographyFromBytes: same,
+  uuidFromBytes: same,
+};
+
+/**
+ * Does something with a file, which is closed then.
+ *
+ * @param version - which contents are meant; nothing for what is there
+ * @throws `FILE_NOT_FOUND`, `IO_FAILED` for what the disk says, and for a file that was changed
+ * @throws `MALFORMED_DATA` for what is no whole Parquet file, `UNSUPPORTED` for one that cannot be read
+ * @throws `HEADER_MISMATCH` where the declared columns are not what there is
+ * @throws `PACKAGE_NOT_FOUND` without `hyparquet`
+ */
+export async function* inParquetFile<T>(
+  path: string,
+  version: string | undefined,
+  format: ParquetFormat,
+  use: (file: ParquetFile) => AsyncIterable<T>,
+): AsyncGenerator<T, void, undefined> {
+  const hyparquet = await readerPackage();
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw readError(error, path);
+  }
+  try {
+    const { size } = await versionOf(handle);
+    if (version !== undefined) await checkVersion(handle, path, version);
+    const bytes = bytesOf(handle, path, size);
+    const metadata = await footerOf(hyparquet, bytes, path);
+    yield* use({ hyparquet, bytes, ...located(path, () => looked(metadata, size, format)) });
+    if (version !== undefined) await checkVersion(handle, path, version);
+  } catch (error) {
+    throw readError(error, path);
+  } finally {
+    await handle.close();
+  }
+}
+
+function bytesOf(handle: FileHandle, path: string, byteLength: number): AsyncBuffer {
+  return {
+    byteLength,
+    async slice(start, end = byteLength) {
+      if (!(start >= 0 && start <= end && end <= byteLength))
+        throw new BeamBridgeError('MALFORMED_DATA', `${path} ends before what its footer tells of`);
+      const bytes = new Uint8Array(end - start);
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
+        if (bytesRead === 0) throw changed(path);
+        at += bytesRead;
+      }
+      return bytes.buffer;
+    },
+  };
+}
+
+const LEAST_BYTES = 12;
+
+async function footerOf(
+  hyparquet: ParquetReaderPackage,
+  bytes: AsyncBuffer,
+  path: string,
+): Promise<FileMetadata> {
+  const { byteLength } = bytes;
+  const ends = Math.min(4, byteLength);
+  const [first, last] = [
+    Buffer.from(await bytes.slice(0, ends)).toString('latin1'),
+    Buffer.from(await bytes.slice(byteLength - ends)).toString('latin1'),
+  ];
+  if (first === 'PARE' || last === 'PARE') {
+    throw new BeamBridgeError('UNSUPPORTED', `${path} is encrypted`, {
+      hint: 'Encrypted Parquet files cannot be read.',
+    });
+  }
+  if (first !== 'PAR1') {
+    throw new BeamBridgeError('MALFORMED_DATA', `${path} is no Parquet file`, {
+      hint: first.startsWith('\x1f\x8b')
+        ? 'It is compressed as a whole: decompress it first.'
+        : 'Such a file begins and ends with PAR1.',
+    });
+  }
+  if (last !== 'PAR1' || byteLength < LEAST_BYTES) {
+    throw new BeamBridgeError('MALFORMED_DATA', `${path} is no whole Parquet file: it has no end`, {
+      hint: 'It was cut, or is still being written.',
+    });
+  }
+  try {
+    return await hyparquet.parquetMetadataAsync(bytes, { parsers: AS_THEY_LIE, geoparquet: false });
+  } catch (cause) {
+    if (cause instanceof BeamBridgeError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new BeamBridgeError('MALFORMED_DATA', `${path}: its footer cannot be read: ${why}`, {
+      cause,
+    });
+  }
+}
+
+/** Adds the file to what an error says. */
+function located<T>(path: string, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof BeamBridgeError)) throw error;
+    const { code, shortMessage, hint, cause } = error;
+    throw new BeamBridgeError(code, `${path}: ${shortMessage}`, { hint, cause });
+  }
+}
+
+function looked(metadata: FileMetadata, size: number, format: ParquetFormat) {
+  const tree = treeOf(metadata.schema);
+  const columns = format.schema.fields.map(({ name, type }) =>
+    matchColumn(name, format.names[name] ?? name, type, tree),
+  );
+  const end = size - metadata.metadata_length - 8;
+  const wanted = columns.flatMap(({ name, leaves }) => leaves.map((leaf) => ({ ...leaf, name })));
+  const groups: GroupOfRows[] = [];
+  let before = 0;
+  for (const { num_rows, columns: all } of metadata.row_groups) {
+    const rows = Number(num_rows);
+    if (!Number.isSafeInteger(rows) || rows < 0) throw damaged('a row group has no number of rows');
+    const starts: number[] = [];
+    const chunks: Chunk[] = [];
+    for (const { index, name } of wanted) {
+      const chunk = chunkOf(all[index], name);
+      const start = startOf(chunk);
+      const length = Number(chunk.meta_data!.total_compressed_size);
+      // Nothing is read of a group without rows, and some writers say nothing right of it.
+      if (rows > 0 && !(start >= 4 && length >= 0 && start + length <= end))
+        throw damaged(`column ${name} ends behind the end of the file`);
+      starts.push(start);
+      const { path_in_schema: path, codec } = chunk.meta_data!;
+      chunks[index] = { chunk, path, codec };
+    }
+    // A place in the file, whatever it says: each group is of exactly one range.
+    const start = Math.min(Math.max(Math.min(...starts), 0), size - 1);
+    groups.push({ before, rows, start, chunks });
+    before += rows;
+  }
+  if (BigInt(before) !== metadata.num_rows)
+    throw damaged(`its footer tells of ${metadata.num_rows} rows, and its row groups of ${before}`);
+  return { groups, columns };
+}
+
+function damaged(why: string): BeamBridgeError {
+  return new BeamBridgeError('MALFORMED_DATA', why, { hint: 'Write the file anew.' });
+}
+
+function chunkOf(chunk: ColumnChunk | undefined, name: string): ColumnChunk {
+  if (!chunk) throw damaged(`a row group has no column ${name}`);
+  const { file_path, crypto_metadata, meta_data } = chunk;
+  if (crypto_metadata) throw new BeamBridgeError('UNSUPPORTED', `column ${name} is encrypted`);
+  if (file_path)
+    throw new BeamBridgeError('UNSUPPORTED', `column ${name} lies in another file, ${file_path}`);
+  if (!meta_data) throw damaged(`a row group says nothing of column ${name}`);
+  if (isReadable(meta_data.codec)) return chunk;
+  throw new BeamBridgeError(
+    'UNSUPPORTED',
+    `column ${name} is compressed as ${meta_data.codec}, which cannot be read`,
+    { hint: 'Write it with zstd, snappy, gzip, brotli or lz4.' },
+  );
+}
+
+function startOf({ meta_data }: ColumnChunk): number {
+  const { data_page_offset: data, dictionary_page_offset: dictionary } = meta_data!;
+  return Number(dictionary || data);
+}

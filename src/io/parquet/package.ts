@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packages of Parquet, which users install if they want it: what we use of them, and loading them no earlier
+// than something is read or written.
+
+import { BeamBridgeError } from '../../base/index.ts';
+
+/** A node of a file's schema, as the footer lists them: each before its children. */
+export interface SchemaElement {
+  readonly name: string;
+  readonly type?: string | undefined;
+  readonly type_length?: number | undefined;
+  readonly repetition_type?: string | undefined;
+  readonly num_children?: number | undefined;
+  readonly converted_type?: string | undefined;
+  readonly scale?: number | undefined;
+  readonly precision?: number | undefined;
+  readonly logical_type?:
+    | {
+        readonly type?: string;
+        readonly scale?: number;
+        readonly precision?: number;
+        readonly unit?: string;
+        readonly isAdjustedToUTC?: boolean;
+        readonly bitWidth?: number;
+        readonly isSigned?: boolean;
+      }
+    | undefined;
+}
+
+/** A column of a row group. */
+export interface ColumnChunk {
+  readonly file_path?: string | undefined;
+  readonly crypto_metadata?: unknown;
+  readonly meta_data?:
+    | {
+        readonly path_in_schema: string[];
+        readonly codec: string;
+        readonly total_compressed_size: bigint;
+        readonly data_page_offset: bigint;
+        readonly dictionary_page_offset?: bigint | undefined;
+      }
+    | undefined;
+  readonly [other: string]: unknown;
+}
+
+export interface RowGroup {
+  readonly columns: readonly ColumnChunk[];
+  readonly num_rows: bigint;
+  readonly [other: string]: unknown;
+}
+
+/** A footer. */
+export interface FileMetadata {
+  readonly schema: readonly SchemaElement[];
+  readonly num_rows: bigint;
+  readonly row_groups: readonly RowGroup[];
+  readonly metadata_length: number;
+}
+
+/** Bytes that are read as they are asked for. */
+export interface AsyncBuffer {
+  readonly byteLength: number;
+  slice(start: number, end?: number): Promise<ArrayBuffer>;
+}
+
+/** Gives the bytes of a page, whose length the file tells. */
+export type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array;
+
+/** What we use of `hyparquet`. */
+export interface ParquetReaderPackage {
+  parquetMetadataAsync(
+    file: AsyncBuffer,
+    options: { parsers: object; geoparquet: false },
+  ): Promise<FileMetadata>;
+  parquetRead(options: {
+    file: AsyncBuffer;
+    metadata: FileMetadata;
+    columns: [string];
+    compressors: Readonly<Record<string, Decompress>>;
+    parsers: object;
+    utf8: false;
+    onChunk: (chunk: { columnData: ArrayLike<unknown>; rowStart: number }) => void;
+  }): Promise<void>;
+}
+
+/** Where `hyparquet-writer` puts what it writes. */
+export interface ByteSink {
+  readonly offset: number;
+  getBytes(): Uint8Array;
+}
+
+/** What we use of `hyparquet-writer`. */
+export interface ParquetWriterPackage {
+  readonly ByteWriter: new () => ByteSink;
+  readonly ParquetWriter: new (options: {
+    writer: ByteSink;
+    schema: readonly SchemaElement[];
+    codec: string;
+    compressors: Readonly<Record<string, (input: Uint8Array) => Uint8Array>>;
+    createdBy: string;
+  }) => {
+    row_groups: RowGroup[];
+    num_rows: bigint;
+    write(options: {
+      columnData: { name: string; data: unknown[]; offsetIndex: false }[];
+      rowGroupSize: number;
+    }): void;
+    finish(): void;
+  };
+}
+
+/** @throws `PACKAGE_NOT_FOUND` when it is not installed */
+export function readerPackage(): Promise<ParquetReaderPackage> {
+  return load('hyparquet', 'reading Parquet files') as Promise<ParquetReaderPackage>;
+}
+
+/** @throws `PACKAGE_NOT_FOUND` when it is not installed */
+export function writerPackage(): Promise<ParquetWriterPackage> {
+  return load('hyparquet-writer', 'writing Parquet files') as Promise<ParquetWriterPackage>;
+}
+
+/** @throws `PACKAGE_NOT_FOUND` when it is not installed */
+export async function compressorsPackage(
+  codec: string,
+): Promise<Readonly<Record<string, Decompress>>> {
+  const loaded = await load('hyparquet-compressors', `Parquet's compression ${codec}`);
+  return (loaded as { compressors: Readonly<Record<string, Decompress>> }).compressors;
+}
+
+async function load(name: string, what: string): Promise<unknown> {
+  try {
+    // By a name that bundlers do not see, as that of the client of Kafka.
+    return await import(name);
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    throw new BeamBridgeError(
+      'PACKAGE_NOT_FOUND',
+      `${what} needs the package ${name}${isMissing ? '' : ', which cannot be loaded'}`,
+      {
+        hint: `Install it beside beambridge: npm install ${name}. A program that travels to workers as a bundle leaves it behind: install it there, and say workerProgram: 'module'.`,
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of a range of a Parquet file: of the row groups that begin in it.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { setField } from '../../coders/index.ts';
+import { Misfit } from '../records/misfit.ts';
+import type { RecordOptions } from '../records/read-records.ts';
+import type { Batch } from '../records/records.ts';
+import type { FileRange } from '../text/find-files.ts';
+import { decompressors } from './codecs.ts';
+import { Damaged, type MatchedColumn } from './columns.ts';
+import {
+  AS_THEY_LIE,
+  type GroupOfRows,
+  inParquetFile,
+  type ParquetFile,
+  type ParquetFormat,
+} from './file.ts';
+import type { Decompress } from './package.ts';
+
+/** Rows that are handed on together. */
+const ROWS = 1000;
+
+/** Looks at a file, and reads no row of it. @throws what {@link inParquetFile} does */
+export async function inspectParquet(path: string, format: ParquetFormat): Promise<void> {
+  const looks = inParquetFile<never>(path, undefined, format, async function* none() {});
+  for await (const none of looks) return none;
+}
+
+/**
+ * The rows of a range, in batches.
+ *
+ * @throws `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` with file, row and column, for a row that does not fit where these are
+ *   no part of the batch
+ * @throws `MALFORMED_DATA`, `UNSUPPORTED` for a column that cannot be read, and what {@link inParquetFile} does
+ */
+export function readParquet<T>(
+  range: FileRange,
+  format: ParquetFormat,
+  options: RecordOptions,
+): AsyncIterable<Batch<T>> {
+  const { path, version, start, end } = range;
+  return inParquetFile<Batch<T>>(path, version, format, async function* rowsOf(file) {
+    const groups = file.groups.filter(
+      (one) => one.rows > 0 && one.start >= start && one.start < end,
+    );
+    if (groups.length === 0) return;
+    const codecs = new Set(
+      groups.flatMap(({ chunks }) => Object.values(chunks).map((c) => c.codec)),
+    );
+    const compressors = await decompressors(codecs);
+    for (const group of groups) {
+      const raws: ArrayLike<unknown>[] = [];
+      for (const column of file.columns)
+        raws.push(await rawColumn(path, file, group, column, compressors));
+      for (let from = 0; from < group.rows; from += ROWS) {
+        const to = Math.min(from + ROWS, group.rows);
+        yield batchOf<T>(path, file.columns, group, raws, from, to, options);
+      }
+    }
+  });
+}
+
+/** The values of a column as they lie in a row group. */
+async function rawColumn(
+  path: string,
+  { hyparquet, bytes }: ParquetFile,
+  { rows, chunks, before }: GroupOfRows,
+  { name, elements, leaves }: MatchedColumn,
+  compressors: Readonly<Record<string, Decompress>>,
+): Promise<ArrayLike<unknown>> {
+  const columns = leaves.map(({ index, path: path_in_schema }) => {
+    const { chunk } = chunks[index]!;
+    return { ...chunk, meta_data: { ...chunk.meta_data!, path_in_schema } };
+  });
+  const num_rows = BigInt(rows);
+  const metadata = {
+    schema: [{ name: 'root', repetition_type: 'REQUIRED', num_children: 1 }, ...elements],
+    num_rows,
+    row_groups: [{ columns, num_rows }],
+    metadata_length: 0,
+  };
+  const where = `${path}, column ${name}, in the rows from ${before + 1} on`;
+  const pieces: ArrayLike<unknown>[] = [];
+  let read = 0;
+  try {
+    await hyparquet.parquetRead({
+      file: bytes,
+      metadata,
+      columns: [elements[0]!.name],
+      compressors,
+      parsers: AS_THEY_LIE,
+      utf8: false,
+      onChunk: ({ columnData, rowStart }) => {
+        if (rowStart !== read) throw new Error(`row ${rowStart} comes after ${read} rows`);
+        read += columnData.length;
+        pieces.push(columnData);
+      },
+    });
+  } catch (cause) {
+    if (cause instanceof BeamBridgeError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const isUnknown = /unsupported/.test(why);
+    throw new BeamBridgeError(
+      isUnknown ? 'UNSUPPORTED' : 'MALFORMED_DATA',
+      `${where}: it cannot be read: ${why}`,
+      { cause },
+    );
+  }
+  if (read !== rows) {
+    const message = `${where}: it has ${read} values for ${rows} rows`;
+    throw new BeamBridgeError('MALFORMED_DATA', message, { hint: 'Write the file anew.' });
+  }
+  if (pieces.length === 1) return pieces[0]!;
+  return pieces.flatMap((piece) => Array.from(piece));
+}
+
+function batchOf<T>(
+  path: string,
+  columns: readonly MatchedColumn[],
+  { before }: GroupOfRows,
+  raws: readonly ArrayLike<unknown>[],
+  from: number,
+  to: number,
+  options: RecordOptions,
+): Batch<T> {
+  const batch: Batch<T> = { path, records: [], lines: [], failed: [] };
+  for (let at = from; at < to; at++) {
+    const number = before + at + 1;
+    try {
+      batch.records.push(rowOf(path, columns, raws, at, number) as T);
+      if (options.withLines) batch.lines.push(number);
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      if (!options.withFailed) throw error.toError(path, number, 'row');
+      batch.failed.push(error.toFailed(path, number, shown(columns, raws, at), 'row'));
+    }
+  }
+  return batch;
+}
+
+function rowOf(
+  path: string,
+  columns: readonly MatchedColumn[],
+  raws: readonly ArrayLike<unknown>[],
+  at: number,
+  number: number,
+): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  for (let index = 0; index < columns.length; index++) {
+    const { field, name, read } = columns[index]!;
+    try {
+      setField(row, field, read(raws[index]![at]));
+    } catch (error) {
+      if (error instanceof Damaged) {
+        const message = `${path}, row ${number}, column ${name}: a value is missing`;
+        throw new BeamBridgeError('MALFORMED_DATA', message, { hint: 'Write the file anew.' });
+      }
+      if (!(error instanceof Misfit)) throw error;
+      const full = error.within(name).column!.name;
+      throw error.of(full, `column ${full}`);
+    }
+  }
+  return row;
+}
+
+/** A row that does not fit, as a text. */
+function shown(
+  columns: readonly MatchedColumn[],
+  raws: readonly ArrayLike<unknown>[],
+  at: number,
+): string {
+  const values = columns.map(({ name }, index) => {
+    const text = JSON.stringify(raws[index]![at] ?? null, (_, value) => plain(value));
+    return `${JSON.stringify(name)}:${text}`;
+  });
+  return `{${values.join(',')}}`;
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return `${value}`;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  return value;
+}

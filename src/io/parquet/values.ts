@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a value of a leaf is by the type that was declared for it. Values come as they lie in the file: whole
+// numbers of 64 bits as bigints, texts and decimals as bytes.
+
+import { isUtf8 } from 'node:buffer';
+import { whyNotFloat32 } from '../../coders/index.ts';
+import { urns } from '../../proto/index.ts';
+import { Decimal, MicrosInstant, type SchemaType } from '../../schema/index.ts';
+import { Misfit, quoted } from '../records/misfit.ts';
+import { bigintOf, wholeOf } from '../records/numbers.ts';
+import type { Leaf } from './file-schema.ts';
+
+const L = urns.LogicalTypes_Enum;
+
+/** The value, of one that is there. @throws {@link Misfit} */
+export type ValueReader = (raw: unknown) => unknown;
+
+/** How values of a leaf are read; nothing where they are not what is declared. */
+export function leafReader(type: SchemaType, leaf: Leaf): ValueReader | undefined {
+  switch (type.kind) {
+    case 'boolean':
+      return leaf.kind === 'boolean' ? (raw) => raw : undefined;
+    case 'string':
+      if (leaf.kind === 'string') return textOf;
+      return leaf.kind === 'uuid' ? uuidOf : undefined;
+    case 'enumeration': {
+      if (leaf.kind !== 'string') return undefined;
+      const values = new Set<unknown>(type.values);
+      return (raw) => {
+        const text = textOf(raw);
+        if (values.has(text)) return text;
+        throw new Misfit(`${quoted(text)} is none of ${type.values.map(quoted).join(', ')}`);
+      };
+    }
+    case 'bytes':
+      // A copy, since the file's bytes are those of a whole page.
+      return leaf.kind === 'bytes' || leaf.kind === 'uuid'
+        ? (raw) => new Uint8Array(raw as Uint8Array)
+        : undefined;
+    case 'byte':
+    case 'int16':
+    case 'int32':
+    case 'int64':
+      return leaf.kind === 'int' ? wholeReader(type.kind, leaf) : undefined;
+    case 'bigint64':
+      return leaf.kind === 'int' ? bigintReader(leaf) : undefined;
+    case 'float64':
+      return numberReader(leaf);
+    case 'float32': {
+      const read = numberReader(leaf);
+      if (!read) return undefined;
+      return (raw) => {
+        const number = read(raw);
+        const reason = whyNotFloat32(number);
+        if (reason === undefined) return Math.fround(number);
+        throw new Misfit(`${number} is no float32`, reason);
+      };
+    }
+    case 'logical':
+      if (type.urn === L.DECIMAL) return decimalReader(leaf);
+      if (type.urn === L.MILLIS_INSTANT) return dateReader(leaf);
+      if (type.urn === L.MICROS_INSTANT) return microsReader(leaf);
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+function textOf(raw: unknown): string {
+  const bytes = raw as Uint8Array;
+  if (!isUtf8(bytes)) throw new Misfit('it is no UTF-8 text', 'Declare it bytes if that is right.');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+function uuidOf(raw: unknown): string {
+  const hex = Buffer.from(raw as Uint8Array).toString('hex');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+type WholeLeaf = Leaf & { kind: 'int' };
+
+/** The number or bigint that is meant: files have no unsigned numbers of their own. */
+function meant({ isLong, isSigned }: WholeLeaf): (raw: unknown) => number | bigint {
+  if (isSigned) return (raw) => raw as number | bigint;
+  return isLong ? (raw) => BigInt.asUintN(64, raw as bigint) : (raw) => (raw as number) >>> 0;
+}
+
+function wholeReader(kind: 'byte' | 'int16' | 'int32' | 'int64', leaf: WholeLeaf): ValueReader {
+  const value = meant(leaf);
+  if (kind === 'int64' && !leaf.isLong) return value;
+  if (kind === 'int32' && !leaf.isLong && leaf.isSigned) return value;
+  return (raw) => {
+    const number = Number(value(raw));
+    const isSmall = number >= -128 && number <= 127;
+    if (isSmall || (kind === 'int64' && Number.isSafeInteger(number))) return number;
+    return wholeOf(`${value(raw)}`, kind);
+  };
+}
+
+function bigintReader(leaf: WholeLeaf): ValueReader {
+  const value = meant(leaf);
+  if (leaf.isSigned) return (raw) => BigInt(value(raw));
+  return (raw) => bigintOf(`${value(raw)}`);
+}
+
+function numberReader(leaf: Leaf): ((raw: unknown) => number) | undefined {
+  switch (leaf.kind) {
+    case 'float32':
+    case 'float64':
+      return (raw) => raw as number;
+    case 'float16':
+      return float16Of;
+    case 'int': {
+      const value = meant(leaf);
+      return (raw) => {
+        const number = Number(value(raw));
+        return Number.isSafeInteger(number) ? number : wholeOf(`${value(raw)}`, 'int64');
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function float16Of(raw: unknown): number {
+  const [low = 0, high = 0] = raw as Uint8Array;
+  const sign = high & 0x80 ? -1 : 1;
+  const exponent = (high >> 2) & 0x1f;
+  const fraction = (((high & 3) << 8) | low) / 1024;
+  if (exponent === 0) return sign * 2 ** -14 * fraction;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return sign * 2 ** (exponent - 15) * (1 + fraction);
+}
+
+function decimalReader(leaf: Leaf): ValueReader | undefined {
+  if (leaf.kind === 'int') {
+    const value = meant(leaf);
+    return (raw) => new Decimal(BigInt(value(raw)));
+  }
+  if (leaf.kind !== 'decimal') return undefined;
+  const { scale } = leaf;
+  return (raw) =>
+    new Decimal(raw instanceof Uint8Array ? signed(raw) : BigInt(raw as number), scale);
+}
+
+/** A whole number in bytes, the greatest first, in two's complement. */
+function signed(bytes: Uint8Array): bigint {
+  if (bytes.length === 0) return 0n;
+  return BigInt.asIntN(bytes.length * 8, BigInt(`0x${Buffer.from(bytes).toString('hex')}`));
+}
+
+/** How many of a unit are a second. */
+const PER_SECOND: Readonly<Record<string, bigint>> = {
+  MILLIS: 1000n,
+  MICROS: 1_000_000n,
+  NANOS: 1_000_000_000n,
+};
+const DAY = 86_400n;
+/** What a `Date` holds. */
+const LAST_DATE = 8_640_000_000_000_000;
+
+/** A time, and how many of its unit are a second. */
+function instantReader(
+  leaf: Leaf,
+): { count: (raw: unknown) => bigint; perSecond: bigint } | undefined {
+  if (leaf.kind === 'date') return { count: (raw) => BigInt(raw as number) * DAY, perSecond: 1n };
+  if (leaf.kind === 'int96') return { count: (raw) => raw as bigint, perSecond: 1_000_000_000n };
+  if (leaf.kind !== 'timestamp') return undefined;
+  const perSecond = PER_SECOND[leaf.unit];
+  return perSecond === undefined ? undefined : { count: (raw) => raw as bigint, perSecond };
+}
+
+function dateReader(leaf: Leaf): ValueReader | undefined {
+  const instant = instantReader(leaf);
+  if (!instant) return undefined;
+  const { count, perSecond } = instant;
+  const millis = rescaled(perSecond, 1000n, 'millisecond', 'Declare it microsInstant.');
+  return (raw) => {
+    const value = Number(millis(count(raw)));
+    if (Math.abs(value) <= LAST_DATE) return new Date(value);
+    throw new Misfit(`${value} milliseconds since 1970 are no Date`, 'Declare it microsInstant.');
+  };
+}
+
+function microsReader(leaf: Leaf): ValueReader | undefined {
+  const instant = instantReader(leaf);
+  if (!instant) return undefined;
+  const { count, perSecond } = instant;
+  const micros = rescaled(perSecond, 1_000_000n, 'microsecond', 'Write whole microseconds.');
+  return (raw) => {
+    const value = micros(count(raw));
+    if (BigInt.asIntN(64, value) === value) return new MicrosInstant(value);
+    throw new Misfit(`${value} microseconds since 1970 have more than 64 bits`);
+  };
+}
+
+function rescaled(from: bigint, to: bigint, unit: string, hint: string): (count: bigint) => bigint {
+  if (from <= to) {
+    const factor = to / from;
+    return (count) => count * factor;
+  }
+  const divisor = from / to;
+  return (count) => {
+    if (count % divisor === 0n) return count / divisor;
+    throw new Misfit(`a time of ${count} (1/${from} s since 1970) is finer than a ${unit}`, hint);
+  };
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of Parquet files.
+
+import { checkOptionNames, mapSome, type OptionNames } from '../base/index.ts';
+import type { RowType } from '../schema/index.ts';
+import { checkParquetType } from './parquet/columns.ts';
+import type { ParquetFormat } from './parquet/file.ts';
+import { inspectParquet, readParquet } from './parquet/read-range.ts';
+import { checkRecordOptions, refuseOption } from './records/read-options.ts';
+import { ReadRecords } from './records/read-records.ts';
+import { checkPatterns } from './text/read-files.ts';
+
+/** Options of {@link readFromParquet}. */
+export interface ReadParquetOptions<T> {
+  /** The type of the rows. Only the columns of its fields are read. */
+  schema: RowType<T>;
+  /** By field, the name of its column in the file. @default the field's own */
+  columns?: { readonly [Field in keyof T]?: string };
+  /** Whether a pattern may match nothing. @default false */
+  allowEmptyMatch?: boolean;
+  /**
+   * Larger files are read in parts of this many bytes, by several workers: each has the row groups that begin in it.
+   * @default a 16th of all files together, from 16 KiB to 64 MiB
+   */
+  splitBytes?: number;
+}
+
+const OPTIONS: OptionNames<ReadParquetOptions<unknown>> = {
+  schema: true,
+  columns: true,
+  allowEmptyMatch: true,
+  splitBytes: true,
+};
+
+/**
+ * The rows of all Parquet files that match, in no particular order, as the type `schema` declares them. Only its columns are
+ * read, and of rows in them only its fields; each file must have them, in whatever order.
+ *
+ * Each value is checked, and nothing is converted silently: a column that a type does not fit is an error before a row is
+ * read, and so is a number that does not fit when it comes. Whole numbers of 64 bits are `bigint64`, or `int64` as long as
+ * a number holds them exactly; times, with a zone or without one (then UTC), are `microsInstant` or `millisInstant`.
+ *
+ * Needs the npm package `hyparquet`, 1.31.5 or newer, and for files compressed with zstd or lz4 `hyparquet-compressors`.
+ *
+ * @param patterns - as those of {@link readFromText}
+ * @throws `INVALID_ARGUMENT`, `INVALID_SCHEMA` for options and types that cannot be
+ * @throws `PACKAGE_NOT_FOUND` from the run, without these packages
+ * @throws `FILE_NOT_FOUND`, `IO_FAILED` from the run, as {@link readFromText} does
+ * @throws `HEADER_MISMATCH` from the run, for a file that lacks a column or has it in another type, before a row is read
+ * @throws `MALFORMED_DATA` from the run, for what is no whole Parquet file; `UNSUPPORTED` for one that is encrypted, or
+ *   compressed as nothing here knows
+ * @throws `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` from the run, with file, row and column, for a value that does not fit;
+ *   with {@link ReadRecords.withBadRecords | withBadRecords()} it is an output
+ *
+ * @example
+ * ```ts
+ * const image = row({ label: int64, pixels: array(float32) });
+ * root.apply(readFromParquet('images/*.parquet', { schema: image }));
+ * ```
+ */
+export function readFromParquet<T>(
+  patterns: string | readonly string[],
+  options: ReadParquetOptions<T>,
+): ReadRecords<T> {
+  const name = 'readFromParquet';
+  checkOptionNames(name, options, OPTIONS);
+  const { schema, allowEmptyMatch, splitBytes } = options ?? {};
+  // What is compressed in such a file is its pages, whatever it is called.
+  const given = { schema, allowEmptyMatch, splitBytes, compression: 'none' as const };
+  const { find } = checkRecordOptions<T>(name, given as never);
+  checkParquetType(schema, '');
+  const names = checkNames(name, schema, options.columns);
+  const format: ParquetFormat = { schema: schema as RowType<unknown>, names };
+  return new ReadRecords<T>({
+    name,
+    schema,
+    patterns: checkPatterns(name, patterns),
+    cwd: process.cwd(),
+    options: find,
+    inspect: async (paths) => {
+      await mapSome([...paths], (path) => inspectParquet(path, format));
+    },
+    read: (range, wanted) => readParquet<T>(range, format, wanted),
+  });
+}
+
+function checkNames<T>(
+  transform: string,
+  schema: RowType<T>,
+  columns: unknown,
+): Readonly<Record<string, string>> {
+  if (columns === undefined) return Object.create(null);
+  const hint = "Give names of columns by field: { columns: { beak: 'Beak Length (mm)' } }.";
+  if (typeof columns !== 'object' || columns === null)
+    throw refuseOption(transform, 'columns', columns, hint);
+  const fields = new Set(schema.fields.map(({ name }) => name));
+  for (const [field, column] of Object.entries(columns)) {
+    if (!fields.has(field) || typeof column !== 'string')
+      throw refuseOption(transform, `columns.${field}`, column, hint);
+  }
+  return Object.assign(Object.create(null), columns);
+}
