@@ -97,7 +97,8 @@ export function readFromCsv<T>(
 
 /**
  * As {@link readFromCsv}, of the paths and patterns in a PCollection, such as {@link watchFiles} gives. The files of one
- * pattern have the same columns; those of another may have others.
+ * pattern have the same columns; those of another may have others, in any order. So an array is of columns that are named
+ * one by one, and no field of a file with a header goes by its place.
  *
  * @throws as `readFromCsv` does
  *
@@ -109,7 +110,34 @@ export function readFromCsv<T>(
 export function readAllFromCsv<T>(
   options: ReadCsvOptions<T>,
 ): ReadRecords<T, T, PCollection<string>> {
-  return new ReadRecords<T, T, PCollection<string>>(csvSource<T>('readAllFromCsv', options));
+  const name = 'readAllFromCsv';
+  const source = csvSource<T>(name, options);
+  for (const [field, columns] of Object.entries(options.columns ?? {})) {
+    if (columns !== undefined)
+      checkFixed(name, field, columns as CsvColumns, options.header ?? true);
+  }
+  return new ReadRecords<T, T, PCollection<string>>(source);
+}
+
+/**
+ * Files that come one by one cannot be compared with each other: what goes by the order of a file's columns would be
+ * another thing in a file of another order, in silence.
+ */
+function checkFixed(name: string, field: string, columns: CsvColumns, hasHeader: boolean): void {
+  const parts = Array.isArray(columns) ? (columns as readonly unknown[]) : [columns];
+  const isFixed = parts.every((part) => {
+    if (hasHeader) return typeof part === 'string';
+    return typeof part === 'number' || (part as { to?: unknown }).to !== undefined;
+  });
+  if (isFixed) return;
+  throw refuseOption(
+    name,
+    `columns.${field}`,
+    columns,
+    hasHeader
+      ? "Name each of its columns: ['pixel0', 'pixel1', …], as Array.from makes them. Only readFromCsv can see that all files have the same."
+      : 'Say where it ends: { from: 1, to: 785 }. Only readFromCsv can see that all files are as wide.',
+  );
 }
 
 function csvSource<T>(name: string, options: ReadCsvOptions<T>): RecordSource<T> {

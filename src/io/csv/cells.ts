@@ -33,9 +33,11 @@ export function cellReader(
   if (type.kind !== 'nullable') return valueReader(type, field);
   const read = valueReader(type.value, field);
   // What is in quotes is a text, as '' is; a number cannot be the text '', so that there quotes say nothing.
-  const quotesCount = isText(type.value);
+  if (isText(type.value)) {
+    return (text, inQuotes) => (nulls.has(text) && !inQuotes ? null : read(text, inQuotes));
+  }
   return (text, inQuotes) =>
-    nulls.has(text) && !(inQuotes && quotesCount) ? null : read(text, inQuotes);
+    nulls.has(text) || nulls.has(trimmed(text)) ? null : read(text, inQuotes);
 }
 
 /** Whether a type's values are texts, for which the same text in quotes may mean something else. */

@@ -20,7 +20,9 @@ const CANDIDATES: readonly [name: string, type: SchemaType, looks: RegExp][] = [
   // A code, a postcode or a telephone number has zeros in front, which no number keeps.
   ['int64', int64, /^\s*(?:0|-?[1-9]\d*)\s*$/],
   ['bigint64', bigint64, /^\s*(?:0|-?[1-9]\d*)\s*$/],
-  ['float64', float64, /^\s*[+-]?(?:0(?!\d)|[1-9]|\.|nan|inf)/i],
+  // A whole number that an integer of 64 bits does not hold has more digits than a double keeps: it is a number of
+  // something, as of a card.
+  ['float64', float64, /^(?!\s*[+-]?\d{16,}\s*$)\s*[+-]?(?:0(?!\d)|[1-9]|\.|nan|inf)/i],
   ['millisInstant', millisInstant, /^/],
   ['microsInstant', microsInstant, /^/],
 ];

@@ -75,6 +75,8 @@ export class RecordScanner {
     this.lengthSoFar += line.length + 1;
     if (this.lengthSoFar > this.longest + 1) throw tooLong(this.longest, this.begun);
     if (this.cellsOf(line, delimiter, quote!)) return this.record(this.quotes);
+    // Behind a quote that stands where none can be, nobody can say what the next one means.
+    if (this.misfit) throw new Unreadable(this.misfit.message, QUOTES_HINT, this.begun);
     if (!this.quotedNewlines) throw contradicted();
     return undefined;
   }
@@ -112,7 +114,10 @@ export class RecordScanner {
   }
 
   private withoutReturn(line: string): string {
-    const content = line.endsWith('\r') ? line.slice(0, -1) : line;
+    return this.checked(line.endsWith('\r') ? line.slice(0, -1) : line);
+  }
+
+  private checked(content: string): string {
     if (content.includes('\r')) {
       this.misfit ??= new Misfit(
         'a carriage return is neither at the end of the line nor in quotes',
@@ -141,7 +146,8 @@ export class RecordScanner {
         continue;
       }
       const next = line.indexOf(delimiter, at);
-      const cell = next < 0 ? this.withoutReturn(line.slice(at)) : line.slice(at, next);
+      const cell =
+        next < 0 ? this.withoutReturn(line.slice(at)) : this.checked(line.slice(at, next));
       if (cell.includes(quote)) {
         this.misfit ??= new Misfit(
           `a quote is inside cell ${this.cells.length + 1}, which does not begin with one`,

@@ -97,3 +97,8 @@ test('only a sample is looked at', async () => {
   assert.match(await inferred(text, { sampleRecords: 10 }), /a: int64/);
   assert.match(await inferred(text), /a: string/);
 });
+
+test('whole numbers that no integer holds are texts: a double would make one of two', async () => {
+  const text = await inferred('iccid,x\n89490200001234567890,1e20\n89490200001234567891,2.5\n');
+  assert.match(text, /iccid: string,\n {2}x: float64,/);
+});

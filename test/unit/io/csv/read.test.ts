@@ -580,3 +580,56 @@ test('whatever cells hold, they come out as they were', async () => {
     { numRuns: 60 },
   );
 });
+
+test('a text for null may have spaces around it where the field is no text', async () => {
+  const schema = row({ a: nullable(float64), b: nullable(string) });
+  const rows = await rowsOf(file('nulls.csv', 'a,b\n NA ,NA\n ,x\n1, NA\n'), {
+    schema,
+    nulls: ['', 'NA'],
+  });
+  assert.deepEqual(rows, [
+    { a: null, b: null },
+    { a: null, b: 'x' },
+    { a: 1, b: ' NA' },
+  ]);
+});
+
+test('behind a quote where none can be, an opened one ends the run: it would swallow good rows', async () => {
+  const schema = row({ a: string, b: string, c: string });
+  const path = file('swallow.csv', 'a,b,c\n1, "Hi,",2\n3,4,5\n6,7,x"\n8,9,10\n');
+  await assert.rejects(bothOf(path, { schema }), { code: 'MALFORMED_DATA', message: /line 2/ });
+});
+
+test('a carriage return alone is refused wherever it stands outside of quotes', async () => {
+  for (const text of ['x\ry,"z"\n', 'p\rq,z\n', '1,2\r3,4\r5,"6"']) {
+    const path = file('returns.csv', text);
+    const options = { schema: row({ a: string, b: string }), header: false } as never;
+    await refused('MALFORMED_DATA', /carriage return/, path, options);
+  }
+});
+
+test('readAllFromCsv takes columns by their names alone: files that come one by one are not compared', async () => {
+  const schema = row({ px: array(float64) });
+  for (const px of [/^px/, [0, 1], { from: 0 }, { from: 0, to: 2 }]) {
+    assert.throws(() => readAllFromCsv({ schema, columns: { px } }), {
+      code: 'INVALID_ARGUMENT',
+      message: /columns\.px is/,
+    });
+  }
+  assert.throws(() => readAllFromCsv({ schema, header: false, columns: { px: { from: 0 } } }), {
+    code: 'INVALID_ARGUMENT',
+  });
+  readAllFromCsv({ schema, header: false, columns: { px: { from: 0, to: 2 } } });
+  const rows: unknown[] = [];
+  const paths = [file('one.csv', 'px0,px1\n1,2\n'), file('two.csv', 'px1,px0\n2,1\n')];
+  await createRunner().run((root) => {
+    root
+      .apply(create(paths))
+      .apply(readAllFromCsv({ schema, columns: { px: ['px0', 'px1'] } }))
+      .map((one) => void rows.push(one.px));
+  });
+  assert.deepEqual(rows, [
+    [1, 2],
+    [1, 2],
+  ]);
+});
