@@ -121,11 +121,12 @@ function matchPart(type: SchemaType, part: FileNode, above: string[], path: stri
   if (type.kind === 'nullable') {
     const inner = matchPart(type.value, part, above, path);
     const isLeaf = part.leaf !== undefined;
+    const isEmpty = isNullEmpty(part);
     const { read } = inner;
     return {
       ...inner,
       read: (raw) => {
-        if (raw === null) return null;
+        if (raw === null) return isEmpty ? read(raw) : null;
         if (raw !== undefined) return read(raw);
         if (isLeaf) throw new Damaged();
         return null;
@@ -133,14 +134,25 @@ function matchPart(type: SchemaType, part: FileNode, above: string[], path: stri
     };
   }
   const { read, ...matched } = matchValue(type, part, above, path);
+  const isEmpty = isNullEmpty(part);
   return {
     ...matched,
     read: (raw) => {
       if (raw !== null && raw !== undefined) return read(raw);
       if (raw === undefined && part.leaf !== undefined) throw new Damaged();
+      if (raw === null && isEmpty) return read([]);
       throw new Misfit('it is null', `Declare it nullable(${typeName(type)}).`);
     },
   };
+}
+
+/** Whether what comes as null is a list without elements: of a leaf that is repeated, also as all of a list. */
+function isNullEmpty({ element, children, leaf }: FileNode): boolean {
+  const isRepeated = (one: SchemaElement) => one.repetition_type === 'REPEATED';
+  if (leaf !== undefined) return isRepeated(element);
+  const [only] = children;
+  const isList = annotationOf(element) === 'LIST' && children.length === 1;
+  return isList && only?.leaf !== undefined && isRepeated(only.element);
 }
 
 /** A part whose values are there, or refused. */
