@@ -49,6 +49,8 @@ class NodeRun extends BaseRun {
   private readonly over = new AbortController();
   /** Whether nothing is left that could let it go on. */
   private isStuck = false;
+  /** Whether outputs get their names once the run has succeeded, and nothing is stored before. */
+  private storesAtEnd = false;
 
   constructor(pipeline: Pipeline, options: PipelineOptions) {
     super(pipeline, options);
@@ -220,7 +222,8 @@ class NodeRun extends BaseRun {
     // Outputs that were whole before anybody knew that the run may never end.
     if (pipeline.isStream) {
       await this.commitOutputs();
-      await this.confirm();
+      this.storesAtEnd = false;
+      this.engine?.wake();
     }
     void python.lost.then((reason) => this.engine?.abort(reason));
   }
@@ -256,6 +259,7 @@ class NodeRun extends BaseRun {
       else await within(SETTLE_MS, this.engine?.hasLeftWork ? bundles.tornDown() : closed);
       bundles.tellLeft();
     });
+    this.storesAtEnd = this.pipeline.commits.length > 0 && !this.pipeline.isStream;
     const own: StageExecutor = {
       inProcess: true,
       canRetry: false,
@@ -273,7 +277,7 @@ class NodeRun extends BaseRun {
         throw new BeamBridgeError('INTERNAL', `nobody runs the environment ${JSON.stringify(id)}`);
       },
       forceEncoding: this.options.forceEncoding === true,
-      storesAtEnd: () => this.pipeline.commits.length > 0 && !this.pipeline.isStream,
+      storesAtEnd: () => this.storesAtEnd,
     });
   }
 

@@ -25,8 +25,6 @@ interface Pending {
 export class Finalizations {
   /** By the step whose bundles they are. */
   private readonly steps = new Map<object, StepFinalizations>();
-  /** What waits for the end of the run, in its order. */
-  private readonly kept: (() => Promise<void>)[] = [];
 
   /** @param storesAtEnd - whether outputs of the run are stored when it has succeeded, and not before */
   constructor(private readonly storesAtEnd: () => boolean = () => false) {}
@@ -53,31 +51,29 @@ export class Finalizations {
    * @param isOver - whether the run has come to a bad end: nothing more is confirmed then
    */
   run(track: (work: Promise<void>) => void, isOver: () => boolean = () => false): void {
-    const keep = (one: Pending) => {
-      if (!one.canWait || !this.storesAtEnd()) return false;
-      this.kept.push(one.finalize);
-      return true;
-    };
-    for (const step of this.steps.values()) step.run(track, isOver, keep);
+    const storesAtEnd = this.storesAtEnd();
+    for (const step of this.steps.values()) step.run(track, isOver, storesAtEnd);
   }
 
   /** Finalizes what has waited for the end of the run, whose outputs are stored. */
   async runKept(isOver: () => boolean): Promise<void> {
-    for (const finalize of this.kept.splice(0)) {
-      if (isOver()) return;
-      await finalize();
-    }
+    for (const { kept } of this.steps.values()) await inTurn(kept.splice(0), isOver);
   }
 
-  /** Whether none waits for its turn. */
+  /** Whether none waits for its turn, but those that wait for the end of the run. */
   get isEmpty(): boolean {
-    for (const { pending } of this.steps.values()) if (pending.length > 0) return false;
+    const storesAtEnd = this.storesAtEnd();
+    for (const { pending, kept } of this.steps.values()) {
+      if (pending.length > 0 || (kept.length > 0 && !storesAtEnd)) return false;
+    }
     return true;
   }
 }
 
 class StepFinalizations {
   pending: Pending[] = [];
+  /** Those of which nothing is under way, and that wait for the end of the run. */
+  readonly kept: Pending[] = [];
   private isRunning = false;
   private addedMeanwhile = 0;
 
@@ -90,16 +86,15 @@ class StepFinalizations {
     return this.addedMeanwhile >= MOST_BEHIND;
   }
 
-  run(
-    track: (work: Promise<void>) => void,
-    isOver: () => boolean,
-    keep: (one: Pending) => boolean,
-  ): void {
+  run(track: (work: Promise<void>) => void, isOver: () => boolean, storesAtEnd: boolean): void {
     if (this.isRunning) return;
     const firstInUse = this.pending.findIndex(({ origin }) => !origin.isFree);
-    if (firstInUse === 0 || this.pending.length === 0) return;
     const free = this.pending.splice(0, firstInUse < 0 ? this.pending.length : firstInUse);
-    const due = free.filter((one) => !keep(one));
+    if (storesAtEnd) this.kept.push(...free.filter(({ canWait }) => canWait));
+    // A run that is told late to be a stream stores from then on: what has waited comes first.
+    const due = storesAtEnd
+      ? free.filter(({ canWait }) => !canWait)
+      : [...this.kept.splice(0), ...free];
     if (due.length === 0) return;
     this.isRunning = true;
     track(

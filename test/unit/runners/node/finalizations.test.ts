@@ -402,6 +402,40 @@ describe('finalizations', () => {
     assert.ok(finalizations.isEmpty);
   });
 
+  it('that have waited for the end of a batch come first, and in turn, where it turns out to be a stream', async () => {
+    let storesAtEnd = true;
+    const finalizations = new Finalizations(() => storesAtEnd);
+    const events: string[] = [];
+    const work: Promise<void>[] = [];
+    const step = {};
+    const add = (n: number, canWait = true) =>
+      finalizations.add(
+        step,
+        new Origin(),
+        async () => {
+          events.push(`begin ${n}`);
+          await delay(1);
+          events.push(`end ${n}`);
+        },
+        canWait,
+      );
+    const round = () => finalizations.run((one) => work.push(one));
+    for (const n of [1, 2]) add(n);
+    round();
+    assert.deepEqual([events, finalizations.isEmpty], [[], true]);
+    storesAtEnd = false;
+    assert.equal(finalizations.isEmpty, false);
+    add(3);
+    round();
+    round();
+    await Promise.all(work);
+    assert.deepEqual(
+      events,
+      [1, 2, 3].flatMap((n) => [`begin ${n}`, `end ${n}`]),
+    );
+    assert.equal(finalizations.isEmpty, true);
+  });
+
   it('end with a run that fails', async () => {
     const finalizations = new Finalizations();
     const done: number[] = [];
