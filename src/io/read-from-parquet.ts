@@ -3,7 +3,7 @@
 
 import { checkOptionNames, mapSome, type OptionNames } from '../base/index.ts';
 import type { RowType } from '../schema/index.ts';
-import { checkParquetType } from './parquet/columns.ts';
+import { checkParquetType } from './parquet/declared-type.ts';
 import type { ParquetFormat } from './parquet/file.ts';
 import { inspectParquet, readParquet } from './parquet/read-range.ts';
 import { checkRecordOptions, refuseOption } from './records/read-options.ts';

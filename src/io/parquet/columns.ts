@@ -4,10 +4,10 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import { setField, TYPED_ARRAY_KINDS, type TypedArrayKind } from '../../coders/index.ts';
-import { urns } from '../../proto/index.ts';
 import { type SchemaType, typeName } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
-import { annotationOf, type FileNode, leafOf, told } from './file-schema.ts';
+import { annotationOf, type FileNode, leafOf } from './file-schema.ts';
+import { mismatch } from './mismatch.ts';
 import type { SchemaElement } from './package.ts';
 import { leafReader } from './values.ts';
 
@@ -37,59 +37,6 @@ export interface MatchedColumn extends Matched {
   readonly field: string;
   /** The column's name in the file. */
   readonly name: string;
-}
-
-const L = urns.LogicalTypes_Enum;
-const LOGICAL = new Set<string>([L.DECIMAL, L.MILLIS_INSTANT, L.MICROS_INSTANT]);
-const KEYS = new Set([
-  'string',
-  'enumeration',
-  'boolean',
-  'byte',
-  'int16',
-  'int32',
-  'int64',
-  'bigint64',
-]);
-
-/**
- * Looks at a declared type before there is a file.
- *
- * @param path - where the type is in the record's
- * @throws `INVALID_SCHEMA` for a type that Parquet has no values for
- */
-export function checkParquetType(type: SchemaType, path: string): void {
-  switch (type.kind) {
-    case 'nullable':
-      checkParquetType(type.value, path);
-      return;
-    case 'array':
-    case 'iterable':
-      checkParquetType(type.element, `${path}[]`);
-      return;
-    case 'map':
-      if (!KEYS.has(type.key.kind)) throw noValue(type, path);
-      checkParquetType(type.value, `${path}{}`);
-      return;
-    case 'row':
-      if (type.fields.length === 0) throw noValue(type, path);
-      for (const { name, type: field } of type.fields)
-        checkParquetType(field, path === '' ? name : `${path}.${name}`);
-      return;
-    case 'logical':
-      if (!LOGICAL.has(type.urn)) throw noValue(type, path);
-      return;
-    case 'tensor':
-      throw noValue(type, path);
-    default:
-  }
-}
-
-function noValue(type: SchemaType, path: string): BeamBridgeError {
-  const message = `field ${path} is declared ${typeName(type)}, which Parquet has no value for`;
-  return new BeamBridgeError('INVALID_SCHEMA', message, {
-    hint: 'There are numbers, booleans, strings, enumerations, bytes, decimals, millisInstant, microsInstant, arrays, rows with fields, and maps with strings, whole numbers or booleans as keys.',
-  });
 }
 
 /**
@@ -347,49 +294,4 @@ function matchMap(
       return values;
     },
   };
-}
-
-function mismatch(type: SchemaType, part: FileNode, path: string): BeamBridgeError {
-  const name = type.kind === 'row' ? 'a row' : typeName(type);
-  return new BeamBridgeError(
-    'HEADER_MISMATCH',
-    `its column ${path} is ${told(part)}, and declared ${name}`,
-    { hint: hintOf(part) },
-  );
-}
-
-const OTHER = 'Declare it what it is, and convert it in a map.';
-
-/** What a part can be declared as. */
-function hintOf(part: FileNode): string {
-  if (part.element.repetition_type === 'REPEATED') return 'Declare it array(…).';
-  if (part.leaf === undefined) {
-    const annotation = annotationOf(part.element);
-    if (annotation === 'LIST') return 'Declare it array(…).';
-    if (annotation === 'MAP') return 'Declare it map(key, value).';
-    return annotation === undefined ? 'Declare it row({ … }).' : 'Leave it out: it cannot be read.';
-  }
-  const leaf = leafOf(part.element);
-  switch (leaf.kind) {
-    case 'timestamp':
-    case 'int96':
-    case 'date':
-      return 'Declare it microsInstant or millisInstant.';
-    case 'decimal':
-      return 'Declare it decimal.';
-    case 'int':
-      return leaf.isLong ? 'Declare it bigint64 or int64.' : 'Declare it int64 or int32.';
-    case 'uuid':
-    case 'string':
-    case 'bytes':
-      return leaf.kind === 'bytes'
-        ? 'The file does not say that these bytes are texts: declare it bytes, and decode it in a map.'
-        : 'Declare it string.';
-    case 'boolean':
-      return 'Declare it boolean.';
-    case 'other':
-      return 'Leave it out: it cannot be read.';
-    default:
-      return leaf.kind === 'float64' ? 'Declare it float64.' : `Declare it float32. ${OTHER}`;
-  }
 }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which declared types Parquet has values for, told before there is a file.
+
+import { BeamBridgeError } from '../../base/index.ts';
+import { urns } from '../../proto/index.ts';
+import { type SchemaType, typeName } from '../../schema/index.ts';
+
+const L = urns.LogicalTypes_Enum;
+const LOGICAL = new Set<string>([L.DECIMAL, L.MILLIS_INSTANT, L.MICROS_INSTANT]);
+const KEYS = new Set([
+  'string',
+  'enumeration',
+  'boolean',
+  'byte',
+  'int16',
+  'int32',
+  'int64',
+  'bigint64',
+]);
+
+/**
+ * Looks at a declared type before there is a file.
+ *
+ * @param path - where the type is in the record's
+ * @throws `INVALID_SCHEMA` for a type that Parquet has no values for
+ */
+export function checkParquetType(type: SchemaType, path: string): void {
+  switch (type.kind) {
+    case 'nullable':
+      checkParquetType(type.value, path);
+      return;
+    case 'array':
+    case 'iterable':
+      checkParquetType(type.element, `${path}[]`);
+      return;
+    case 'map':
+      if (!KEYS.has(type.key.kind)) throw noValue(type, path);
+      checkParquetType(type.value, `${path}{}`);
+      return;
+    case 'row':
+      if (type.fields.length === 0) throw noValue(type, path);
+      for (const { name, type: field } of type.fields)
+        checkParquetType(field, path === '' ? name : `${path}.${name}`);
+      return;
+    case 'logical':
+      if (!LOGICAL.has(type.urn)) throw noValue(type, path);
+      return;
+    case 'tensor':
+      throw noValue(type, path);
+    default:
+  }
+}
+
+function noValue(type: SchemaType, path: string): BeamBridgeError {
+  const message = `field ${path} is declared ${typeName(type)}, which Parquet has no value for`;
+  return new BeamBridgeError('INVALID_SCHEMA', message, {
+    hint: 'There are numbers, booleans, strings, enumerations, bytes, decimals, millisInstant, microsInstant, arrays, rows with fields, and maps with strings, whole numbers or booleans as keys.',
+  });
+}
