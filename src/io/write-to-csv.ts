@@ -8,6 +8,7 @@ import { checkDialect, type Dialect } from './csv/dialect.ts';
 import { csvLines } from './csv/lines.ts';
 import { refuseOption } from './records/read-options.ts';
 import { checkedRender, typedRows } from './records/write-type.ts';
+import { textFormat } from './text/text-format.ts';
 import {
   checkOutput,
   WRITE_OPTIONS,
@@ -76,14 +77,16 @@ export function writeToCsv<T>(
   if (typeof nullText !== 'string') throw refuseOption(name, 'nullText', nullText, 'Give a text.');
   const settled = { ...options, fileNameSuffix };
   // What can be told without the rows is told here.
-  checkOutput(name, prefix, settled, { header: '', footer: '' });
+  const framed = (text: string) => (gzip: boolean) =>
+    textFormat({ header: text, footer: '', lineEnd: '\n' }, gzip);
+  checkOutput(name, prefix, settled, framed(''));
   const write = (input: PCollection<T>) => {
     const typed = typedRows(name, input, schema);
     const lines = csvLines(typed.schema, dialect as Dialect & { quote: string }, nullText);
-    const frame = { header: header ? `${lines.header}\n` : '', footer: '' };
-    const output = checkOutput(name, prefix, settled, frame);
+    const format = framed(header ? `${lines.header}\n` : '');
+    const output = checkOutput(name, prefix, settled, format);
     const render = checkedRender<T>(typed.schema, (row) => lines.line(row));
-    return new WriteFiles(name, output, '\n', render).expandInternal(typed.rows, input.pipeline);
+    return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
   };
   return Object.defineProperty(write, 'name', { value: name });
 }

@@ -7,6 +7,7 @@ import type { RowType } from '../schema/index.ts';
 import { jsonText } from './json/lines.ts';
 import { refuseOption } from './records/read-options.ts';
 import { checkedRender, typedRows } from './records/write-type.ts';
+import { textFormat } from './text/text-format.ts';
 import {
   checkOutput,
   WRITE_OPTIONS,
@@ -31,7 +32,7 @@ const OPTIONS: OptionNames<WriteJsonOptions<unknown>> = {
 
 /** One array, with a row in each line all the same. */
 const ARRAY = { header: '[', footer: ']\n', separator: ',\n' };
-const LINES = { header: '', footer: '' };
+const LINES = { header: '', footer: '', lineEnd: '\n' };
 
 /**
  * Writes rows to files of JSON: one in each line of `PREFIX-00000-of-0000N.jsonl`, or with `lines: false` one array in each
@@ -60,11 +61,12 @@ export function writeToJson<T>(
   const { schema, lines = true } = options;
   if (typeof lines !== 'boolean') throw refuseOption(name, 'lines', lines, 'Give true or false.');
   const { fileNameSuffix = lines ? '.jsonl' : '.json' } = options;
-  const output = checkOutput(name, prefix, { ...options, fileNameSuffix }, lines ? LINES : ARRAY);
+  const format = (gzip: boolean) => textFormat(lines ? LINES : ARRAY, gzip);
+  const output = checkOutput(name, prefix, { ...options, fileNameSuffix }, format);
   const write = (input: PCollection<T>) => {
     const typed = typedRows(name, input, schema);
     const render = checkedRender<T>(typed.schema, jsonText(typed.schema, ''));
-    const sink = new WriteFiles(name, output, lines ? '\n' : '', render);
+    const sink = new WriteFiles(name, output, render);
     return sink.expandInternal(typed.rows, input.pipeline);
   };
   return Object.defineProperty(write, 'name', { value: name });

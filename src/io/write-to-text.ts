@@ -4,6 +4,7 @@
 import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { describeValue } from '../coders/index.ts';
 import type { PCollection } from '../pipeline/index.ts';
+import { textFormat } from './text/text-format.ts';
 import {
   checkOutput,
   WRITE_OPTIONS,
@@ -58,11 +59,14 @@ export function writeToText(
 ): (lines: PCollection<string>) => WrittenText {
   checkOptionNames('writeToText', options, OPTIONS);
   const { header, footer, appendTrailingNewlines = true } = options;
-  const output = checkOutput('writeToText', prefix, options, {
+  const frame = {
     header: header === undefined ? '' : `${header}\n`,
     footer: footer === undefined ? '' : `${footer}\n`,
-  });
-  const sink = new WriteFiles('writeToText', output, appendTrailingNewlines ? '\n' : '', asLine);
+    lineEnd: appendTrailingNewlines ? '\n' : '',
+  };
+  const format = (gzip: boolean) => textFormat(frame, gzip);
+  const output = checkOutput('writeToText', prefix, options, format);
+  const sink = new WriteFiles('writeToText', output, asLine);
   // A function, since the compiler takes a class of texts for one of texts that may be null as well.
   const write = (lines: PCollection<string>) => sink.expandInternal(lines, lines.pipeline);
   return Object.defineProperty(write, 'name', { value: 'writeToText' });

@@ -41,7 +41,10 @@ export function typedRows<T>(
 export class Unwritable {}
 
 /** What is rendered of a row that its type was not held to before, as fused steps hand rows on. */
-export function checkedRender<T>(schema: RowType<T>, render: Render<T>): Render<T> {
+export function checkedRender<T, R = string>(
+  schema: RowType<T>,
+  render: Render<T, R>,
+): Render<T, R> {
   const coder: Coder<T> = coderOf(schema);
   return (element) => {
     try {

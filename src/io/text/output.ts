@@ -2,7 +2,7 @@
 // Where shards go: the folder, the temporary one in it, and the last two steps: shards are made whole, and
 // they get their names.
 
-import { accessSync, constants, createReadStream, createWriteStream, statSync } from 'node:fs';
+import { accessSync, constants, createWriteStream, statSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -15,24 +15,12 @@ import {
 } from '../../base/index.ts';
 import { writeError } from '../file-error.ts';
 import { isKept, type Move, placeAll, refuseFolder } from './place.ts';
+import type { Part, ShardFormat } from './shard-format.ts';
 import { shardName, shardPattern } from './shard-names.ts';
-import { emptyFile, encodeText } from './text-writer.ts';
 
 const log = getLogger('io');
 /** Where nobody asked for a number of shards, small files are joined up to this size. */
 const SHARD_BYTES = 64 * 1024 * 1024;
-
-/** What a bundle wrote. */
-export interface Part {
-  path: string;
-  /** On the disk. */
-  bytes: number;
-  records: number;
-  /** Before compression; 0 where it is not bounded. */
-  textBytes: number;
-  /** Which shard it belongs to, when their number was asked for. */
-  shard: number;
-}
 
 /** A prefix may end with a separator: then all of the files' names comes from the template. */
 function folderOf(prefix: string): string {
@@ -43,8 +31,8 @@ function baseOf(prefix: string): string {
   return prefix.slice(prefix.lastIndexOf(sep) + 1);
 }
 
-/** How an output is named and framed. */
-export interface OutputSpec {
+/** How an output is named, and what it is made of. */
+export interface OutputSpec<R = unknown> {
   /** Absolute. */
   prefix: string;
   suffix: string;
@@ -53,12 +41,7 @@ export interface OutputSpec {
   /** What a shard may hold at most: elements, and bytes before compression. */
   maxRecords: number | undefined;
   maxBytes: number | undefined;
-  /** With its line's end, as is the footer; empty for none. */
-  header: string;
-  footer: string;
-  /** Between two elements, where each does not end by itself: all of an output is one text then. @default none */
-  separator?: string;
-  gzip: boolean;
+  format: ShardFormat<R>;
 }
 
 /**
@@ -212,16 +195,11 @@ export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<voi
   }
 }
 
-/** The bytes of each shard's header and footer. */
-export function frameBytes({ header, footer }: OutputSpec): number {
-  return Buffer.byteLength(header) + Buffer.byteLength(footer);
-}
-
 /** Parts in the order in which they were begun, joined until they are large enough. */
 function packed(parts: readonly Part[], spec: OutputSpec): Part[][] {
   const { maxRecords = Infinity, maxBytes = Infinity } = spec;
-  const room = maxBytes - frameBytes(spec);
-  const between = Buffer.byteLength(spec.separator ?? '');
+  const { frameBytes, separatorBytes: between } = spec.format;
+  const room = maxBytes - frameBytes;
   const groups: Part[][] = [[]];
   let sum = { bytes: 0, records: 0, textBytes: 0 };
   for (const part of [...parts].sort((a, b) => (a.path < b.path ? -1 : 1))) {
@@ -255,19 +233,11 @@ async function completeShard(
   parts: readonly Part[],
   index: number,
 ): Promise<string> {
-  const { header, footer, separator = '', gzip } = spec;
-  if (parts.length === 1 && header === '' && footer === '') return parts[0]!.path;
+  const { format } = spec;
+  if (parts.length === 1 && format.isWhole) return parts[0]!.path;
   const path = join(temporary, `shard-${index}`);
   try {
-    await pipeline(async function* join() {
-      yield await encodeText(header, gzip);
-      for (const [at, part] of parts.entries()) {
-        if (at > 0) yield await encodeText(separator, gzip);
-        yield* createReadStream(part.path, { highWaterMark: 1024 * 1024 });
-      }
-      yield await encodeText(footer, gzip);
-      if (parts.length === 0) yield await emptyFile(gzip);
-    }, createWriteStream(path));
+    await pipeline(() => format.join(parts), createWriteStream(path));
     return path;
   } catch (error) {
     throw writeError(error, path);

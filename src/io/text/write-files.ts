@@ -22,13 +22,12 @@ import { claimNames } from './name-claims.ts';
 import {
   checkWritable,
   completeOutput,
-  frameBytes,
   makeTemporary,
   type OutputSpec,
-  type Part,
   removeMarked,
   removeTemporary,
 } from './output.ts';
+import type { Part, ShardFormat } from './shard-format.ts';
 import { checkShards, SHARD_NAME_TEMPLATE } from './shard-names.ts';
 import { type PartContext, type Render, WriteParts } from './write-parts.ts';
 
@@ -67,30 +66,24 @@ export type WrittenFiles = {
 };
 
 /** Where an output goes. */
-export interface FileOutput {
+export interface FileOutput<R> {
   /** As the program wrote it, relative or not. */
   readonly prefix: string;
-  readonly spec: OutputSpec;
-}
-
-/** What is around the elements of a file. */
-export interface FileFrame {
-  readonly header: string;
-  readonly footer: string;
-  readonly separator?: string;
+  readonly spec: OutputSpec<R>;
 }
 
 /**
  * Looks at where an output is to go.
  *
+ * @param format - of the files, as a whole compressed by gzip or not
  * @throws `INVALID_ARGUMENT`, `UNSUPPORTED`, `OUTPUT_NOT_WRITABLE`
  */
-export function checkOutput(
+export function checkOutput<R>(
   transform: string,
   prefix: string,
   options: WriteFilesOptions,
-  frame: FileFrame,
-): FileOutput {
+  format: (gzip: boolean) => ShardFormat<R>,
+): FileOutput<R> {
   const {
     fileNameSuffix: suffix = '',
     shardNameTemplate: template = SHARD_NAME_TEMPLATE,
@@ -107,17 +100,16 @@ export function checkOutput(
   checkCompression(compression);
   const shards = checkShards(template, options.numShards);
   checkBounds(options, shards);
-  const spec: OutputSpec = {
+  const spec: OutputSpec<R> = {
     prefix: resolve(local) + (/[\\/]$/.test(local) ? sep : ''),
     suffix,
     template,
     shards,
     maxRecords: options.maxRecordsPerShard,
     maxBytes: options.maxBytesPerShard,
-    ...frame,
-    gzip: isGzip(suffix, compression),
+    format: format(isGzip(suffix, compression)),
   };
-  const bytes = frameBytes(spec);
+  const bytes = spec.format.frameBytes;
   if (spec.maxBytes !== undefined && spec.maxBytes <= bytes) {
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
@@ -160,13 +152,12 @@ function unboundedInput(input: PCollection<unknown>, where?: object): BeamBridge
   });
 }
 
-/** Writes elements to files, each as the text that `render` makes of it. */
-export class WriteFiles<T> extends PTransformClass<PCollection<T>, WrittenFiles> {
+/** Writes elements to files, each as what `render` makes of it for their format. */
+export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFiles> {
   constructor(
     name: string,
-    private readonly output: FileOutput,
-    private readonly lineEnd: string,
-    private readonly render: Render<T>,
+    private readonly output: FileOutput<R>,
+    private readonly render: Render<T, R>,
   ) {
     super(name);
   }
@@ -213,7 +204,7 @@ export class WriteFiles<T> extends PTransformClass<PCollection<T>, WrittenFiles>
       .apply(
         doFnStep<T, Part, PartContext>(
           'write',
-          new WriteParts(spec, this.lineEnd, this.render),
+          new WriteParts(spec, this.render),
           new JsCoder() as Coder<unknown> as Coder<Part>,
           { folder: singletonSideInput(folder) },
         ),

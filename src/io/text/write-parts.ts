@@ -3,8 +3,8 @@
 
 import { GlobalWindow, NO_FIRING, type WindowedValue } from '../../coders/index.ts';
 import type { DoFn, SideInputParam } from '../../pipeline/index.ts';
-import { frameBytes, type OutputSpec, type Part } from './output.ts';
-import { pieceSize, TextWriter } from './text-writer.ts';
+import type { OutputSpec } from './output.ts';
+import type { Part, PartWriter } from './shard-format.ts';
 
 export type PartContext = { folder: SideInputParam<string, string> };
 
@@ -12,8 +12,8 @@ export type PartContext = { folder: SideInputParam<string, string> };
 let nextPart = 0;
 
 /** A file that is written, and what it holds. */
-interface OpenPart {
-  readonly writer: TextWriter;
+interface OpenPart<R> {
+  readonly writer: PartWriter<R>;
   readonly shard: number;
   records: number;
   /** Before compression; counted only where it is bounded. */
@@ -21,30 +21,28 @@ interface OpenPart {
 }
 
 /** What an element is in a file, without what is between elements; throws for one that is nothing there. */
-export type Render<T> = (element: T) => string;
+export type Render<T, R = string> = (element: T) => R;
 
 /** Writes the elements of each bundle to a temporary file, or to one for each shard asked for. */
-export class WriteParts<T> implements DoFn<T, Part, PartContext> {
+export class WriteParts<T, R> implements DoFn<T, Part, PartContext> {
   readonly beamName = 'write';
   /** By shard. */
-  private open: (OpenPart | undefined)[] = [];
+  private open: (OpenPart<R> | undefined)[] = [];
   private full: Part[] = [];
   private next = 0;
   private readonly maxRecords: number;
   private readonly maxBytes: number;
 
   constructor(
-    private readonly spec: OutputSpec,
-    /** The end of each element. */
-    private readonly lineEnd: string,
-    private readonly render: Render<T>,
+    private readonly spec: OutputSpec<R>,
+    private readonly render: Render<T, R>,
   ) {
     this.maxRecords = spec.maxRecords ?? Infinity;
-    this.maxBytes = spec.maxBytes === undefined ? Infinity : spec.maxBytes - frameBytes(spec);
+    this.maxBytes = spec.maxBytes === undefined ? Infinity : spec.maxBytes - spec.format.frameBytes;
   }
 
-  forBundle(): WriteParts<T> {
-    return new WriteParts(this.spec, this.lineEnd, this.render);
+  forBundle(): WriteParts<T, R> {
+    return new WriteParts(this.spec, this.render);
   }
 
   startBundle(): void {
@@ -55,43 +53,31 @@ export class WriteParts<T> implements DoFn<T, Part, PartContext> {
   }
 
   process(element: T, context: PartContext): Promise<void> | undefined {
-    const line = this.render(element);
+    const record = this.render(element);
     const shard = this.next;
     this.next = (shard + 1) % (this.spec.shards ?? 1);
-    const text = line + this.lineEnd;
-    const bytes = this.sizeOf(text);
+    const { format } = this.spec;
+    // Not counted where nobody asks.
+    const bytes = this.maxBytes === Infinity ? 0 : format.sizeOf(record);
     const part = this.open[shard];
-    const { separator = '' } = this.spec;
-    const between = this.sizeOf(separator);
-    if (part && this.fits(part, between + bytes))
-      return this.append(part, separator + text, between + bytes);
-    return this.begin(shard, text, bytes, context.folder.lookup());
+    if (part && this.fits(part, format.separatorBytes + bytes))
+      return append(part, record, format.separatorBytes + bytes);
+    return this.begin(shard, record, bytes, context.folder.lookup());
   }
 
-  /** In bytes; 0 where nobody counts them. */
-  private sizeOf(text: string): number {
-    return this.maxBytes === Infinity ? 0 : Buffer.byteLength(text);
-  }
-
-  private fits({ records, textBytes }: OpenPart, bytes: number): boolean {
+  private fits({ records, textBytes }: OpenPart<R>, bytes: number): boolean {
     return records < this.maxRecords && textBytes + bytes <= this.maxBytes;
   }
 
-  private append(part: OpenPart, text: string, bytes: number): Promise<void> | undefined {
-    part.records += 1;
-    part.textBytes += bytes;
-    return part.writer.append(text);
-  }
-
-  private async begin(shard: number, text: string, bytes: number, folder: string): Promise<void> {
+  private async begin(shard: number, record: R, bytes: number, folder: string): Promise<void> {
     const before = this.open[shard];
     if (before) this.full.push(await whole(before));
     const order = `${nextPart++}`.padStart(8, '0');
     const path = `${folder}/part-${order}-${process.pid}`;
-    const writer = await TextWriter.create(path, this.spec.gzip, pieceSize(this.spec.shards ?? 1));
+    const writer = await this.spec.format.begin(path, this.spec.shards ?? 1);
     const part = { writer, shard, records: 0, textBytes: 0 };
     this.open[shard] = part;
-    await this.append(part, text, bytes);
+    await append(part, record, bytes);
   }
 
   async finishBundle(): Promise<WindowedValue<Part>[]> {
@@ -107,7 +93,13 @@ export class WriteParts<T> implements DoFn<T, Part, PartContext> {
   }
 }
 
-async function whole({ writer, shard, records, textBytes }: OpenPart): Promise<Part> {
-  await writer.close();
-  return { path: writer.path, bytes: writer.size, shard, records, textBytes };
+function append<R>(part: OpenPart<R>, record: R, bytes: number): Promise<void> | undefined {
+  part.records += 1;
+  part.textBytes += bytes;
+  return part.writer.append(record);
+}
+
+async function whole<R>({ writer, shard, records, textBytes }: OpenPart<R>): Promise<Part> {
+  const end = await writer.close();
+  return { path: writer.path, shard, records, textBytes, ...end };
 }

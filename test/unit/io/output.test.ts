@@ -20,18 +20,23 @@ import {
   completeOutput,
   makeTemporary,
   type OutputSpec,
-  type Part,
   placeOutputs,
   removeMarked,
   removeTemporary,
   type WholeOutput,
 } from '../../../src/io/text/output.ts';
 import { type Move, placeAll } from '../../../src/io/text/place.ts';
+import type { Part } from '../../../src/io/text/shard-format.ts';
 import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
+import { textFormat } from '../../../src/io/text/text-format.ts';
 import { TextWriter } from '../../../src/io/text/text-writer.ts';
 import { file, scratch } from './scratch.ts';
 
-function spec(name: string, options: Partial<OutputSpec> = {}): OutputSpec {
+function spec(
+  name: string,
+  options: Partial<OutputSpec> & { header?: string; footer?: string; gzip?: boolean } = {},
+): OutputSpec<string> {
+  const { header = '', footer = '', gzip = false, ...rest } = options;
   return {
     prefix: join(scratch, name),
     suffix: '',
@@ -39,10 +44,8 @@ function spec(name: string, options: Partial<OutputSpec> = {}): OutputSpec {
     shards: undefined,
     maxRecords: undefined,
     maxBytes: undefined,
-    header: '',
-    footer: '',
-    gzip: false,
-    ...options,
+    ...rest,
+    format: textFormat({ header, footer }, gzip),
   };
 }
 
