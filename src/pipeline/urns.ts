@@ -4,6 +4,8 @@
 /** Functions of the user's; the payload is the key of {@link Pipeline.functions}, in UTF-8. */
 export const FUNCTION_URNS = {
   doFn: 'beambridge:dofn:v1',
+  /** The same of a splittable DoFn whose runner does not go on with what `process` leaves: its worker does. */
+  wholeDoFn: 'beambridge:dofn:whole:v1',
   viewFn: 'beambridge:viewfn:v1',
   windowMappingFn: 'beambridge:windowmappingfn:v1',
   combineFn: 'beambridge:combinefn:v1',

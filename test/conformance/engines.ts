@@ -151,17 +151,6 @@ const spark: RunnerConfiguration = {
       'Python: a watermark that goes backwards',
     ),
     ...each(
-      'it does not go on with what a splittable DoFn leaves',
-      'what process leaves, it goes on with later',
-      'all methods may be async',
-      'a promise without outputs may ask to be resumed',
-      'once for each window, where it looks at windows',
-      'outputs with timestamps, under a watermark',
-      'watchFiles gives each file once, as it appears',
-      'watchFiles gives a file again when it has changed',
-      'watchFiles forgives changes',
-    ),
-    ...each(
       "it knows Beam's own window functions alone",
       'a window function of the user',
       'a merging window function of the user',

@@ -32,7 +32,9 @@ export function parDo(id: string, transform: pb.PTransform, context: BuildContex
   if (payload.doFn?.urn === FUNCTION_URNS.combineFn) {
     return combineInParDo(id, transform, payload.doFn, context);
   }
-  const fn = registered<RegisteredParDo>(payload.doFn, FUNCTION_URNS.doFn, id, context);
+  const goesOn = payload.doFn?.urn === FUNCTION_URNS.wholeDoFn;
+  const functionUrn = goesOn ? FUNCTION_URNS.wholeDoFn : FUNCTION_URNS.doFn;
+  const fn = registered<RegisteredParDo>(payload.doFn, functionUrn, id, context);
   const info = { transform: fn.transform, appliedAt: fn.appliedAt };
   const urn = transform.spec?.urn ?? '';
   const isStep = isSplittableStep(urn);
@@ -92,7 +94,7 @@ export function parDo(id: string, transform: pb.PTransform, context: BuildContex
         : new DoFnOperator(parts, instance);
     }
     case 'splittable':
-      return splittable(urn, transform, user.doFn, parts, view, scope);
+      return splittable(urn, transform, { doFn: user.doFn, goesOn }, parts, view, scope);
   }
 }
 

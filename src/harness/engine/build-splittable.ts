@@ -40,7 +40,7 @@ export function isSplittableStep(urn: string): boolean {
 export function splittable(
   urn: string,
   transform: pb.PTransform,
-  doFn: AnySplittableDoFn,
+  { doFn, goesOn }: { doFn: AnySplittableDoFn; goesOn: boolean },
   parts: ParDoParts,
   view: DescriptorView,
   scope: BundleScope,
@@ -52,6 +52,7 @@ export function splittable(
   if (urn === S.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS) {
     return new SplittableProcess(parts, instance, {
       doFn,
+      goesOn,
       scope,
       parts: elementParts(transform, parts, view),
     });

@@ -9,6 +9,7 @@ import type { JobService } from '../job-service.ts';
 import type { PipelineOptions } from '../options.ts';
 import { attach } from '../portable/attach.ts';
 import { masterOf, refuseStreams } from './options.ts';
+import { keepWhole } from './whole-parts.ts';
 
 const log = getLogger('spark');
 const NAME = "Spark's job server";
@@ -38,6 +39,7 @@ export async function openService(
     address: server.info,
     name: NAME,
     lost: server.exited.then((exit) => engineDied(NAME, exit, MEMORY)),
+    rewrite: keepWhole,
     withDefaults: (all) => {
       // What an expansion made endless is known only now.
       refuseStreams(pipeline);

@@ -19,6 +19,7 @@ import {
 } from '../../../src/harness/engine/index.ts';
 import { application, delayedApplication } from '../../../src/harness/worker/applications.ts';
 import {
+  FUNCTION_URNS,
   ManualWatermarkEstimator,
   type OffsetRange,
   OffsetRangeTracker,
@@ -31,7 +32,7 @@ import {
   windowingStrategy,
   windowParam,
 } from '../../../src/pipeline/index.ts';
-import { urns } from '../../../src/proto/index.ts';
+import { fromBinary, pb, toBinary, urns } from '../../../src/proto/index.ts';
 import { slidingWindows } from '../../../src/transforms/index.ts';
 import {
   element,
@@ -192,6 +193,69 @@ test('process that resumes leaves a residual with its delay and its watermark', 
   const { application: sent, requestedTimeDelay } = delayedApplication(residual);
   assert.deepEqual(requestedTimeDelay, { seconds: 0n, nanos: 250_000_000 });
   assert.equal(sent?.outputWatermarks?.main?.seconds, 1n);
+});
+
+/** The process step as a runner is given it that does not go on with what is left. */
+function wholeOf(doFn: unknown, options: Parameters<typeof stepOf>[3] = {}): Stage {
+  const stage = stepOf(PROCESS, SIZED, doFn as never, options);
+  const { spec } = stage.descriptor.transforms[stage.idOf('parDo')]!;
+  const payload = fromBinary(pb.ParDoPayloadSchema, spec!.payload);
+  payload.doFn!.urn = FUNCTION_URNS.wholeDoFn;
+  spec!.payload = toBinary(pb.ParDoPayloadSchema, payload);
+  return stage;
+}
+
+test('where the runner would not go on with what process leaves, the bundle does, window by window', async () => {
+  const starts: unknown[] = [];
+  const stage = wholeOf(
+    splittableDoFn({
+      ...upTo,
+      newWatermarkEstimator: (state?: number) => new ManualWatermarkEstimator(state),
+      async *process(_: number, tracker, __: unknown, { watermark }) {
+        const { start } = tracker.currentRestriction();
+        starts.push([start, watermark.currentWatermark()]);
+        if (!tracker.tryClaim(start)) return undefined;
+        yield start;
+        watermark.setWatermark(watermark.currentWatermark() + 1);
+        return resume(start % 2);
+      },
+    }),
+    { context: { window: windowParam() }, sliding: true },
+  );
+  const windows = [new IntervalWindow(0, 2000), new IntervalWindow(1000, 3000)];
+  const one = element(sized(6, 4, 6, 50), { timestamp: 1000, windows });
+  const { bundle, written } = io(inputOf(stage.encodeWindowed([one])));
+  const { residuals } = await engineFor(stage).start(stage.descriptor, bundle).done;
+  assert.deepEqual(residuals, []);
+  assert.deepEqual(valuesOf(stage, 'out', written), [4, 5, 4, 5]);
+  const calls = [
+    [4, 50],
+    [5, 51],
+  ];
+  assert.deepEqual(starts, [...calls, ...calls]);
+});
+
+test('what waits to go on in its bundle is not split off, and ends when the bundle is aborted', async () => {
+  let left = () => {};
+  const waits = new Promise<void>((resolve) => {
+    left = resolve;
+  });
+  const stage = wholeOf({
+    ...upTo,
+    *process(_: number, tracker: Offsets) {
+      const { start } = tracker.currentRestriction();
+      if (!tracker.tryClaim(start)) return undefined;
+      yield start;
+      setImmediate(left);
+      return resume(3_600_000);
+    },
+  });
+  const { bundle } = io(inputOf(stage.encode([sized(9, 0, 9)])));
+  const running = engineFor(stage).start(stage.descriptor, bundle);
+  await waits;
+  assert.equal(splitOf(running, 0)?.residualRoots.length ?? 0, 0);
+  running.abort(new BeamBridgeError('ABORTED', 'enough'));
+  await assert.rejects(running.done, { code: 'ABORTED' });
 });
 
 /** A process that stops before each offset until it is let go on. */

@@ -22,6 +22,12 @@ export interface ElementParts {
   application(part: WindowedValue<unknown>): Application;
 }
 
+/** What a call of `process` left. */
+export interface Rest {
+  readonly element: WindowedValue<unknown>;
+  readonly delayMillis: number;
+}
+
 export class RestrictionRun {
   readonly tracker: RestrictionTracker<unknown, unknown>;
   readonly call: { watermark: WatermarkEstimator | undefined; signal: AbortSignal };
@@ -89,18 +95,37 @@ export class RestrictionRun {
    * @throws `USER_CODE_FAILED` when a part of the restriction was neither claimed nor left for later
    */
   finish(ended: ProcessContinuation | undefined): Residual | undefined {
+    return this.left(ended, (rest, delayMillis) => this.residual(rest, delayMillis));
+  }
+
+  /** The same as an element for a call in the same bundle, and after how many milliseconds. */
+  finishHere(ended: ProcessContinuation | undefined): Rest | undefined {
+    return this.left(ended, (rest, delayMillis) => ({
+      element: this.withRestriction(rest, this.state),
+      delayMillis,
+    }));
+  }
+
+  private left<T>(
+    ended: ProcessContinuation | undefined,
+    made: (restriction: unknown, delayMillis: number) => T,
+  ): T | undefined {
     this.checkWatermark();
     const split = ended?.shouldResume ? this.tracker.trySplit(0) : undefined;
-    const residual = split && this.residual(split.residual, ended?.delayMillis ?? 0);
+    const rest = split && made(split.residual, ended?.delayMillis ?? 0);
     this.tracker.checkDone();
-    return residual;
+    return rest;
+  }
+
+  /** Of the watermark estimator as it is now. */
+  private get state(): unknown {
+    return this.call.watermark ? this.call.watermark.state() : this.initialState;
   }
 
   private residual(restriction: unknown, delayMillis: number): Residual {
-    const { watermark } = this.call;
     const at = this.checkWatermark();
     return {
-      ...this.part(restriction, watermark ? watermark.state() : this.initialState),
+      ...this.part(restriction, this.state),
       delayMillis,
       watermarks: this.watermarksAt(at),
       isBounded: this.doFn.newTracker(restriction).isBounded(),
@@ -112,8 +137,11 @@ export class RestrictionRun {
   }
 
   private part(restriction: unknown, state: unknown): Application {
-    const value = sized(this.doFn, this.input, restriction, state);
-    return this.parts.application({ ...this.element, value });
+    return this.parts.application(this.withRestriction(restriction, state));
+  }
+
+  private withRestriction(restriction: unknown, state: unknown): WindowedValue<unknown> {
+    return { ...this.element, value: sized(this.doFn, this.input, restriction, state) };
   }
 
   private checkWatermark(): Instant | undefined {

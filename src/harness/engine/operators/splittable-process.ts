@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A splittable DoFn's `process`, on one element and restriction at a time. What it leaves, because
-// it asked to be called again or because the runner took the rest, becomes a residual.
+// it asked to be called again or because the runner took the rest, becomes a residual; where the runner would
+// not go on with that, it is gone on with here, before the bundle ends.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
 import type { Window, WindowedValue } from '../../../coders/index.ts';
 import { type AnySplittableDoFn, ProcessContinuation } from '../../../pipeline/index.ts';
@@ -24,6 +26,8 @@ const OUTPUTS_PER_LOOK = 64;
 /** Where what is left of an element goes. */
 export interface SplittableWiring {
   readonly doFn: AnySplittableDoFn;
+  /** Whether what `process` leaves is gone on with here: no runner takes it, or splits it off. */
+  readonly goesOn: boolean;
   readonly scope: BundleScope;
   readonly parts: ElementParts;
 }
@@ -68,20 +72,39 @@ export class SplittableProcess extends DoFnOperator {
   }
 
   protected override async call(given: WindowedValue<unknown>): Promise<void> {
-    const { scope, doFn, parts } = this.wiring;
-    const element = scope.io.isDraining?.() ? await this.truncated(given) : given;
-    if (!element) return;
-    const run = this.guarded(() => new RestrictionRun(doFn, element, parts));
-    this.run = run;
+    const { scope, goesOn } = this.wiring;
+    let element = scope.io.isDraining?.() ? await this.truncated(given) : given;
     try {
-      const ended = await this.drive(run);
-      // What is left of an aborted bundle is nobody's business.
-      if (scope.aborted) throw scope.aborted;
-      const residual = this.guarded(() => run.finish(ended));
-      if (residual) scope.residuals.push(residual);
+      while (element) element = await this.part(element, goesOn);
     } finally {
       this.run = undefined;
     }
+  }
+
+  /** One call of `process`; what is left for another one here. */
+  private async part(
+    element: WindowedValue<unknown>,
+    goesOn: boolean,
+  ): Promise<WindowedValue<unknown> | undefined> {
+    const { scope, doFn, parts } = this.wiring;
+    const run = this.guarded(() => new RestrictionRun(doFn, element, parts));
+    this.run = run;
+    const ended = await this.drive(run);
+    // What is left of an aborted bundle is nobody's business.
+    if (scope.aborted) throw scope.aborted;
+    if (!goesOn) {
+      const residual = this.guarded(() => run.finish(ended));
+      if (residual) scope.residuals.push(residual);
+      return undefined;
+    }
+    const rest = this.guarded(() => run.finishHere(ended));
+    if (!rest) return undefined;
+    const { signal } = run.call;
+    if (rest.delayMillis > 0) {
+      await this.waitedFor(delay(rest.delayMillis, undefined, { signal }).catch(() => {}));
+    } else await yieldIfDue();
+    if (scope.aborted) throw scope.aborted;
+    return rest.element;
   }
 
   /** What a drain leaves of an element; undefined for nothing. */
@@ -197,7 +220,7 @@ export class SplittableProcess extends DoFnOperator {
    */
   trySplit(fractionOfRemainder: number): ElementSplit | undefined {
     const { run, given, waiting, done } = this;
-    if (!run || !given) return undefined;
+    if (!run || !given || this.wiring.goesOn) return undefined;
     const cut = this.guarded(() => run.trySplit(fractionOfRemainder));
     if (!cut && waiting.length === 0) return undefined;
     const { parts } = this.wiring;
