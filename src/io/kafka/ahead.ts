@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was read ahead of one partition, and not taken yet.
 
-import type { Fetched, TopicPartition } from './client.ts';
+import type { Fetched, PartitionOf } from './client.ts';
 import { Patience } from './failures.ts';
 import type { ReadRecord } from './records.ts';
 
@@ -29,7 +29,7 @@ export class PartitionAhead {
   readonly patience: Patience;
 
   constructor(
-    readonly at: TopicPartition,
+    readonly at: PartitionOf,
     start: number,
     patienceMillis?: number,
   ) {

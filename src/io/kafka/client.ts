@@ -22,8 +22,14 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/** One partition of one topic, of which there may have been others of that name. */
+export interface PartitionOf extends TopicPartition {
+  /** Undefined where it was found by a version that did not ask. */
+  readonly topicId?: string | undefined;
+}
+
 /** From where a partition is read. */
-export interface FetchFrom extends TopicPartition {
+export interface FetchFrom extends PartitionOf {
   readonly offset: number;
 }
 
@@ -47,6 +53,8 @@ export interface KafkaClient {
   topics(): Promise<readonly string[]>;
   /** How many partitions topics have. */
   partitions(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** The id of a topic, by what was last heard: one that is deleted and made anew has another. */
+  topicId(topic: string): string | undefined;
   /** Which broker has a partition, by what was last heard; undefined where nothing was. */
   leader(at: TopicPartition): number | undefined;
   /**
@@ -132,6 +140,10 @@ class PackageClient implements KafkaClient {
     return counts;
   }
 
+  topicId(topic: string): string | undefined {
+    return this.known.get(topic)?.id;
+  }
+
   leader({ topic, partition }: TopicPartition): number | undefined {
     const leader = this.known.get(topic)?.leaders[partition];
     return leader === -1 ? undefined : leader;
@@ -178,8 +190,9 @@ class PackageClient implements KafkaClient {
     }
     const topics = new Map<string, FetchTopic>();
     const names = new Map<string, string>();
-    for (const { topic, partition, offset } of from) {
-      const topicId = this.known.get(topic)?.id ?? '';
+    for (const { topic, partition, offset, topicId: asOfStart } of from) {
+      // An offset is one of that topic, and not of another that has its name by now.
+      const topicId = asOfStart ?? this.known.get(topic)?.id ?? '';
       names.set(topicId, topic);
       const asked = topics.get(topicId) ?? { topicId, partitions: [] };
       topics.set(topicId, asked);

@@ -5,7 +5,7 @@
 
 import { BeamBridgeError, Condition, nap } from '../../base/index.ts';
 import { PartitionAhead } from './ahead.ts';
-import type { Fetched, KafkaClient, TopicPartition } from './client.ts';
+import type { Fetched, KafkaClient, PartitionOf, TopicPartition } from './client.ts';
 import type { Cluster } from './connection.ts';
 
 /** For so long nobody asked: the runner has given the partition to somebody else. Milliseconds. */
@@ -37,7 +37,7 @@ export class Fetching {
   constructor(private readonly parts: FetchingParts) {}
 
   /** What is there of a partition from an offset on; from now on it is read ahead. */
-  at(partition: TopicPartition, offset: number): PartitionAhead {
+  at(partition: PartitionOf, offset: number): PartitionAhead {
     const key = keyOf(partition);
     let ahead = this.partitions.get(key);
     if (!ahead?.reaches(offset)) {
@@ -100,7 +100,7 @@ export class Fetching {
   private async askOn(node: number): Promise<void> {
     while (!this.ended.signal.aborted) {
       this.forget();
-      const wanting = this.wanting(node);
+      const wanting = this.stillThere(this.wanting(node));
       if (wanting.length === 0) return;
       await (node === -1 ? this.lookFor(wanting) : this.askFor(node, wanting));
       this.changed.notify();
@@ -122,6 +122,17 @@ export class Fetching {
       this.partitions.set(keyOf(one.at), one);
     }
     return wanting.reverse();
+  }
+
+  /** Without those whose topic is another by now: an offset of the old one says nothing of the new. */
+  private stillThere(wanting: readonly PartitionAhead[]): PartitionAhead[] {
+    return wanting.filter((one) => {
+      const now = this.parts.client.topicId(one.at.topic);
+      if (one.at.topicId === undefined || now === undefined || now === one.at.topicId) return true;
+      one.error = madeAnew(one);
+      this.changed.notify();
+      return false;
+    });
   }
 
   private forget(): void {
@@ -217,6 +228,16 @@ function outOfRange({ at: { topic, partition }, next }: PartitionAhead): BeamBri
     `offset ${next} of partition ${partition} of ${topic} is not there any more, or not yet`,
     {
       hint: 'Messages were deleted before they were read (see retention.ms of the topic), or the topic was made anew. Begin where the messages are: start.',
+    },
+  );
+}
+
+function madeAnew({ at: { topic, partition }, next }: PartitionAhead): BeamBridgeError {
+  return new BeamBridgeError(
+    'IO_FAILED',
+    `topic ${topic} was deleted and made anew while partition ${partition} was read, up to offset ${next}`,
+    {
+      hint: 'Run the pipeline again to read the new topic. What was not read of the old one is gone.',
     },
   );
 }

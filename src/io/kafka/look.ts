@@ -3,11 +3,11 @@
 
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Instant } from '../../coders/index.ts';
-import type { KafkaClient, TopicPartition } from './client.ts';
+import type { KafkaClient, PartitionOf, TopicPartition } from './client.ts';
 import type { Offsets, Position, ReadSpec } from './read-options.ts';
 
 /** What is to be read of a partition. */
-export interface PartitionTask extends TopicPartition {
+export interface PartitionTask extends PartitionOf {
   readonly start: number;
   /** Messages from before this time are left out: there was none of it or later to begin with. */
   readonly notBefore: Instant | undefined;
@@ -59,6 +59,7 @@ export async function look<K, V>(
       tasks.push({
         topic,
         partition,
+        topicId: client.topicId(topic),
         start,
         notBefore,
         // A partition whose end lies in front of its start has nothing to be read.

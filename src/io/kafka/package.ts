@@ -3,6 +3,7 @@
 // it no earlier than something is read or written.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import { type Decompressor, readFrames } from './snappy.ts';
 
 /** What its clients are told. */
 export interface ClientOptions {
@@ -261,6 +262,7 @@ export interface KafkaPackage extends TransactionApis {
   readonly Producer: new (
     options: ClientOptions & { idempotent: true; compression?: string | undefined },
   ) => ProducerClient;
+  readonly compressionsAlgorithms: { readonly snappy: Decompressor };
   readonly fetchV13: { readonly api: FetchApi };
   readonly fetchV14: { readonly api: FetchApi };
   readonly fetchV15: { readonly api: FetchApi };
@@ -283,7 +285,9 @@ export async function kafkaPackage(): Promise<KafkaPackage> {
   try {
     // A name that bundlers do not see: the package reads a file beside its own, and does not work in a bundle.
     const name = PACKAGE;
-    return (await import(name)) as unknown as KafkaPackage;
+    const pkg = (await import(name)) as unknown as KafkaPackage;
+    readFrames(pkg.compressionsAlgorithms.snappy);
+    return pkg;
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
     throw new BeamBridgeError(

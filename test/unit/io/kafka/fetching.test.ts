@@ -85,6 +85,25 @@ test('a reader that may not read is told so at once', async () => {
   assert.throws(() => reading.at(at, 0), { code: 'CREDENTIALS_REFUSED' });
 });
 
+test('a topic that is made anew is another: its offsets are not gone on with', async () => {
+  const client = new StandIn().topic('a', 1).write('a', 0, { value: '0' }, { value: '1' });
+  await using reading = closing(fetching(client));
+  const first = { ...at, topicId: 'first' };
+  reading.at(first, 0);
+  await reading.wait(5_000, never);
+  assert.equal(reading.at(first, 1).peek()?.offset, 1);
+  client.ids.set('a', 'second');
+  await using another = closing(fetching(client));
+  // Whoever tries again hears the same.
+  for (let i = 0; i < 2; i++) {
+    assert.throws(() => another.at(first, 1), {
+      code: 'IO_FAILED',
+      message: /deleted and made anew/,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
+
 test('a defect is no absence', async () => {
   const client = new StandIn().topic('a', 1);
   client.fetch = () => Promise.reject(new TypeError('x is undefined'));

@@ -85,6 +85,13 @@ export class StandIn implements KafkaClient {
     return new Map(topics.map((topic) => [topic, this.logs.get(topic)!.length]));
   }
 
+  /** Of a topic that is made anew: another. */
+  readonly ids = new Map<string, string>();
+
+  topicId(topic: string) {
+    return this.ids.get(topic) ?? 'first';
+  }
+
   leader(): number {
     return 1;
   }
