@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files as they appear.
 
-import { stat } from 'node:fs/promises';
 import {
   BeamBridgeError,
   checkOptionNames,
@@ -26,6 +25,7 @@ import {
   timestamped,
 } from '../pipeline/index.ts';
 import { impulse } from '../transforms/index.ts';
+import { lookAt } from './stores/store-of.ts';
 import { checkPattern, findFiles } from './text/patterns.ts';
 
 /** Options of {@link watchFiles}. */
@@ -115,8 +115,8 @@ async function findPaths(pattern: string, cwd: string): Promise<Found[]> {
 async function findVersions(pattern: string, cwd: string): Promise<Found[]> {
   const found = await mapSome(await findFiles(pattern, cwd, true), async (path) => {
     // One that was removed since it was listed is not there any more.
-    const there = await stat(path, { bigint: true }).catch(() => undefined);
-    return there && ([path, `${there.size}-${there.mtimeNs}`] as const);
+    const there = await lookAt(path);
+    return there && ([path, there.version] as const);
   });
   return found.filter((one) => one !== undefined);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Parquet file: its footer, checked against its bytes and against the declared type.
 
-import { type FileHandle, open } from 'node:fs/promises';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { RowType } from '../../schema/index.ts';
 import { readError } from '../file-error.ts';
-import { changed, checkVersion, versionOf } from '../text/file-version.ts';
+import { changed } from '../stores/changed.ts';
+import type { OpenFile } from '../stores/store.ts';
+import { openFile } from '../stores/store-of.ts';
 import { isReadable } from './codecs.ts';
 import { type MatchedColumn, matchColumn } from './columns.ts';
 import { treeOf } from './file-schema.ts';
@@ -80,27 +81,19 @@ export async function* inParquetFile<T>(
   use: (file: ParquetFile) => AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
   const hyparquet = await readerPackage();
-  let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    throw readError(error, path);
-  }
-  try {
-    const { size } = await versionOf(handle);
-    if (version !== undefined) await checkVersion(handle, path, version);
-    const bytes = bytesOf(handle, path, size);
+    await using opened = await openFile(path, version);
+    const { size } = await opened.look();
+    const bytes = bytesOf(opened, path, size);
     const metadata = await footerOf(hyparquet, bytes, path);
     yield* use({ hyparquet, bytes, ...located(path, () => looked(metadata, size, format)) });
-    if (version !== undefined) await checkVersion(handle, path, version);
+    await opened.checkVersion();
   } catch (error) {
     throw readError(error, path);
-  } finally {
-    await handle.close();
   }
 }
 
-function bytesOf(handle: FileHandle, path: string, byteLength: number): AsyncBuffer {
+function bytesOf(opened: OpenFile, path: string, byteLength: number): AsyncBuffer {
   return {
     byteLength,
     async slice(start, end = byteLength) {
@@ -108,7 +101,7 @@ function bytesOf(handle: FileHandle, path: string, byteLength: number): AsyncBuf
         throw new BeamBridgeError('MALFORMED_DATA', `${path} ends before what its footer tells of`);
       const bytes = new Uint8Array(end - start);
       for (let at = 0; at < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
+        const { bytesRead } = await opened.read(bytes, at, bytes.length - at, start + at);
         if (bytesRead === 0) throw changed(path);
         at += bytesRead;
       }

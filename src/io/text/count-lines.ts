@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The number of a line, which a range of a file does not know: it is counted when an error has to tell it.
 
-import { open } from 'node:fs/promises';
 import { readError } from '../file-error.ts';
+import { openFile } from '../stores/store-of.ts';
 import type { FileRange } from './find-files.ts';
 
 const PIECE = 1024 * 1024;
@@ -19,7 +19,7 @@ async function newlinesBefore(path: string, end: number): Promise<number> {
   const piece = Buffer.allocUnsafeSlow(PIECE);
   let lines = 0;
   try {
-    await using file = await open(path, 'r');
+    await using file = await openFile(path);
     for (let position = 0; position < end; ) {
       const wanted = Math.min(PIECE, end - position);
       const { bytesRead } = await file.read(piece, 0, wanted, position);

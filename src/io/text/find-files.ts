@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From files to the ranges of them that are read independently of each other.
 
-import { type FileHandle, open } from 'node:fs/promises';
 import { mapSome } from '../../base/index.ts';
 import { readError } from '../file-error.ts';
+import type { OpenFile } from '../stores/store.ts';
+import { openFile } from '../stores/store-of.ts';
 import { type Compression, isGzip } from './compression.ts';
-import { versionOf } from './file-version.ts';
 
 /** A part of a file: the lines that begin in it. */
 export interface FileRange {
@@ -44,8 +44,8 @@ interface Look {
 async function lookAt(path: string, options: FindOptions): Promise<Look> {
   const gzip = isGzip(path, options.compression);
   try {
-    await using file = await open(path, 'r');
-    const { size, version } = await versionOf(file);
+    await using file = await openFile(path);
+    const { size, version } = await file.look();
     // Files that a system makes up as they are read, such as those in /proc, do not say how large they are.
     const whole = gzip || (size === 0 && (await holdsSomething(file)));
     const begin = whole ? 0 : await endOfHeader(file, options.skipHeaderLines);
@@ -94,7 +94,7 @@ export async function rangesOfAll(
   return looks.flatMap((look) => cut(look, splitBytes));
 }
 
-async function holdsSomething(file: FileHandle): Promise<boolean> {
+async function holdsSomething(file: OpenFile): Promise<boolean> {
   const { bytesRead } = await file.read(Buffer.alloc(1), 0, 1, 0);
   return bytesRead > 0;
 }
@@ -102,7 +102,7 @@ async function holdsSomething(file: FileHandle): Promise<boolean> {
 const PIECE = 64 * 1024;
 
 /** Where the line after the first `lines` lines begins. */
-async function endOfHeader(file: FileHandle, lines: number): Promise<number> {
+async function endOfHeader(file: OpenFile, lines: number): Promise<number> {
   const piece = Buffer.allocUnsafe(PIECE);
   let position = 0;
   for (let left = lines; left > 0; ) {

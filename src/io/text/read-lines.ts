@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lines of one range of a file, in batches, with memory for one piece of the file at a time.
 
-import { type FileHandle, open } from 'node:fs/promises';
 import { readError } from '../file-error.ts';
-import { changed, checkVersion } from './file-version.ts';
+import { changed } from '../stores/changed.ts';
+import type { OpenFile } from '../stores/store.ts';
+import { openFile } from '../stores/store-of.ts';
 import type { FileRange } from './find-files.ts';
 import { type LineOptions, LineSplitter, type TextEncoding } from './line-splitter.ts';
 import { unzipped } from './unzip.ts';
@@ -66,8 +67,7 @@ export async function* readPieces<T>(
 ): AsyncGenerator<T[], void, undefined> {
   let atStart = range.start === 0;
   try {
-    await using file = await open(range.path, 'r');
-    await checkVersion(file, range.path, range.version);
+    await using file = await openFile(range.path, range.version);
     if (!atStart) await file.read(begin, 0, begin.length, 0);
     const pieces = decoded(
       range.whole ? filePieces(file, range.gzip) : rangePieces(file, range),
@@ -83,11 +83,11 @@ export async function* readPieces<T>(
       }
     } catch (error) {
       // What looks like damage may be a part of another version.
-      await checkVersion(file, range.path, range.version);
+      await file.checkVersion();
       throw error;
     }
     // Also what changed under our hands: a part of the old file and a part of the new one are neither.
-    await checkVersion(file, range.path, range.version);
+    await file.checkVersion();
     const last = taker.end();
     if (last.length > 0) yield last;
   } catch (error) {
@@ -114,7 +114,7 @@ function withoutMark(piece: Buffer, encoding: TextEncoding | Utf16): Buffer {
  * Each piece is valid until the next is asked for.
  */
 async function* rangePieces(
-  file: FileHandle,
+  file: OpenFile,
   range: FileRange,
 ): AsyncGenerator<Buffer, void, undefined> {
   const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, range.end - range.start + PIECE / 16));
@@ -150,16 +150,17 @@ async function* rangePieces(
   }
 }
 
-function filePieces(file: FileHandle, gzip: boolean): AsyncIterable<Buffer> {
+function filePieces(file: OpenFile, gzip: boolean): AsyncIterable<Buffer> {
   return gzip ? unzipped(allPieces(file)) : allPieces(file);
 }
 
 /** All bytes of a file. Each piece is valid until the next is asked for. */
-async function* allPieces(file: FileHandle): AsyncGenerator<Buffer, void, void> {
+async function* allPieces(file: OpenFile): AsyncGenerator<Buffer, void, void> {
   const buffer = Buffer.allocUnsafeSlow(PIECE);
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, PIECE);
+  for (let position = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, PIECE, position);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
+    position += bytesRead;
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elements to files, which appear under their names when all of them are whole: the end of every writer of files.
 
-import { resolve, sep } from 'node:path';
 import { BeamBridgeError, type OptionNames } from '../../base/index.ts';
 import { type Coder, describeValue, JsCoder, StrUtf8Coder } from '../../coders/index.ts';
 import { type PCollection, type Pipeline, PTransformClass } from '../../pipeline/index.ts';
@@ -15,9 +14,9 @@ import {
   singletonSideInput,
   windowInto,
 } from '../../transforms/index.ts';
+import { storeOf } from '../stores/store-of.ts';
 import { commitWithRun, nameOrWait } from './commit.ts';
 import { type Compression, checkCompression, isGzip } from './compression.ts';
-import { localPath } from './local-path.ts';
 import { claimNames } from './name-claims.ts';
 import {
   checkWritable,
@@ -96,12 +95,13 @@ export function checkOutput<R>(
       { hint: "Pass a folder and the beginning of the files' names: 'out/part'." },
     );
   }
-  const local = localPath(prefix, 'written');
+  const store = storeOf(prefix, 'written');
+  const path = store.pathOf(prefix);
   checkCompression(compression);
   const shards = checkShards(template, options.numShards);
   checkBounds(options, shards);
   const spec: OutputSpec<R> = {
-    prefix: resolve(local) + (/[\\/]$/.test(local) ? sep : ''),
+    prefix: store.absolute(path),
     suffix,
     template,
     shards,
@@ -118,7 +118,7 @@ export function checkOutput<R>(
     );
   }
   checkWritable(spec.prefix);
-  return { prefix: local, spec };
+  return { prefix: path, spec };
 }
 
 const BOUNDS = ['maxRecordsPerShard', 'maxBytesPerShard'] as const;
@@ -187,7 +187,7 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
             );
             folders.push(made);
             // A run that ended meanwhile has removed what there was.
-            if (isOver) await removeTemporary(made);
+            if (isOver) await removeTemporary(spec.prefix, made);
             return made;
           },
           text,
@@ -196,7 +196,7 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
     // Where the run was started, whatever is left is removed: after a success, nothing.
     pipeline.cleanUps.push(async () => {
       isOver = true;
-      for (const made of folders.splice(0)) await removeTemporary(made);
+      for (const made of folders.splice(0)) await removeTemporary(spec.prefix, made);
       if (pipeline.runMark !== undefined) await removeMarked(spec.prefix, pipeline.runMark);
     });
     const parts = input

@@ -15,6 +15,8 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { setLogSink } from '../../../src/base/index.ts';
+import { placeAll } from '../../../src/io/stores/local/place.ts';
+import type { Move } from '../../../src/io/stores/store.ts';
 import {
   checkWritable,
   completeOutput,
@@ -25,7 +27,6 @@ import {
   removeTemporary,
   type WholeOutput,
 } from '../../../src/io/text/output.ts';
-import { type Move, placeAll } from '../../../src/io/text/place.ts';
 import type { Part } from '../../../src/io/text/shard-format.ts';
 import { checkShards, shardName, shardPattern } from '../../../src/io/text/shard-names.ts';
 import { textFormat } from '../../../src/io/text/text-format.ts';
@@ -340,7 +341,10 @@ test('a run that ends while shards get their names leaves all of them, and no te
     })),
   );
   const whole = await completeOutput(output, folder, parts);
-  const [placed] = await Promise.allSettled([placeOutputs([whole]), removeTemporary(folder)]);
+  const [placed] = await Promise.allSettled([
+    placeOutputs([whole]),
+    removeTemporary(output.prefix, folder),
+  ]);
   assert.equal(placed.status, 'fulfilled');
   const names = readdirSync(join(scratch, 'ending'));
   assert.equal(names.length, 30);

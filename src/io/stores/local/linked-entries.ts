@@ -5,7 +5,7 @@
 import { type Dirent, readdir } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { mapSome } from '../../base/index.ts';
+import { mapSome } from '../../../base/index.ts';
 
 type WhenListed = (error: NodeJS.ErrnoException | null, entries?: Dirent[]) => void;
 

@@ -3,18 +3,11 @@
 
 import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
-import { writeError } from '../file-error.ts';
+import { BeamBridgeError, getLogger } from '../../../base/index.ts';
+import { writeError } from '../../file-error.ts';
+import type { Move } from '../store.ts';
 
 const log = getLogger('io');
-
-/** A whole file and the name that it is to have. */
-export interface Move {
-  from: string;
-  to: string;
-  /** A folder on the same disk, where a file that is replaced is kept meanwhile. */
-  temporary: string;
-}
 
 /**
  * Renames each file. When one cannot be renamed, those before it are taken back and what they had
