@@ -46,7 +46,7 @@ export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends Ka
   value?: (element: T) => V | null;
   /** @default none */
   headers?: (element: T) => Iterable<KafkaHeader>;
-  /** The message's timestamp, in milliseconds since 1970. @default when it is written */
+  /** The message's timestamp, in milliseconds since 1970, and not before it. @default when it is written */
   timestamp?: (element: T) => Instant;
   /**
    * The number of the partition.
@@ -266,10 +266,20 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
       key: k === null || k === undefined ? undefined : encoded(keyFormat, k as K, 'key', to),
       value: v === null ? undefined : encoded(valueFormat, valued(v, to) as V, 'value', to),
       headers: headers && headersOf(headers(element)),
-      timestamp: timestamp && BigInt(instantOf(timestamp(element), 'the timestamp of a message')),
+      timestamp: timestamp && timeOf(timestamp(element)),
       partition: partition?.(element),
     };
   }
+}
+
+/** Kafka takes a time before 1970 for none. */
+function timeOf(given: Instant): bigint {
+  const at = instantOf(given, 'the timestamp of a message');
+  if (at >= 0) return BigInt(at);
+  const message = `the timestamp of a message is ${at}, which is before 1970`;
+  throw new BeamBridgeError('INVALID_ARGUMENT', message, {
+    hint: 'Kafka has no such times. Leave timestamp out for the time of writing; an element without a time of its own has the earliest there is.',
+  });
 }
 
 function pairOf(element: unknown): { key: unknown; value: unknown } {

@@ -3,7 +3,7 @@
 // it no earlier than something is read or written.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { type Decompressor, readFrames } from './snappy.ts';
+import { type Mendable, mend } from './mended.ts';
 
 /** What its clients are told. */
 export interface ClientOptions {
@@ -254,7 +254,7 @@ export interface ProducerIdentity {
 }
 
 /** What we use of the package. */
-export interface KafkaPackage extends TransactionApis {
+export interface KafkaPackage extends TransactionApis, Mendable {
   readonly Admin: new (options: ClientOptions) => AdminClient;
   readonly Consumer: new (
     options: ClientOptions & { groupId: string; isolationLevel: number },
@@ -262,7 +262,6 @@ export interface KafkaPackage extends TransactionApis {
   readonly Producer: new (
     options: ClientOptions & { idempotent: true; compression?: string | undefined },
   ) => ProducerClient;
-  readonly compressionsAlgorithms: { readonly snappy: Decompressor };
   readonly fetchV13: { readonly api: FetchApi };
   readonly fetchV14: { readonly api: FetchApi };
   readonly fetchV15: { readonly api: FetchApi };
@@ -286,7 +285,7 @@ export async function kafkaPackage(): Promise<KafkaPackage> {
     // A name that bundlers do not see: the package reads a file beside its own, and does not work in a bundle.
     const name = PACKAGE;
     const pkg = (await import(name)) as unknown as KafkaPackage;
-    readFrames(pkg.compressionsAlgorithms.snappy);
+    mend(pkg);
     return pkg;
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';

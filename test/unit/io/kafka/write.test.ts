@@ -91,6 +91,11 @@ test('elements { key, value } are messages as they are', async () => {
   assert.equal(producer.closed, 1);
 });
 
+test('a time before 1970, which readers would take for none, is refused', async () => {
+  const options = { topic: 't', timestamp: () => -1, valueSchema: int64 };
+  await assert.rejects(write([1], options), { code: 'INVALID_ARGUMENT', message: /before 1970/ });
+});
+
 test('functions say what a message is', async () => {
   const producer = await write([1, 2], {
     topic: (n) => `t${n}`,
