@@ -92,7 +92,13 @@ test('elements { key, value } are messages as they are', async () => {
 });
 
 test('a time before 1970, which readers would take for none, is refused', async () => {
-  const options = { topic: 't', timestamp: () => -1, valueSchema: kafkaJson(int64) };
+  const options = {
+    topic: 't',
+    key: String,
+    keySchema: string,
+    timestamp: () => -1,
+    valueSchema: kafkaJson(int64),
+  };
   await assert.rejects(write([1], options), { code: 'INVALID_ARGUMENT', message: /before 1970/ });
 });
 
