@@ -23,6 +23,8 @@ const log = getLogger('runner');
 
 /** How long a cancelled job may take to end before its service is given up. Milliseconds. */
 const CANCEL_GRACE_MS = 4000;
+/** The same where its engine is asked for its word: tasks on other machines end what they are at. Milliseconds. */
+const ENGINE_GRACE_MS = 10_000;
 /** The same when a signal is about to end the whole program. */
 const SIGNAL_GRACE_MS = 3000;
 
@@ -100,7 +102,7 @@ class Run extends BaseRun {
   async start(open: OpenService): Promise<void> {
     try {
       const end = ({ reason, isExiting }: WishToEnd) =>
-        this.stop(reason, isExiting ? SIGNAL_GRACE_MS : CANCEL_GRACE_MS);
+        this.stop(reason, isExiting ? SIGNAL_GRACE_MS : this.graceMs);
       this.attend({ end }, () => ({ phase: this.job ? this.state : this.phase }));
       await this.submit(open, this.starting.signal);
     } catch (error) {
@@ -264,7 +266,11 @@ class Run extends BaseRun {
     return savepoint;
   }
 
-  cancel(graceMs = CANCEL_GRACE_MS): Promise<JobState> {
+  private get graceMs(): number {
+    return this.service?.engine ? ENGINE_GRACE_MS : CANCEL_GRACE_MS;
+  }
+
+  cancel(graceMs = this.graceMs): Promise<JobState> {
     this.cancelling ??= this.end(graceMs);
     return this.cancelling;
   }

@@ -253,6 +253,31 @@ const still: EngineJob = {
   stop: async () => '',
 };
 
+test('an engine that takes its time to end a job is waited for, and not given up as a job service is', async () => {
+  await using fake = await FakeJobService.start({ run: () => {} });
+  let isGivenUp = false;
+  let isEnded = false;
+  const result = await startRun(
+    await constructPipeline(simple, {}),
+    { jobEndpoint: fake.address },
+    async (...given) => ({
+      ...(await openService(...given)),
+      abandon: async () => {
+        isGivenUp = true;
+      },
+      engine: {
+        ...still,
+        ended: async () => {
+          await delay(5000);
+          isEnded = true;
+        },
+      },
+    }),
+  );
+  assert.equal(await result.cancel(), 'CANCELLED');
+  assert.deepEqual({ isEnded, isGivenUp }, { isEnded: true, isGivenUp: false });
+});
+
 test('a run has begun when the engine has its job, or its service says that it is over', async () => {
   await using fake = await FakeJobService.start({ run: () => {} });
   const graph = await constructPipeline(simple, {});
