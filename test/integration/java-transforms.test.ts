@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Java's transforms by a managed service with Beam's jars, on the runner node and on a Flink inside its job
-// server; JDBC with a real PostgreSQL, KafkaIO with a real broker. What is not on this machine is skipped:
-// scripts/test-engines fetches the jars.
+// Java's transforms by a managed service with Beam's jars, on the runner node; JDBC with a real PostgreSQL, KafkaIO with
+// a real broker. What is not on this machine is skipped: scripts/test-engines fetches the jars.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -38,14 +37,13 @@ import {
   row,
   string,
 } from '../../src/schema/index.ts';
-import { getJavaService, stopJavaServices, stopJobServers } from '../../src/services/index.ts';
-import { flinkHere, javaTransformsHere } from '../helpers/engines.ts';
+import { getJavaService, stopJavaServices } from '../../src/services/index.ts';
+import { javaTransformsHere } from '../helpers/engines.ts';
 import { until } from '../helpers/fake-job-service.ts';
 import { kafkaSkip, TestCluster } from '../helpers/kafka.ts';
 import { postgresSkip, startPostgres } from '../helpers/postgres.ts';
 
 const here = await javaTransformsHere();
-const flink = await flinkHere();
 const jars = 'jars' in here ? here.jars : '';
 // Where there are none nothing of it is used.
 const service = javaService({ jars: jars || '.' });
@@ -59,10 +57,7 @@ const coded = (code: ErrorCode, message: RegExp) => (error: unknown) => {
   return true;
 };
 
-after(async () => {
-  await stopJavaServices();
-  await stopJobServers();
-});
+after(() => stopJavaServices());
 
 const sequence = (to: number, more = {}) =>
   javaTransform('org.apache.beam.sdk.io.GenerateSequence', {
@@ -382,27 +377,5 @@ describe('KafkaIO of Java on node', { skip: skip || (await kafkaSkip()) }, () =>
     });
     const expected = keys.flatMap((key) => [`${key} ${key}!`, `${topic} ${key}!`]);
     assert.deepEqual(seen.toSorted(), expected.toSorted());
-  });
-});
-
-describe("Java's transforms on a Flink inside its job server", {
-  skip: skip || ('skip' in flink && flink.skip),
-}, () => {
-  test('sources and SQL, between stages of this program', async () => {
-    const flinkJobServer = 'jars' in flink ? flink.jars : '';
-    const onFlink = createRunner({
-      runner: 'flink',
-      flinkMaster: '[local]',
-      flinkJobServer,
-      progress: false,
-    });
-    const seen: string[] = [];
-    await onFlink.run((root) => {
-      root.apply(sequence(3)).map((n) => void seen.push(`n ${n}`));
-      ordered(root)
-        .apply(totals)
-        .map(({ item, total }) => void seen.push(`${item} ${total}`));
-    });
-    assert.deepEqual(seen.toSorted(), ['milk 2', 'n 0', 'n 1', 'n 2', 'tea 4']);
   });
 });
