@@ -154,6 +154,7 @@ export class Emitter {
   ): Promise<void> {
     await pending;
     for (let i = 0; i < list.length; i++) {
+      this.checkGoingOn();
       const later = send(list[i]);
       if (later) await later;
       const turn = this.turn();
@@ -193,6 +194,7 @@ export class Emitter {
     for (let pending: Promise<void> | undefined = first; pending; ) {
       try {
         await pending;
+        this.checkGoingOn();
         const turn = this.turn();
         if (turn) await turn;
       } catch (error) {
@@ -239,6 +241,7 @@ export class Emitter {
       try {
         const pending = send(next.value);
         if (pending) await pending;
+        this.checkGoingOn();
         const turn = this.turn();
         if (turn) await turn;
       } catch (error) {
@@ -261,9 +264,12 @@ export class Emitter {
   private turn(): Promise<void> | undefined {
     this.count += 1;
     if (this.count % OUTPUTS_PER_LOOK !== 0) return undefined;
-    return yieldIfDue()?.then(() => {
-      if (this.scope.aborted) throw this.scope.aborted;
-    });
+    return yieldIfDue()?.then(() => this.checkGoingOn());
+  }
+
+  /** What was waited for may have been long: the bundle ends there, and not with the outputs of its element. */
+  private checkGoingOn(): void {
+    if (this.scope.aborted) throw this.scope.aborted;
   }
 
   /** Runs a piece of the user's code. */

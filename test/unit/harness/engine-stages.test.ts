@@ -571,6 +571,35 @@ test('an aborted bundle ends at the next element with the given error', async ()
   assert.equal(count, 1);
 });
 
+for (const [name, outputs] of Object.entries<(x: number) => never>({
+  'a list': (x) => [x, x, x] as never,
+  'a generator': function* (x: number) {
+    for (let i = 0; i < 3; i++) yield x;
+  } as never,
+  'an async generator': async function* (x: number) {
+    for (let i = 0; i < 3; i++) yield x;
+  } as never,
+})) {
+  test(`an aborted bundle ends at the next of an element's outputs that are ${name}, not with the last`, async () => {
+    let count = 0;
+    const stage = stageOf(
+      (input: Numbers) => ({
+        out: input.flatMap(outputs).map(async (x: number) => {
+          count += 1;
+          running.abort(new TypeError('enough'));
+          await null;
+          return x;
+        }),
+      }),
+      NUMBERS,
+    );
+    const { bundle } = io(inputOf(stage.encode([0])));
+    const running = engineFor(stage).start(stage.descriptor, bundle);
+    await assert.rejects(running.done, { message: 'enough' });
+    assert.equal(count, 1);
+  });
+}
+
 test('a slow output holds the source back', async () => {
   const stage = stageOf((input: PCollection<string>) => ({ out: input.map((x) => x) }), {
     input: new StrUtf8Coder() as never,
