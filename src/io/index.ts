@@ -2,6 +2,7 @@
 // Sources and sinks. May import transforms, external and what those may import.
 
 export type { CsvColumns } from './csv/columns.ts';
+export { inferAvroType } from './infer-avro-type.ts';
 export { type InferCsvOptions, inferCsvType } from './infer-csv-type.ts';
 export {
   type JdbcConnection,
@@ -36,6 +37,7 @@ export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.
 export type { KafkaCompression } from './kafka/producer.ts';
 export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
+export { type ReadAvroOptions, readAllFromAvro, readFromAvro } from './read-from-avro.ts';
 export { type ReadCsvOptions, readAllFromCsv, readFromCsv } from './read-from-csv.ts';
 export { type ReadJsonOptions, readAllFromJson, readFromJson } from './read-from-json.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';

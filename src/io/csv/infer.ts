@@ -10,6 +10,7 @@ import {
   millisInstant,
   type SchemaType,
 } from '../../schema/index.ts';
+import { declaration, propertyName } from '../records/program-text.ts';
 import { type CellReader, cellReader } from './cells.ts';
 import type { CsvHead } from './columns.ts';
 import type { CsvRecord } from './record-scanner.ts';
@@ -29,7 +30,6 @@ const CANDIDATES: readonly [name: string, type: SchemaType, looks: RegExp][] = [
 const NUMBERS = new Set(['int64', 'bigint64', 'float64']);
 /** From so many columns on, of one name and a number, they are an array. */
 const MANY = 8;
-const IDENTIFIER = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
 const NO_NULLS: ReadonlySet<string> = new Set();
 
 interface Column {
@@ -59,12 +59,11 @@ export function inferredText(
   if (fields.some(({ pattern }) => pattern)) used.add('array');
   const lines = fields.map(({ name, type, isNullable, pattern }) => {
     const value = isNullable ? `nullable(${type})` : type;
-    const key = IDENTIFIER.test(name) && name !== '__proto__' ? name : quotedKey(name);
+    const key = propertyName(name);
     if (pattern === undefined) return `  ${key}: ${value},`;
     return `  ${key}: array(${value}), // with { columns: { ${key}: ${pattern} } }`;
   });
-  const names = [...used].sort().join(', ');
-  return `import { ${names} } from 'beambridge/schema';\n\nconst record = row({\n${lines.join('\n')}\n});\n`;
+  return declaration(used, `row({\n${lines.join('\n')}\n})`);
 }
 
 function columnOf(
@@ -127,10 +126,4 @@ function joined(columns: readonly Column[]): Field[] {
 /** What is before the number in the name of a column of numbers. */
 function stemOf({ name, type }: Column): string | undefined {
   return NUMBERS.has(type) ? /^(.*?)\d+$/.exec(name)?.[1] : undefined;
-}
-
-function quotedKey(name: string): string {
-  // `'__proto__': …` in an object sets its prototype, and the brackets make it a field.
-  if (name === '__proto__') return "['__proto__']";
-  return `'${JSON.stringify(name).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
 }

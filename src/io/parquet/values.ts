@@ -3,9 +3,9 @@
 // numbers of 64 bits as bigints, texts and decimals as bytes.
 
 import { isUtf8 } from 'node:buffer';
-import { whyNotFloat32 } from '../../coders/index.ts';
 import { urns } from '../../proto/index.ts';
-import { Decimal, MicrosInstant, type SchemaType } from '../../schema/index.ts';
+import { Decimal, type SchemaType } from '../../schema/index.ts';
+import { dateOfCount, float32Of, microsOfCount, signedOf, uuidOf } from '../records/from-counts.ts';
 import { Misfit, quoted } from '../records/misfit.ts';
 import { bigintOf, wholeOf } from '../records/numbers.ts';
 import type { Leaf } from './file-schema.ts';
@@ -22,7 +22,7 @@ export function leafReader(type: SchemaType, leaf: Leaf): ValueReader | undefine
       return leaf.kind === 'boolean' ? (raw) => raw : undefined;
     case 'string':
       if (leaf.kind === 'string') return textOf;
-      return leaf.kind === 'uuid' ? uuidOf : undefined;
+      return leaf.kind === 'uuid' ? (raw) => uuidOf(raw as Uint8Array) : undefined;
     case 'enumeration': {
       if (leaf.kind !== 'string') return undefined;
       const values = new Set<unknown>(type.values);
@@ -49,12 +49,7 @@ export function leafReader(type: SchemaType, leaf: Leaf): ValueReader | undefine
     case 'float32': {
       const read = numberReader(leaf);
       if (!read) return undefined;
-      return (raw) => {
-        const number = read(raw);
-        const reason = whyNotFloat32(number);
-        if (reason === undefined) return Math.fround(number);
-        throw new Misfit(`${number} is no float32`, reason);
-      };
+      return (raw) => float32Of(read(raw));
     }
     case 'logical':
       if (type.urn === L.DECIMAL) return decimalReader(leaf);
@@ -70,11 +65,6 @@ function textOf(raw: unknown): string {
   const bytes = raw as Uint8Array;
   if (!isUtf8(bytes)) throw new Misfit('it is no UTF-8 text', 'Declare it bytes if that is right.');
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-}
-
-function uuidOf(raw: unknown): string {
-  const hex = Buffer.from(raw as Uint8Array).toString('hex');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 type WholeLeaf = Leaf & { kind: 'int' };
@@ -140,13 +130,7 @@ function decimalReader(leaf: Leaf): ValueReader | undefined {
   if (leaf.kind !== 'decimal') return undefined;
   const { scale } = leaf;
   return (raw) =>
-    new Decimal(raw instanceof Uint8Array ? signed(raw) : BigInt(raw as number), scale);
-}
-
-/** A whole number in bytes, the greatest first, in two's complement. */
-function signed(bytes: Uint8Array): bigint {
-  if (bytes.length === 0) return 0n;
-  return BigInt.asIntN(bytes.length * 8, BigInt(`0x${Buffer.from(bytes).toString('hex')}`));
+    new Decimal(raw instanceof Uint8Array ? signedOf(raw) : BigInt(raw as number), scale);
 }
 
 /** How many of a unit are a second. */
@@ -156,8 +140,6 @@ const PER_SECOND: Readonly<Record<string, bigint>> = {
   NANOS: 1_000_000_000n,
 };
 const DAY = 86_400n;
-/** What a `Date` holds. */
-const LAST_DATE = 8_640_000_000_000_000;
 
 /** A time, and how many of its unit are a second. */
 function instantReader(
@@ -174,34 +156,14 @@ function dateReader(leaf: Leaf): ValueReader | undefined {
   const instant = instantReader(leaf);
   if (!instant) return undefined;
   const { count, perSecond } = instant;
-  const millis = rescaled(perSecond, 1000n, 'millisecond', 'Declare it microsInstant.');
-  return (raw) => {
-    const value = Number(millis(count(raw)));
-    if (Math.abs(value) <= LAST_DATE) return new Date(value);
-    throw new Misfit(`${value} milliseconds since 1970 are no Date`, 'Declare it microsInstant.');
-  };
+  const date = dateOfCount(perSecond);
+  return (raw) => date(count(raw));
 }
 
 function microsReader(leaf: Leaf): ValueReader | undefined {
   const instant = instantReader(leaf);
   if (!instant) return undefined;
   const { count, perSecond } = instant;
-  const micros = rescaled(perSecond, 1_000_000n, 'microsecond', 'Write whole microseconds.');
-  return (raw) => {
-    const value = micros(count(raw));
-    if (BigInt.asIntN(64, value) === value) return new MicrosInstant(value);
-    throw new Misfit(`${value} microseconds since 1970 have more than 64 bits`);
-  };
-}
-
-function rescaled(from: bigint, to: bigint, unit: string, hint: string): (count: bigint) => bigint {
-  if (from <= to) {
-    const factor = to / from;
-    return (count) => count * factor;
-  }
-  const divisor = from / to;
-  return (count) => {
-    if (count % divisor === 0n) return count / divisor;
-    throw new Misfit(`a time of ${count} (1/${from} s since 1970) is finer than a ${unit}`, hint);
-  };
+  const micros = microsOfCount(perSecond);
+  return (raw) => micros(count(raw));
 }
