@@ -37,11 +37,17 @@ export type { FailedMessage, KafkaHeader, KafkaMessage } from './kafka/messages.
 export type { KafkaCompression } from './kafka/producer.ts';
 export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
+export type { ParquetCompression } from './parquet/codecs.ts';
+export type { ParquetDecimal } from './parquet/write-leaf.ts';
 export { type ReadAvroOptions, readAllFromAvro, readFromAvro } from './read-from-avro.ts';
 export { type ReadCsvOptions, readAllFromCsv, readFromCsv } from './read-from-csv.ts';
 export { type ReadJsonOptions, readAllFromJson, readFromJson } from './read-from-json.ts';
 export { ReadFromKafka, type ReadWithDeadLetters, readFromKafka } from './read-from-kafka.ts';
-export { type ReadParquetOptions, readFromParquet } from './read-from-parquet.ts';
+export {
+  type ReadParquetOptions,
+  readAllFromParquet,
+  readFromParquet,
+} from './read-from-parquet.ts';
 export {
   type ReadAllTextOptions,
   type ReadTextOptions,
@@ -63,4 +69,5 @@ export {
   type WriteKafkaOptions,
   writeToKafka,
 } from './write-to-kafka.ts';
+export { type WriteParquetOptions, writeToParquet } from './write-to-parquet.ts';
 export { type WriteTextOptions, writeToText } from './write-to-text.ts';

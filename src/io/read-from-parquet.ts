@@ -2,12 +2,13 @@
 // Rows of Parquet files.
 
 import { checkOptionNames, mapSome, type OptionNames } from '../base/index.ts';
+import type { PCollection } from '../pipeline/index.ts';
 import type { RowType } from '../schema/index.ts';
 import { checkParquetType } from './parquet/declared-type.ts';
 import type { ParquetFormat } from './parquet/file.ts';
 import { inspectParquet, readParquet } from './parquet/read-range.ts';
 import { checkRecordOptions, refuseOption } from './records/read-options.ts';
-import { ReadRecords } from './records/read-records.ts';
+import { ReadRecords, type RecordSource } from './records/read-records.ts';
 import { checkPatterns } from './text/read-files.ts';
 
 /** Options of {@link readFromParquet}. */
@@ -63,6 +64,30 @@ export function readFromParquet<T>(
   options: ReadParquetOptions<T>,
 ): ReadRecords<T> {
   const name = 'readFromParquet';
+  const source = parquetSource<T>(name, options);
+  return new ReadRecords<T>({ ...source, patterns: checkPatterns(name, patterns) });
+}
+
+/**
+ * As {@link readFromParquet}, of the paths and patterns in a PCollection, such as {@link watchFiles} and `filesWritten` of a writer
+ * give. Columns go by their names, so that files may have others beside them, in any order.
+ *
+ * @throws as `readFromParquet` does
+ *
+ * @example
+ * ```ts
+ * root.apply(watchFiles('inbox/*.parquet')).apply(readAllFromParquet({ schema: image }));
+ * ```
+ */
+export function readAllFromParquet<T>(
+  options: ReadParquetOptions<T>,
+): ReadRecords<T, T, PCollection<string>> {
+  return new ReadRecords<T, T, PCollection<string>>(
+    parquetSource<T>('readAllFromParquet', options),
+  );
+}
+
+function parquetSource<T>(name: string, options: ReadParquetOptions<T>): RecordSource<T> {
   checkOptionNames(name, options, OPTIONS);
   const { schema, allowEmptyMatch, splitBytes } = options ?? {};
   // What is compressed in such a file is its pages, whatever it is called.
@@ -71,17 +96,16 @@ export function readFromParquet<T>(
   checkParquetType(schema, '');
   const names = checkNames(name, schema, options.columns);
   const format: ParquetFormat = { schema: schema as RowType<unknown>, names };
-  return new ReadRecords<T>({
+  return {
     name,
     schema,
-    patterns: checkPatterns(name, patterns),
     cwd: process.cwd(),
     options: find,
     inspect: async (paths) => {
       await mapSome([...paths], (path) => inspectParquet(path, format));
     },
     read: (range, wanted) => readParquet<T>(range, format, wanted),
-  });
+  };
 }
 
 function checkNames<T>(

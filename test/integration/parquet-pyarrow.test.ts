@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parquet files that pyarrow writes, read here: compressions, encodings, and nested columns. On both runners. Starts Node,
-// and through it the managed Python.
+// Parquet files that pyarrow writes, read here, and ours read there: compressions, encodings, and nested columns. On both
+// runners. Starts Node, and through it the managed Python.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -8,25 +8,31 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { readFromParquet } from '../../src/io/index.ts';
+import { readFromParquet, writeToParquet } from '../../src/io/index.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import {
   array,
   bigint64,
   boolean,
   bytes,
+  Decimal,
   decimal,
   float32,
   float64,
   int64,
+  MicrosInstant,
   map,
   microsInstant,
   millisInstant,
   nullable,
+  type RowType,
   row,
   string,
+  Tensor,
+  tensor,
 } from '../../src/schema/index.ts';
 import { ensurePythonEnvironment } from '../../src/services/index.ts';
+import { create } from '../../src/transforms/index.ts';
 
 let scratch: string;
 let python: string;
@@ -129,6 +135,146 @@ for (const runner of ['node', 'direct']) {
       });
       seen.sort(([a], [b]) => a - b);
       assert.deepEqual(seen, JSON.parse(written));
+    });
+  }
+}
+
+const LOOK = `
+import sys, json, glob, datetime, decimal
+import pyarrow as pa, pyarrow.parquet as pq
+files = sorted(glob.glob(sys.argv[1] + '*.parquet'))
+tables = [pq.read_table(file) for file in files]
+whole = pa.concat_tables(tables)
+whole.validate(full=True)
+epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+micros = lambda t: None if t is None else str((t - epoch) // datetime.timedelta(microseconds=1))
+rows = sorted(whole.to_pylist(), key=lambda r: r['id'])
+# What bounds of row groups leave out must not be there.
+kept = lambda **by: pq.read_table(files, filters=[(k, '==', v) for k, v in by.items()]).num_rows
+last = rows[-1] if rows else None
+print(json.dumps({
+    'types': [str(field.type).replace(" ('by')", '') + ('' if field.nullable else ' not null') for field in whole.schema],
+    'groups': sum(pq.ParquetFile(file).metadata.num_row_groups for file in files),
+    'found': [] if last is None else [kept(id=last['id']), kept(text=last['text']), kept(price=last['price']), kept(raw=last['raw'])],
+    'rows': [[r['id'], str(r['big']), repr(r['x']), r['half'], r['text'], r['raw'].hex(), format(r['price'], 'f'),
+        micros(r['fine']), micros(r['coarse']), r['deep'], sorted(list(p) for p in r['by']), r['image']] for r in rows],
+}))
+`;
+
+const ours = row({
+  id: int64,
+  big: bigint64,
+  x: float64,
+  half: nullable(float32),
+  text: string,
+  raw: bytes,
+  price: decimal,
+  fine: nullable(microsInstant),
+  coarse: millisInstant,
+  deep: nullable(array(nullable(row({ n: nullable(int64), l: array(int64) })))),
+  by: map(string, nullable(int64)),
+  image: tensor(float32, [2, 2]),
+});
+type Ours = typeof ours extends RowType<infer T> ? T : never;
+
+const XS = [0.1, -0, 5e-324, 1e308, 0];
+const TEXTS = ['', 'a', '\ufeffÄ€😀', 'long'.repeat(20), '\uffff', '😀'.repeat(9)];
+
+function ourRow(id: number): Ours {
+  const deep = id % 4 === 0 ? null : [null, { n: id % 2 ? id : null, l: [id, 1] }].slice(id % 3);
+  return {
+    id,
+    big: BigInt(id) * -(2n ** 53n),
+    x: XS[id % XS.length]!,
+    half: id % 5 ? id / 8 : null,
+    text: TEXTS[id % TEXTS.length]!,
+    raw: Uint8Array.of(id % 256, 255).subarray(id % 2),
+    price: new Decimal(BigInt(id) - 400n, id % 3),
+    fine: id % 7 ? new MicrosInstant(BigInt(id) * 10n ** 12n - 1n) : null,
+    coarse: new Date(-id * 86_400_001),
+    deep,
+    by: new Map(['x', '', 'y'].slice(0, id % 4).map((key, at) => [key, at ? id : null])),
+    image: Tensor.from('float32', [
+      [id, -1],
+      [0, 0.5],
+    ]),
+  };
+}
+
+const float = (x: number) => (x === 0 ? '0.0' : `${x}`);
+
+function asSeen(one: Ours): unknown[] {
+  const price = one.price.unscaled * 10n ** BigInt(4 - one.price.scale);
+  return [
+    one.id,
+    `${one.big}`,
+    Object.is(one.x, -0) ? '-0.0' : float(one.x),
+    one.half,
+    one.text,
+    Buffer.from(one.raw).toString('hex'),
+    `${new Decimal(price, 4)}`,
+    one.fine && `${one.fine.micros}`,
+    `${BigInt(one.coarse.getTime()) * 1000n}`,
+    one.deep,
+    [...one.by].sort(([a], [b]) => (a < b ? -1 : 1)),
+    [
+      [one.id, -1],
+      [0, 0.5],
+    ],
+  ];
+}
+
+for (const runner of ['node', 'direct']) {
+  const codecs =
+    runner === 'node' ? (['snappy', 'gzip', 'brotli', 'none'] as const) : (['snappy'] as const);
+  for (const compression of codecs) {
+    test(`pyarrow reads what is written with ${compression} on ${runner}`, async () => {
+      const rows = Array.from({ length: 700 }, (_, id) => ourRow(id));
+      const prefix = join(scratch, `ours-${runner}-${compression}`);
+      const empty = join(scratch, `none-${runner}-${compression}`);
+      const decimals = { price: { precision: 20, scale: 4 } };
+      await createRunner({ runner }).run((root) => {
+        const options = { schema: ours, compression, decimals, rowGroupRows: 100 };
+        root.apply(create(rows)).apply(writeToParquet(prefix, { ...options, numShards: 2 }));
+        root.apply(create<Ours>([])).apply(writeToParquet(empty, options));
+      });
+      const look = (at: string) =>
+        JSON.parse(
+          execFileSync(python, ['-W', 'ignore', '-c', LOOK, at], {
+            encoding: 'utf8',
+            maxBuffer: 64 * 1024 * 1024,
+          }),
+        );
+      const seen = look(prefix);
+      assert.deepEqual(
+        seen.rows,
+        rows.map((one) => asSeen(one)),
+      );
+      assert.ok(seen.groups >= 8);
+      const last = rows.at(-1)!;
+      const alike = (same: (one: Ours) => boolean) => rows.filter(same).length;
+      assert.deepEqual(seen.found, [
+        1,
+        alike(({ text }) => text === last.text),
+        alike(({ price }) => price.toNumber() === last.price.toNumber()),
+        alike(({ raw }) => Buffer.compare(raw, last.raw) === 0),
+      ]);
+      const none = look(empty);
+      assert.deepEqual(none, { types: seen.types, groups: 0, found: [], rows: [] });
+      assert.deepEqual(seen.types, [
+        'int64 not null',
+        'int64 not null',
+        'double not null',
+        'float',
+        'string not null',
+        'binary not null',
+        'decimal128(20, 4) not null',
+        'timestamp[us, tz=UTC]',
+        'timestamp[ms, tz=UTC] not null',
+        'list<element: struct<n: int64, l: list<element: int64 not null> not null>>',
+        'map<string, int64> not null',
+        'list<element: list<element: float not null> not null> not null',
+      ]);
     });
   }
 }

@@ -22,31 +22,33 @@ const KEYS = new Set([
  * Looks at a declared type before there is a file.
  *
  * @param path - where the type is in the record's
+ * @param withTensors - whether they are lists, as they are when they are written
  * @throws `INVALID_SCHEMA` for a type that Parquet has no values for
  */
-export function checkParquetType(type: SchemaType, path: string): void {
+export function checkParquetType(type: SchemaType, path: string, withTensors = false): void {
   switch (type.kind) {
     case 'nullable':
-      checkParquetType(type.value, path);
+      checkParquetType(type.value, path, withTensors);
       return;
     case 'array':
     case 'iterable':
-      checkParquetType(type.element, `${path}[]`);
+      checkParquetType(type.element, `${path}[]`, withTensors);
       return;
     case 'map':
       if (!KEYS.has(type.key.kind)) throw noValue(type, path);
-      checkParquetType(type.value, `${path}{}`);
+      checkParquetType(type.value, `${path}{}`, withTensors);
       return;
     case 'row':
       if (type.fields.length === 0) throw noValue(type, path);
       for (const { name, type: field } of type.fields)
-        checkParquetType(field, path === '' ? name : `${path}.${name}`);
+        checkParquetType(field, path === '' ? name : `${path}.${name}`, withTensors);
       return;
     case 'logical':
       if (!LOGICAL.has(type.urn)) throw noValue(type, path);
       return;
     case 'tensor':
-      throw noValue(type, path);
+      if (!withTensors) throw noValue(type, path);
+      return;
     default:
   }
 }

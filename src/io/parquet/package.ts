@@ -27,9 +27,17 @@ export interface SchemaElement {
     | undefined;
 }
 
+/** What a footer says of the values of a column. */
+export interface ColumnStatistics {
+  readonly min_value?: unknown;
+  readonly max_value?: unknown;
+  readonly null_count?: bigint | undefined;
+}
+
 /** A column of a row group. */
 export interface ColumnChunk {
   readonly file_path?: string | undefined;
+  readonly file_offset?: bigint | undefined;
   readonly crypto_metadata?: unknown;
   readonly meta_data?:
     | {
@@ -38,6 +46,7 @@ export interface ColumnChunk {
         readonly total_compressed_size: bigint;
         readonly data_page_offset: bigint;
         readonly dictionary_page_offset?: bigint | undefined;
+        readonly statistics?: ColumnStatistics | undefined;
       }
     | undefined;
   readonly [other: string]: unknown;
@@ -85,8 +94,29 @@ export interface ParquetReaderPackage {
 
 /** Where `hyparquet-writer` puts what it writes. */
 export interface ByteSink {
+  /** How many bytes there were in all. */
   readonly offset: number;
+  /** How many of them are there: 0 when they were taken. */
+  index: number;
+  /** Those that are there, as a view. */
   getBytes(): Uint8Array;
+}
+
+/** Writes a file, whose beginning it writes when it is made. */
+export interface RowGroupWriter {
+  readonly row_groups: RowGroup[];
+  num_rows: bigint;
+  write(options: {
+    columnData: {
+      name: string;
+      data: readonly unknown[];
+      offsetIndex: false;
+      encoding?: 'PLAIN';
+    }[];
+    rowGroupSize: number;
+  }): void;
+  /** Writes the footer. */
+  finish(): void;
 }
 
 /** What we use of `hyparquet-writer`. */
@@ -98,15 +128,7 @@ export interface ParquetWriterPackage {
     codec: string;
     compressors: Readonly<Record<string, (input: Uint8Array) => Uint8Array>>;
     createdBy: string;
-  }) => {
-    row_groups: RowGroup[];
-    num_rows: bigint;
-    write(options: {
-      columnData: { name: string; data: unknown[]; offsetIndex: false }[];
-      rowGroupSize: number;
-    }): void;
-    finish(): void;
-  };
+  }) => RowGroupWriter;
 }
 
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */

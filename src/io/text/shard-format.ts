@@ -32,6 +32,8 @@ export interface ShardFormat<R> {
   readonly separatorBytes: number;
   /** What an element adds to that. */
   sizeOf(record: R): number;
+  /** Finds out before there are elements that none can be written, such as a package that is not there. */
+  prepare?(): Promise<void>;
   /**
    * Begins a part.
    *

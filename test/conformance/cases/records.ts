@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of CSV and JSON in and out, as rows of a declared type.
+// Files of CSV, JSON and Parquet in and out, as rows of a declared type.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   readAllFromCsv,
+  readAllFromParquet,
   readFromCsv,
   readFromJson,
   writeToCsv,
   writeToJson,
+  writeToParquet,
 } from '../../../src/io/index.ts';
 import {
   array,
@@ -123,6 +125,32 @@ export const records: Cases = [
       assert.equal(read('out-00000-of-00001.jsonl'), LINES.slice(0, LINES.indexOf('\n') + 1));
       assert.equal(read('out-00000-of-00001.csv'), 'id,big\n1,9223372036854775807\n');
       assert.equal(read('none-00000-of-00001.json'), '[]\n');
+    },
+  },
+  {
+    name: 'writeToParquet writes files that readAllFromParquet reads, of rows and of none',
+    build: (root) => {
+      const all = root.apply(create(ROWS, { schema }));
+      const { filesWritten } = all.apply(writeToParquet(join(scratch, 'rows')));
+      filesWritten.apply(readAllFromParquet({ schema })).apply(assertDeepEqual(ROWS));
+      const parts = root
+        .apply(create(hundred, { schema: number }))
+        .apply(writeToParquet(join(scratch, 'parts'), { numShards: 3, rowGroupRows: 7 }));
+      parts.filesWritten
+        .apply(readAllFromParquet({ schema: number, splitBytes: 200 }))
+        .apply(assertDeepEqual(hundred));
+      const none = root
+        .apply(create([], { schema: number }))
+        .apply(writeToParquet(join(scratch, 'none')));
+      none.filesWritten.apply(readAllFromParquet({ schema: number })).apply(assertDeepEqual([]));
+    },
+    after: () => {
+      const files = readdirSync(scratch).filter((name) => name.endsWith('.parquet'));
+      assert.deepEqual(files.sort(), [
+        'none-00000-of-00001.parquet',
+        ...[0, 1, 2].map((at) => `parts-0000${at}-of-00003.parquet`),
+        'rows-00000-of-00001.parquet',
+      ]);
     },
   },
 ];

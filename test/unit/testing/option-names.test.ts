@@ -28,6 +28,7 @@ import {
   writeToCsv,
   writeToJson,
   writeToKafka,
+  writeToParquet,
   writeToText,
 } from '../../../src/io/index.ts';
 import * as ml from '../../../src/ml/index.ts';
@@ -104,6 +105,7 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
   ['ReadParquetOptions', (o) => readFromParquet('x', o), 'column', 'columns'],
   ['WriteCsvOptions', (o) => writeToCsv('out/x', o), 'headers', 'header'],
   ['WriteJsonOptions', (o) => writeToJson('out/x', o), 'numShard', 'numShards'],
+  ['WriteParquetOptions', (o) => writeToParquet('out/x', o), 'rowGroupByte', 'rowGroupBytes'],
   ['WatchFilesOptions', (o) => watchFiles('x/*', o), 'matchUpdated', 'matchUpdatedFiles'],
   ['ExternalOptions', (o) => rawExternalTransform('x', undefined, undefined, o), 'ouput', 'output'],
   ['PythonTransformOptions', (o) => pythonTransform('a.B', [], {}, o), 'package', 'packages'],

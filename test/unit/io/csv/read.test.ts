@@ -34,15 +34,11 @@ import {
   typedArray,
 } from '../../../../src/schema/index.ts';
 import { create } from '../../../../src/transforms/index.ts';
+import { readRows } from '../../../helpers/row-files.ts';
 import { file } from '../scratch.ts';
 
-async function rowsOf<T>(path: string | string[], options: ReadCsvOptions<T>): Promise<T[]> {
-  const rows: T[] = [];
-  await createRunner().run((root) => {
-    root.apply(readFromCsv(path, options)).map((one) => void rows.push(one));
-  });
-  return rows;
-}
+const rowsOf = <T>(path: string | string[], options: ReadCsvOptions<T>) =>
+  readRows<T>(readFromCsv(path, options));
 
 async function bothOf<T>(path: string, options: ReadCsvOptions<T>) {
   const rows: T[] = [];

@@ -2,12 +2,11 @@
 // Rows to CSV files, and back to the same rows, on the node runner in this process.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { BeamBridgeError, createRunner } from '../../../../src/index.ts';
+import { createRunner } from '../../../../src/index.ts';
 import {
   type ReadCsvOptions,
   readFromCsv,
@@ -34,39 +33,26 @@ import {
   string,
 } from '../../../../src/schema/index.ts';
 import { create, withSchema } from '../../../../src/transforms/index.ts';
-import { scratch } from '../scratch.ts';
-
-let next = 0;
-
-/** The prefix of an output of its own. */
-function prefixOf(): string {
-  return join(scratch, `write-${next++}`, 'out');
-}
+import {
+  type FilesOfRows,
+  ownPrefix,
+  readRows,
+  refusalOf,
+  textsOf,
+  writeRows,
+} from '../../../helpers/row-files.ts';
 
 async function written<T>(
   rows: readonly T[],
   schema: RowType<T>,
   options: WriteCsvOptions<T> = {},
-): Promise<{ prefix: string; files: string[]; texts: string[] }> {
-  const prefix = prefixOf();
-  await createRunner().run((root) => {
-    root.apply(create<T>(rows as never, { schema })).apply(writeToCsv(prefix, options));
-  });
-  const files = readdirSync(dirname(prefix)).sort();
-  const texts = files.map((name) => {
-    const bytes = readFileSync(join(dirname(prefix), name));
-    return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
-  });
-  return { prefix, files, texts };
+): Promise<FilesOfRows & { texts: string[] }> {
+  const found = await writeRows(rows, schema, (prefix) => writeToCsv<T>(prefix, options));
+  return { ...found, texts: textsOf(found) };
 }
 
-async function back<T>(prefix: string, options: ReadCsvOptions<T>): Promise<T[]> {
-  const rows: T[] = [];
-  await createRunner().run((root) => {
-    root.apply(readFromCsv(`${prefix}*`, options)).map((one) => void rows.push(one));
-  });
-  return rows;
-}
+const back = <T>(prefix: string, options: ReadCsvOptions<T>) =>
+  readRows<T>(readFromCsv(`${prefix}*`, options));
 
 const pair = row({ 'a "name"': nullable(string), n: nullable(float64) });
 
@@ -195,19 +181,7 @@ test('a file of one column has no blank lines', async () => {
 });
 
 test('what nothing says the type of, and types without cells, are refused when the pipeline is built', async () => {
-  const refused = async (code: string, message: RegExp, schema: unknown, options: object = {}) =>
-    assert.rejects(
-      createRunner().run((root) => {
-        const rows = root.apply(create([] as never[], schema ? { schema: schema as never } : {}));
-        rows.apply(writeToCsv(prefixOf(), options as never));
-      }),
-      (error) => {
-        assert.ok(error instanceof BeamBridgeError);
-        assert.equal(error.code, code);
-        assert.match(error.message, message);
-        return true;
-      },
-    );
+  const refused = refusalOf(writeToCsv as never);
   await refused('INVALID_ARGUMENT', /nothing says what the rows are/, undefined);
   await refused('INVALID_ARGUMENT', /nothing says what the rows are/, string);
   await refused('INVALID_SCHEMA', /field p .* cell of CSV cannot hold/, row({ p: array(int64) }));
@@ -222,7 +196,7 @@ test('what nothing says the type of, and types without cells, are refused when t
 test('a row that is none of the type fails the run, declared before or here', async () => {
   const schema = row({ n: int64 });
   for (const late of [true, false]) {
-    const prefix = prefixOf();
+    const prefix = ownPrefix();
     await assert.rejects(
       createRunner().run((root) => {
         const rows = root.apply(create([{ n: 1 }, { n: 1.5 }]));

@@ -34,15 +34,11 @@ import {
   typedArray,
 } from '../../../../src/schema/index.ts';
 import { create } from '../../../../src/transforms/index.ts';
+import { readRows } from '../../../helpers/row-files.ts';
 import { file } from '../scratch.ts';
 
-async function recordsOf<T>(path: string, options: ReadJsonOptions<T>): Promise<T[]> {
-  const records: T[] = [];
-  await createRunner().run((root) => {
-    root.apply(readFromJson(path, options)).map((one) => void records.push(one));
-  });
-  return records;
-}
+const recordsOf = <T>(path: string, options: ReadJsonOptions<T>) =>
+  readRows<T>(readFromJson(path, options));
 
 async function bothOf<T>(path: string, options: ReadJsonOptions<T>) {
   const good: T[] = [];

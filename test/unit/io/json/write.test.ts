@@ -2,12 +2,11 @@
 // Records to files of JSON, and back to the same records, on the node runner in this process.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { BeamBridgeError, createRunner } from '../../../../src/index.ts';
+import { createRunner } from '../../../../src/index.ts';
 import { readFromJson, type WriteJsonOptions, writeToJson } from '../../../../src/io/index.ts';
 import {
   array,
@@ -33,38 +32,26 @@ import {
   typedArray,
 } from '../../../../src/schema/index.ts';
 import { create, withSchema } from '../../../../src/transforms/index.ts';
-import { scratch } from '../scratch.ts';
-
-let next = 0;
-
-function prefixOf(): string {
-  return join(scratch, `write-${next++}`, 'out');
-}
+import {
+  type FilesOfRows,
+  ownPrefix,
+  readRows,
+  refusalOf,
+  textsOf,
+  writeRows,
+} from '../../../helpers/row-files.ts';
 
 async function written<T>(
   rows: readonly T[],
   schema: RowType<T>,
   options: WriteJsonOptions<T> = {},
-): Promise<{ prefix: string; files: string[]; texts: string[] }> {
-  const prefix = prefixOf();
-  await createRunner().run((root) => {
-    root.apply(create<T>(rows as never, { schema })).apply(writeToJson(prefix, options));
-  });
-  const files = readdirSync(dirname(prefix)).sort();
-  const texts = files.map((name) => {
-    const content = readFileSync(join(dirname(prefix), name));
-    return (name.endsWith('.gz') ? gunzipSync(content) : content).toString();
-  });
-  return { prefix, files, texts };
+): Promise<FilesOfRows & { texts: string[] }> {
+  const found = await writeRows(rows, schema, (prefix) => writeToJson<T>(prefix, options));
+  return { ...found, texts: textsOf(found) };
 }
 
-async function back<T>(prefix: string, schema: RowType<T>, lines: boolean): Promise<T[]> {
-  const rows: T[] = [];
-  await createRunner().run((root) => {
-    root.apply(readFromJson(`${prefix}*`, { schema, lines })).map((one) => void rows.push(one));
-  });
-  return rows;
-}
+const back = <T>(prefix: string, schema: RowType<T>, lines: boolean) =>
+  readRows<T>(readFromJson(`${prefix}*`, { schema, lines }));
 
 const item = row({ id: int64, note: nullable(string) });
 const ITEMS = [
@@ -190,7 +177,7 @@ test('an iterable that can be read once is checked and written all the same', as
     [3, false],
     ['x', true],
   ] as const) {
-    const prefix = prefixOf();
+    const prefix = ownPrefix();
     const run = createRunner().run((root) => {
       root
         .apply(create([1]))
@@ -204,19 +191,7 @@ test('an iterable that can be read once is checked and written all the same', as
 });
 
 test('what nothing says the type of, and types without values, are refused when the pipeline is built', async () => {
-  const refused = async (code: string, message: RegExp, schema: unknown, options: object = {}) =>
-    assert.rejects(
-      createRunner().run((root) => {
-        const rows = root.apply(create([] as never[], schema ? { schema: schema as never } : {}));
-        rows.apply(writeToJson(prefixOf(), options as never));
-      }),
-      (error) => {
-        assert.ok(error instanceof BeamBridgeError);
-        assert.equal(error.code, code);
-        assert.match(error.message, message);
-        return true;
-      },
-    );
+  const refused = refusalOf(writeToJson as never);
   await refused('INVALID_ARGUMENT', /nothing says what the rows are/, undefined);
   await refused('INVALID_SCHEMA', /field t .*JSON has no value/, row({ t: tensor(float32, [2]) }));
   await refused('INVALID_SCHEMA', /field m .*JSON has no value/, row({ m: map(int64, string) }));
@@ -225,7 +200,7 @@ test('what nothing says the type of, and types without values, are refused when 
 
 test('a row that is none of the type fails the run, and leaves nothing', async () => {
   for (const late of [true, false]) {
-    const prefix = prefixOf();
+    const prefix = ownPrefix();
     await assert.rejects(
       createRunner().run((root) => {
         const rows = root.apply(create([{ id: 1 }, { id: '2' as never }]));

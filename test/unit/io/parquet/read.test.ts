@@ -31,6 +31,7 @@ import {
   string,
   tensor,
 } from '../../../../src/schema/index.ts';
+import { readRows } from '../../../helpers/row-files.ts';
 import { file } from '../scratch.ts';
 
 type Written = Parameters<typeof parquetWriteBuffer>[0];
@@ -41,13 +42,8 @@ function parquet(name: string, options: Written): string {
   return path;
 }
 
-async function rowsOf<T>(path: string | string[], options: ReadParquetOptions<T>): Promise<T[]> {
-  const rows: T[] = [];
-  await createRunner().run((root) => {
-    root.apply(readFromParquet(path, options)).map((one) => void rows.push(one));
-  });
-  return rows;
-}
+const rowsOf = <T>(path: string | string[], options: ReadParquetOptions<T>) =>
+  readRows<T>(readFromParquet(path, options));
 
 const ids = (length: number) => Array.from({ length }, (_, id) => id);
 const two = (name = 'two.parquet') =>

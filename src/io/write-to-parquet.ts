@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows to Parquet files.
+
+import { checkOptionNames, type OptionNames } from '../base/index.ts';
+import type { PCollection } from '../pipeline/index.ts';
+import type { RowType } from '../schema/index.ts';
+import { PARQUET_COMPRESSIONS, type ParquetCompression, writtenCodec } from './parquet/codecs.ts';
+import { type ParquetLayout, parquetFormat } from './parquet/shards.ts';
+import type { ParquetDecimal } from './parquet/write-leaf.ts';
+import { type ParquetRow, parquetRows } from './parquet/write-type.ts';
+import { refuseOption } from './records/read-options.ts';
+import { checkedRender, typedRows } from './records/write-type.ts';
+import {
+  checkOutput,
+  WRITE_OPTIONS,
+  WriteFiles,
+  type WriteFilesOptions,
+  type WrittenFiles,
+} from './text/write-files.ts';
+
+/** Options of {@link writeToParquet}. */
+export interface WriteParquetOptions<T> extends Omit<WriteFilesOptions, 'compression'> {
+  /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
+  schema?: RowType<T>;
+  /** How pages are compressed; `'zstd'` wants Node.js 22.15. @default `'snappy'` */
+  compression?: ParquetCompression;
+  /** The most rows in a row group, which is what readers share and pass over. @default 100,000 */
+  rowGroupRows?: number;
+  /**
+   * The most bytes in a row group, before its values are encoded and compressed; it is in memory while it is written, and
+   * smaller where more than four files are written at the same time. @default 16 MiB
+   */
+  rowGroupBytes?: number;
+  /**
+   * By field, how many digits its decimals have, and how many of these behind the point; one that has more is refused.
+   * @default `{ precision: 38, scale: 18 }`
+   */
+  decimals?: { readonly [Field in keyof T]?: ParquetDecimal };
+}
+
+const OPTIONS: OptionNames<WriteParquetOptions<unknown>> = {
+  ...WRITE_OPTIONS,
+  schema: true,
+  rowGroupRows: true,
+  rowGroupBytes: true,
+  decimals: true,
+};
+
+const ROW_GROUP_ROWS = 100_000;
+const ROW_GROUP_BYTES = 16 * 1024 * 1024;
+/** What all readers know. */
+const MOST_DIGITS = 38;
+
+/**
+ * Writes rows to Parquet files `PREFIX-00000-of-0000N.parquet`, a column for each field. {@link readFromParquet} with the same
+ * type reads the same rows: whole numbers, floats, booleans, texts, enumerations (as texts), bytes, times in UTC of
+ * milliseconds or microseconds, decimals, arrays, maps, rows, and nullable ones. Tensors are lists, in lists for each further
+ * dimension. Files appear as those of {@link writeToText} do; without rows there is one with the columns alone.
+ *
+ * `maxBytesPerShard` bounds values before they are encoded and compressed: a number's 4 or 8 bytes, a text's and 4 more.
+ *
+ * Needs the npm package `hyparquet-writer`, 0.17 or newer.
+ *
+ * @param prefix - folder and beginning of the files' names; missing folders are made
+ * @throws `INVALID_ARGUMENT` where nothing says what the rows are, and for options that cannot be
+ * @throws `INVALID_SCHEMA` for a type that Parquet has no values for
+ * @throws `PACKAGE_NOT_FOUND` from the run, without that package
+ * @throws `ROW_MISMATCH` from the run, for a row that is none of the type, and a decimal that its column cannot hold
+ * @throws `OUTPUT_NOT_WRITABLE`, `UNSUPPORTED` as {@link writeToText} does; the latter also for `'zstd'` on an older Node.js
+ *
+ * @example
+ * ```ts
+ * scores
+ *   .map(({ key, value }) => ({ id: key, score: value.inference }))
+ *   .apply(writeToParquet('out/scores', { schema: row({ id: string, score: float64 }) }));
+ * ```
+ */
+export function writeToParquet<T>(
+  prefix: string,
+  options: WriteParquetOptions<T> = {},
+): (rows: PCollection<T>) => WrittenFiles {
+  const name = 'writeToParquet';
+  checkOptionNames(name, options, OPTIONS);
+  const { schema, fileNameSuffix = '.parquet', decimals = {} } = options;
+  const layout = checkLayout(name, options);
+  if (/\.(gz|zst|br|sz|snappy)$/i.test(String(fileNameSuffix))) {
+    const hint =
+      'What is compressed in such a file is its pages: readers want no other name for it.';
+    throw refuseOption(name, 'fileNameSuffix', fileNameSuffix, hint);
+  }
+  checkDecimals(name, decimals, schema);
+  const { compression: _, ...others } = options;
+  const settled = { ...others, fileNameSuffix, compression: 'none' as const };
+  // What can be told without the rows is told here.
+  checkOutput(name, prefix, settled, () => parquetFormat({ ...layout, elements: [] }));
+  const write = (input: PCollection<T>) => {
+    const typed = typedRows(name, input, schema);
+    checkDecimals(name, decimals, typed.schema);
+    const { elements, row } = parquetRows(typed.schema as RowType<unknown>, decimals as never);
+    const format = () => parquetFormat({ ...layout, elements });
+    const output = checkOutput<ParquetRow>(name, prefix, settled, format);
+    const render = checkedRender<T, ParquetRow>(typed.schema, row);
+    return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
+  };
+  return Object.defineProperty(write, 'name', { value: name });
+}
+
+/** @throws `INVALID_ARGUMENT`, `UNSUPPORTED` */
+function checkLayout(
+  name: string,
+  options: Omit<WriteParquetOptions<unknown>, 'schema' | 'decimals'>,
+): Omit<ParquetLayout, 'elements'> {
+  const {
+    compression = 'snappy',
+    rowGroupRows = ROW_GROUP_ROWS,
+    rowGroupBytes = ROW_GROUP_BYTES,
+  } = options;
+  if (!PARQUET_COMPRESSIONS.includes(compression)) {
+    const hint = `Choose one of ${PARQUET_COMPRESSIONS.map((one) => `'${one}'`).join(', ')}.`;
+    throw refuseOption(name, 'compression', compression, hint);
+  }
+  for (const [option, value] of Object.entries({ rowGroupRows, rowGroupBytes })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw refuseOption(name, option, value, 'Give a whole number, 1 or more, or leave it out.');
+  }
+  return { ...writtenCodec(compression), rowGroupRows, rowGroupBytes };
+}
+
+/** @throws `INVALID_ARGUMENT` */
+function checkDecimals(
+  name: string,
+  decimals: unknown,
+  schema: RowType<unknown> | undefined,
+): void {
+  const hint = `Give digits by field, ${MOST_DIGITS} at most: { decimals: { price: { precision: 10, scale: 2 } } }.`;
+  if (typeof decimals !== 'object' || decimals === null)
+    throw refuseOption(name, 'decimals', decimals, hint);
+  for (const [field, digits] of Object.entries(decimals)) {
+    if (digits === undefined) continue;
+    const { precision, scale } = (digits ?? {}) as Partial<ParquetDecimal>;
+    const fits = isBetween(1, precision, MOST_DIGITS) && isBetween(0, scale, precision as number);
+    const isField = schema === undefined || schema.fields.some((one) => one.name === field);
+    if (!fits || !isField) throw refuseOption(name, `decimals.${field}`, digits, hint);
+  }
+}
+
+function isBetween(least: number, value: unknown, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+}
