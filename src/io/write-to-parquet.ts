@@ -28,7 +28,7 @@ export interface WriteParquetOptions<T> extends Omit<WriteFilesOptions, 'compres
   rowGroupRows?: number;
   /**
    * The most bytes in a row group, before its values are encoded and compressed; it is in memory while it is written, and
-   * smaller where more than four files are written at the same time. @default 16 MiB
+   * smaller where more than four files are written at the same time. @default 8 MiB
    */
   rowGroupBytes?: number;
   /**
@@ -47,7 +47,7 @@ const OPTIONS: OptionNames<WriteParquetOptions<unknown>> = {
 };
 
 const ROW_GROUP_ROWS = 100_000;
-const ROW_GROUP_BYTES = 16 * 1024 * 1024;
+const ROW_GROUP_BYTES = 8 * 1024 * 1024;
 /** What all readers know. */
 const MOST_DIGITS = 38;
 
