@@ -531,5 +531,5 @@ test('a part that is cut is told, and makes no shard', async () => {
     },
     { code: 'IO_FAILED', message: /is shorter than what was written/ },
   );
-  await removeTemporary(folder);
+  await removeTemporary(prefix, folder);
 });
