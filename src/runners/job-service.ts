@@ -14,6 +14,8 @@ export interface JobService extends ServiceAddress, AsyncDisposable {
   readonly name: string;
   /** Resolves with the reason once the service is known to be gone; may never resolve. */
   readonly lost: Promise<BeamBridgeError>;
+  /** Why a job has failed, where that is known here and its messages do not tell. */
+  readonly knownReason?: () => BeamBridgeError | undefined;
   /** Whether warnings of its jobs come into our log by another way than the message stream. */
   readonly logs: boolean;
   /** Where a cross-language transform is expanded. */

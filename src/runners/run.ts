@@ -229,12 +229,13 @@ class Run extends BaseRun {
   }
 
   private failure(): BeamBridgeError {
-    return jobFailure({
+    const failure = jobFailure({
       failures: this.workers!.failures,
       messages: this.job!.errors,
       pipeline: this.pipeline,
       proto: this.proto!,
     });
+    return (failure.code === 'JOB_FAILED' && this.service?.knownReason?.()) || failure;
   }
 
   /** Why the service is gone, if it is or turns out to be within a moment. */

@@ -9,6 +9,9 @@ const here = await prismHere();
 /** Why tests of Prism are skipped, if they are. */
 export const PRISM_SKIP = 'skip' in here && here.skip;
 
+/** The program, where it is. */
+export const PRISM_BINARY = 'binary' in here ? here.binary : undefined;
+
 /** A Prism that is started. */
 export interface Prism extends AsyncDisposable {
   readonly jobEndpoint: string;

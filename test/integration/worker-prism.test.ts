@@ -3,7 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,7 +19,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { ownCommand, ProcessPool } from '../../src/worker/index.ts';
-import { PRISM_SKIP, type Prism, startPrism } from '../helpers/prism.ts';
+import { PRISM_BINARY, PRISM_SKIP, type Prism, startPrism } from '../helpers/prism.ts';
 import { makeProgramPackage, PACKAGED } from '../helpers/program-package.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'beambridge-prism-'));
@@ -131,6 +139,25 @@ test('what a function throws in a worker is the error of the run', {
   assert.match(stderr, /in transform: map\(key\)/);
   // Nothing of the output is left, not even hidden.
   assert.deepEqual(readdirSync(join(scratch, 'throws')), []);
+});
+
+test('a worker that does not start is the error of the run, with what it said', {
+  skip: PRISM_SKIP,
+}, async () => {
+  const command = join(scratch, 'no worker');
+  writeFileSync(command, '#!/bin/sh\necho "cannot find module beambridge" >&2\nexit 3\n');
+  const started = { runner: 'prism', jobEndpoint: undefined, prismBinary: PRISM_BINARY };
+  const tried = async (mode: string) => {
+    const more = { ...started, environmentConfig: command };
+    const { exitCode, stderr } = await submit(mode, more);
+    assert.equal(exitCode, 1);
+    return stderr;
+  };
+  assert.match(await tried('unstarted'), /permission denied.* \[WORKER_START_FAILED\]/);
+  chmodSync(command, 0o755);
+  const said = await tried('ended');
+  assert.match(said, /process failed while running: exit status 3 \[WORKER_START_FAILED\]/);
+  assert.match(said, /cannot find module beambridge/);
 });
 
 test('a pool starts the workers, and which has the token of the environment', {

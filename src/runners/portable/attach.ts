@@ -20,6 +20,8 @@ export interface Attached {
   readonly name: string;
   /** Resolves with the reason once it is gone. @default nobody here would know */
   readonly lost?: Promise<BeamBridgeError> | undefined;
+  /** As its service has it. @default nothing is known */
+  readonly knownReason?: JobService['knownReason'];
   /** Ends a job that did not obey its cancellation. @default there is no way */
   abandon?(): Promise<void>;
   /** As its service has it. @default false */
@@ -43,6 +45,7 @@ export function attach(
     token,
     name,
     lost,
+    knownReason,
     abandon,
     countsAtEnd = false,
     engine,
@@ -66,6 +69,7 @@ export function attach(
     },
     abandon: abandon ?? (async () => {}),
     countsAtEnd,
+    ...(knownReason ? { knownReason } : {}),
     ...(engine ? { engine } : {}),
     withDefaults: (all) => ({ ...(withDefaults?.(all) ?? all), ...workers.options }),
     [Symbol.asyncDispose]: async () => {

@@ -4,9 +4,10 @@
 import { randomBytes } from 'node:crypto';
 import { access, constants, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { BeamBridgeError, getLogger } from '../../base/index.ts';
+import { BeamBridgeError, conceal, getLogger } from '../../base/index.ts';
 import { runTool } from '../process/run-tool.ts';
 import { type Service, startService } from '../process/service.ts';
+import { Tail } from '../process/tail.ts';
 import { cacheFolder, makeFolder } from '../python/cache.ts';
 import { acquireLock } from '../python/lock.ts';
 
@@ -26,6 +27,8 @@ export interface PrismOptions {
   version?: string | undefined;
   /** Hears what takes long. @default a line on standard error */
   onProgress?: ((message: string) => void) | undefined;
+  /** Hears why a worker that Prism started as a process is gone, and what workers last said. */
+  onWorkerLost?: ((reason: string, output: string) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -44,8 +47,39 @@ export async function startPrism(options: PrismOptions = {}): Promise<Service<st
     readyOnErrors: true,
     failure: 'ENGINE_START_FAILED',
     hint: `${binary} must be Beam's Prism of 2.60 or later; what it printed is below.`,
+    onErrorLine: hearing(options.onWorkerLost),
     signal: options.signal,
   });
+}
+
+/** How many of a worker's last lines are told. */
+const LINES = 20;
+
+/**
+ * Hears Prism's log, and what workers print, which goes the same way. Prism 2.77 logs that a process cannot be
+ * started, or has failed, and lets the job wait for it for ever.
+ */
+function hearing(lost: PrismOptions['onWorkerLost']): (line: string) => void {
+  const printed = new Tail();
+  return (line) => {
+    log.debug(conceal(line));
+    const said = logged(line);
+    if (!said) printed.add(`${conceal(line)}\n`);
+    else if (said.level === 'ERROR' && /^process failed/.test(said.msg)) {
+      lost?.(conceal(`${said.msg}: ${said.error}`), printed.lines(LINES));
+    }
+  };
+}
+
+/** A line of Prism's own; undefined for one of a worker's. */
+function logged(line: string): { level: string; msg: string; error?: unknown } | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    const said = JSON.parse(line);
+    return typeof said?.level === 'string' && typeof said.msg === 'string' ? said : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function endpointIn(line: string): string | undefined {
