@@ -139,6 +139,33 @@ for (const runner of ['node', 'direct']) {
   }
 }
 
+const MISCOUNTED = `
+import sys
+import pyarrow as pa, pyarrow.parquet as pq
+rows = [{'id': i, 'deep': [None, {'n': 1}][i % 3:] or None} for i in range(100)]
+schema = pa.schema([('id', pa.int64()), ('deep', pa.list_(pa.struct([('n', pa.int8())])))])
+pq.write_table(pa.Table.from_pylist(rows, schema=schema), sys.argv[1], data_page_version='2.0', use_dictionary=False)
+`;
+
+test('a nested column whose nulls the file miscounts is refused with what to do, and the others are read', async () => {
+  const path = join(scratch, 'version-2.parquet');
+  execFileSync(python, ['-W', 'ignore', '-c', MISCOUNTED, path]);
+  const read = async (schema: RowType<{ id: number }>) => {
+    const ids: number[] = [];
+    await createRunner().run((root) => {
+      root.apply(readFromParquet(path, { schema })).map(({ id }) => void ids.push(id));
+    });
+    return ids;
+  };
+  const deep = nullable(array(nullable(row({ n: nullable(int64) }))));
+  await assert.rejects(read(row({ id: int64, deep })), {
+    code: 'MALFORMED_DATA',
+    message: /version-2\.parquet, column deep, .*cannot be read/,
+    hint: /data_page_version/,
+  });
+  assert.equal((await read(row({ id: int64 }))).length, 100);
+});
+
 const LOOK = `
 import sys, json, glob, datetime, decimal
 import pyarrow as pa, pyarrow.parquet as pq

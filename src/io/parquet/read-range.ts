@@ -104,7 +104,7 @@ async function rawColumn(
     throw new BeamBridgeError(
       isUnknown ? 'UNSUPPORTED' : 'MALFORMED_DATA',
       `${where}: it cannot be read: ${why}`,
-      { cause },
+      { hint: isUnknown ? undefined : hintOf(leaves), cause },
     );
   }
   if (read !== rows) {
@@ -113,6 +113,13 @@ async function rawColumn(
   }
   if (pieces.length === 1) return pieces[0]!;
   return pieces.flatMap((piece) => Array.from(piece));
+}
+
+/** What may have made a column that cannot be read. */
+function hintOf(leaves: MatchedColumn['leaves']): string {
+  return leaves.some(({ path }) => path.length > 1)
+    ? "Write the file anew: one that pyarrow wrote with data_page_version='2.0', whose releases up to 25 at least miscount nulls in nested columns, without that."
+    : 'Write the file anew.';
 }
 
 function batchOf<T>(
