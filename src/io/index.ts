@@ -63,6 +63,7 @@ export type { TextEncoding } from './text/line-splitter.ts';
 export type { Utf16 } from './text/utf16.ts';
 export type { WriteFilesOptions, WrittenFiles } from './text/write-files.ts';
 export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
+export { type WriteAvroOptions, writeToAvro } from './write-to-avro.ts';
 export { type WriteCsvOptions, writeToCsv } from './write-to-csv.ts';
 export { type WriteJsonOptions, writeToJson } from './write-to-json.ts';
 export {

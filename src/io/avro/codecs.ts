@@ -46,13 +46,13 @@ const WRITE: Readonly<Record<string, () => Compress | Promise<Compress>>> = {
   deflate: () => (bytes) => zlib.deflateRawSync(bytes),
   snappy: async () => {
     const { snappyCompress } = await load<SnappyWriter>('hyparquet-writer/src/snappy.js', 'snappy');
-    const { ByteWriter } = await load<Bytes>('hyparquet-writer', 'snappy');
+    // It is not what the package calls its interface, so that another release may have another function there.
+    if (snappyCompress(Buffer.alloc(8))?.[0] !== 8)
+      throw new BeamBridgeError('PACKAGE_NOT_FOUND', 'this hyparquet-writer does not fit');
     return (bytes) => {
-      const sink = new ByteWriter();
-      snappyCompress(sink, bytes);
       const sum = Buffer.alloc(SUM_BYTES);
       sum.writeUInt32BE(zlib.crc32(bytes));
-      return Buffer.concat([sink.getBytes(), sum]);
+      return Buffer.concat([snappyCompress(bytes), sum]);
     };
   },
   zstandard: () => {
@@ -97,14 +97,8 @@ interface SeekBzip {
 interface XzDecompress {
   readonly XzReadableStream: new (input: ReadableStream) => AsyncIterable<Uint8Array>;
 }
-interface ByteSink {
-  getBytes(): Uint8Array;
-}
-interface Bytes {
-  readonly ByteWriter: new () => ByteSink;
-}
 interface SnappyWriter {
-  snappyCompress(sink: ByteSink, input: Uint8Array): void;
+  snappyCompress(input: Uint8Array): Uint8Array;
 }
 
 const SUM_BYTES = 4;

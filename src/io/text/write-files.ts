@@ -32,7 +32,7 @@ import { type PartContext, type Render, WriteParts } from './write-parts.ts';
 
 /** Options that all writers of files share. */
 export interface WriteFilesOptions {
-  /** The end of each file's name. @default `''` for text; `'.csv'`, `'.jsonl'`, `'.json'` and `'.parquet'` for records */
+  /** The end of each file's name. @default `''` for text; `'.csv'`, `'.jsonl'`, `'.json'`, `'.parquet'` and `'.avro'` for records */
   fileNameSuffix?: string;
   /** How many files. @default as many as the size of the data suggests, one for small data */
   numShards?: number;
