@@ -2,7 +2,7 @@
 // Sources and sinks. May import transforms, external and what those may import.
 
 export type { CsvColumns } from './csv/columns.ts';
-export { inferAvroType } from './infer-avro-type.ts';
+export { type InferAvroOptions, inferAvroType } from './infer-avro-type.ts';
 export { type InferCsvOptions, inferCsvType } from './infer-csv-type.ts';
 export {
   type JdbcConnection,
@@ -58,6 +58,7 @@ export {
 export type { ReadRecordOptions } from './records/read-options.ts';
 export { ReadRecords, type ReadWithBadRecords, type RecordInput } from './records/read-records.ts';
 export type { FailedRecord, RecordPosition } from './records/records.ts';
+export type { S3StoreOptions, StoreOptions } from './stores/options.ts';
 export type { Compression } from './text/compression.ts';
 export type { TextEncoding } from './text/line-splitter.ts';
 export type { Utf16 } from './text/utf16.ts';

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // A type for an Avro file, to begin with: what its schema says, as the text of a program.
 
-import { BeamBridgeError } from '../base/index.ts';
+import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
 import { FileBytes, headerOf } from './avro/container.ts';
 import { declaredRow } from './avro/infer.ts';
 import { told } from './avro/schema.ts';
 import { readError } from './file-error.ts';
 import { declaration } from './records/program-text.ts';
+import { checkStores, type StoreOptions } from './stores/options.ts';
 import { openFile } from './stores/store-of.ts';
 import { checkPattern, findFiles } from './text/patterns.ts';
+
+/** Options of {@link inferAvroType}. */
+export interface InferAvroOptions {
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
+}
+
+const OPTIONS: OptionNames<InferAvroOptions> = { stores: true };
 
 /**
  * The text of a row type for an Avro file, to be looked at and pasted into a program: a field for each of its schema, all
@@ -30,10 +39,17 @@ import { checkPattern, findFiles } from './text/patterns.ts';
  * // });
  * ```
  */
-export async function inferAvroType(pattern: string): Promise<string> {
-  const [path] = await findFiles(checkPattern(pattern), process.cwd(), false);
+export async function inferAvroType(
+  pattern: string,
+  options: InferAvroOptions = {},
+): Promise<string> {
+  const name = 'inferAvroType';
+  checkOptionNames(name, options, OPTIONS);
+  const { stores } = options;
+  checkStores(name, stores);
+  const [path] = await findFiles(checkPattern(pattern, stores), process.cwd(), false, stores);
   try {
-    await using opened = await openFile(path!);
+    await using opened = await openFile({ path: path!, stores });
     const { size } = await opened.look();
     const { schema } = await headerOf(new FileBytes(opened, path!, size));
     const declared = schema.type === 'record' ? declaredRow(schema, '') : undefined;

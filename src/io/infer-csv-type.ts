@@ -15,6 +15,7 @@ import { checkPattern, findFiles } from './text/patterns.ts';
 export interface InferCsvOptions
   extends Pick<
     ReadCsvOptions<unknown>,
+    | 'stores'
     | 'compression'
     | 'encoding'
     | 'header'
@@ -30,6 +31,7 @@ export interface InferCsvOptions
 }
 
 const OPTIONS: OptionNames<InferCsvOptions> = {
+  stores: true,
   compression: true,
   encoding: true,
   header: true,
@@ -74,14 +76,15 @@ export async function inferCsvType(
   if (!Number.isSafeInteger(sampleRecords) || sampleRecords < 1) {
     throw refuseOption(name, 'sampleRecords', sampleRecords, 'Give a whole number, 1 or more.');
   }
-  const { compression, encoding: given, maxRecordBytes: longest } = options;
+  const { stores, compression, encoding: given, maxRecordBytes: longest } = options;
   const { find, encoding, maxRecordBytes } = checkRecordOptions(name, {
     schema: row({ any: string }),
+    ...(stores && { stores }),
     ...(compression && { compression }),
     ...(given && { encoding: given }),
     ...(longest && { maxRecordBytes: longest }),
   });
-  const [path] = await findFiles(checkPattern(pattern), process.cwd(), false);
+  const [path] = await findFiles(checkPattern(pattern, stores), process.cwd(), false, stores);
   const [range] = await rangesOfAll([path!], { ...find, splitBytes: Infinity });
   if (!range) throw noHeader(path!);
   const { head, sample } = await sampleOf(

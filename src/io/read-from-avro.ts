@@ -8,12 +8,15 @@ import { AVRO_TYPES, noAvroType } from './avro/declared-type.ts';
 import { inspectAvro, readAvro } from './avro/read-range.ts';
 import { checkRecordOptions } from './records/read-options.ts';
 import { ReadRecords, type RecordSource } from './records/read-records.ts';
+import type { StoreOptions } from './stores/options.ts';
 import { checkPatterns } from './text/read-files.ts';
 
 /** Options of {@link readFromAvro}. */
 export interface ReadAvroOptions<T> {
   /** The type of the rows. Of a record only its fields are read; {@link inferAvroType} has one to begin with. */
   schema: RowType<T>;
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
   /** Whether a pattern may match nothing. @default false */
   allowEmptyMatch?: boolean;
   /**
@@ -24,6 +27,7 @@ export interface ReadAvroOptions<T> {
 }
 
 const OPTIONS: OptionNames<ReadAvroOptions<unknown>> = {
+  stores: true,
   schema: true,
   allowEmptyMatch: true,
   splitBytes: true,
@@ -85,9 +89,9 @@ export function readAllFromAvro<T>(
 
 function avroSource<T>(name: string, options: ReadAvroOptions<T>): RecordSource<T> {
   checkOptionNames(name, options, OPTIONS);
-  const { schema, allowEmptyMatch, splitBytes } = options ?? {};
+  const { schema, allowEmptyMatch, splitBytes, stores } = options ?? {};
   // What is compressed in such a file is its blocks, whatever it is called.
-  const given = { schema, allowEmptyMatch, splitBytes, compression: 'none' as const };
+  const given = { schema, allowEmptyMatch, splitBytes, stores, compression: 'none' as const };
   const { find } = checkRecordOptions<T>(name, given as never);
   checkAvroType(name, schema);
   const type = schema as RowType<unknown>;
@@ -97,7 +101,7 @@ function avroSource<T>(name: string, options: ReadAvroOptions<T>): RecordSource<
     cwd: process.cwd(),
     options: find,
     inspect: async (paths) => {
-      await mapSome([...paths], (path) => inspectAvro(path, type));
+      await mapSome([...paths], (path) => inspectAvro({ path, stores }, type));
     },
     read: (range, wanted) => readAvro<T>(range, type, wanted),
   };

@@ -9,6 +9,7 @@ import type { ParquetFormat } from './parquet/file.ts';
 import { inspectParquet, readParquet } from './parquet/read-range.ts';
 import { checkRecordOptions, refuseOption } from './records/read-options.ts';
 import { ReadRecords, type RecordSource } from './records/read-records.ts';
+import type { StoreOptions } from './stores/options.ts';
 import { checkPatterns } from './text/read-files.ts';
 
 /** Options of {@link readFromParquet}. */
@@ -17,6 +18,8 @@ export interface ReadParquetOptions<T> {
   schema: RowType<T>;
   /** By field, the name of its column in the file. @default the field's own */
   columns?: { readonly [Field in keyof T]?: string };
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
   /** Whether a pattern may match nothing. @default false */
   allowEmptyMatch?: boolean;
   /**
@@ -27,6 +30,7 @@ export interface ReadParquetOptions<T> {
 }
 
 const OPTIONS: OptionNames<ReadParquetOptions<unknown>> = {
+  stores: true,
   schema: true,
   columns: true,
   allowEmptyMatch: true,
@@ -89,13 +93,13 @@ export function readAllFromParquet<T>(
 
 function parquetSource<T>(name: string, options: ReadParquetOptions<T>): RecordSource<T> {
   checkOptionNames(name, options, OPTIONS);
-  const { schema, allowEmptyMatch, splitBytes } = options ?? {};
+  const { schema, allowEmptyMatch, splitBytes, stores } = options ?? {};
   // What is compressed in such a file is its pages, whatever it is called.
-  const given = { schema, allowEmptyMatch, splitBytes, compression: 'none' as const };
+  const given = { schema, allowEmptyMatch, splitBytes, stores, compression: 'none' as const };
   const { find } = checkRecordOptions<T>(name, given as never);
   checkParquetType(schema, '');
   const names = checkNames(name, schema, options.columns);
-  const format: ParquetFormat = { schema: schema as RowType<unknown>, names };
+  const format: ParquetFormat = { schema: schema as RowType<unknown>, names, stores };
   return {
     name,
     schema,

@@ -11,6 +11,7 @@ import {
   type TransformNode,
 } from '../pipeline/index.ts';
 import { flatMapStep, reshuffle } from '../transforms/index.ts';
+import { checkStores, type StoreOptions } from './stores/options.ts';
 import { type Compression, checkCompression } from './text/compression.ts';
 import { type FileRange, rangesOfAll } from './text/find-files.ts';
 import type { TextEncoding } from './text/line-splitter.ts';
@@ -20,6 +21,8 @@ import { readLines } from './text/read-lines.ts';
 
 /** Options of {@link readFromText}. */
 export interface ReadTextOptions {
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
   /** @default `'auto'`: gzip for files that end in `.gz` */
   compression?: Compression;
   /** How many lines at the beginning of each file are left out. @default 0 */
@@ -41,7 +44,10 @@ export interface ReadAllTextOptions extends ReadTextOptions {
   withFilename?: boolean;
 }
 
-type Settled = Required<Omit<ReadTextOptions, 'splitBytes'>> & { splitBytes: number | undefined };
+type Settled = Required<Omit<ReadTextOptions, 'splitBytes' | 'stores'>> & {
+  splitBytes: number | undefined;
+  stores: StoreOptions | undefined;
+};
 type Lines = PCollection<string>;
 /** The path of a file and a line of it. */
 type LinesOfFiles = PCollection<KV<string, string>>;
@@ -152,7 +158,12 @@ class ReadAll<O> extends PTransformClass<Lines, PCollection<O>> {
   override expand(patterns: Lines): PCollection<O> {
     const { cwd, options } = this;
     const ranges = patterns.flatMap(async function* findRanges(pattern) {
-      const paths = await findFiles(checkPattern(pattern), cwd, options.allowEmptyMatch);
+      const paths = await findFiles(
+        checkPattern(pattern, options.stores),
+        cwd,
+        options.allowEmptyMatch,
+        options.stores,
+      );
       yield* await rangesOfAll(paths, options);
     });
     return this.read(ranges, options);
@@ -188,6 +199,7 @@ function linesOfFiles(ranges: PCollection<FileRange>, options: Settled): LinesOf
 }
 
 const OPTIONS: OptionNames<ReadTextOptions> = {
+  stores: true,
   compression: true,
   skipHeaderLines: true,
   encoding: true,
@@ -203,7 +215,9 @@ function checkOptions(transform: string, options: ReadTextOptions): Settled {
     encoding = 'utf8',
     allowEmptyMatch = false,
     splitBytes,
+    stores,
   } = options;
+  checkStores(transform, stores);
   checkCompression(compression);
   if (!Number.isSafeInteger(skipHeaderLines) || skipHeaderLines < 0) {
     throw invalid(
@@ -219,7 +233,7 @@ function checkOptions(transform: string, options: ReadTextOptions): Settled {
   if (encoding !== 'utf8' && encoding !== 'latin1') {
     throw invalid(transform, 'encoding', encoding, "Choose 'utf8' or 'latin1'.");
   }
-  return { compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes };
+  return { compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes, stores };
 }
 
 function invalid(transform: string, option: string, given: unknown, hint: string): BeamBridgeError {

@@ -25,11 +25,14 @@ import {
   timestamped,
 } from '../pipeline/index.ts';
 import { impulse } from '../transforms/index.ts';
+import { checkStores, type StoreOptions } from './stores/options.ts';
 import { lookAt } from './stores/store-of.ts';
 import { checkPattern, findFiles } from './text/patterns.ts';
 
 /** Options of {@link watchFiles}. */
 export interface WatchFilesOptions {
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
   /** Time between two looks, in milliseconds. @default 10,000 */
   interval?: number;
   /** After how many milliseconds of running no more files are looked for. @default never */
@@ -47,6 +50,7 @@ export interface WatchFilesOptions {
 }
 
 const OPTIONS: OptionNames<WatchFilesOptions> = {
+  stores: true,
   interval: true,
   stopAfter: true,
   matchUpdatedFiles: true,
@@ -99,23 +103,25 @@ export function watchFiles(
     ends: stopAfter !== Infinity,
     by: 'stopAfter',
   });
-  const path = checkPattern(pattern);
+  checkStores('watchFiles', options.stores);
+  const { stores } = options;
+  const path = checkPattern(pattern, stores);
   const find = matchUpdatedFiles ? findVersions : findPaths;
   const cwd = process.cwd();
-  return new WatchFiles({ find: () => find(path, cwd), interval, stopAfter, bounded });
+  return new WatchFiles({ find: () => find(path, cwd, stores), interval, stopAfter, bounded });
 }
 
 /** A path, and which contents of the file are meant where that matters. */
 type Found = readonly [path: string, version?: string];
 
-async function findPaths(pattern: string, cwd: string): Promise<Found[]> {
-  return (await findFiles(pattern, cwd, true)).map((path) => [path]);
+async function findPaths(pattern: string, cwd: string, stores?: StoreOptions): Promise<Found[]> {
+  return (await findFiles(pattern, cwd, true, stores)).map((path) => [path]);
 }
 
-async function findVersions(pattern: string, cwd: string): Promise<Found[]> {
-  const found = await mapSome(await findFiles(pattern, cwd, true), async (path) => {
+async function findVersions(pattern: string, cwd: string, stores?: StoreOptions): Promise<Found[]> {
+  const found = await mapSome(await findFiles(pattern, cwd, true, stores), async (path) => {
     // One that was removed since it was listed is not there any more.
-    const there = await lookAt(path);
+    const there = await lookAt(path, stores);
     return there && ([path, there.version] as const);
   });
   return found.filter((one) => one !== undefined);

@@ -7,7 +7,7 @@ import { readError } from '../file-error.ts';
 import { Misfit } from '../records/misfit.ts';
 import type { RecordOptions } from '../records/read-records.ts';
 import type { Batch } from '../records/records.ts';
-import { openFile } from '../stores/store-of.ts';
+import { openFile, type ToOpen } from '../stores/store-of.ts';
 import type { FileRange } from '../text/find-files.ts';
 import { type BlockCodec, blockCodec } from './codecs.ts';
 import {
@@ -43,9 +43,8 @@ interface AvroFile {
  *
  * @throws what {@link readAvro} does before the first
  */
-export async function inspectAvro(path: string, schema: RowType<unknown>): Promise<void> {
-  for await (const none of inAvroFile<never>(path, undefined, schema, async function* () {}))
-    return none;
+export async function inspectAvro(place: ToOpen, schema: RowType<unknown>): Promise<void> {
+  for await (const none of inAvroFile<never>(place, schema, async function* () {})) return none;
 }
 
 /**
@@ -63,8 +62,8 @@ export function readAvro<T>(
   schema: RowType<unknown>,
   options: RecordOptions,
 ): AsyncIterable<Batch<T>> {
-  const { path, version, start, whole } = range;
-  return inAvroFile(path, version, schema, async function* recordsOf(open) {
+  const { start, whole } = range;
+  return inAvroFile(range, schema, async function* recordsOf(open) {
     const { file, header } = open;
     const end = whole ? file.size : range.end;
     let at = await blockFrom(file, header, start, end);
@@ -81,13 +80,13 @@ export function readAvro<T>(
 }
 
 async function* inAvroFile<T>(
-  path: string,
-  version: string | undefined,
+  place: ToOpen,
   schema: RowType<unknown>,
   use: (file: AvroFile) => AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
+  const { path } = place;
   try {
-    await using opened = await openFile(path, version);
+    await using opened = await openFile(place);
     const { size } = await opened.look();
     const file = new FileBytes(opened, path, size);
     const header = await headerOf(file);

@@ -5,6 +5,7 @@ import { BeamBridgeError } from '../../base/index.ts';
 import type { RowType } from '../../schema/index.ts';
 import { readError } from '../file-error.ts';
 import { changed } from '../stores/changed.ts';
+import type { StoreOptions } from '../stores/options.ts';
 import type { OpenFile } from '../stores/store.ts';
 import { openFile } from '../stores/store-of.ts';
 import { isReadable } from './codecs.ts';
@@ -20,6 +21,7 @@ import {
 
 /** What a program said of its files. */
 export interface ParquetFormat {
+  readonly stores?: StoreOptions | undefined;
   readonly schema: RowType<unknown>;
   /** By field, the name of its column where that is another one. */
   readonly names: Readonly<Record<string, string>>;
@@ -82,7 +84,7 @@ export async function* inParquetFile<T>(
 ): AsyncGenerator<T, void, undefined> {
   const hyparquet = await readerPackage();
   try {
-    await using opened = await openFile(path, version);
+    await using opened = await openFile({ path, version, stores: format.stores });
     const { size } = await opened.look();
     const bytes = bytesOf(opened, path, size);
     const metadata = await footerOf(hyparquet, bytes, path);

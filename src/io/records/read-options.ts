@@ -4,6 +4,7 @@
 import { BeamBridgeError, type OptionNames } from '../../base/index.ts';
 import { describeValue } from '../../coders/index.ts';
 import { isSchemaType, type RowType, typeName } from '../../schema/index.ts';
+import { checkStores, type StoreOptions } from '../stores/options.ts';
 import { type Compression, checkCompression } from '../text/compression.ts';
 import type { FindOptions } from '../text/find-files.ts';
 import type { TextEncoding } from '../text/line-splitter.ts';
@@ -13,6 +14,8 @@ import type { Utf16 } from '../text/utf16.ts';
 export interface ReadRecordOptions<T> {
   /** The type of the rows, which decides what a text is. */
   schema: RowType<T>;
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
   /** @default `'auto'`: gzip for files that end in `.gz` */
   compression?: Compression;
   /** @default `'utf8'`; a byte order mark is left out. Files of UTF-16 are read as one, each */
@@ -29,6 +32,7 @@ export interface ReadRecordOptions<T> {
 }
 
 export const RECORD_OPTIONS: OptionNames<ReadRecordOptions<unknown>> = {
+  stores: true,
   schema: true,
   compression: true,
   encoding: true,
@@ -57,6 +61,7 @@ export function checkRecordOptions<T>(
 ): SettledRecordOptions<T> {
   const {
     schema,
+    stores,
     compression = 'auto',
     encoding = 'utf8',
     allowEmptyMatch = false,
@@ -64,6 +69,7 @@ export function checkRecordOptions<T>(
     maxRecordBytes = MAX_RECORD_BYTES,
   } = options ?? {};
   checkRowType(transform, schema);
+  checkStores(transform, stores);
   checkCompression(compression);
   if (!ENCODINGS.includes(encoding)) {
     const hint = `Choose one of ${ENCODINGS.map((one) => `'${one}'`).join(', ')}.`;
@@ -79,7 +85,7 @@ export function checkRecordOptions<T>(
     const hint = `Give a whole number of bytes, 1 to ${LONGEST_RECORD}.`;
     throw refuseOption(transform, 'maxRecordBytes', maxRecordBytes, hint);
   }
-  const find = { compression, allowEmptyMatch, splitBytes, skipHeaderLines: 0 };
+  const find = { stores, compression, allowEmptyMatch, splitBytes, skipHeaderLines: 0 };
   return { schema, find, encoding, maxRecordBytes };
 }
 

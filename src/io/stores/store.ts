@@ -61,6 +61,13 @@ export interface Outputs {
   removeTemporary(folder: string): Promise<void>;
   /** Removes those that other processes of the run made, as far as they can be seen from here. */
   removeMarked(prefix: string, mark: string): Promise<void>;
+  /** The folder of this machine that parts are written to. */
+  partFolder(temporary: string): Promise<string>;
+  /** Puts a part that is written to where the last step finds it, wherever that runs; gives its path there. */
+  keepPart(temporary: string, path: string): Promise<string>;
+  /** The local path of a part that was kept, for whoever joins it; and what is done with that afterwards. */
+  bringPart(temporary: string, path: string): Promise<string>;
+  leavePart(temporary: string, path: string): Promise<void>;
   /**
    * Makes a file whole that only wants its name; the parts that its bytes are of stay, so that this can be repeated.
    *
@@ -107,9 +114,10 @@ export interface Store {
    * Opens a file for reading.
    *
    * @param version - which contents are meant; nothing for those that are there
+   * @param end - where reading most likely ends, so that not much more is asked for
    * @throws `FILE_NOT_FOUND`, `IO_FAILED`, also where the version is another one
    */
-  open(path: string, version?: string): Promise<OpenFile>;
+  open(path: string, version?: string, end?: number): Promise<OpenFile>;
   /** Nothing where files can only be read. */
   readonly outputs: Outputs | undefined;
 }

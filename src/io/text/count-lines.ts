@@ -9,17 +9,18 @@ const PIECE = 1024 * 1024;
 const NEWLINE = 10;
 
 /** How many lines of a file begin before the first one that begins in a range. */
-export async function linesBefore({ path, start, atLine }: FileRange): Promise<number> {
+export async function linesBefore(range: FileRange): Promise<number> {
+  const { start, atLine } = range;
   if (start === 0) return 0;
   // A line that begins at `start` follows the newline in front of it; else the next newline ends a line of before.
-  return atLine ? newlinesBefore(path, start) : (await newlinesBefore(path, start - 1)) + 1;
+  return atLine ? newlinesBefore(range, start) : (await newlinesBefore(range, start - 1)) + 1;
 }
 
-async function newlinesBefore(path: string, end: number): Promise<number> {
+async function newlinesBefore({ path, version, stores }: FileRange, end: number): Promise<number> {
   const piece = Buffer.allocUnsafeSlow(PIECE);
   let lines = 0;
   try {
-    await using file = await openFile(path);
+    await using file = await openFile({ path, version, end, stores });
     for (let position = 0; position < end; ) {
       const wanted = Math.min(PIECE, end - position);
       const { bytesRead } = await file.read(piece, 0, wanted, position);

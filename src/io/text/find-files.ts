@@ -3,6 +3,7 @@
 
 import { mapSome } from '../../base/index.ts';
 import { readError } from '../file-error.ts';
+import type { StoreOptions } from '../stores/options.ts';
 import type { OpenFile } from '../stores/store.ts';
 import { openFile } from '../stores/store-of.ts';
 import { type Compression, isGzip } from './compression.ts';
@@ -19,10 +20,13 @@ export interface FileRange {
   whole: boolean;
   /** Which contents of the file were looked at. */
   version: string;
+  stores?: StoreOptions | undefined;
 }
 
 /** What decides which ranges there are. */
 export interface FindOptions {
+  /** Where they are, as far as the environment does not say it. */
+  stores?: StoreOptions | undefined;
   compression: Compression;
   skipHeaderLines: number;
   /** @default so many that all files have about 16 parts, from 16 KiB to 64 MiB */
@@ -39,17 +43,19 @@ interface Look {
   readonly gzip: boolean;
   readonly whole: boolean;
   readonly version: string;
+  readonly stores?: StoreOptions | undefined;
 }
 
 async function lookAt(path: string, options: FindOptions): Promise<Look> {
   const gzip = isGzip(path, options.compression);
+  const { stores } = options;
   try {
-    await using file = await openFile(path);
+    await using file = await openFile({ path, stores });
     const { size, version } = await file.look();
     // Files that a system makes up as they are read, such as those in /proc, do not say how large they are.
     const whole = gzip || (size === 0 && (await holdsSomething(file)));
     const begin = whole ? 0 : await endOfHeader(file, options.skipHeaderLines);
-    return { path, begin, size, gzip, whole, version };
+    return { path, begin, size, gzip, whole, version, ...(stores && { stores }) };
   } catch (error) {
     throw readError(error, path);
   }

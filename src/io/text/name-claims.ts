@@ -7,7 +7,7 @@ import { outputsFor } from '../stores/store-of.ts';
 import type { OutputSpec } from './output.ts';
 import { shardName, shardPattern } from './shard-names.ts';
 
-type Names = Pick<OutputSpec, 'prefix' | 'suffix' | 'template'>;
+type Names = Pick<OutputSpec, 'prefix' | 'stores' | 'suffix' | 'template'>;
 type Claim = Names & { readonly separator: string };
 
 const claims = new WeakMap<Pipeline, Claim[]>();
@@ -18,8 +18,8 @@ const claims = new WeakMap<Pipeline, Claim[]>();
  * @throws `INVALID_ARGUMENT` when another output of the pipeline has such names
  */
 export function claimNames(pipeline: Pipeline, spec: Names): void {
-  const { canonical, separator } = outputsFor(spec.prefix);
-  const own = { ...spec, prefix: canonical(spec.prefix), separator };
+  const outputs = outputsFor(spec.prefix, spec.stores);
+  const own = { ...spec, prefix: outputs.canonical(spec.prefix), separator: outputs.separator };
   const others = claims.get(pipeline) ?? [];
   if (others.some((other) => meet(own, other) || meet(other, own))) {
     throw new BeamBridgeError(

@@ -2,6 +2,7 @@
 // The last two steps of an output, in whatever store: shards are made whole, and they get their names.
 
 import { getLogger, mapSome } from '../../base/index.ts';
+import type { StoreOptions } from '../stores/options.ts';
 import { baseOf, folderOf } from '../stores/output-names.ts';
 import type { Move, Outputs } from '../stores/store.ts';
 import { outputsFor } from '../stores/store-of.ts';
@@ -12,10 +13,15 @@ const log = getLogger('io');
 /** Where nobody asked for a number of shards, small files are joined up to this size. */
 const SHARD_BYTES = 64 * 1024 * 1024;
 
-/** How an output is named, and what it is made of. */
-export interface OutputSpec<R = unknown> {
+/** Where an output is. */
+export interface OutputPlace {
   /** Absolute. */
   prefix: string;
+  stores?: StoreOptions | undefined;
+}
+
+/** How an output is named, and what it is made of. */
+export interface OutputSpec<R = unknown> extends OutputPlace {
   suffix: string;
   template: string;
   shards: number | undefined;
@@ -30,8 +36,8 @@ export interface OutputSpec<R = unknown> {
  *
  * @throws `OUTPUT_NOT_WRITABLE`
  */
-export function checkWritable(prefix: string): void {
-  outputsFor(prefix).checkWritable(prefix);
+export function checkWritable({ prefix, stores }: OutputPlace): void {
+  outputsFor(prefix, stores).checkWritable(prefix);
 }
 
 /**
@@ -39,13 +45,17 @@ export function checkWritable(prefix: string): void {
  *
  * @throws `OUTPUT_NOT_WRITABLE`
  */
-export function makeTemporary(prefix: string, isOwn = true, mark?: string): Promise<string> {
-  return outputsFor(prefix).makeTemporary(prefix, isOwn, mark);
+export function makeTemporary(
+  { prefix, stores }: OutputPlace,
+  isOwn = true,
+  mark?: string,
+): Promise<string> {
+  return outputsFor(prefix, stores).makeTemporary(prefix, isOwn, mark);
 }
 
 /** Removes the temporary folders that workers of a run made, as far as they can be seen from here. */
-export function removeMarked(prefix: string, mark: string): Promise<void> {
-  return outputsFor(prefix).removeMarked(prefix, mark);
+export function removeMarked({ prefix, stores }: OutputPlace, mark: string): Promise<void> {
+  return outputsFor(prefix, stores).removeMarked(prefix, mark);
 }
 
 /** By temporary folder, the naming of what is in it that is under way. */
@@ -55,9 +65,12 @@ const placing = new Map<string, Promise<void>>();
  * Removes temporary files, which is no reason to fail. What is being named out of the folder is waited for: half
  * of it would have its name, and nothing could be put back.
  */
-export async function removeTemporary(prefix: string, folder: string): Promise<void> {
+export async function removeTemporary(
+  { prefix, stores }: OutputPlace,
+  folder: string,
+): Promise<void> {
   await placing.get(folder)?.catch(() => {});
-  await outputsFor(prefix).removeTemporary(folder);
+  await outputsFor(prefix, stores).removeTemporary(folder);
 }
 
 /** Temporary folders of outputs whose shards have their names; that files have them may be of an earlier run. */
@@ -90,7 +103,7 @@ export async function completeOutput(
   if (named.has(temporary)) {
     return { spec, temporary, moves: [], finals };
   }
-  const outputs = outputsFor(spec.prefix);
+  const outputs = outputsFor(spec.prefix, spec.stores);
   for (const path of finals) await outputs.refuseName(path);
   const moves = await mapSome(groups, (group, index) =>
     completeShard(spec, outputs, temporary, group, finals[index]!, index),
@@ -117,7 +130,7 @@ export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<voi
   }
   for (const { spec, temporary, finals } of outputs) {
     named.add(temporary);
-    await outputsFor(spec.prefix).removeTemporary(temporary);
+    await outputsFor(spec.prefix, spec.stores).removeTemporary(temporary);
     await warnOfOthers(spec, finals);
   }
 }
@@ -126,7 +139,7 @@ export async function placeOutputs(outputs: readonly WholeOutput[]): Promise<voi
 async function placeTogether(outputs: readonly WholeOutput[]): Promise<void> {
   const byStore = new Map<Outputs, Move[]>();
   for (const { spec, moves } of outputs) {
-    const store = outputsFor(spec.prefix);
+    const store = outputsFor(spec.prefix, spec.stores);
     byStore.set(store, [...(byStore.get(store) ?? []), ...moves]);
   }
   for (const [store, moves] of byStore) await store.place(moves);
@@ -164,21 +177,28 @@ function byShard(parts: readonly Part[], shards: number): Part[][] {
 }
 
 /** A shard that only wants its name; the parts stay, so that this can be repeated. */
-function completeShard(
+async function completeShard(
   { format }: OutputSpec,
   outputs: Outputs,
   temporary: string,
-  parts: readonly Part[],
+  kept: readonly Part[],
   to: string,
   index: number,
 ): Promise<Move> {
-  const only = parts.length === 1 && format.isWhole ? parts[0]!.path : undefined;
-  return outputs.complete(to, temporary, index, () => format.join(parts), only);
+  const parts: Part[] = [];
+  try {
+    for (const part of kept)
+      parts.push({ ...part, path: await outputs.bringPart(temporary, part.path) });
+    const only = parts.length === 1 && format.isWhole ? parts[0]!.path : undefined;
+    return await outputs.complete(to, temporary, index, () => format.join(parts), only);
+  } finally {
+    for (const { path } of parts) await outputs.leavePart(temporary, path);
+  }
 }
 
 /** Shards of an earlier run with another number of shards would be read together with ours. */
 async function warnOfOthers(spec: OutputSpec, finals: readonly string[]): Promise<void> {
-  const outputs = outputsFor(spec.prefix);
+  const outputs = outputsFor(spec.prefix, spec.stores);
   const { separator } = outputs;
   const base = baseOf(spec.prefix, separator);
   const pattern = shardPattern(base, spec.template, spec.suffix);

@@ -2,6 +2,7 @@
 // From patterns to paths.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import type { StoreOptions } from '../stores/options.ts';
 import { storeOf } from '../stores/store-of.ts';
 
 /**
@@ -9,13 +10,13 @@ import { storeOf } from '../stores/store-of.ts';
  *
  * @throws `INVALID_ARGUMENT` for what is no text, `UNSUPPORTED` for files of a store that is not known
  */
-export function checkPattern(pattern: string): string {
+export function checkPattern(pattern: string, stores?: StoreOptions): string {
   if (typeof pattern !== 'string' || pattern === '') {
     throw new BeamBridgeError('INVALID_ARGUMENT', `${String(pattern)} is no path`, {
       hint: "Pass a path or a pattern such as 'data/*.csv', or an array of them.",
     });
   }
-  return storeOf(pattern, 'read').pathOf(pattern);
+  return storeOf(pattern, 'read', stores).pathOf(pattern);
 }
 
 /** @throws `FILE_NOT_FOUND` when nothing matches, unless that is allowed */
@@ -23,6 +24,7 @@ export function findFiles(
   pattern: string,
   cwd: string,
   allowEmptyMatch: boolean,
+  stores?: StoreOptions,
 ): Promise<string[]> {
-  return storeOf(pattern, 'read').find(pattern, cwd, allowEmptyMatch);
+  return storeOf(pattern, 'read', stores).find(pattern, cwd, allowEmptyMatch);
 }

@@ -57,7 +57,12 @@ export function rangesOfPatterns(
 ): PCollection<FileRange> {
   const { cwd, options } = finder;
   return patterns.flatMap(async function findRanges(pattern) {
-    const paths = await findFiles(checkPattern(pattern), cwd, options.allowEmptyMatch);
+    const paths = await findFiles(
+      checkPattern(pattern),
+      cwd,
+      options.allowEmptyMatch,
+      options.stores,
+    );
     return rangesOfPaths(finder, paths);
   });
 }
@@ -80,7 +85,8 @@ async function lookEarly(source: FileSource): Promise<void> {
 async function pathsOf({ patterns, cwd, options }: FileSource): Promise<string[]> {
   const paths = new Set<string>();
   for (const pattern of patterns) {
-    for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch)) paths.add(path);
+    for (const path of await findFiles(pattern, cwd, options.allowEmptyMatch, options.stores))
+      paths.add(path);
   }
   return [...paths];
 }

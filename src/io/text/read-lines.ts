@@ -67,7 +67,7 @@ export async function* readPieces<T>(
 ): AsyncGenerator<T[], void, undefined> {
   let atStart = range.start === 0;
   try {
-    await using file = await openFile(range.path, range.version);
+    await using file = await openFile(range.whole ? { ...range, end: undefined } : range);
     if (!atStart) await file.read(begin, 0, begin.length, 0);
     const pieces = decoded(
       range.whole ? filePieces(file, range.gzip) : rangePieces(file, range),

@@ -14,6 +14,7 @@ import {
   singletonSideInput,
   windowInto,
 } from '../../transforms/index.ts';
+import { checkStores, type StoreOptions } from '../stores/options.ts';
 import { storeOf } from '../stores/store-of.ts';
 import { commitWithRun, nameOrWait } from './commit.ts';
 import { type Compression, checkCompression, isGzip } from './compression.ts';
@@ -32,6 +33,8 @@ import { type PartContext, type Render, WriteParts } from './write-parts.ts';
 
 /** Options that all writers of files share. */
 export interface WriteFilesOptions {
+  /** Where stores such as `s3://` are, as far as the environment does not say it. */
+  stores?: StoreOptions;
   /** The end of each file's name. @default `''` for text; `'.csv'`, `'.jsonl'`, `'.json'`, `'.parquet'` and `'.avro'` for records */
   fileNameSuffix?: string;
   /** How many files. @default as many as the size of the data suggests, one for small data */
@@ -50,6 +53,7 @@ export interface WriteFilesOptions {
 }
 
 export const WRITE_OPTIONS: OptionNames<WriteFilesOptions> = {
+  stores: true,
   fileNameSuffix: true,
   numShards: true,
   shardNameTemplate: true,
@@ -95,13 +99,15 @@ export function checkOutput<R>(
       { hint: "Pass a folder and the beginning of the files' names: 'out/part'." },
     );
   }
-  const store = storeOf(prefix, 'written');
+  checkStores(transform, options.stores);
+  const store = storeOf(prefix, 'written', options.stores);
   const path = store.pathOf(prefix);
   checkCompression(compression);
   const shards = checkShards(template, options.numShards);
   checkBounds(options, shards);
   const spec: OutputSpec<R> = {
     prefix: store.absolute(path),
+    stores: options.stores,
     suffix,
     template,
     shards,
@@ -117,7 +123,7 @@ export function checkOutput<R>(
       { hint: 'Give more bytes, or a shorter header and footer.' },
     );
   }
-  checkWritable(spec.prefix);
+  checkWritable(spec);
   return { prefix: path, spec };
 }
 
@@ -181,14 +187,10 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
           'prepare',
           async () => {
             await spec.format.prepare?.();
-            const made = await makeTemporary(
-              spec.prefix,
-              pipeline.isCommittedHere,
-              pipeline.runMark,
-            );
+            const made = await makeTemporary(spec, pipeline.isCommittedHere, pipeline.runMark);
             folders.push(made);
             // A run that ended meanwhile has removed what there was.
-            if (isOver) await removeTemporary(spec.prefix, made);
+            if (isOver) await removeTemporary(spec, made);
             return made;
           },
           text,
@@ -197,8 +199,8 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
     // Where the run was started, whatever is left is removed: after a success, nothing.
     pipeline.cleanUps.push(async () => {
       isOver = true;
-      for (const made of folders.splice(0)) await removeTemporary(spec.prefix, made);
-      if (pipeline.runMark !== undefined) await removeMarked(spec.prefix, pipeline.runMark);
+      for (const made of folders.splice(0)) await removeTemporary(spec, made);
+      if (pipeline.runMark !== undefined) await removeMarked(spec, pipeline.runMark);
     });
     const parts = input
       .apply(windowInto(globalWindows()))

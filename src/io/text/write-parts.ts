@@ -3,6 +3,8 @@
 
 import { GlobalWindow, NO_FIRING, type WindowedValue } from '../../coders/index.ts';
 import type { DoFn, SideInputParam } from '../../pipeline/index.ts';
+import type { Outputs } from '../stores/store.ts';
+import { outputsFor } from '../stores/store-of.ts';
 import type { OutputSpec } from './output.ts';
 import type { Part, PartWriter } from './shard-format.ts';
 
@@ -14,6 +16,8 @@ let nextPart = 0;
 /** A file that is written, and what it holds. */
 interface OpenPart<R> {
   readonly writer: PartWriter<R>;
+  /** The output's folder for temporary files. */
+  readonly folder: string;
   readonly shard: number;
   records: number;
   /** Before compression; counted only where it is bounded. */
@@ -71,18 +75,29 @@ export class WriteParts<T, R> implements DoFn<T, Part, PartContext> {
 
   private async begin(shard: number, record: R, bytes: number, folder: string): Promise<void> {
     const before = this.open[shard];
-    if (before) this.full.push(await whole(before));
+    if (before) this.full.push(await this.whole(before));
     const order = `${nextPart++}`.padStart(8, '0');
-    const path = `${folder}/part-${order}-${process.pid}`;
+    const name = `part-${order}-${process.pid}`;
+    const path = `${await this.outputs.partFolder(folder)}/${name}`;
     const writer = await this.spec.format.begin(path, this.spec.shards ?? 1);
-    const part = { writer, shard, records: 0, textBytes: 0 };
+    const part = { writer, folder, shard, records: 0, textBytes: 0 };
     this.open[shard] = part;
     await append(part, record, bytes);
   }
 
+  private async whole({ writer, folder, ...counts }: OpenPart<R>): Promise<Part> {
+    const end = await writer.close();
+    const path = await this.outputs.keepPart(folder, writer.path);
+    return { path, ...counts, ...end };
+  }
+
+  private get outputs(): Outputs {
+    return outputsFor(this.spec.prefix, this.spec.stores);
+  }
+
   async finishBundle(): Promise<WindowedValue<Part>[]> {
     const parts = this.full;
-    for (const part of this.open) if (part) parts.push(await whole(part));
+    for (const part of this.open) if (part) parts.push(await this.whole(part));
     this.startBundle();
     return parts.map((value) => ({
       value,
@@ -97,9 +112,4 @@ function append<R>(part: OpenPart<R>, record: R, bytes: number): Promise<void> |
   part.records += 1;
   part.textBytes += bytes;
   return part.writer.append(record);
-}
-
-async function whole<R>({ writer, shard, records, textBytes }: OpenPart<R>): Promise<Part> {
-  const end = await writer.close();
-  return { path: writer.path, shard, records, textBytes, ...end };
 }

@@ -69,7 +69,7 @@ const read = (path: string) => readFileSync(path, 'utf8');
 
 test('small parts become one shard, in the order in which they were begun', async () => {
   const output = spec('small/out');
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const parts = [await part(folder, 'p2', 'c\n'), await part(folder, 'p1', 'a\nb\n')];
   const paths = await finalize(output, folder, parts);
   assert.deepEqual(paths, [`${output.prefix}-00000-of-00001`]);
@@ -79,7 +79,7 @@ test('small parts become one shard, in the order in which they were begun', asyn
 
 test('large parts stay shards of their own', async () => {
   const output = spec('large/out');
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const parts = [await part(folder, 'p1', 'a\n'), await part(folder, 'p2', 'b\n')];
   parts[0]!.bytes = 100 * 1024 * 1024;
   const paths = await finalize(output, folder, parts);
@@ -89,15 +89,15 @@ test('large parts stay shards of their own', async () => {
 
 test('no parts give one shard, empty but for header and footer', async () => {
   const plain = spec('none/plain');
-  assert.deepEqual((await finalize(plain, await makeTemporary(plain.prefix), [])).map(read), ['']);
+  assert.deepEqual((await finalize(plain, await makeTemporary(plain), [])).map(read), ['']);
   const framed = spec('none/framed', { header: 'h\n', footer: 'f\n' });
-  const paths = await finalize(framed, await makeTemporary(framed.prefix), []);
+  const paths = await finalize(framed, await makeTemporary(framed), []);
   assert.deepEqual(paths.map(read), ['h\nf\n']);
 });
 
 test('a number of shards that was asked for is kept, empty ones too', async () => {
   const output = spec('asked/out', { shards: 3, suffix: '.txt', header: 'h\n' });
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const parts = [
     { ...(await part(folder, 'p1', 'a\n')), shard: 2 },
     { ...(await part(folder, 'p2', 'b\n')), shard: 0 },
@@ -116,7 +116,7 @@ test('gzip shards are gzip files, empty, framed and joined ones too', async () =
     ['alone', '', ['a\n']],
   ] as const) {
     const output = spec(`gzip/${name}`, { header, gzip: true, suffix: '.gz' });
-    const folder = await makeTemporary(output.prefix);
+    const folder = await makeTemporary(output);
     const parts = await Promise.all(texts.map((text, i) => part(folder, `p${i}`, text, true)));
     const [path] = await finalize(output, folder, parts);
     assert.equal(gunzipSync(readFileSync(path!)).toString(), header + texts.join(''));
@@ -125,7 +125,7 @@ test('gzip shards are gzip files, empty, framed and joined ones too', async () =
 
 test('the last step may be repeated, after a part of it and after all of it', async () => {
   const output = spec('again/out');
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const large = (one: Part) => ({ ...one, bytes: 1e9 });
   const parts = [large(await part(folder, 'p1', 'a\n')), large(await part(folder, 'p2', 'b\n'))];
   // As after a crash between the two renames.
@@ -144,7 +144,7 @@ test('shards of another number are left where they are, with a warning', async (
   const said: string[] = [];
   const restore = setLogSink(({ message }) => said.push(message));
   const output = spec('stale/out');
-  await finalize(output, await makeTemporary(output.prefix), []);
+  await finalize(output, await makeTemporary(output), []);
   restore();
   assert.equal(said.length, 1);
   assert.match(said[0]!, /1 of an earlier run, such as out-00003-of-00007/);
@@ -155,7 +155,7 @@ test('missing folders are made, and a prefix may be a folder', async () => {
   const output = spec('deep/er/still/');
   const paths = await finalize(
     { ...output, prefix: `${join(scratch, 'deep/er/still')}/` },
-    await makeTemporary(`${join(scratch, 'deep/er/still')}/`),
+    await makeTemporary({ prefix: `${join(scratch, 'deep/er/still')}/` }),
     [],
   );
   assert.deepEqual(paths, [join(scratch, 'deep/er/still/-00000-of-00001')]);
@@ -163,13 +163,13 @@ test('missing folders are made, and a prefix may be a folder', async () => {
 
 test('a path that leads through a file is found out early', () => {
   file('a-file', '');
-  assert.throws(() => checkWritable(join(scratch, 'a-file', 'out')), {
+  assert.throws(() => checkWritable({ prefix: join(scratch, 'a-file', 'out') }), {
     code: 'OUTPUT_NOT_WRITABLE',
   });
-  assert.throws(() => checkWritable(join(scratch, 'a-file', 'deep', 'out')), {
+  assert.throws(() => checkWritable({ prefix: join(scratch, 'a-file', 'deep', 'out') }), {
     code: 'OUTPUT_NOT_WRITABLE',
   });
-  checkWritable(join(scratch, 'not', 'there', 'yet', 'out'));
+  checkWritable({ prefix: join(scratch, 'not', 'there', 'yet', 'out') });
 });
 
 const asRoot = process.getuid?.() === 0 && 'root may write everywhere';
@@ -177,12 +177,14 @@ test('a folder without permission is found out early', { skip: asRoot }, () => {
   const folder = join(scratch, 'locked');
   mkdirSync(folder);
   chmodSync(folder, 0o555);
-  assert.throws(() => checkWritable(join(folder, 'out')), { code: 'OUTPUT_NOT_WRITABLE' });
+  assert.throws(() => checkWritable({ prefix: join(folder, 'out') }), {
+    code: 'OUTPUT_NOT_WRITABLE',
+  });
 });
 
 test('a run that cannot rename one shard takes the others back, with what they replaced', async () => {
   const output = spec('back/out', { shards: 3 });
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const parts: Part[] = [];
   for (const shard of [0, 1, 2])
     parts.push({ ...(await part(folder, `p${shard}`, 'new\n')), shard });
@@ -207,7 +209,7 @@ test('runs that end at the same time leave the output whole of one of them', asy
   const output = spec('both/out', { shards: 40 });
   const wholes: WholeOutput[] = [];
   for (const text of ['1\n', '2\n']) {
-    const folder = await makeTemporary(output.prefix);
+    const folder = await makeTemporary(output);
     const parts: Part[] = [];
     for (let shard = 0; shard < 40; shard++) {
       parts.push({ ...(await part(folder, `p${shard}`, text)), shard });
@@ -219,7 +221,7 @@ test('runs that end at the same time leave the output whole of one of them', asy
 });
 
 test('files that another program replaces meanwhile are told, and those that it takes away are not', async (t) => {
-  const folder = await makeTemporary(spec('meanwhile/out').prefix);
+  const folder = await makeTemporary(spec('meanwhile/out'));
   const to = join(scratch, 'meanwhile/out');
   const written: string[] = [];
   t.mock.method(process.stderr, 'write', (text: string) => written.push(text) > 0);
@@ -240,7 +242,7 @@ test('files that another program replaces meanwhile are told, and those that it 
 
 test('a whole shard that is lost is told, whatever has its name since an earlier run', async () => {
   const output = spec('lost/out', { shards: 2 });
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const parts: Part[] = [];
   for (const shard of [0, 1]) parts.push({ ...(await part(folder, `p${shard}`, 'new\n')), shard });
   const names = [0, 1].map((shard) => join(scratch, `lost/out-0000${shard}-of-00002`));
@@ -258,7 +260,7 @@ for (const before of ['old\n', undefined]) {
   test(`names are given once, however often it is asked (before: ${before})`, async () => {
     const name = before ? 'again/old' : 'again/new';
     const output = spec(name);
-    const folder = await makeTemporary(output.prefix);
+    const folder = await makeTemporary(output);
     const whole = { ...(await part(folder, 'p', 'new\n')), shard: 0 };
     const to = join(scratch, `${name}-00000-of-00001`);
     if (before) file(`${name}-00000-of-00001`, before);
@@ -273,7 +275,7 @@ for (const before of ['old\n', undefined]) {
 }
 
 test('half a surrogate pair is no text, and a part that was removed is not begun anew', async () => {
-  const folder = await makeTemporary(join(scratch, 'half/out'));
+  const folder = await makeTemporary({ prefix: join(scratch, 'half/out') });
   const writer = await TextWriter.create(join(folder, 'p'), false);
   await writer.append('good\na\ud800b\n');
   await assert.rejects(writer.close(), {
@@ -298,7 +300,9 @@ test('a full disk is OUTPUT_NOT_WRITABLE with a hint', {
 
 test('a temporary folder below a file cannot be made', async () => {
   const path = file('b-file', '');
-  await assert.rejects(makeTemporary(join(path, 'x', 'out')), { code: 'OUTPUT_NOT_WRITABLE' });
+  await assert.rejects(makeTemporary({ prefix: join(path, 'x', 'out') }), {
+    code: 'OUTPUT_NOT_WRITABLE',
+  });
 });
 
 test('names of shards follow their template', () => {
@@ -333,7 +337,7 @@ test('what was to be replaced is there again when its name cannot be given, also
 
 test('a run that ends while shards get their names leaves all of them, and no temporary folder', async () => {
   const output = spec('ending/out', { shards: 30 });
-  const folder = await makeTemporary(output.prefix);
+  const folder = await makeTemporary(output);
   const parts = await Promise.all(
     Array.from({ length: 30 }, async (_, shard) => ({
       ...(await part(folder, `p${shard}`, `${shard}\n`)),
@@ -343,7 +347,7 @@ test('a run that ends while shards get their names leaves all of them, and no te
   const whole = await completeOutput(output, folder, parts);
   const [placed] = await Promise.allSettled([
     placeOutputs([whole]),
-    removeTemporary(output.prefix, folder),
+    removeTemporary(output, folder),
   ]);
   assert.equal(placed.status, 'fulfilled');
   const names = readdirSync(join(scratch, 'ending'));
@@ -353,15 +357,15 @@ test('a run that ends while shards get their names leaves all of them, and no te
 
 test('what workers of a run made elsewhere is found by its mark, and left where it is being named', async () => {
   const prefix = join(scratch, 'marked/out');
-  const made = await makeTemporary(prefix, false, 'aa');
-  const other = await makeTemporary(prefix, false, 'bb');
-  const named = await makeTemporary(prefix, false, 'aa');
+  const made = await makeTemporary({ prefix }, false, 'aa');
+  const other = await makeTemporary({ prefix }, false, 'bb');
+  const named = await makeTemporary({ prefix }, false, 'aa');
   writeFileSync(join(made, 'part'), 'x');
   writeFileSync(join(named, 'replaced-0'), 'x');
-  await removeMarked(prefix, 'aa');
+  await removeMarked({ prefix }, 'aa');
   assert.deepEqual(
     readdirSync(join(scratch, 'marked')).sort(),
     [other, named].map((path) => basename(path)).sort(),
   );
-  await removeMarked(join(scratch, 'not/there'), 'aa');
+  await removeMarked({ prefix: join(scratch, 'not/there') }, 'aa');
 });

@@ -21,6 +21,11 @@ export const localOutputs: Outputs = {
   makeTemporary,
   removeTemporary: remove,
   removeMarked,
+  // Workers of other machines share the disk that the output is on.
+  partFolder: async (temporary) => temporary,
+  keepPart: async (_, path) => path,
+  bringPart: async (_, path) => path,
+  leavePart: async () => {},
   complete,
   refuseName: refuseFolder,
   place: placeAll,

@@ -17,7 +17,7 @@ const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'))
 
 /** All that can be declared of a file's fields. */
 async function declared(path: string): Promise<RowType<unknown> | undefined> {
-  await using opened = await openFile(path);
+  await using opened = await openFile({ path });
   const { schema } = await headerOf(new FileBytes(opened, path, (await opened.look()).size));
   const found = schema.type === 'record' ? declaredRow(schema, '') : undefined;
   return found?.type as RowType<unknown> | undefined;

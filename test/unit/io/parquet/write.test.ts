@@ -493,7 +493,7 @@ test('a bundle that fails and runs again has its rows once', async () => {
     maxBytes: undefined,
     format: parquetFormat(layout),
   };
-  const folder = await makeTemporary(prefix);
+  const folder = await makeTemporary({ prefix });
   const context = { folder: { lookup: () => folder } } as never;
   const rows = [1, 2, 3, 4, 5].map((id) => ({ id, note: 'n' }));
   const bundle = new WriteParts(spec, toRaw);
@@ -516,7 +516,7 @@ test('a part that is cut is told, and makes no shard', async () => {
   const layout = { elements, ...writtenCodec('none'), rowGroupRows: 2, rowGroupBytes: 1000 };
   const format = parquetFormat(layout);
   const prefix = ownPrefix();
-  const folder = await makeTemporary(prefix);
+  const folder = await makeTemporary({ prefix });
   const parts: Part[] = [];
   for (const name of ['a', 'b']) {
     const writer = await format.begin(join(folder, name), 1);
@@ -531,5 +531,5 @@ test('a part that is cut is told, and makes no shard', async () => {
     },
     { code: 'IO_FAILED', message: /is shorter than what was written/ },
   );
-  await removeTemporary(prefix, folder);
+  await removeTemporary({ prefix }, folder);
 });

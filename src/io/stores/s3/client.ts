@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// `s3://`, by the AWS SDK: Amazon's S3, and services that speak its protocol.
+
+import type { ListedObject, ObjectBytes, ObjectClient, Upload } from '../objects/client.ts';
+import { failureOf, statusOf } from '../objects/failures.ts';
+import { versionText } from '../objects/read.ts';
+import type { S3StoreOptions } from '../options.ts';
+import type { FileLook } from '../store.ts';
+import { type S3Client, type S3Package, s3Package } from './package.ts';
+
+/** How many keys one request removes. */
+const MOST_KEYS = 1000;
+
+interface Head {
+  readonly ContentLength?: number;
+  readonly ETag?: string;
+}
+interface Page {
+  readonly Contents?: readonly { readonly Key?: string }[];
+  readonly NextContinuationToken?: string;
+}
+interface Body {
+  readonly ETag?: string;
+  readonly Body: AsyncIterable<Uint8Array>;
+}
+interface Begun {
+  readonly UploadId: string;
+}
+interface Sent {
+  readonly ETag?: string;
+  readonly ChecksumCRC32?: string;
+}
+interface Removed {
+  readonly Errors?: readonly { readonly Key?: string; readonly Message?: string }[];
+}
+
+export function s3Objects(options: S3StoreOptions = {}): ObjectClient {
+  let loading: Promise<{ sdk: S3Package; client: S3Client }> | undefined;
+  const loaded = () => {
+    loading ??= s3Package().then((sdk) => ({ sdk, client: new sdk.S3Client(given(options)) }));
+    // A package may be installed before the next run of a program that goes on.
+    loading.catch(() => {
+      loading = undefined;
+    });
+    return loading;
+  };
+  const send = async <T>(make: (sdk: S3Package) => object, signal?: AbortSignal): Promise<T> => {
+    const { sdk, client } = await loaded();
+    return (await client.send(make(sdk), signal && { abortSignal: signal })) as T;
+  };
+  return {
+    scheme: 's3',
+    credentials:
+      'Credentials are those that the AWS SDK finds: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of the machine, in each process that reads or writes.',
+
+    async *list(Bucket, Prefix): AsyncGenerator<ListedObject> {
+      let ContinuationToken: string | undefined;
+      do {
+        const input = { Bucket, Prefix, ContinuationToken };
+        const page: Page = await send((sdk) => new sdk.ListObjectsV2Command(input));
+        for (const { Key } of page.Contents ?? []) if (Key !== undefined) yield { key: Key };
+        ContinuationToken = page.NextContinuationToken;
+      } while (ContinuationToken !== undefined);
+    },
+
+    async look(Bucket, Key): Promise<FileLook | undefined> {
+      try {
+        const head: Head = await send((sdk) => new sdk.HeadObjectCommand({ Bucket, Key }));
+        const size = head.ContentLength ?? 0;
+        return { size, version: versionText(size, head.ETag ?? '') };
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
+    },
+
+    async get(Bucket, Key, IfMatch, start, end, signal): Promise<ObjectBytes> {
+      const input = { Bucket, Key, IfMatch, Range: `bytes=${start}-${end - 1}` };
+      const { ETag, Body }: Body = await send((sdk) => new sdk.GetObjectCommand(input), signal);
+      return { version: ETag, chunks: Body };
+    },
+
+    upload: async (bucket, key) => new MultipartUpload(send, await loaded(), bucket, key),
+
+    async remove(Bucket, keys) {
+      for (let at = 0; at < keys.length; at += MOST_KEYS) {
+        const Objects = keys.slice(at, at + MOST_KEYS).map((Key) => ({ Key }));
+        const input = { Bucket, Delete: { Objects, Quiet: true as const } };
+        const { Errors = [] }: Removed = await send((sdk) => new sdk.DeleteObjectsCommand(input));
+        if (Errors.length > 0) throw new Error(`${Errors[0]!.Key}: ${Errors[0]!.Message}`);
+      }
+    },
+  };
+}
+
+function given({ endpoint, region, forcePathStyle, profile }: S3StoreOptions): object {
+  return {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(forcePathStyle !== undefined && { forcePathStyle }),
+    ...(profile !== undefined && { profile }),
+  };
+}
+
+type Send = <T>(make: (sdk: S3Package) => object) => Promise<T>;
+
+/** An object in parts, which appears when they are said to be all. One without bytes is put as it is. */
+class MultipartUpload implements Upload {
+  private id: string | undefined;
+  private readonly parts: { PartNumber: number; ETag: string | undefined }[] = [];
+  private size = 0;
+  private before: FileLook | undefined;
+
+  constructor(
+    private readonly send: Send,
+    private readonly loaded: { client: S3Client },
+    private readonly Bucket: string,
+    private readonly Key: string,
+  ) {}
+
+  async begin(): Promise<void> {
+    const { Bucket, Key } = this;
+    const rule = await this.loaded.client.config.requestChecksumCalculation?.();
+    // The parts' own are refused where the upload was begun without.
+    const ChecksumAlgorithm = rule === 'WHEN_SUPPORTED' ? ('CRC32' as const) : undefined;
+    const begun: Begun = await this.send(
+      (sdk) => new sdk.CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm }),
+    );
+    this.id = begun.UploadId;
+  }
+
+  async write(Body: Buffer): Promise<void> {
+    const { Bucket, Key } = this;
+    if (this.id === undefined) await this.begin();
+    const PartNumber = this.parts.length + 1;
+    const input = { Bucket, Key, UploadId: this.id!, PartNumber, Body };
+    const { ETag, ChecksumCRC32 }: Sent = await this.send(
+      (sdk) => new sdk.UploadPartCommand(input),
+    );
+    this.parts.push({ PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
+    this.size += Body.length;
+  }
+
+  async finish(): Promise<void> {
+    const { Bucket, Key, id } = this;
+    if (id === undefined) {
+      const Body = Buffer.alloc(0);
+      await this.send((sdk) => new sdk.PutObjectCommand({ Bucket, Key, Body }));
+      return;
+    }
+    this.before = await this.look();
+    const input = { Bucket, Key, UploadId: id, MultipartUpload: { Parts: this.parts } };
+    try {
+      await this.send((sdk) => new sdk.CompleteMultipartUploadCommand(input));
+    } catch (error) {
+      if (!(await this.isThere(error))) throw error;
+    }
+    this.id = undefined;
+  }
+
+  private async look(): Promise<FileLook | undefined> {
+    try {
+      const { Bucket, Key } = this;
+      const head: Head = await this.send((sdk) => new sdk.HeadObjectCommand({ Bucket, Key }));
+      return { size: head.ContentLength ?? 0, version: head.ETag ?? '' };
+    } catch (error) {
+      if (failureOf(error) === 'missing' || failureOf(error) === 'refused') return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether it appeared, although the answer that told so was lost and the next one knew of no upload. */
+  private async isThere(error: unknown): Promise<boolean> {
+    if (failureOf(error) === 'refused') return false;
+    const found = await this.look().catch(() => undefined);
+    if (!found || found.size !== this.size) return false;
+    // The tag of what was put together of parts ends with how many there were.
+    const isOurs = found.version.replaceAll('"', '').endsWith(`-${this.parts.length}`);
+    return isOurs && found.version !== this.before?.version;
+  }
+
+  async abort(): Promise<void> {
+    const { Bucket, Key, id: UploadId } = this;
+    if (UploadId === undefined) return;
+    this.id = undefined;
+    await this.send((sdk) => new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+  }
+}
