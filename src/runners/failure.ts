@@ -14,7 +14,7 @@ import {
 import { type Failures, failureOf } from '../harness/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { pb } from '../proto/index.ts';
-import { isRefusal, REFUSAL_HINT } from './refusals.ts';
+import { isRefusal, missingPrimitive, REFUSAL_HINT } from './refusals.ts';
 
 /** The environment of Python stages that only a runner in Python can run, inside itself. */
 const EMBEDDED = 'beam:env:embedded_python';
@@ -75,6 +75,13 @@ export function jobFailure({
     return new BeamBridgeError('UNSUPPORTED', `the job's runner cannot run it: ${first}`, {
       hint: REFUSAL_HINT,
       detail: rest.length > 0 ? shown : undefined,
+    });
+  }
+  const missing = missingPrimitive(text);
+  if (missing) {
+    return new BeamBridgeError('UNSUPPORTED', `the job's runner has no ${missing}`, {
+      hint: REFUSAL_HINT,
+      detail: conceal(text.trim()),
     });
   }
   const failure = parsePythonFailure(words, 'JOB_FAILED');

@@ -22,6 +22,14 @@ const REFUSALS: readonly RegExp[] = [
 export const REFUSAL_HINT =
   "docs/runners.md says what each runner can do; runner: 'node' runs all of it.";
 
+/** Of Python's, which says it in a traceback, of a primitive that it does not know. */
+const NO_PRIMITIVE = /^NotImplementedError: (beam:transform:\S+)$/m;
+
+/** The URN of a primitive that an engine does not have, by its own words. */
+export function missingPrimitive(text: string): string | undefined {
+  return NO_PRIMITIVE.exec(text)?.[1];
+}
+
 /** Whether an engine says in `text` that it cannot do what a pipeline asks for. */
 export function isRefusal(text: string): boolean {
   return REFUSALS.some((each) => each.test(text));

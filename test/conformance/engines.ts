@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beam's own engines in the suite, which not every machine has: `CONFORMANCE_RUNNER=prism`, `flink` or `spark`.
+// Beam's own engines in the suite, which not every machine has: `CONFORMANCE_RUNNER=prism`, `flink` or `spark`, and
+// `portable` for Beam's local job service, in Python, at `CONFORMANCE_JOB_ENDPOINT`.
 // What they refuse must be refused with a code; what they are known to get wrong is left out, and named.
 
 import { createRunner } from '../../src/runners/index.ts';
@@ -175,4 +176,35 @@ const spark: RunnerConfiguration = {
   },
 };
 
-export const engines: readonly RunnerConfiguration[] = [prism, flink, spark];
+const portable: RunnerConfiguration = {
+  name: 'portable',
+  createPipelineRunner: () =>
+    createRunner({
+      runner: 'portable',
+      jobEndpoint: process.env.CONFORMANCE_JOB_ENDPOINT ?? '',
+      progress: false,
+    }),
+  ...ALONE,
+  unsupported: each(
+    'it has no clock and no watermark to play a script with',
+    ...[...testStreams, ...pythonStreams].map(({ name }) => name),
+  ),
+  differs: {
+    ...each(
+      'it drops what is left over when the triggers of a batch have fired',
+      'no element is lost or doubled by repeatedly(afterCount(3))',
+      'no element is lost or doubled by repeatedly(afterCount(99))',
+      'what a count did not reach comes out when the window is over',
+      'a trigger on sessions counts what was merged',
+      'a combiner that changes its accumulators, where elements are in several windows',
+    ),
+    ...each(
+      'it fails at triggers that look at a clock',
+      'no element is lost or doubled by afterWatermark().withEarlyFirings(afterProcessingTime(60)).withLateFirings(afterCount(1))',
+      'no element is lost or doubled by repeatedly(afterProcessingTime(60, …))',
+      'two groupings behind one trigger',
+    ),
+  },
+};
+
+export const engines: readonly RunnerConfiguration[] = [prism, flink, spark, portable];

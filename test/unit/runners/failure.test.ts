@@ -126,6 +126,18 @@ for (const text of [
   });
 }
 
+test("a primitive that Python's runner does not know is UNSUPPORTED, and no exception of the program's", () => {
+  const said = 'NotImplementedError: beam:transform:teststream:v1';
+  const error = failure([`${TRACEBACK}\n${said}`]);
+  assert.equal(error.code, 'UNSUPPORTED');
+  assert.match(error.message, /runner has no beam:transform:teststream:v1/);
+  assert.match(error.detail ?? '', /Traceback/);
+  const other = failure([
+    `${TRACEBACK}\nNotImplementedError: beam:transform:teststream:v1 is mine`,
+  ]);
+  assert.equal(other.code, 'PYTHON_EXCEPTION');
+});
+
 test("an operation that a user's own Java code does not support is a failure", () => {
   const error = failure([
     'java.lang.UnsupportedOperationException: immutable\n\tat java.base/java.util.ImmutableCollections.uoe(ImmutableCollections.java:142)\n\tat com.example.MyFn.process(MyFn.java:7)',
