@@ -5,7 +5,6 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
-import type { pb } from '../proto/index.ts';
 import { type PipelineOptions, runsElsewhere } from './options.ts';
 import type { Job } from './portable/job.ts';
 import { isTerminal } from './state.ts';
@@ -30,12 +29,6 @@ export interface EngineJob {
    * @throws BeamBridgeError why it could not be stopped; it goes on then
    */
   stop(wish: StopWish, signal: AbortSignal): Promise<string>;
-  /**
-   * What the job has counted so far, where its service has that at the end alone.
-   *
-   * @throws BeamBridgeError `JOB_SERVICE_UNAVAILABLE`, `UNSUPPORTED`
-   */
-  monitoringInfos(signal: AbortSignal): Promise<readonly pb.MonitoringInfo[]>;
 }
 
 /**
@@ -122,7 +115,7 @@ export class EngineStop {
 export function notCounted(): BeamBridgeError {
   return cannot(
     'tell the metrics of a job before it is done',
-    "Its job server has them at the job's end. A job on a cluster of Flink (flinkMaster: 'HOST:PORT') tells them while it runs.",
+    "Its job server has them at the job's end. What runs shows its metrics in the engine's own pages.",
   );
 }
 

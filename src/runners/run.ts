@@ -28,9 +28,6 @@ const ENGINE_GRACE_MS = 10_000;
 /** The same when a signal is about to end the whole program. */
 const SIGNAL_GRACE_MS = 3000;
 
-/** How long an engine may take to say what a job has counted. Milliseconds. */
-const COUNTS_MS = 5000;
-
 /** Makes the job service that a run submits to. */
 export type OpenService = (
   pipeline: Pipeline,
@@ -318,21 +315,11 @@ class Run extends BaseRun {
   async monitoringInfos(): Promise<readonly pb.MonitoringInfo[]> {
     if (this.infos) return this.infos;
     const job = this.job!;
-    if (this.service!.countsAtEnd && !isDone(job.state)) return this.countedSoFar();
+    if (this.service!.countsAtEnd && !isDone(job.state)) throw notCounted();
     const infos = job.monitoringInfos();
     // Those of a job that has ended do not change any more, and its service may go away.
     if (isTerminal(job.state)) this.infos = infos;
     return infos;
-  }
-
-  private async countedSoFar(): Promise<readonly pb.MonitoringInfo[]> {
-    const { engine } = this.service!;
-    if (!engine) throw notCounted();
-    try {
-      return await engine.monitoringInfos(AbortSignal.timeout(COUNTS_MS));
-    } catch (error) {
-      throw BeamBridgeError.from(error, 'JOB_SERVICE_UNAVAILABLE');
-    }
   }
 
   private letGo(): Promise<void> {

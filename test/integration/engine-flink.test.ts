@@ -4,12 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode } from '../../src/base/index.ts';
 import {
   bundleFinalizerParam,
   combinePerKey,
-  counter,
   create,
   createRunner,
   fixedWindows,
@@ -115,13 +113,7 @@ for (const flinkMaster of masters) {
     const stream = (seen: () => void) => (root: Root) =>
       root
         .apply(periodicImpulse({ interval: 100 }))
-        .map(
-          (_, { ticks }) => {
-            ticks.increment();
-            return 1;
-          },
-          { ticks: counter('ticks') },
-        )
+        .map(() => 1)
         .apply(withSchema(int64))
         .apply(plusOne())
         .map((x) => {
@@ -138,19 +130,8 @@ for (const flinkMaster of masters) {
           { checkpointingInterval },
         );
         await until(() => count >= 5, 60_000);
-        if (flinkMaster === '[local]') {
-          assert.equal(await result.cancel(), 'CANCELLED');
-          return;
-        }
-        // TaskManagers tell with their heartbeats, and of bundles that have ended.
-        let ticks: number | undefined;
-        while (!ticks) {
-          await delay(500);
-          ({ ticks } = await result.counters());
-        }
-        assert.equal(result.state, 'RUNNING');
         assert.equal(await result.cancel(), 'CANCELLED');
-        assert.ok((await result.counters()).ticks! >= ticks);
+        if (flinkMaster === '[local]') return;
         const response = await fetch(`http://${flinkMaster}/jobs/overview`);
         const { jobs } = (await response.json()) as { jobs: { state: string }[] };
         assert.ok(!jobs.some(({ state }) => state === 'RUNNING' || state === 'CANCELLING'));

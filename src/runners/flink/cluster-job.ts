@@ -3,7 +3,6 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { getLogger } from '../../base/index.ts';
-import type { pb } from '../../proto/index.ts';
 import type { EngineJob, StopWish } from '../engine-job.ts';
 import { type FlinkJob, LOOK_EVERY_MS } from './job.ts';
 import type { FlinkRest } from './rest.ts';
@@ -34,10 +33,6 @@ export class ClusterJob implements EngineJob {
   async stop({ drain, accepted }: StopWish, signal: AbortSignal): Promise<string> {
     const job = await this.found(signal);
     return job.stop({ drain, directory: this.savepoints, accepted }, signal);
-  }
-
-  async monitoringInfos(signal: AbortSignal): Promise<readonly pb.MonitoringInfo[]> {
-    return (await this.found(signal)).monitoringInfos(signal);
   }
 
   private async found(signal: AbortSignal): Promise<FlinkJob> {

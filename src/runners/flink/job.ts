@@ -4,8 +4,6 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger } from '../../base/index.ts';
-import type { pb } from '../../proto/index.ts';
-import { type Accumulators, metricsAmong } from './accumulators.ts';
 
 const log = getLogger('flink');
 
@@ -67,11 +65,6 @@ export class FlinkJob {
   /** Flink's state of it: `RUNNING`, `FINISHED`, … */
   async state(signal: AbortSignal): Promise<string> {
     return ((await this.rest.get(this.path, signal)) as JobSummary).state;
-  }
-
-  /** What it has counted, as TaskManagers have told with their last heartbeats. */
-  async monitoringInfos(signal: AbortSignal): Promise<readonly pb.MonitoringInfo[]> {
-    return metricsAmong((await this.rest.get(`${this.path}/accumulators`, signal)) as Accumulators);
   }
 
   /** Cancels it, and resolves when Flink says that it is over. */

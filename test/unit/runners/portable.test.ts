@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, type ErrorCode, setLogSink } from '../../../src/base/index.ts';
 import { Pipeline, Root } from '../../../src/pipeline/index.ts';
-import { create, fn, jobs, LoopbackServer, pb, urns } from '../../../src/proto/index.ts';
+import { fn, jobs, LoopbackServer, pb, urns } from '../../../src/proto/index.ts';
 import type { EngineJob } from '../../../src/runners/engine-job.ts';
 import { constructPipeline, createRunner, pipeline, startRun } from '../../../src/runners/index.ts';
 import { openService } from '../../../src/runners/portable/service.ts';
@@ -251,7 +251,6 @@ const still: EngineJob = {
   arrived: async () => {},
   ended: async () => {},
   stop: async () => '',
-  monitoringInfos: async () => [],
 };
 
 test('an engine that takes its time to end a job is waited for, and not given up as a job service is', async () => {
@@ -413,35 +412,6 @@ test('a service that counts at the end alone is not believed before', async () =
   fake.job.become('DONE');
   assert.equal(await result.waitUntilFinish(), 'DONE');
   assert.deepEqual(await result.counters(), {});
-});
-
-test('but the engine is asked, also of a job that was cancelled, until its service counts', async () => {
-  await using fake = await FakeJobService.start({ run: () => {} });
-  let asked = 0;
-  let isThere = true;
-  const monitoringInfos = async () => {
-    if (!isThere) throw new TypeError('no answer');
-    return [
-      create(pb.MonitoringInfoSchema, {
-        urn: urns.MonitoringInfoSpecs_Enum.USER_SUM_INT64,
-        payload: Uint8Array.of(++asked),
-        labels: { NAMESPACE: 'n', NAME: 'rows', PTRANSFORM: 't' },
-      }),
-    ];
-  };
-  const graph = await constructPipeline(simple, {});
-  const result = await startRun(graph, { jobEndpoint: fake.address }, async (...given) => ({
-    ...(await openService(...given)),
-    countsAtEnd: true,
-    engine: { ...still, monitoringInfos },
-  }));
-  assert.deepEqual(await result.counters(), { rows: 1 });
-  assert.deepEqual(await result.counters(), { rows: 2 });
-  isThere = false;
-  await assert.rejects(result.counters(), withCode('JOB_SERVICE_UNAVAILABLE', 'no answer'));
-  isThere = true;
-  await result.cancel();
-  assert.deepEqual(await result.counters(), { rows: 3 });
 });
 
 test('what would never be drained, or keeps no state, is refused', async () => {

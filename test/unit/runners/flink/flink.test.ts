@@ -11,7 +11,6 @@ import { type PCollection, Pipeline, Root } from '../../../../src/pipeline/index
 import { ClusterJob } from '../../../../src/runners/flink/cluster-job.ts';
 import { appNameOf, flinkOptions, masterOf } from '../../../../src/runners/flink/options.ts';
 import { FlinkRest } from '../../../../src/runners/flink/rest.ts';
-import { MetricResults } from '../../../../src/runners/metrics.ts';
 import { int64 } from '../../../../src/schema/index.ts';
 import { testStream } from '../../../../src/testing/index.ts';
 import { create, periodicImpulse } from '../../../../src/transforms/index.ts';
@@ -108,7 +107,6 @@ test('flinkMaster is a Flink of one’s own or HOST:PORT', () => {
 /** A cluster with two jobs of one name, which obeys after `looks` more looks. */
 async function cluster(looks = 2) {
   const asked: string[] = [];
-  const accumulators: { name: string; value: string }[] = [];
   const states = new Map([
     ['a', 'RUNNING'],
     ['b', 'RUNNING'],
@@ -147,12 +145,6 @@ async function cluster(looks = 2) {
       );
       return;
     }
-    if (url.endsWith('/accumulators')) {
-      response.end(
-        JSON.stringify({ 'job-accumulators': [], 'user-task-accumulators': accumulators }),
-      );
-      return;
-    }
     if (method === 'GET' && job === obeys && !url.endsWith('/config') && left-- <= 0)
       states.set(job, end);
     const answer = url.endsWith('/overview')
@@ -167,7 +159,7 @@ async function cluster(looks = 2) {
   const address = await listening(server);
   const jobOf = (appName: string, savepoints?: string) =>
     new ClusterJob(new FlinkRest(address), appName, savepoints);
-  return { asked, accumulators, states, stop, tasks, address, jobOf, close: () => server.close() };
+  return { asked, states, stop, tasks, address, jobOf, close: () => server.close() };
 }
 
 async function listening(server: Server): Promise<string> {
@@ -223,36 +215,6 @@ test('whoever has no more time does not wait for a job that goes on, or never co
     setTimeout(() => over.abort(), 300);
     await assert.rejects(cancelled, { name: 'AbortError' });
     await assert.rejects(arrived, { name: 'AbortError' });
-  } finally {
-    close();
-  }
-});
-
-test('what a job has counted is told by step, as the accumulator of Beam has it', async () => {
-  const { accumulators, jobOf, close } = await cluster();
-  try {
-    const job = jobOf('run-b');
-    assert.deepEqual(await job.monitoringInfos(never), []);
-    const info = {
-      urn: 'beam:metric:user:sum_int64:v1',
-      type: 'beam:metrics:sum_int64:v1',
-      payload: 'kU4=',
-      labels: { PTRANSFORM: 'fn/map', NAMESPACE: 'n', NAME: 'rows' },
-    };
-    const tell = (value: string) => accumulators.push({ name: '__metricscontainers', value });
-    accumulators.push({ name: 'other', value: '7' });
-    // An empty payload is left out of JSON.
-    tell(JSON.stringify({ metrics: { attempted: [info, { urn: 'u' }] } }));
-    const [counted, empty] = await job.monitoringInfos(never);
-    assert.deepEqual(
-      { ...counted, $typeName: undefined },
-      { ...info, payload: Buffer.from([0x91, 0x4e]), $typeName: undefined },
-    );
-    assert.deepEqual([empty?.urn, empty?.payload.length], ['u', 0]);
-    assert.deepEqual(new MetricResults([counted!]).counters(), { rows: 10001 });
-    accumulators.length = 0;
-    tell('MetricQueryResults()');
-    await assert.rejects(job.monitoringInfos(never), { code: 'UNSUPPORTED' });
   } finally {
     close();
   }
