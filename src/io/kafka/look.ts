@@ -56,6 +56,9 @@ export async function look<K, V>(
       const start = starts.get(partition) ?? 0;
       const notBefore = isTime(from) && open?.has(partition) ? from.time : undefined;
       const stop = stops?.get(partition);
+      if (spec.stop === 'latest' && stop !== undefined && start > stop) {
+        throw behindTheEnd({ topic, partition }, start, stop);
+      }
       tasks.push({
         topic,
         partition,
@@ -70,6 +73,17 @@ export async function look<K, V>(
     }
   }
   return tasks;
+}
+
+/** Whoever went on from there later would pass over all that is written until then. */
+function behindTheEnd({ topic, partition }: TopicPartition, start: number, end: number) {
+  return new BeamBridgeError(
+    'IO_FAILED',
+    `partition ${partition} of ${topic} is to be read from offset ${start}, and ends at ${end}`,
+    {
+      hint: 'Its messages were lost or written anew since the offset was committed or noted. Begin where the messages are: start, or reset the offsets of the group.',
+    },
+  );
 }
 
 async function topicsOf<K, V>(client: KafkaClient, spec: ReadSpec<K, V>, isFirst: boolean) {
