@@ -27,8 +27,8 @@ function wireName({ type }: RowCoder<unknown>): string {
   return typeName(asWritten(type), { wireOnly: true }).replaceAll('iterable<', 'array<');
 }
 
-/** Logical types that are written as what they are made of, and mean it: of limited lengths, and of JDBC's names. */
-const TRANSPARENT = /^beam:logical_type:((var|fixed)_(char|bytes)|javasdk_\w+):/;
+/** Logical types that are written as what they are made of, and mean it: of limited lengths or digits, and of JDBC's names. */
+const TRANSPARENT = /^beam:logical_type:((var|fixed)_(char|bytes)|fixed_decimal|javasdk_\w+):/;
 
 function asWritten(type: FieldType): FieldType {
   switch (type.kind) {

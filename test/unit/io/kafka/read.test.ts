@@ -98,7 +98,7 @@ test('each partition is read to its end, in its order', async () => {
 test('an offset behind the end is no end that was reached', async () => {
   const client = new StandIn().topic('a', 1).write('a', 0, ...letters(3));
   const from = (start: number) =>
-    reading(client, { topics: 'a', start: { a: { 0: start } }, stop: 'latest' });
+    reading<unknown, unknown>(client, { topics: 'a', start: { a: { 0: start } }, stop: 'latest' });
   assert.deepEqual(await offsetsOf(from(3)), []);
   await assert.rejects(offsetsOf(from(4)), coded('IO_FAILED', /from offset 4, and ends at 3/));
 });
