@@ -5,11 +5,20 @@ import { ByteReader, ByteWriter } from '../base/index.ts';
 import type { Coder } from './coder.ts';
 import { malformed } from './describe.ts';
 
+/** Its buffer is not the value's: a new one for each value would take most of the time. */
+let spare: ByteWriter | undefined;
+/** A writer that grew beyond this is not kept. */
+const SPARE_BYTES = 4096;
+
 /** The bytes of one value. @param nested - see {@link Coder}. @default false */
 export function encodeValue<T>(coder: Coder<T>, value: T, nested = false): Uint8Array {
-  const out = new ByteWriter();
+  const out = spare ?? new ByteWriter();
+  // A coder may come here for what is inside its value, and one that throws leaves half a value.
+  spare = undefined;
   coder.encode(value, out, nested);
-  return out.take();
+  const bytes = out.take();
+  if (bytes.length <= SPARE_BYTES) spare = out;
+  return bytes;
 }
 
 /**

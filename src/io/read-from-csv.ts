@@ -197,7 +197,7 @@ async function checkHeads(
   if (!first) return;
   const head = await readHead(first, format);
   if (format.hasHeader && !head) throw noHeader(first.path);
-  if (head) new CsvRows(format.fields, head, first.path);
+  if (head) new CsvRows(format, head, first.path);
   await mapSome(others, async (range) => {
     const other = await readHead(range, format);
     if (format.hasHeader && !other) throw noHeader(range.path);

@@ -10,7 +10,10 @@ import {
 } from '../../coders/index.ts';
 import type { RowType, SchemaType } from '../../schema/index.ts';
 import { Misfit, quoted } from '../records/misfit.ts';
+import { type PlainRange, plainRange } from '../records/numbers.ts';
+import { ByteRows } from './byte-rows.ts';
 import { type CellReader, cellReader } from './cells.ts';
+import type { Dialect } from './dialect.ts';
 import type { CsvRecord } from './record-scanner.ts';
 
 /**
@@ -39,10 +42,16 @@ interface Field {
   readonly read: CellReader;
   /** For an array: how it is made of so many elements. */
   readonly make: ((length: number) => unknown[]) | undefined;
+  /** Where cells are numbers: which of them need no second look. */
+  readonly range: PlainRange | undefined;
+  /** Whether they are rounded to float32. */
+  readonly isFloat32: boolean;
+  /** For a typed array: of which kind. */
+  readonly typed: TypedArrayKind | undefined;
 }
 
 /** A field whose columns are known. */
-interface Bound extends Field {
+export interface BoundField extends Field {
   readonly places: readonly number[];
 }
 
@@ -75,8 +84,16 @@ export function csvFields(
     }
     const settled = given ?? (hasHeader ? name : index);
     checkColumns(name, settled, element !== undefined, hasHeader);
-    const read = cellReader(element ?? type, name, nulls);
-    return { name, columns: settled, read, make: element && makerOf(type) };
+    const { kind } = element ?? type;
+    return {
+      name,
+      columns: settled,
+      read: cellReader(element ?? type, name, nulls),
+      make: element && makerOf(type),
+      range: plainRange(kind),
+      isFloat32: kind === 'float32',
+      typed: type.kind === 'array' && type.typed ? (kind as TypedArrayKind) : undefined,
+    };
   });
 }
 
@@ -135,18 +152,34 @@ function checkColumns(
   );
 }
 
+/** What rows are made by. */
+export interface CsvRowsFormat {
+  readonly fields: readonly Field[];
+  readonly dialect: Dialect;
+  readonly maxRecordBytes: number;
+}
+
 /** Makes rows of the records of files with one head. */
 export class CsvRows {
-  private readonly bound: readonly Bound[];
+  private readonly bound: readonly BoundField[];
 
   /** @throws `HEADER_MISMATCH` for a head that lacks a column, or has one twice */
   constructor(
-    fields: readonly Field[],
+    private readonly format: CsvRowsFormat,
     private readonly head: CsvHead,
     path: string,
   ) {
     const places = placesOf(head, path);
-    this.bound = fields.map((field) => ({ ...field, places: bind(field, head, places, path) }));
+    this.bound = format.fields.map((field) => ({
+      ...field,
+      places: bind(field, head, places, path),
+    }));
+  }
+
+  /** Makes the same rows of plain lines, where these can be told. */
+  ofBytes(): ByteRows | undefined {
+    const { dialect, maxRecordBytes } = this.format;
+    return ByteRows.of(this.head.width, this.bound, dialect, maxRecordBytes);
   }
 
   /** @throws {@link Misfit} for a record that is no such row */

@@ -5,6 +5,7 @@ import { BeamBridgeError } from '../../base/index.ts';
 import { describeValue } from '../../coders/index.ts';
 import type { RowType } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
+import { plainRange } from '../records/numbers.ts';
 import { type TextOf, textOf } from '../records/texts.ts';
 import { Unwritable } from '../records/write-type.ts';
 import { cellReader, isText, noCell } from './cells.ts';
@@ -25,9 +26,12 @@ interface Cell {
   readonly isNullable: boolean;
   /** What a missing value is. */
   readonly missing: string;
-  /** Whether a text needs quotes, such as one that would say that there is no value. */
-  needsQuotes(text: string): boolean;
+  /** Whether a text needs quotes, such as one that would say that there is no value; undefined where none ever does. */
+  readonly needsQuotes: ((text: string) => boolean) | undefined;
 }
+
+/** All that numbers are written with. */
+const OF_NUMBERS = /^[-+.\da-z]*$/i;
 
 /**
  * How rows of a type are written.
@@ -41,6 +45,7 @@ export function csvLines(
   nullText: string,
 ): CsvLines {
   const isOne = schema.fields.length === 1;
+  const hasPlainMarks = !OF_NUMBERS.test(delimiter) && !OF_NUMBERS.test(quote);
   // The mark at the beginning of a file is left out by readers.
   const special = new RegExp(`[${escaped(quote)}\r\n\ufeff]|${escaped(delimiter)}`);
   const inQuotes = (text: string) => quote + text.replaceAll(quote, quote + quote) + quote;
@@ -55,16 +60,19 @@ export function csvLines(
     const mayQuote = isText(value);
     if (isNullable) checkNullText(name, nullText, !mayQuote && cellReader(value, name, new Set()));
     if (isNullable && mayQuote && isSpecial(nullText)) throw unclear(name, nullText, isOne);
+    const isPlain = hasPlainMarks && plainRange(value.kind) !== undefined;
     const needsQuotes = !mayQuote
       ? isSpecial
       : (some: string) => isSpecial(some) || (isNullable && some === nullText);
-    return { name, text, isNullable, missing: written(nullText, isSpecial(nullText)), needsQuotes };
+    const missing = written(nullText, isSpecial(nullText));
+    return { name, text, isNullable, missing, needsQuotes: isPlain ? undefined : needsQuotes };
   });
   return {
     header: cells.map(({ name }) => written(name, isSpecial(name))).join(delimiter),
     line(row) {
       let line = '';
-      for (const [at, { name, text, isNullable, missing, needsQuotes }] of cells.entries()) {
+      for (let at = 0; at < cells.length; at++) {
+        const { name, text, isNullable, missing, needsQuotes } = cells[at]!;
         if (at > 0) line += delimiter;
         const value = (row as Record<string, unknown>)[name];
         if (value === null || value === undefined) {
@@ -72,7 +80,7 @@ export function csvLines(
           line += missing;
         } else {
           const cell = text(value);
-          line += needsQuotes(cell) ? inQuotes(cell) : cell;
+          line += needsQuotes?.(cell) ? inQuotes(cell) : cell;
         }
       }
       return line;

@@ -7,8 +7,8 @@ import type { RecordOptions } from '../records/read-records.ts';
 import type { Batch } from '../records/records.ts';
 import { linesBefore } from '../text/count-lines.ts';
 import type { FileRange } from '../text/find-files.ts';
-import type { TextEncoding } from '../text/line-splitter.ts';
-import { readLines } from '../text/read-lines.ts';
+import { type LineBytes, type TextEncoding, textOfLine } from '../text/line-splitter.ts';
+import { readLineBytes, readLines } from '../text/read-lines.ts';
 import type { Utf16 } from '../text/utf16.ts';
 import { type CsvHead, CsvRows, type csvFields, headerMismatch } from './columns.ts';
 import type { Dialect } from './dialect.ts';
@@ -37,6 +37,12 @@ interface Begin {
 }
 
 const MARK_BYTES = 3;
+const NEWLINE = 10;
+
+function endOfLine(bytes: Buffer, from: number): number {
+  const end = bytes.indexOf(NEWLINE, from);
+  return end < 0 ? bytes.length : end;
+}
 
 /** A blank line is no record, except where a record is one cell. */
 function isBlank({ cells, inQuotes }: CsvRecord, width: number): boolean {
@@ -61,17 +67,38 @@ class Scan {
   }
 
   lines(): AsyncGenerator<string[], void, undefined> {
-    const { encoding, maxRecordBytes } = this.format;
+    const { encoding } = this.format;
+    const { longest } = this;
+    return readLines(this.range, { encoding, skipHeaderLines: 0, keepReturns: true, longest });
+  }
+
+  /** The same as bytes. */
+  lineBytes(): AsyncGenerator<LineBytes[], void, undefined> {
+    return readLineBytes(this.range, { encoding: this.format.encoding, longest: this.longest });
+  }
+
+  private get longest() {
+    const { maxRecordBytes: bytes } = this.format;
     const error = () => {
       this.isLong = true;
-      return recordTooLong(maxRecordBytes);
+      return recordTooLong(bytes);
     };
-    return readLines(this.range, {
-      encoding,
-      skipHeaderLines: 0,
-      keepReturns: true,
-      longest: { bytes: maxRecordBytes, error },
-    });
+    return { bytes, error };
+  }
+
+  /** How many lines it was given. */
+  get line(): number {
+    return this.scanner.line;
+  }
+
+  /** Whether a record begins with the next line. */
+  get isAtRecord(): boolean {
+    return this.skipped === 0 && !this.scanner.isOpen;
+  }
+
+  /** Takes note of lines that somebody else made records of. */
+  passed(lines: number): void {
+    this.scanner.line += lines;
   }
 
   /** The record that ends with a line. */
@@ -214,29 +241,41 @@ export async function* readCsvRange<T>(
   const skipped = begin ? await linesToSkip(range, begin) : format.skipHeaderLines;
   const scan = new Scan(range, format, skipped);
   let head = begin?.head;
-  let rows = head && new CsvRows(format.fields, head, path);
+  let rows = head && new CsvRows(format, head, path);
+  let ofBytes = rows?.ofBytes();
   /** The lines before the range, once one had to be told. */
   let before: number | undefined;
   try {
-    for await (const lines of scan.lines()) {
+    for await (const some of scan.lineBytes()) {
       const batch: Batch<T> = { path, records: [], lines: [], failed: [] };
-      for (const line of lines) {
-        const record = scan.record(line);
-        if (!record || isBlank(record, head?.width ?? 0)) continue;
-        if (!head || !rows) {
-          head = headOf(record, format);
-          rows = new CsvRows(format.fields, head, path);
-          if (format.hasHeader) continue;
-        }
-        try {
-          batch.records.push(rows.row(record) as T);
-          if (options.withLines) batch.lines.push(record.line);
-        } catch (error) {
-          if (!(error instanceof Misfit)) throw error;
-          before ??= await scan.lineOf(0);
-          const at = before + record.line;
-          if (!options.withFailed) throw error.toError(path, at);
-          batch.failed.push(error.toFailed(path, at, scan.text));
+      const sink = { records: batch.records, lines: options.withLines ? batch.lines : undefined };
+      for (const lines of some) {
+        for (let at = 0; at < lines.bytes.length; ) {
+          if (ofBytes && scan.isAtRecord) {
+            scan.passed(ofBytes.take(lines, at, scan.line + 1, sink));
+            at = ofBytes.at;
+            if (at === lines.bytes.length) break;
+          }
+          const end = endOfLine(lines.bytes, at);
+          const record = scan.record(textOfLine(lines, at, end, path));
+          at = end + 1;
+          if (!record || isBlank(record, head?.width ?? 0)) continue;
+          if (!head || !rows) {
+            head = headOf(record, format);
+            rows = new CsvRows(format, head, path);
+            ofBytes = rows.ofBytes();
+            if (format.hasHeader) continue;
+          }
+          try {
+            batch.records.push(rows.row(record) as T);
+            if (options.withLines) batch.lines.push(record.line);
+          } catch (error) {
+            if (!(error instanceof Misfit)) throw error;
+            before ??= await scan.lineOf(0);
+            const line = before + record.line;
+            if (!options.withFailed) throw error.toError(path, line);
+            batch.failed.push(error.toFailed(path, line, scan.text));
+          }
         }
       }
       if (batch.records.length > 0 || batch.failed.length > 0) yield batch;

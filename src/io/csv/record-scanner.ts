@@ -57,6 +57,11 @@ export class RecordScanner {
     return text.endsWith('\r') ? text.slice(0, -1) : text;
   }
 
+  /** Whether the next line is inside quotes. */
+  get isOpen(): boolean {
+    return this.open !== undefined;
+  }
+
   /**
    * The record that ends with this line; nothing for one that goes on, and for lines that are comments.
    *

@@ -2,7 +2,7 @@
 // Numbers as texts have them, checked against their type. `Number` alone takes '' for 0, '0x1f' for 31 and spaces
 // for nothing at all.
 
-import { fitsFloat32, whyNotFloat32 } from '../../coders/index.ts';
+import { FLOAT32_WHOLE, fitsFloat32, whyNotFloat32 } from '../../coders/index.ts';
 import { Decimal } from '../../schema/index.ts';
 import { Misfit, quoted } from './misfit.ts';
 
@@ -10,7 +10,7 @@ const WHOLE = /^[+-]?\d+(?:\.0*)?$/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const SPECIAL = /^([+-]?)(?:(nan)|inf(?:inity)?)$/i;
 /** So many digits are below 2^53, whatever they are. */
-const SAFE_DIGITS = 15;
+export const SAFE_DIGITS = 15;
 
 /** What each type of whole numbers holds. */
 const LIMITS = {
@@ -19,6 +19,25 @@ const LIMITS = {
   int32: [-2_147_483_648, 2_147_483_647],
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
 } as const;
+
+/** Which numbers need no second look: written with few digits, they are values of their type as they are. */
+export interface PlainRange {
+  readonly isWhole: boolean;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** For the types of numbers; nothing for others. */
+export function plainRange(kind: string): PlainRange | undefined {
+  if (Object.hasOwn(LIMITS, kind)) {
+    const [least, most] = LIMITS[kind as keyof typeof LIMITS];
+    return { isWhole: true, least, most };
+  }
+  if (kind === 'float64') return { isWhole: false, least: -Infinity, most: Infinity };
+  // Beyond these float32 has not every whole number.
+  if (kind === 'float32') return { isWhole: false, least: -FLOAT32_WHOLE, most: FLOAT32_WHOLE };
+  return undefined;
+}
 
 /** The digits of a short whole number, which most are, or NaN for anything else. */
 function shortWhole(text: string): number {

@@ -41,8 +41,16 @@ export interface LineOptions {
   longest?: { readonly bytes: number; error(): BeamBridgeError };
 }
 
-/** Takes pieces of a file that may be cut anywhere, and gives whole lines without their ends. */
-export class LineSplitter {
+/** Lines as bytes: whole ones, each with its end, but for the last one of a file. */
+export interface LineBytes {
+  /** May be overwritten when the next piece of the file is taken. */
+  readonly bytes: Buffer;
+  /** How they are read: ASCII, which most text is, needs no decoding. */
+  readonly encoding: TextEncoding;
+}
+
+/** Takes pieces of a file that may be cut anywhere, and gives the bytes of whole lines. */
+export class ByteSplitter {
   /** The beginning of a line whose end has not come yet. */
   private begun: Uint8Array[] = [];
   private begunBytes = 0;
@@ -52,38 +60,38 @@ export class LineSplitter {
     private readonly encoding: TextEncoding,
     /** The first bytes of the file, which tell what it is when it is no text. */
     private readonly begin: Buffer,
-    private readonly options: LineOptions = {},
+    private readonly longest?: LineOptions['longest'],
   ) {}
 
-  /** The lines that end in `piece`, which may be overwritten afterwards. */
-  push(piece: Buffer): string[] {
+  /** The lines that end in `piece`. */
+  push(piece: Buffer): LineBytes[] {
     this.refuseLong();
     const last = piece.lastIndexOf(NEWLINE);
     if (last < 0) {
       this.keep(piece);
       return [];
     }
-    const lines: string[] = [];
+    const lines: LineBytes[] = [];
     let from = 0;
     if (this.begun.length > 0) {
       from = piece.indexOf(NEWLINE) + 1;
       this.begun.push(piece.subarray(0, from));
-      this.split(Buffer.concat(this.begun), lines);
+      lines.push(this.checked(Buffer.concat(this.begun)));
       this.begun = [];
       this.begunBytes = 0;
     }
-    if (from <= last) this.split(piece.subarray(from, last + 1), lines);
+    if (from <= last) lines.push(this.checked(piece.subarray(from, last + 1)));
     this.keep(piece.subarray(last + 1));
     return lines;
   }
 
   /** The last line, if the file does not end with a line's end. */
-  end(): string[] {
+  end(): LineBytes[] {
     this.refuseLong();
     if (this.begun.length === 0) return [];
     const rest = Buffer.concat(this.begun);
     this.begun = [];
-    return [this.decode(rest, this.check(rest), 0, rest.length)];
+    return [this.checked(rest)];
   }
 
   private keep(rest: Buffer): void {
@@ -94,41 +102,74 @@ export class LineSplitter {
 
   /** A line is refused when the lines before it were given. */
   private refuseLong(): void {
-    const { longest } = this.options;
+    const { longest } = this;
     if (longest && this.begunBytes > longest.bytes) throw longest.error();
   }
 
-  /**
-   * Splits text that ends with a newline. Each line is made from its own bytes: as parts of one large
-   * string, a single word kept by the program would keep all of that string in memory.
-   */
-  private split(bytes: Buffer, into: string[]): void {
-    const encoding = this.check(bytes);
-    for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
-      end = bytes.indexOf(NEWLINE, from);
-      const hasReturn = !this.options.keepReturns && end > from && bytes[end - 1] === RETURN;
-      into.push(this.decode(bytes, encoding, from, hasReturn ? end - 1 : end));
-    }
-  }
-
-  /** How to read these bytes: ASCII, which most text is, needs no decoding. */
-  private check(bytes: Buffer): TextEncoding {
-    if (this.encoding === 'latin1' || isAscii(bytes)) return 'latin1';
-    if (isUtf8(bytes)) return 'utf8';
+  private checked(bytes: Buffer): LineBytes {
+    if (this.encoding === 'latin1' || isAscii(bytes)) return { bytes, encoding: 'latin1' };
+    if (isUtf8(bytes)) return { bytes, encoding: 'utf8' };
     throw new BeamBridgeError('MALFORMED_DATA', `${this.path} is not all UTF-8 text`, {
       hint: hintFor(bytes, this.begin),
     });
   }
+}
 
-  private decode(bytes: Buffer, encoding: TextEncoding, from: number, to: number): string {
-    try {
-      return bytes.toString(encoding, from, to);
-    } catch (error) {
-      throw new BeamBridgeError(
-        'MALFORMED_DATA',
-        `${this.path} has a line of ${to - from} bytes, more than a string can hold`,
-        { hint: 'Is it a text file?', cause: error },
-      );
+/** Takes pieces of a file that may be cut anywhere, and gives whole lines without their ends. */
+export class LineSplitter {
+  private readonly splitter: ByteSplitter;
+
+  /** @param begin - the first bytes of the file, which tell what it is when it is no text */
+  constructor(
+    private readonly path: string,
+    encoding: TextEncoding,
+    begin: Buffer,
+    private readonly options: LineOptions = {},
+  ) {
+    this.splitter = new ByteSplitter(path, encoding, begin, options.longest);
+  }
+
+  /** The lines that end in `piece`, which may be overwritten afterwards. */
+  push(piece: Buffer): string[] {
+    const lines: string[] = [];
+    for (const some of this.splitter.push(piece)) this.split(some, lines);
+    return lines;
+  }
+
+  /** The last line, if the file does not end with a line's end. */
+  end(): string[] {
+    return this.splitter.end().map((rest) => textOfLine(rest, 0, rest.bytes.length, this.path));
+  }
+
+  private split(some: LineBytes, into: string[]): void {
+    const { bytes } = some;
+    for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
+      end = bytes.indexOf(NEWLINE, from);
+      const hasReturn = !this.options.keepReturns && end > from && bytes[end - 1] === RETURN;
+      into.push(textOfLine(some, from, hasReturn ? end - 1 : end, this.path));
     }
+  }
+}
+
+/**
+ * The text of a line. Each is made from its own bytes: as parts of one large string, a single word kept by the program
+ * would keep all of that string in memory.
+ *
+ * @throws `MALFORMED_DATA` for one that no string can hold
+ */
+export function textOfLine(
+  { bytes, encoding }: LineBytes,
+  from: number,
+  to: number,
+  path: string,
+): string {
+  try {
+    return bytes.toString(encoding, from, to);
+  } catch (error) {
+    throw new BeamBridgeError(
+      'MALFORMED_DATA',
+      `${path} has a line of ${to - from} bytes, more than a string can hold`,
+      { hint: 'Is it a text file?', cause: error },
+    );
   }
 }

@@ -6,13 +6,21 @@ import { changed } from '../stores/changed.ts';
 import type { OpenFile } from '../stores/store.ts';
 import { openFile } from '../stores/store-of.ts';
 import type { FileRange } from './find-files.ts';
-import { type LineOptions, LineSplitter, type TextEncoding } from './line-splitter.ts';
+import {
+  ByteSplitter,
+  type LineBytes,
+  type LineOptions,
+  LineSplitter,
+  type TextEncoding,
+} from './line-splitter.ts';
 import { unzipped } from './unzip.ts';
 import { isUtf16, type Utf16, utf16AsUtf8 } from './utf16.ts';
 
 /** Large enough for the cost of reading to vanish; its lines fit into the processor's cache. */
 const PIECE = 256 * 1024;
 const NEWLINE = 10;
+/** What tells compressions and encodings. */
+const BEGIN_BYTES = 4;
 
 /** Options of {@link readLines}. */
 export interface ReadOptions extends LineOptions {
@@ -32,9 +40,8 @@ export function readLines(
   range: FileRange,
   options: ReadOptions,
 ): AsyncGenerator<string[], void, undefined> {
-  const begin = Buffer.alloc(4);
-  const encoding = isUtf16(options.encoding) ? 'utf8' : options.encoding;
-  const splitter = new LineSplitter(range.path, encoding, begin, options);
+  const begin = Buffer.alloc(BEGIN_BYTES);
+  const splitter = new LineSplitter(range.path, decodedAs(options.encoding), begin, options);
   let header = range.whole ? options.skipHeaderLines : 0;
   const withoutHeader = (lines: string[]) => {
     const skipped = Math.min(header, lines.length);
@@ -45,6 +52,25 @@ export function readLines(
     push: (piece) => withoutHeader(splitter.push(piece)),
     end: () => withoutHeader(splitter.end()),
   });
+}
+
+/**
+ * The same lines as bytes, for readers that make values of them without a string in between.
+ *
+ * @throws as {@link readLines} does
+ */
+export function readLineBytes(
+  range: FileRange,
+  { encoding, longest }: Pick<ReadOptions, 'encoding' | 'longest'>,
+): AsyncGenerator<LineBytes[], void, undefined> {
+  const begin = Buffer.alloc(BEGIN_BYTES);
+  const splitter = new ByteSplitter(range.path, decodedAs(encoding), begin, longest);
+  return readPieces(range, encoding, begin, splitter);
+}
+
+/** Text of UTF-16 is made UTF-8 before anybody looks at it. */
+function decodedAs(encoding: TextEncoding | Utf16): TextEncoding {
+  return isUtf16(encoding) ? 'utf8' : encoding;
 }
 
 /** What is made of the pieces of a file. */

@@ -123,11 +123,14 @@ export class ColumnCodec {
       throw damaged(`has ${all.length} numbers for ${count} lists of ${expected}`);
     }
     const Typed = typedArrayOf(this.type);
+    const listAt = Typed
+      ? viewsOf(all, Typed)
+      : (start: number, length: number) => listOf(all, start, length);
     let row = 0;
     let start = 0;
     return () => {
       const length = lengths[kind === EQUAL_LISTS ? 0 : row++]!;
-      const list = listOf(all, start, length, Typed);
+      const list = listAt(start, length);
       start += length;
       return list;
     };
@@ -176,13 +179,31 @@ function typedArrayOf(type: FieldType): Float64ArrayConstructor | undefined {
   return TYPED_ARRAY_KINDS[type.element.kind] as Float64ArrayConstructor;
 }
 
-function listOf(
+/**
+ * Typed arrays are views of one buffer for some rows, since a small one by itself takes five times as long to make. It is
+ * no larger, since a row that is kept keeps all of it.
+ */
+const BLOCK_BYTES = 16 * 1024;
+
+/** Gives, from front to back, parts of `all` as typed arrays that their owners may write to. */
+function viewsOf(
   all: Values,
-  start: number,
-  length: number,
-  Typed: Float64ArrayConstructor | undefined,
-): unknown {
-  if (Typed) return Typed.from(all.slice(start, start + length) as number[]);
+  Typed: Float64ArrayConstructor,
+): (start: number, length: number) => unknown {
+  const most = BLOCK_BYTES / Typed.BYTES_PER_ELEMENT;
+  let block = new Typed(0);
+  /** What of `all` the block is a copy of. */
+  let from = 0;
+  return (start, length) => {
+    if (start + length > from + block.length) {
+      from = start;
+      block = new Typed(all.slice(start, Math.max(start + length, start + most)) as number[]);
+    }
+    return new Typed(block.buffer, (start - from) * Typed.BYTES_PER_ELEMENT, length);
+  };
+}
+
+function listOf(all: Values, start: number, length: number): unknown {
   // Not Array.from or slice: those ask each typed array for an iterator, which takes four times as long.
   const list = new Array<number | bigint>(length);
   for (let j = 0; j < length; j++) list[j] = all[start + j]!;

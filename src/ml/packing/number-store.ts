@@ -167,7 +167,7 @@ class FractionStore implements NumberStore {
 
   constructor(kind: 'float32' | 'float64') {
     this.store = new (kind === 'float32' ? Float32Array : Float64Array)(FIRST_ROOM);
-    this.limit = kind === 'float32' ? FLOAT32_WHOLE : Number.POSITIVE_INFINITY;
+    this.limit = kind === 'float32' ? FLOAT32_WHOLE : Infinity;
   }
 
   add(value: unknown): boolean {
@@ -183,6 +183,12 @@ class FractionStore implements NumberStore {
     const { length } = list;
     if (start + length > this.store.length) this.store = grown(this.store, start + length);
     const { store } = this;
+    // Each of them is a value of the type: they are copied as they lie.
+    if (list instanceof Float32Array || (list instanceof Float64Array && limit === Infinity)) {
+      store.set(list, start);
+      this.length += length;
+      return true;
+    }
     for (let i = 0; i < length; i++) {
       const value = list[i];
       if (typeof value !== 'number') return false;
