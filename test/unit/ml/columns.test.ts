@@ -96,6 +96,25 @@ test('typed arrays are taken and, where declared, given', () => {
   assert.deepEqual(roundTrip(bytes, [Uint8Array.of(1)]), [Uint8Array.of(1)]);
 });
 
+test('typed arrays that share a buffer are arrays of their own, of whatever length', () => {
+  const lengths = [0, 3, 4096, 1, 0, 5000, 7, 4095, 2, 0];
+  const lists = lengths.map((length, i) => Float32Array.from({ length }, (_, at) => i * 7 + at));
+  for (const many of [
+    lists,
+    lists.filter((list) => list.length === 3),
+    Array(3000).fill(lists[1]),
+  ]) {
+    const back = roundTrip(typedArray('float32'), many) as Float32Array[];
+    assert.deepEqual(back, many);
+    for (const [i, list] of back.entries()) if (i % 2 === 0) list.fill(-1);
+    for (const [i, list] of back.entries()) {
+      assert.deepEqual(list, i % 2 === 0 ? new Float32Array(list.length).fill(-1) : many[i]);
+      // What is kept with one that is kept.
+      assert.ok(list.buffer.byteLength <= Math.max(16 * 1024, list.byteLength));
+    }
+  }
+});
+
 test('an iterable that is no array is taken', () => {
   assert.deepEqual(roundTrip(iterable(int64), [new Set([1, 2])]), [[1, 2]]);
 });
