@@ -2,6 +2,7 @@
 // Which store a path is of.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import { httpStore } from './http/store.ts';
 import { localStore } from './local/store.ts';
 import { objectStore } from './objects/store.ts';
 import type { StoreOptions } from './options.ts';
@@ -10,6 +11,8 @@ import type { FileLook, OpenFile, Outputs, Store } from './store.ts';
 
 const PYTHONS = { read: 'ReadFromText', written: 'WriteToText' } as const;
 const STORES: Readonly<Record<string, (options: StoreOptions) => Store>> = {
+  http: ({ idleTimeout }) => httpStore('http', idleTimeout),
+  https: ({ idleTimeout }) => httpStore('https', idleTimeout),
   s3: ({ s3, idleTimeout }) => objectStore(s3Objects(s3), idleTimeout),
 };
 

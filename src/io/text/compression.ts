@@ -20,7 +20,9 @@ export function checkCompression(compression: Compression): void {
 /** @throws `UNSUPPORTED` for a name that tells of another compression */
 export function isGzip(path: string, compression: Compression): boolean {
   if (compression !== 'auto') return compression === 'gzip';
-  const other = OTHERS.exec(path);
+  // Behind the name of a URL may be a question.
+  const name = /^https?:\/\//i.test(path) ? path.replace(/[?#].*$/s, '') : path;
+  const other = OTHERS.exec(name);
   if (other) {
     throw new BeamBridgeError(
       'UNSUPPORTED',
@@ -30,5 +32,5 @@ export function isGzip(path: string, compression: Compression): boolean {
       },
     );
   }
-  return /\.gz$/i.test(path);
+  return /\.gz$/i.test(name);
 }

@@ -27,13 +27,12 @@ export interface Upload {
   abort(): Promise<void>;
 }
 
-export interface ObjectClient {
+/** Where objects can be read of which the names are known. */
+export interface ObjectReader {
   /** As it stands in paths: `s3`. */
   readonly scheme: string;
   /** What a hint says of credentials. */
   readonly credentials: string;
-  /** Objects whose keys begin so, in pages as the store gives them. */
-  list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
   /** Nothing where there is no such object. */
   look(bucket: string, key: string): Promise<FileLook | undefined>;
   /**
@@ -49,6 +48,11 @@ export interface ObjectClient {
     end: number,
     signal: AbortSignal,
   ): Promise<ObjectBytes>;
+}
+
+export interface ObjectClient extends ObjectReader {
+  /** Objects whose keys begin so, in pages as the store gives them. */
+  list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
   upload(bucket: string, key: string): Promise<Upload>;
   /** Removes objects; one that is not there is removed already. */
   remove(bucket: string, keys: readonly string[]): Promise<void>;

@@ -5,7 +5,7 @@
 import { nap } from '../../../base/index.ts';
 import { changed } from '../changed.ts';
 import type { FileLook, OpenFile } from '../store.ts';
-import type { ObjectClient } from './client.ts';
+import type { ObjectReader } from './client.ts';
 import { failureOf, objectError, type Told, TornTransfer } from './failures.ts';
 import type { ObjectPlace } from './path.ts';
 
@@ -46,7 +46,7 @@ export class ObjectFile implements OpenFile {
 
   /** @param end - where reading most likely ends */
   constructor(
-    private readonly client: ObjectClient,
+    private readonly client: ObjectReader,
     private readonly place: ObjectPlace,
     private readonly told: Told,
     private readonly version: string,

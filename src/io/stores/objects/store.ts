@@ -5,8 +5,8 @@ import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { BeamBridgeError } from '../../../base/index.ts';
 import type { FileLook, OpenFile, Store } from '../store.ts';
-import type { ObjectClient } from './client.ts';
-import { objectError } from './failures.ts';
+import type { ObjectClient, ObjectReader } from './client.ts';
+import { objectError, type Told } from './failures.ts';
 import { ObjectOutputs } from './outputs.ts';
 import { placeOf } from './path.ts';
 import { isPattern, keyMatcher, literalPrefix, unescaped } from './patterns.ts';
@@ -15,42 +15,26 @@ import { ObjectFile } from './read.ts';
 const IDLE_MS = 60_000;
 const PIECE = 1024 * 1024;
 
-export function objectStore(client: ObjectClient, idleMs = IDLE_MS): Store {
-  const { scheme, credentials } = client;
-  const told = (path: string) => {
-    const { bucket } = placeOf(path);
-    return { path, bucket, credentials, done: 'read' as const };
-  };
+/** Reading by name, which all stores can. */
+export function namedObjects(
+  client: ObjectReader,
+  idleMs = IDLE_MS,
+): Pick<Store, 'pathOf' | 'absolute' | 'look' | 'open'> {
+  const { scheme } = client;
   const look = async (path: string): Promise<FileLook | undefined> => {
     const { bucket, key } = placeOf(path);
     try {
       return await client.look(bucket, key);
     } catch (error) {
-      throw objectError(error, told(path));
+      throw objectError(error, told(client, path));
     }
-  };
-  const keysOf = async (path: string, prefix: string, most = Infinity): Promise<string[]> => {
-    const keys: string[] = [];
-    try {
-      for await (const { key } of client.list(placeOf(path).bucket, prefix)) {
-        keys.push(key);
-        if (keys.length >= most) break;
-      }
-    } catch (error) {
-      throw objectError(error, told(path));
-    }
-    return keys;
   };
   const open = async (path: string, version?: string, end?: number): Promise<OpenFile> => {
     const wanted = version ?? (await look(path))?.version;
     if (wanted === undefined) {
       throw new BeamBridgeError('FILE_NOT_FOUND', `${path} is not there`);
     }
-    return new ObjectFile(client, placeOf(path), told(path), wanted, end, idleMs);
-  };
-  const download = async (path: string, to: string) => {
-    await using file = await open(path);
-    await pipeline(() => bytesOf(file), createWriteStream(to));
+    return new ObjectFile(client, placeOf(path), told(client, path), wanted, end, idleMs);
   };
   return {
     pathOf: (given) => {
@@ -60,6 +44,35 @@ export function objectStore(client: ObjectClient, idleMs = IDLE_MS): Store {
     absolute: (prefix) => prefix,
     look,
     open,
+  };
+}
+
+function told({ credentials }: ObjectReader, path: string): Told {
+  return { path, bucket: placeOf(path).bucket, credentials, done: 'read' };
+}
+
+export function objectStore(client: ObjectClient, idleMs?: number): Store {
+  const { scheme } = client;
+  const named = namedObjects(client, idleMs);
+  const { look, open } = named;
+  const keysOf = async (path: string, prefix: string, most = Infinity): Promise<string[]> => {
+    const keys: string[] = [];
+    try {
+      for await (const { key } of client.list(placeOf(path).bucket, prefix)) {
+        keys.push(key);
+        if (keys.length >= most) break;
+      }
+    } catch (error) {
+      throw objectError(error, told(client, path));
+    }
+    return keys;
+  };
+  const download = async (path: string, to: string) => {
+    await using file = await open(path);
+    await pipeline(() => bytesOf(file), createWriteStream(to));
+  };
+  return {
+    ...named,
     outputs: new ObjectOutputs(client, download),
 
     async find(pattern, _cwd, allowEmptyMatch) {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// One GET of a part of a file. By Node's own client and not `fetch`, which would take the compression off that a server
+// put on, so that places in the file meant nothing.
+
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { BeamBridgeError, nap } from '../../../base/index.ts';
+
+const MOST_REDIRECTS = 5;
+const MOST_ATTEMPTS = 4;
+const FIRST_PAUSE_MS = 200;
+/** A server may ask for more patience than this, and is told that it was too much. */
+const LONGEST_PAUSE_MS = 20_000;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** A server that said no. */
+export class Answered extends Error {
+  constructor(readonly statusCode: number) {
+    super(`the server answers ${statusCode}`);
+  }
+}
+
+/** The answer to a GET, whatever its status; tried again where the server is busy. */
+export async function get(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await followed(url, headers, signal);
+    const status = answer.statusCode ?? 0;
+    const isBusy = status === 429 || status >= 500;
+    if (!isBusy || attempt === MOST_ATTEMPTS) return answer;
+    answer.destroy();
+    const asked = Number(answer.headers['retry-after']) * 1000;
+    const pause = asked > 0 ? asked : FIRST_PAUSE_MS * 2 ** attempt;
+    await nap(Math.min(pause, LONGEST_PAUSE_MS), signal);
+  }
+}
+
+async function followed(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  for (let at = new URL(url), redirects = 0; ; redirects++) {
+    const answer = await asked(at, headers, signal);
+    const { location } = answer.headers;
+    if (!REDIRECTS.has(answer.statusCode ?? 0) || location === undefined) return answer;
+    answer.destroy();
+    if (redirects === MOST_REDIRECTS) {
+      throw new BeamBridgeError('IO_FAILED', `${url} is redirected again and again`);
+    }
+    const next = new URL(location, at);
+    if (!/^https?:$/.test(next.protocol) || (at.protocol === 'https:' && next.protocol === 'http:'))
+      throw new BeamBridgeError('IO_FAILED', `${url} is redirected to ${next.protocol}//`, {
+        hint: 'Give the URL that is meant.',
+      });
+    at = next;
+  }
+}
+
+function asked(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const request = make(url, { headers: { 'accept-encoding': 'identity', ...headers }, signal });
+    request.once('response', resolve);
+    request.on('error', reject);
+    request.end();
+  });
+}
