@@ -41,8 +41,13 @@ const isPython = ({ command }: Process) => /^\S*python\S* /.test(command);
 /** The Pythons that work, not what has started them: those that have started none. */
 function pythonWorkers(found: readonly Process[]): Process[] {
   const pythons = found.filter(isPython);
-  const isParent = ({ pid }: Process) => pythons.some(({ parent }) => parent === pid);
-  return pythons.filter((one) => !isParent(one) && pythons.some(({ pid }) => pid === one.parent));
+  return pythons.filter(({ pid }) => !pythons.some(({ parent }) => parent === pid));
+}
+
+/** Those of a host of Python's, which is there without any, too. */
+function workersOfHost(found: readonly Process[]): Process[] {
+  const hosts = new Set(found.filter(isPython).map(({ pid }) => pid));
+  return pythonWorkers(found).filter(({ parent }) => hosts.has(parent));
 }
 
 function killOne(found: readonly Process[], random: () => number): Process | undefined {
@@ -63,7 +68,7 @@ export class NodePlace implements Place {
   }
 
   readonly victims = {
-    'Python worker': async () => killOne(pythonWorkers(marked(this.mark)), this.given.random),
+    'Python worker': async () => killOne(workersOfHost(marked(this.mark)), this.given.random),
     'program of ours': async () => {
       const { pid } = this.child ?? {};
       return killOne(

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is in the topics: filling the one that is read, how far the program is, and what the other holds in
-// the end, by Kafka's own consumer.
+// What is in the topics: how far the program is, and what the one that is written holds in the end, by
+// Kafka's own consumer.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Admin, Consumer, Producer } from '@platformatic/kafka';
+import { Admin, Consumer } from '@platformatic/kafka';
 import { findJava } from '../../src/services/index.ts';
 import { kafkaJars } from '../kafka-broker.ts';
+import { keyOf, PARTITIONS } from './feed.ts';
 
-export const PARTITIONS = 4;
-const KEYS = 1_000;
-/** Messages that are sent together. */
-const TOGETHER = 5_000;
 const READER = resolve(import.meta.dirname, 'ReadTopic.java');
-
-const keyOf = (n: number) => n % KEYS;
 
 /** What became of the messages. */
 export interface Verdict {
@@ -37,28 +32,11 @@ export class Topics {
     return { clientId: 'kafka-kills', bootstrapBrokers: [this.address()], retries: 0 };
   }
 
-  /** Topics of these names, and `count` messages in the first: those of each key rise. */
-  async prepare(from: string, to: string, count: number): Promise<void> {
+  /** Empty topics of these names. */
+  async prepare(...names: string[]): Promise<void> {
     const admin = new Admin(this.options);
-    await admin.createTopics({ topics: [from, to], partitions: PARTITIONS, replicas: 1 });
+    await admin.createTopics({ topics: names, partitions: PARTITIONS, replicas: 1 });
     await admin.close();
-    const producer = new Producer({ ...this.options, idempotent: true, retries: 20 });
-    await producer.initIdempotentProducer({});
-    for (let first = 0; first < count; first += TOGETHER) {
-      const numbers = Array.from(
-        { length: Math.min(TOGETHER, count - first) },
-        (_, i) => first + i,
-      );
-      await producer.send({
-        messages: numbers.map((n) => ({
-          topic: from,
-          partition: keyOf(n) % PARTITIONS,
-          key: Buffer.from(`k${keyOf(n)}`),
-          value: Buffer.from(`{"n":${n}}`),
-        })),
-      });
-    }
-    await producer.close(true);
   }
 
   /** How many messages a topic has been given, those of transactions and their ends included; undefined where no broker answers. */
