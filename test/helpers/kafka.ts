@@ -26,8 +26,11 @@ export class TestCluster implements AsyncDisposable {
   private broker: Broker | undefined;
   private topics = 0;
 
-  static async start(): Promise<TestCluster> {
-    const cluster = new TestCluster();
+  /** @param settings - of the broker, beside those that it has */
+  private constructor(private readonly settings: Readonly<Record<string, string>>) {}
+
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<TestCluster> {
+    const cluster = new TestCluster(settings);
     await cluster.up();
     return cluster;
   }
@@ -42,7 +45,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Starts it again, on the same port and with what it has stored. */
   async up(): Promise<void> {
-    this.broker = await startBroker(this.folder, { user: USER });
+    this.broker = await startBroker(this.folder, { user: USER, settings: this.settings });
   }
 
   /** Ends it; SIGKILL as a machine that is switched off. */

@@ -58,7 +58,11 @@ describe('exactly once', { skip }, () => {
   let cluster: TestCluster;
   const children = new Set<ChildProcess>();
   before(async () => {
-    cluster = await TestCluster.start();
+    // Who writes nothing for a second is forgotten; by default that is a week.
+    cluster = await TestCluster.start({
+      'transactional.id.expiration.ms': '1000',
+      'transaction.remove.expired.transaction.cleanup.interval.ms': '200',
+    });
   });
   after(async () => {
     for (const child of children) child.kill('SIGKILL');
@@ -68,10 +72,15 @@ describe('exactly once', { skip }, () => {
   async function prepared(count: number): Promise<Names> {
     const from = await cluster.topic(3);
     const to = await cluster.topic(3);
+    await give(from, 0, count);
+    return { from, to, writer: `${to}-writer`, groupId: `${to}-group` };
+  }
+
+  async function give(from: string, begin: number, end: number): Promise<void> {
     await cluster.producer(async (producer) => {
-      for (let first = 0; first < count; first += 1_000) {
+      for (let first = begin; first < end; first += 1_000) {
         await producer.send({
-          messages: Array.from({ length: Math.min(1_000, count - first) }, (_, i) => ({
+          messages: Array.from({ length: Math.min(1_000, end - first) }, (_, i) => ({
             topic: from,
             partition: ((first + i) % KEYS) % 3,
             key: Buffer.from(`k${(first + i) % KEYS}`),
@@ -80,7 +89,6 @@ describe('exactly once', { skip }, () => {
         });
       }
     });
-    return { from, to, writer: `${to}-writer`, groupId: `${to}-group` };
   }
 
   /** What a reader of committed messages sees: each text once, those of a key in order. */
@@ -201,6 +209,22 @@ describe('exactly once', { skip }, () => {
     assert.equal(await result.drain(), 'DRAINED');
     const seen = await read(names.to);
     assert.equal(seen.size, count);
+    assert.deepEqual(
+      [...seen].filter(([, times]) => times !== 1),
+      [],
+    );
+  });
+
+  test('a stream that is quiet for so long that brokers forget who writes', async () => {
+    const names = await prepared(100);
+    const result = await copying(names);
+    await done(names, 100);
+    await delay(4_000);
+    await give(names.from, 100, 200);
+    await done(names, 200);
+    assert.equal(await result.drain(), 'DRAINED');
+    const seen = await read(names.to);
+    assert.equal(seen.size, 200);
     assert.deepEqual(
       [...seen].filter(([, times]) => times !== 1),
       [],

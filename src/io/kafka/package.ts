@@ -229,9 +229,29 @@ export interface TransactionApis {
             partitionIndex: number;
             committedOffset: bigint;
             committedLeaderEpoch: number;
+            committedMetadata: string | null;
           }[];
         }[],
       ): Promise<unknown>;
+    };
+  };
+  readonly offsetFetchV8: {
+    readonly api: {
+      async(
+        connection: unknown,
+        groups: { groupId: string; topics: { name: string; partitionIndexes: number[] }[] }[],
+        requireStable: boolean,
+      ): Promise<{
+        readonly groups: readonly {
+          topics: readonly {
+            partitions: readonly {
+              partitionIndex: number;
+              committedOffset: bigint;
+              metadata: string | null;
+            }[];
+          }[];
+        }[];
+      }>;
     };
   };
   readonly endTxnV3: {

@@ -7,10 +7,11 @@
 // here, in a version that all brokers from Kafka 3.1 on know, and as Java's client makes it.
 // Source: org.apache.kafka.clients.producer.internals.TransactionManager
 
-import { BeamBridgeError, nap } from '../../base/index.ts';
+import { BeamBridgeError } from '../../base/index.ts';
 import type { TopicPartition } from './client.ts';
 import type { Cluster } from './connection.ts';
 import { Connections } from './connections.ts';
+import { Coordinators } from './coordinators.ts';
 import { hasApiCode, isTooLarge, patiently } from './failures.ts';
 import {
   type KafkaPackage,
@@ -32,12 +33,25 @@ export interface TransactionSettings {
 export interface GroupOffset extends TopicPartition {
   readonly groupId: string;
   readonly offset: number;
+  /** What is kept beside it. */
+  readonly metadata?: string;
 }
 
 /** A producer whose messages count when {@link commit} has succeeded. */
 export interface KafkaTransactions extends KafkaProducer {
   /** Takes over: who had the id before can write no more, and what he left open is aborted when this resolves. */
   begin(): Promise<void>;
+  /**
+   * What a group has committed of a topic, by partition, none where it has nothing.
+   *
+   * @param isStable - whether it waits for transactions under way, that of somebody who is gone among them
+   */
+  stored(
+    groupId: string,
+    topic: string,
+    partitions: readonly number[],
+    isStable: boolean,
+  ): Promise<ReadonlyMap<number, GroupOffset>>;
   /** All that was sent since the last time counts from now on, and these offsets. */
   commit(offsets: readonly GroupOffset[]): Promise<void>;
   /** Nothing that was sent since the last time counts. */
@@ -51,18 +65,11 @@ const REPLICAS_MS = 20_000;
 const ALL_REPLICAS = -1;
 /** Messages of a partition are numbered below this, and from 0 again. */
 const SEQUENCES = 2 ** 31;
-/** How often it is asked whether the end of the transaction before has reached all partitions. Milliseconds. */
-const CONCURRENT_PAUSE_MS = 10;
-const CONCURRENT_MS = 10_000;
-
-/** Kinds of coordinators. */
-const GROUP = 0;
-const TRANSACTION = 1;
-type Kind = typeof GROUP | typeof TRANSACTION;
 
 /** Codes of Kafka's protocol. */
-const CONCURRENT = [51];
 const TIMEOUT_TOO_LONG = [50];
+/** The coordinator knows another producer with this id, or none: nothing was written for a week, by default. */
+const FORGOTTEN = [49];
 /** The transaction is not this producer's any more. */
 const LOST = [45, 47, 48, 49, 59, 90, 120];
 
@@ -83,7 +90,7 @@ class PackageTransactions implements KafkaTransactions {
   /** For what it knows of the cluster, and its connections. */
   private readonly client: ProducerClient;
   private readonly connections: Connections;
-  private readonly coordinators = new Map<string, number>();
+  private readonly coordinators: Coordinators;
   private identity: ProducerIdentity | undefined;
   /** By partition, the number of its next message. */
   private readonly sequences = new Map<string, number>();
@@ -92,6 +99,8 @@ class PackageTransactions implements KafkaTransactions {
   /** The last that asks for a partition: one after the other does. */
   private adding: Promise<unknown> = Promise.resolve();
   private hasOffsets = false;
+  /** Whether the coordinator knows of the transaction that is open. */
+  private isKnown = false;
   private isClosed = false;
 
   constructor(
@@ -101,11 +110,14 @@ class PackageTransactions implements KafkaTransactions {
   ) {
     this.client = new pkg.Producer({ ...cluster.options, idempotent: true, retries: RETRIES });
     this.connections = new Connections(this.client, () => this.client.close(true));
+    this.coordinators = new Coordinators(pkg, this.client, cluster, (what, error) =>
+      this.judged(what, error),
+    );
   }
 
   async begin(): Promise<void> {
     const { transactionalId, timeout } = this.settings;
-    const { producerId, producerEpoch } = await this.ask('cannot begin', TRANSACTION, (broker) =>
+    const { producerId, producerEpoch } = await this.ask('cannot begin', (broker) =>
       this.pkg.initProducerIdV4.api.async(broker, transactionalId, timeout, -1n, -1),
     );
     this.identity = { producerId, producerEpoch };
@@ -131,7 +143,7 @@ class PackageTransactions implements KafkaTransactions {
       try {
         const { topics } = await this.client.metadata({ topics: [topic] });
         const leader = topics.get(topic)?.partitions[partition]?.leader ?? -1;
-        const broker = await this.connection(leader);
+        const broker = await this.coordinators.connection(leader);
         // The same records again have the same numbers, by which the broker knows them.
         await this.pkg.produceV9.api.async(broker, ALL_REPLICAS, REPLICAS_MS, records, options);
         return true;
@@ -157,15 +169,62 @@ class PackageTransactions implements KafkaTransactions {
     const { transactionalId } = this.settings;
     const what = `cannot write to partition ${partition} of ${topic}`;
     const added = this.adding.then(async () => {
-      await this.ask(what, TRANSACTION, (broker) =>
-        this.pkg.addPartitionsToTxnV3.api.async(broker, [
-          { transactionalId, ...this.identity!, topics },
-        ]),
+      await this.ask(what, (broker) =>
+        this.knownAgain(broker, () =>
+          this.pkg.addPartitionsToTxnV3.api.async(broker, [
+            { transactionalId, ...this.identity!, topics },
+          ]),
+        ),
       );
     });
     this.partitionsIn.set(key, added);
     this.adding = added.catch(() => {});
     return added;
+  }
+
+  async stored(
+    groupId: string,
+    topic: string,
+    partitions: readonly number[],
+    isStable: boolean,
+  ): Promise<ReadonlyMap<number, GroupOffset>> {
+    const asked = [{ groupId, topics: [{ name: topic, partitionIndexes: [...partitions] }] }];
+    const { groups } = await this.askGroup(
+      groupId,
+      `cannot tell what ${groupId} has committed`,
+      (broker) => this.pkg.offsetFetchV8.api.async(broker, asked, isStable),
+    );
+    const all = groups.flatMap(({ topics }) => topics.flatMap((one) => one.partitions));
+    const offsets = new Map<number, GroupOffset>();
+    for (const { partitionIndex: partition, committedOffset, metadata } of all) {
+      if (committedOffset < 0n) continue;
+      const offset = Number(committedOffset);
+      offsets.set(partition, { groupId, topic, partition, offset, metadata: metadata ?? '' });
+    }
+    return offsets;
+  }
+
+  /**
+   * What a transaction begins with. An id that its coordinator has forgotten is given to this producer again, unless
+   * another has it: the coordinator compares who asks with whom it knows, and fences all but the last.
+   */
+  private async knownAgain<T>(broker: unknown, work: () => Promise<T>): Promise<T> {
+    const known = await work().catch(async (error: unknown) => {
+      if (this.isKnown || !hasApiCode(error, FORGOTTEN)) throw error;
+      const { transactionalId, timeout } = this.settings;
+      const { producerId, producerEpoch } = await this.pkg.initProducerIdV4.api.async(
+        broker,
+        transactionalId,
+        timeout,
+        this.identity!.producerId,
+        this.identity!.producerEpoch,
+      );
+      this.identity = { producerId, producerEpoch };
+      this.sequences.clear();
+      return work();
+    });
+    this.isKnown = true;
+    return known;
   }
 
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
@@ -177,42 +236,42 @@ class PackageTransactions implements KafkaTransactions {
 
   private async addOffsets(groupId: string, offsets: readonly GroupOffset[]): Promise<void> {
     const { transactionalId } = this.settings;
-    const { producerId, producerEpoch } = this.identity!;
     const what = `cannot commit offsets for the group ${groupId}`;
     this.hasOffsets = true;
-    await this.ask(what, TRANSACTION, (broker) =>
-      this.pkg.addOffsetsToTxnV3.api.async(
-        broker,
-        transactionalId,
-        producerId,
-        producerEpoch,
-        groupId,
-      ),
+    await this.ask(what, (broker) =>
+      this.knownAgain(broker, () => {
+        const { producerId, producerEpoch } = this.identity!;
+        return this.pkg.addOffsetsToTxnV3.api.async(
+          broker,
+          transactionalId,
+          producerId,
+          producerEpoch,
+          groupId,
+        );
+      }),
     );
+    const { producerId, producerEpoch } = this.identity!;
     const topics = [...groupedBy(offsets, ({ topic }) => topic)].map(([name, its]) => ({
       name,
-      partitions: its.map(({ partition, offset }) => ({
+      partitions: its.map(({ partition, offset, metadata = null }) => ({
         partitionIndex: partition,
         committedOffset: BigInt(offset),
         committedLeaderEpoch: UNKNOWN_LEADER_EPOCH,
+        committedMetadata: metadata,
       })),
     }));
-    await this.ask(
-      what,
-      GROUP,
-      (broker) =>
-        this.pkg.txnOffsetCommitV3.api.async(
-          broker,
-          transactionalId,
-          groupId,
-          producerId,
-          producerEpoch,
-          NO_GENERATION,
-          NO_MEMBER,
-          null,
-          topics,
-        ),
-      groupId,
+    await this.askGroup(groupId, what, (broker) =>
+      this.pkg.txnOffsetCommitV3.api.async(
+        broker,
+        transactionalId,
+        groupId,
+        producerId,
+        producerEpoch,
+        NO_GENERATION,
+        NO_MEMBER,
+        null,
+        topics,
+      ),
     );
   }
 
@@ -223,75 +282,33 @@ class PackageTransactions implements KafkaTransactions {
   private async end(isCommitted: boolean): Promise<void> {
     const { transactionalId } = this.settings;
     const { producerId, producerEpoch } = this.identity!;
-    await this.ask(
-      isCommitted ? 'cannot be committed' : 'cannot be aborted',
-      TRANSACTION,
-      (broker) =>
-        this.pkg.endTxnV3.api.async(
-          broker,
-          transactionalId,
-          producerId,
-          producerEpoch,
-          isCommitted,
-        ),
+    await this.ask(isCommitted ? 'cannot be committed' : 'cannot be aborted', (broker) =>
+      this.pkg.endTxnV3.api.async(broker, transactionalId, producerId, producerEpoch, isCommitted),
     );
     this.partitionsIn.clear();
     this.hasOffsets = false;
+    this.isKnown = false;
   }
 
   async abort(): Promise<void> {
     if (this.identity && this.isOpen) await this.end(false);
   }
 
-  /**
-   * Asks a coordinator until it answers, for as long as a cluster may be away.
-   *
-   * @param key - of a group; otherwise the transaction's
-   */
-  private ask<T>(
+  private ask<T>(what: string, work: (broker: unknown) => Promise<T>): Promise<T> {
+    const { transactionalId } = this.settings;
+    return this.coordinators.ask(this.called(what), 'transaction', transactionalId, work);
+  }
+
+  private askGroup<T>(
+    groupId: string,
     what: string,
-    kind: Kind,
     work: (broker: unknown) => Promise<T>,
-    key = this.settings.transactionalId,
   ): Promise<T> {
-    const whole = `the transaction ${this.settings.transactionalId} ${what}`;
-    return patiently(whole, this.cluster, async () => {
-      try {
-        const node = await this.coordinator(kind, key);
-        const broker = await this.connection(node);
-        return await whenBeforeHasEnded(() => work(broker));
-      } catch (error) {
-        this.coordinators.delete(`${kind}:${key}`);
-        this.client.clearMetadata();
-        throw this.judged(whole, error);
-      }
-    });
+    return this.coordinators.ask(this.called(what), 'group', groupId, work);
   }
 
-  private async coordinator(kind: Kind, key: string): Promise<number> {
-    const name = `${kind}:${key}`;
-    const known = this.coordinators.get(name);
-    if (known !== undefined) return known;
-    const { brokers } = await this.client.metadata({ topics: [] });
-    let failure: unknown = new Error('the cluster names no broker');
-    for (const node of brokers.keys()) {
-      try {
-        const broker = await this.connection(node);
-        const { coordinators } = await this.pkg.findCoordinatorV4.api.async(broker, kind, [key]);
-        const found = coordinators[0]!.nodeId;
-        this.coordinators.set(name, found);
-        return found;
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
-  }
-
-  private async connection(node: number): Promise<unknown> {
-    const broker = (await this.client.connectToBrokers([node])).get(node);
-    if (broker !== undefined) return broker;
-    throw Object.assign(new Error(`broker ${node} is not there`), { code: 'PLT_KFK_NETWORK' });
+  private called(what: string): string {
+    return `the transaction ${this.settings.transactionalId} ${what}`;
   }
 
   /** What no patience mends, with what to do; anything else as it is. */
@@ -315,19 +332,6 @@ class PackageTransactions implements KafkaTransactions {
   async close(): Promise<void> {
     this.isClosed = true;
     await this.connections.close();
-  }
-}
-
-/** The end of the transaction before may not have reached all its partitions yet. */
-async function whenBeforeHasEnded<T>(work: () => Promise<T>): Promise<T> {
-  const until = performance.now() + CONCURRENT_MS;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!hasApiCode(error, CONCURRENT) || performance.now() > until) throw error;
-      await nap(CONCURRENT_PAUSE_MS);
-    }
   }
 }
 
