@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages to Kafka.
 
-import { BeamBridgeError, checkOptionNames, type OptionNames } from '../base/index.ts';
-import { BytesCoder, type Coder, describeValue, type Instant, instantOf } from '../coders/index.ts';
+import { checkOptionNames, type OptionNames } from '../base/index.ts';
+import { BytesCoder, type Coder, type Instant } from '../coders/index.ts';
 import {
   type DoFn,
   type PCollection,
@@ -22,10 +22,12 @@ import { cycleOf } from './kafka/cycle-of.ts';
 import { checkExactlyOnce, type KafkaExactlyOnce } from './kafka/exactly-once.ts';
 import { formatOf, type KafkaFormat, type KafkaSchema } from './kafka/formats.ts';
 import { joinSources } from './kafka/join-sources.ts';
+import { MessageOf } from './kafka/message-of.ts';
 import type { KafkaHeader } from './kafka/messages.ts';
 import { type KafkaCompression, type KafkaProducer, openProducer } from './kafka/producer.ts';
+import { writeInShards } from './kafka/shards/write-in-shards.ts';
 import { type KafkaTransactions, openTransactions } from './kafka/transactions.ts';
-import type { KafkaWriter, Outgoing } from './kafka/writer.ts';
+import type { KafkaWriter } from './kafka/writer.ts';
 
 /** Options of {@link writeToKafka}. */
 export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends KafkaConnection {
@@ -61,7 +63,8 @@ export interface WriteKafkaOptions<T, K = Uint8Array, V = Uint8Array> extends Ka
   /** How batches are packed; `'zstd'` needs Node.js 22.15 or later. @default `'none'` */
   compression?: KafkaCompression;
   /**
-   * Messages count together with the offsets of the messages that they come of, on the runner `node`.
+   * Messages are written in transactions, so that none is there twice: on the runner `node`, and in streams of
+   * `flink` with a `checkpointingInterval`.
    *
    * @default at least once
    */
@@ -93,10 +96,11 @@ const OF = 'writeToKafka';
  * came to this step. Partitions that are added to a topic are seen within five minutes, between two bundles.
  *
  * A bundle that fails and is run again writes its messages again, as does a pipeline that is run again: at
- * least once, then. With `exactlyOnce`, on the runner `node` and where all elements come of messages of the same
- * cluster by steps that keep nothing, a transaction holds what is written and the offsets of the messages that it
- * comes of: who reads committed messages alone sees what came of each message once, however often the
- * program is killed and started again.
+ * least once, then. With `exactlyOnce` who reads committed messages alone sees what came of each message once,
+ * however often something is killed and started again. On the runner `node` a transaction holds what is written
+ * and the offsets of the messages that it comes of: all elements come of messages of the same cluster by steps that
+ * keep nothing. In streams of `flink` with a `checkpointingInterval` it holds which of the elements of a checkpoint are
+ * written: they may come of anything, and are seen when the checkpoint is complete.
  *
  * Needs the npm package `@platformatic/kafka`, 1.35 or newer, installed beside this one, and Node.js
  * 20.19.4 or later.
@@ -109,10 +113,11 @@ const OF = 'writeToKafka';
  * @throws `ENDPOINT_REFUSED` from the run, for messages that they do not take, such as too large ones
  * @throws `CREDENTIALS_REFUSED` from the run, when they refuse the user, or what he wants
  * @throws `CODER_MISMATCH`, `ROW_MISMATCH` from the run, for a key or value that is not of its schema
- * @throws with `exactlyOnce`: `INVALID_ARGUMENT` where elements come of something else than `readFromKafka` with
- *   `groupId` and `commitOffsets`; `UNSUPPORTED` on another runner than `node`, and for a grouping, state or a side
- *   input of the messages in between; `IO_FAILED` from the run, when another run with the same
- *   `transactionalId` has taken over
+ * @throws with `exactlyOnce`: on `node` `INVALID_ARGUMENT` where elements come of something else than
+ *   `readFromKafka` with `groupId` and `commitOffsets`, `UNSUPPORTED` for a grouping, state or a side input of the
+ *   messages in between, and `IO_FAILED` from the run, when another run with the same `transactionalId` has taken over;
+ *   on `flink` `UNSUPPORTED` for a batch and for topics by a function, and `INVALID_ARGUMENT` for a
+ *   `transactionalId` of a run that this one does not go on from; `UNSUPPORTED` on other runners
  *
  * @example
  * ```ts
@@ -135,7 +140,8 @@ export function writeToKafka<T, K = Uint8Array, V = T>(
   return new WriteToKafka(
     spec,
     () => openProducer(cluster, compression),
-    () => openTransactions(cluster, { ...exactlyOnce!, compression }),
+    (transactionalId) =>
+      openTransactions(cluster, { timeout: exactlyOnce!.timeout, compression, transactionalId }),
   );
 }
 
@@ -182,7 +188,7 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
   constructor(
     private readonly spec: WriteSpec<T, K, V>,
     private readonly open: () => Promise<KafkaProducer>,
-    private readonly openTransactions?: () => Promise<KafkaTransactions>,
+    private readonly openTransactions?: (transactionalId: string) => Promise<KafkaTransactions>,
   ) {
     super(OF);
   }
@@ -193,11 +199,17 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
       this.write(elements, new OwnWriter(this.open));
       return;
     }
-    const { cluster, compression } = this.spec;
     const { pipeline } = elements;
+    const open = this.openTransactions!;
+    if (pipeline.hasStableInput) {
+      writeInShards(elements, this.spec, open);
+      return;
+    }
+    const { cluster, compression } = this.spec;
     const { servers } = cluster;
-    const settings = { ...once, compression, bootstrapServers: servers };
-    const cycle = cycleOf(pipeline, settings, this.openTransactions!);
+    const { transactionalId, timeout } = once;
+    const settings = { transactionalId, timeout, compression, bootstrapServers: servers };
+    const cycle = cycleOf(pipeline, settings, () => open(transactionalId));
     const mark = Buffer.from(once.transactionalId);
     joinSources(elements, { cycle, servers, mark });
     const written = this.write(elements, new SharedWriter(cycle));
@@ -214,11 +226,14 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
   private writer: KafkaWriter | undefined;
   /** Whether a bundle has begun and not ended: what it has left must not go out with the next one's. */
   private isOpen = false;
+  private readonly messages: MessageOf<T, K, V>;
 
   constructor(
     private readonly spec: WriteSpec<T, K, V>,
     private readonly to: WriterOfBundle,
-  ) {}
+  ) {
+    this.messages = new MessageOf(spec);
+  }
 
   forBundle(): WriteMessages<T, K, V> {
     return new WriteMessages(this.spec, this.to.forBundle());
@@ -227,14 +242,12 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
   async startBundle(): Promise<void> {
     if (this.isOpen) await this.teardown();
     this.isOpen = true;
-    const { key, value } = this.spec;
-    await key.prepareEncode?.();
-    await value.prepareEncode?.();
+    await this.messages.prepare();
     this.writer = await this.to.opened();
   }
 
   process(element: T): Promise<void> | undefined {
-    return this.writer?.add(this.message(element));
+    return this.writer?.add(this.messages.of(element));
   }
 
   async finishBundle(): Promise<void> {
@@ -247,82 +260,4 @@ class WriteMessages<T, K, V> implements DoFn<T, never> {
     this.isOpen = false;
     await this.to.close();
   }
-
-  private message(element: T): Outgoing {
-    const { options, key: keyFormat, value: valueFormat } = this.spec;
-    const { topic, key, value, headers, timestamp, partition } = options;
-    const to = typeof topic === 'function' ? topic(element) : topic;
-    if (typeof to !== 'string' || to === '') {
-      throw new BeamBridgeError(
-        'USER_CODE_FAILED',
-        `topic gave ${describeValue(to)} for an element, which is no topic's name`,
-      );
-    }
-    const pair = key || value ? undefined : pairOf(element);
-    const k = pair ? pair.key : key?.(element);
-    const v = pair ? pair.value : value ? value(element) : element;
-    return {
-      topic: to,
-      key: k === null || k === undefined ? undefined : encoded(keyFormat, k as K, 'key', to),
-      value: v === null ? undefined : encoded(valueFormat, valued(v, to) as V, 'value', to),
-      headers: headers && headersOf(headers(element)),
-      timestamp: timestamp && timeOf(timestamp(element)),
-      partition: partition?.(element),
-    };
-  }
-}
-
-/** Kafka takes a time before 1970 for none. */
-function timeOf(given: Instant): bigint {
-  const at = instantOf(given, 'the timestamp of a message');
-  if (at >= 0) return BigInt(at);
-  const message = `the timestamp of a message is ${at}, which is before 1970`;
-  throw new BeamBridgeError('INVALID_ARGUMENT', message, {
-    hint: 'Kafka has no such times. Leave timestamp out for the time of writing; an element without a time of its own has the earliest there is.',
-  });
-}
-
-function pairOf(element: unknown): { key: unknown; value: unknown } {
-  if (typeof element === 'object' && element !== null && 'value' in element) {
-    return { key: (element as { key?: unknown }).key, value: element.value };
-  }
-  throw new BeamBridgeError(
-    'CODER_MISMATCH',
-    `an element is ${describeValue(element)}, not { key, value }`,
-    { hint: `Say what its message is: ${OF}({ …, key: (element) => …, value: (element) => … }).` },
-  );
-}
-
-/** Whoever forgets a value does not mean that the key's is gone. */
-function valued(value: unknown, topic: string): unknown {
-  if (value !== undefined) return value;
-  throw new BeamBridgeError('CODER_MISMATCH', `the value of a message for ${topic} is undefined`, {
-    hint: "Give null for a message that says that the key's value is gone.",
-  });
-}
-
-function encoded<T>(format: KafkaFormat<T>, value: T, part: string, topic: string): Uint8Array {
-  try {
-    return format.encode(value);
-  } catch (error) {
-    const { code, shortMessage, hint, cause } = BeamBridgeError.from(error, 'CODER_MISMATCH');
-    const message = `the ${part} of a message for ${topic} cannot be written: ${shortMessage}`;
-    throw new BeamBridgeError(code, message, { hint, cause });
-  }
-}
-
-function headersOf(headers: Iterable<KafkaHeader>): Map<Buffer, Buffer | null> {
-  const found = new Map<Buffer, Buffer | null>();
-  for (const { key, value } of headers) {
-    const isRight = typeof key === 'string' && (value === null || value instanceof Uint8Array);
-    if (!isRight) {
-      throw new BeamBridgeError(
-        'CODER_MISMATCH',
-        `a header is ${describeValue(key)}, ${describeValue(value)}`,
-        { hint: 'Headers are { key: text, value: bytes or null }.' },
-      );
-    }
-    found.set(Buffer.from(key), value && Buffer.from(value));
-  }
-  return found;
 }

@@ -42,6 +42,9 @@ export type KeyOf<T> = T extends { key: infer K; value: unknown } ? K : unknown;
 /** In place of a DoFn's `setup`, for steps of this package that stop waiting when nobody wants them. @internal */
 export const setUpFor: unique symbol = Symbol('setUpFor');
 
+/** Marks a DoFn that wants only elements that will not change any more: Beam's `@RequiresStableInput`. @internal */
+export const stableInput: unique symbol = Symbol('stableInput');
+
 /**
  * A function on elements with a life of its own. All methods may be async; `process` and
  * `finishBundle` may be generators or async generators.
@@ -61,6 +64,8 @@ export interface DoFn<InputT, OutputT, ContextT = undefined> {
   setup?(): Awaitable<void>;
   /** @internal */
   [setUpFor]?(asking: Asking): Awaitable<void>;
+  /** @internal */
+  readonly [stableInput]?: true;
   startBundle?(context: ContextT): Awaitable<void>;
   process(
     element: InputT,

@@ -115,6 +115,13 @@ export class Pipeline {
    * says so before it starts; where none does, sinks commit in their last step.
    */
   isCommittedHere = false;
+  /**
+   * Whether the runner gives a step that wants it only what is in its checkpoint, and will come again as it was if it
+   * comes again. Known before the first transform is applied.
+   */
+  hasStableInput = false;
+  /** Asked in the launching program before a run that begins anew, and not from the state of one before. */
+  readonly freshChecks: (() => Promise<void>)[] = [];
   /** Called in the launching program after a run, however it ended: sinks tidy up there. */
   readonly cleanUps: (() => Promise<void>)[] = [];
   /** Called in the launching program when the run is to come to its end: sources stop there. */

@@ -18,6 +18,7 @@ export {
   type Outputs,
   type PredicateFn,
   setUpFor,
+  stableInput,
   TaggedOutput,
   TimestampedValue,
   tagged,

@@ -4,7 +4,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import type { Coder, Timer } from '../coders/index.ts';
 import { create, pb, toBinary, urns } from '../proto/index.ts';
-import type { DoFn } from './do-fn.ts';
+import { type DoFn, stableInput } from './do-fn.ts';
 import type { Pipeline, TransformNode } from './graph.ts';
 import {
   BundleFinalizerParam,
@@ -104,6 +104,11 @@ export function applyParDo(
   if (requestsFinalization) {
     node.requirements.add(urns.StandardRequirements_Enum.REQUIRES_BUNDLE_FINALIZATION);
   }
+  const requiresStableInput =
+    user.kind === 'doFn' && (user.doFn as Partial<DoFn<unknown, unknown>>)[stableInput] === true;
+  if (requiresStableInput) {
+    node.requirements.add(urns.StandardRequirements_Enum.REQUIRES_STABLE_INPUT);
+  }
   const registered: RegisteredParDo = {
     user: { ...user, context },
     mainTag,
@@ -125,6 +130,7 @@ export function applyParDo(
         create(pb.ParDoPayloadSchema, {
           doFn: { urn: FUNCTION_URNS.doFn, payload: key },
           requestsFinalization,
+          requiresStableInput,
           ...specs(proto),
           ...restriction?.(proto),
           sideInputs: Object.fromEntries(

@@ -5,7 +5,7 @@
 import { BeamBridgeError } from '../base/index.ts';
 import { Pipeline, type PValue, Root } from '../pipeline/index.ts';
 import { SERVE, type ServeRequest, serve } from '../worker/index.ts';
-import type { PipelineOptions } from './options.ts';
+import { hasStableInput, type PipelineOptions } from './options.ts';
 
 /** Applies a pipeline's transforms to its root. It may be async; what it returns is not used. */
 export type Construct = (root: Root, options: PipelineOptions) => PValue | Promise<PValue>;
@@ -65,6 +65,7 @@ export async function constructPipeline(
       hint: 'Give it a function of the root, `(root) => root.apply(…)`, or what pipeline(import.meta.url, …) returns.',
     });
   }
+  graph.hasStableInput = hasStableInput(options);
   await construct(new Root(graph), options);
   refuseUnfinished(graph);
   graph.endConstruction();

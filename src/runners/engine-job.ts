@@ -5,7 +5,7 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
-import { type PipelineOptions, runsElsewhere } from './options.ts';
+import { type PipelineOptions, runsElsewhere, wantsStableInput } from './options.ts';
 import type { Job } from './portable/job.ts';
 import { isTerminal } from './state.ts';
 
@@ -51,6 +51,13 @@ export function refuseDrain(
     throw cannot(
       'drain a job whose sources run in workers elsewhere, which nobody can tell to end',
       "Keep its state with stopWithSavepoint(), cancel() it, or run it with environmentType: 'LOOPBACK'.",
+    );
+  }
+  const stable = wantsStableInput(pipeline);
+  if (stable) {
+    throw cannot(
+      `drain a job that writes exactly once, ${stable.name}: what comes last would be in no checkpoint`,
+      'Keep its state with stopWithSavepoint(), from which a later run goes on, or cancel() it.',
     );
   }
   const foreign = pipeline.transforms.find(

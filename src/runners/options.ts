@@ -2,6 +2,8 @@
 // Options of a run: what this package reads of them, and the form in which a job service takes all.
 
 import { BeamBridgeError, given } from '../base/index.ts';
+import type { Pipeline, TransformNode } from '../pipeline/index.ts';
+import { urns } from '../proto/index.ts';
 import { OURS, refuseTypos } from './option-typos.ts';
 
 /** Names of the runners that a program can ask for. */
@@ -213,6 +215,18 @@ export function refuseOptionsOfNode(options: PipelineOptions, runner: string): v
 export function runsElsewhere({ environmentType = 'LOOPBACK' }: PipelineOptions): boolean {
   return environmentType !== 'LOOPBACK';
 }
+
+/** Whether the runner can keep a step's input stable: Flink does with its checkpoints. */
+export function hasStableInput({ runner, checkpointingInterval }: PipelineOptions): boolean {
+  return runner === 'flink' && (checkpointingInterval ?? 0) > 0;
+}
+
+/** The first step that wants its input stable, if there is one. */
+export function wantsStableInput({ transforms }: Pipeline): TransformNode | undefined {
+  return transforms.find(({ requirements }) => requirements.has(STABLE_INPUT));
+}
+
+const { REQUIRES_STABLE_INPUT: STABLE_INPUT } = urns.StandardRequirements_Enum;
 
 /** A value of JSON. */
 export type JsonValue =

@@ -59,10 +59,14 @@ export async function startRun(
 function refuseTransactions(pipeline: Pipeline): void {
   const sink = pipeline.transforms.find(({ annotations }) => annotations.has(TRANSACTION_SINK));
   if (!sink) return;
-  throw new BeamBridgeError('UNSUPPORTED', "exactlyOnce is for the runner 'node' alone", {
-    ...sink.errorDetails,
-    hint: "Use runner: 'node', or leave out exactlyOnce: every runner writes at least once.",
-  });
+  throw new BeamBridgeError(
+    'UNSUPPORTED',
+    "exactlyOnce is for the runner 'node', and for streams of 'flink' with a checkpointingInterval",
+    {
+      ...sink.errorDetails,
+      hint: 'Use one of these, or leave out exactlyOnce: every runner writes at least once.',
+    },
+  );
 }
 
 class Run extends BaseRun {

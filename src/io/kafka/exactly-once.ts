@@ -17,18 +17,29 @@ export interface KafkaExactlyOnce {
    * brokers' `transaction.max.timeout.ms` (15 minutes). @default 300,000
    */
   timeout?: number;
+  /**
+   * On Flink alone: in how many parts messages are written at the same time, each with transactions of its own. A
+   * run that goes on from a savepoint has the same number, or loses the order of keys where it does so. @default 16
+   */
+  shards?: number;
 }
 
 /** As long as Kafka's own `transaction.max.timeout.ms` allows thrice over. Milliseconds. */
 const TRANSACTION_MS = 300_000;
+const SHARDS = 16;
+const MOST_SHARDS = 1_000;
 
 /** @throws BeamBridgeError `INVALID_ARGUMENT` for options that are not as described */
 export function checkExactlyOnce(of: string, given: KafkaExactlyOnce): Required<KafkaExactlyOnce> {
   if (typeof given !== 'object' || given === null) {
     throw invalid(of, 'exactlyOnce', given, "Give { transactionalId: 'my-writer' }.");
   }
-  checkOptionNames(`${of}: exactlyOnce`, given, { transactionalId: true, timeout: true });
-  const { transactionalId, timeout = TRANSACTION_MS } = given;
+  checkOptionNames(`${of}: exactlyOnce`, given, {
+    transactionalId: true,
+    timeout: true,
+    shards: true,
+  });
+  const { transactionalId, timeout = TRANSACTION_MS, shards = SHARDS } = given;
   if (typeof transactionalId !== 'string' || transactionalId === '') {
     throw invalid(of, 'exactlyOnce.transactionalId', transactionalId, "Give the writer's name.");
   }
@@ -36,5 +47,13 @@ export function checkExactlyOnce(of: string, given: KafkaExactlyOnce): Required<
   if (!Number.isInteger(timeout) || timeout < 1 || timeout >= 2 ** 31) {
     throw invalid(of, 'exactlyOnce.timeout', timeout, 'Give whole milliseconds.');
   }
-  return { transactionalId, timeout };
+  if (!Number.isInteger(shards) || shards < 1 || shards > MOST_SHARDS) {
+    throw invalid(
+      of,
+      'exactlyOnce.shards',
+      shards,
+      `Give a whole number from 1 to ${MOST_SHARDS}.`,
+    );
+  }
+  return { transactionalId, timeout, shards };
 }

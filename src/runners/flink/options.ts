@@ -6,13 +6,20 @@ import { BeamBridgeError } from '../../base/index.ts';
 import type { PCollectionNode, Pipeline } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
 import type { ArtifactFolder } from '../../services/index.ts';
-import { type PipelineOptions, runsElsewhere } from '../options.ts';
+import { type PipelineOptions, runsElsewhere, wantsStableInput } from '../options.ts';
 
 /** A Flink of one's own, inside the job server. */
 export const LOCAL = '[local]';
 
 /** Milliseconds, a dozen days: Flink counts how long a source has given nothing. */
 const FOR_EVER = 1_000_000_000;
+/**
+ * Beam's Flink runner keeps a step's input stable in buffers that take turns, one more than there may be checkpoints
+ * under way. With two, what comes after a job went back to a checkpoint gets into the buffer of what that checkpoint
+ * holds, and is handed out with it before any checkpoint has it (2.70). So many can be written late in a row.
+ */
+const BUFFERS = 16;
+const LEAST_BUFFERS = 4;
 /** What comes last at a known end should come before the source ends. Milliseconds. */
 const MARGIN_MS = 1000;
 
@@ -44,6 +51,7 @@ export function appNameOf({ appName }: PipelineOptions): string {
  *   give comes to no other task until then, which is never in a stream. A source that stays idle does not end,
  *   and neither does its job: so it stays as long as it is known to be needed, or for ever.
  * - With checkpoints, what a bundle has given so far would come out only with the next one.
+ * - {@link BUFFERS}.
  */
 export function flinkOptions(options: PipelineOptions, pipeline: Pipeline): PipelineOptions {
   const { checkpointingInterval } = options;
@@ -52,6 +60,7 @@ export function flinkOptions(options: PipelineOptions, pipeline: Pipeline): Pipe
   return {
     ...(isKept === undefined ? {} : { shutdownSourcesAfterIdleMs: isKept }),
     ...(pipeline.isStream && hasCheckpoints ? { finishBundleBeforeCheckpointing: true } : {}),
+    ...(wantsStableInput(pipeline) ? { numConcurrentCheckpoints: BUFFERS } : {}),
     ...options,
   };
 }
@@ -75,3 +84,31 @@ function endlessDoFns(pipeline: Pipeline): PCollectionNode[] {
 }
 
 const { TEST_STREAM } = urns.StandardPTransforms_Primitives;
+
+/**
+ * Refuses options with which a step's input would not be stable.
+ *
+ * @throws BeamBridgeError `UNSUPPORTED`
+ */
+export function checkStableInput(pipeline: Pipeline, options: PipelineOptions): void {
+  const step = wantsStableInput(pipeline);
+  if (!step) return;
+  const { numConcurrentCheckpoints: buffers = BUFFERS, enableStableInputDrain } = options;
+  if (!(Number(buffers) >= LEAST_BUFFERS)) {
+    throw new BeamBridgeError(
+      'UNSUPPORTED',
+      `exactlyOnce does not hold with numConcurrentCheckpoints ${String(buffers)}`,
+      { ...step.errorDetails, hint: `Leave it out, or give ${LEAST_BUFFERS} or more.` },
+    );
+  }
+  if (enableStableInputDrain) {
+    throw new BeamBridgeError(
+      'UNSUPPORTED',
+      'exactlyOnce does not hold with enableStableInputDrain',
+      {
+        ...step.errorDetails,
+        hint: 'Leave it out: a job is stopped by stopWithSavepoint().',
+      },
+    );
+  }
+}

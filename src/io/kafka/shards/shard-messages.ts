@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deals messages out to shards: those of a key, or of one partition, to one, so that their order holds.
+
+import { BeamBridgeError } from '../../../base/index.ts';
+import {
+  GlobalWindow,
+  type KV,
+  MIN_TIMESTAMP,
+  NO_FIRING,
+  type WindowedValue,
+} from '../../../coders/index.ts';
+import type { DoFn } from '../../../pipeline/index.ts';
+import type { MessageOf } from '../message-of.ts';
+import { partitionOf } from '../murmur2.ts';
+import type { Outgoing } from '../writer.ts';
+import { encodeMessages } from './chunks.ts';
+
+/** A chunk is as large as is written to a partition at once. */
+const CHUNK_BYTES = 512 * 1024;
+const CHUNK_MESSAGES = 5_000;
+/** What a message costs beside its bytes, about. */
+const MESSAGE_BYTES = 16;
+
+type Chunk = KV<number, Uint8Array>;
+
+interface Gathered {
+  messages: Outgoing[];
+  bytes: number;
+}
+
+export class ShardMessages<T> implements DoFn<T, Chunk> {
+  private readonly gathered = new Map<number, Gathered>();
+  /** Whose turn it is to get messages without a key. */
+  private turn: number;
+
+  constructor(
+    private readonly messages: Pick<MessageOf<T, unknown, unknown>, 'prepare' | 'of'>,
+    private readonly shards: number,
+  ) {
+    this.turn = Math.floor(Math.random() * shards);
+  }
+
+  forBundle(): ShardMessages<T> {
+    return new ShardMessages(this.messages, this.shards);
+  }
+
+  async startBundle(): Promise<void> {
+    this.gathered.clear();
+    await this.messages.prepare();
+  }
+
+  process(element: T): Chunk[] | undefined {
+    const message = this.messages.of(element);
+    const shard = this.shardOf(message);
+    const to = this.gathered.get(shard) ?? { messages: [], bytes: 0 };
+    this.gathered.set(shard, to);
+    to.messages.push(message);
+    to.bytes += MESSAGE_BYTES + (message.key?.length ?? 0) + (message.value?.length ?? 0);
+    if (to.bytes < CHUNK_BYTES && to.messages.length < CHUNK_MESSAGES) return undefined;
+    this.gathered.delete(shard);
+    if (shard === this.turn) this.turn = (shard + 1) % this.shards;
+    return [{ key: shard, value: encodeMessages(to.messages) }];
+  }
+
+  private shardOf({ topic, key, partition }: Outgoing): number {
+    if (partition === undefined) return key ? partitionOf(key, this.shards) : this.turn;
+    if (Number.isSafeInteger(partition) && partition >= 0) return partition % this.shards;
+    // Later it would be part of the runner's state, and come again and again.
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `a message is for partition ${partition} of ${topic}`,
+    );
+  }
+
+  finishBundle(): WindowedValue<Chunk>[] {
+    const rest = [...this.gathered].map(([key, { messages }]) => ({
+      value: { key, value: encodeMessages(messages) },
+      timestamp: MIN_TIMESTAMP,
+      windows: [new GlobalWindow()],
+      pane: NO_FIRING,
+    }));
+    this.gathered.clear();
+    return rest;
+  }
+}

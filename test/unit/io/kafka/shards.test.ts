@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chunks of shards written once, on a cluster in memory: what comes again after a failure, who may write when two
+// have a shard, and what a run that does not go on from what is written is told.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BeamBridgeError } from '../../../../src/base/index.ts';
+import type { KV, WindowedValue } from '../../../../src/coders/index.ts';
+import { createRunner } from '../../../../src/index.ts';
+import { readFromKafka, writeToKafka } from '../../../../src/io/index.ts';
+import type { ProducedRecord } from '../../../../src/io/kafka/package.ts';
+import {
+  decodeMessages,
+  encodeMessages,
+  type NumberedChunk,
+} from '../../../../src/io/kafka/shards/chunks.ts';
+import { NumberChunks } from '../../../../src/io/kafka/shards/number-chunks.ts';
+import { ShardMessages } from '../../../../src/io/kafka/shards/shard-messages.ts';
+import { ShardWriter } from '../../../../src/io/kafka/shards/shard-writer.ts';
+import { WriteChunks } from '../../../../src/io/kafka/shards/write-chunks.ts';
+import type { GroupOffset, KafkaTransactions } from '../../../../src/io/kafka/transactions.ts';
+import type { Outgoing } from '../../../../src/io/kafka/writer.ts';
+import { constructPipeline } from '../../../../src/runners/definition.ts';
+import { flinkOptions } from '../../../../src/runners/flink/options.ts';
+
+const NAMES = { transactionalId: 'w', topic: 'out' };
+
+/** What counts of a shard, and who may write to it. */
+class Shard {
+  readonly seen: string[] = [];
+  mark: GroupOffset | undefined;
+  owner: Transactions | undefined;
+  commits = 0;
+  /** The next commit fails when the cluster has it. */
+  failsAfterCommit = false;
+  opened = 0;
+
+  writer(earlyMillis?: number): ShardWriter {
+    return new ShardWriter(
+      NAMES,
+      3,
+      async () => {
+        this.opened += 1;
+        return new Transactions(this);
+      },
+      earlyMillis,
+    );
+  }
+}
+
+class Transactions implements KafkaTransactions {
+  private sent: string[] = [];
+
+  constructor(private readonly shard: Shard) {}
+
+  async begin(): Promise<void> {
+    this.shard.owner = this;
+  }
+
+  async partitions(): Promise<number> {
+    return 2;
+  }
+
+  async stored(): Promise<ReadonlyMap<number, GroupOffset>> {
+    await delay(1);
+    return new Map(this.shard.mark && [[0, this.shard.mark]]);
+  }
+
+  async send(records: ProducedRecord[]): Promise<boolean> {
+    await delay(1);
+    this.check();
+    this.sent.push(...records.map(({ value }) => String(value)));
+    return true;
+  }
+
+  async commit([mark]: readonly GroupOffset[]): Promise<void> {
+    this.check();
+    assert.equal(mark?.groupId, 'w.shards.3');
+    assert.equal(mark.partition, 0);
+    this.shard.seen.push(...this.sent);
+    this.shard.mark = mark;
+    this.shard.commits += 1;
+    this.sent = [];
+    if (!this.shard.failsAfterCommit) return;
+    this.shard.failsAfterCommit = false;
+    throw new BeamBridgeError('ENDPOINT_UNAVAILABLE', 'no answer');
+  }
+
+  private check(): void {
+    if (this.shard.owner !== this) throw new BeamBridgeError('IO_FAILED', 'fenced');
+  }
+
+  async abort(): Promise<void> {
+    this.sent = [];
+  }
+
+  async close(): Promise<void> {}
+}
+
+const message = (text: string): Outgoing => ({
+  topic: 'out',
+  key: Buffer.from('k'),
+  value: Buffer.from(text),
+  partition: undefined,
+  headers: undefined,
+  timestamp: undefined,
+});
+
+const chunk = (number: number, generation = 'g1', writer = 'a'): NumberedChunk => ({
+  writer,
+  generation,
+  number,
+  messages: encodeMessages([message(`${number}`)]),
+});
+
+test('chunks come out in their order, in one transaction for each bundle', async () => {
+  const shard = new Shard();
+  const writer = shard.writer();
+  assert.deepEqual(await writer.write([chunk(1), chunk(2)], true), []);
+  await writer.write([chunk(3)], true);
+  assert.deepEqual(shard.seen, ['1', '2', '3']);
+  assert.equal(shard.commits, 2);
+  assert.equal(shard.opened, 1);
+});
+
+test('what comes again after a failure is written once', async () => {
+  const shard = new Shard();
+  const writer = shard.writer();
+  await writer.write([chunk(1)], true);
+  shard.failsAfterCommit = true;
+  await assert.rejects(writer.write([chunk(2), chunk(3)], true), { code: 'ENDPOINT_UNAVAILABLE' });
+  // The same process, and another, which numbers on.
+  await writer.write([chunk(2), chunk(3)], true);
+  await shard.writer().write([chunk(1), chunk(2), chunk(3), chunk(4, 'g2')], true);
+  assert.deepEqual(shard.seen, ['1', '2', '3', '4']);
+});
+
+test('who was given up and writes on is fenced, and what he has comes once', async () => {
+  const shard = new Shard();
+  const zombie = shard.writer();
+  await zombie.write([chunk(1)], true);
+  const other = shard.writer();
+  await other.write([chunk(2)], true);
+  await zombie.write([chunk(2)], true);
+  await zombie.write([chunk(3)], true);
+  const both = await Promise.allSettled([
+    zombie.write([chunk(4)], true),
+    other.write([chunk(4)], true),
+  ]);
+  assert.ok(both.some(({ status }) => status === 'fulfilled'));
+  await other.write([chunk(4)], true);
+  assert.deepEqual(shard.seen, ['1', '2', '3', '4']);
+});
+
+test('two that have some of the chunks each, after another parallelism, wait for each other', async () => {
+  const shard = new Shard();
+  const [one, two] = [shard.writer(), shard.writer()];
+  await Promise.all([
+    two.write([chunk(2), chunk(4)], true),
+    one.write([chunk(1), chunk(3), chunk(5)], true),
+  ]);
+  assert.deepEqual(shard.seen, ['1', '2', '3', '4', '5']);
+});
+
+test('a chunk whose predecessors nobody writes is an error, and kept back before the end of a bundle', async () => {
+  const shard = new Shard();
+  const writer = shard.writer(50);
+  assert.deepEqual(await writer.write([chunk(2)], false), [chunk(2)]);
+  await assert.rejects(writer.write([chunk(2)], true), {
+    code: 'IO_FAILED',
+    message: /has chunk 2 of shard 3 of out, and 0 is the last[\s\S]*offsets\.retention\.minutes/,
+  });
+  assert.deepEqual(shard.seen, []);
+});
+
+test('a run that begins anew under a name that was used writes nothing', async () => {
+  const shard = new Shard();
+  await shard.writer().write([chunk(1)], true);
+  await assert.rejects(shard.writer().write([chunk(1, 'g2', 'b')], true), {
+    code: 'INVALID_ARGUMENT',
+    message: /another run has written as w/,
+  });
+  assert.deepEqual(shard.seen, ['1']);
+});
+
+test('a run that goes on from an older state is told, and leaves nothing out in silence', async () => {
+  const shard = new Shard();
+  await shard.writer().write([chunk(1), chunk(2), chunk(3)], true);
+  // Chunk 1 is in the older state, and as it was; 2 is numbered anew, and has other messages.
+  const writer = shard.writer();
+  await writer.write([chunk(1)], true);
+  await assert.rejects(writer.write([chunk(2, 'g2')], true), {
+    code: 'INVALID_ARGUMENT',
+    message: /older than what exactlyOnce has written/,
+  });
+  assert.deepEqual(shard.seen, ['1', '2', '3']);
+});
+
+test('what others have committed for the group is no mark', async () => {
+  const shard = new Shard();
+  shard.mark = { groupId: 'w.shards.3', topic: 'out', partition: 0, offset: 7, metadata: '' };
+  await assert.rejects(shard.writer().write([chunk(8)], true), {
+    code: 'IO_FAILED',
+    message: /holds what is not of exactlyOnce/,
+  });
+});
+
+test('messages are dealt out by key or partition, and are what they were', async () => {
+  const prepare = async () => {};
+  const shards = new ShardMessages<Outgoing>({ prepare, of: (element) => element }, 4).forBundle();
+  await shards.startBundle();
+  const given: Outgoing[] = Array.from({ length: 40 }, (_, i) => ({
+    ...message(`${i}`),
+    key: Buffer.from(`k${i % 5}`),
+  }));
+  const whole: Outgoing = {
+    topic: 'out',
+    key: new Uint8Array(),
+    value: undefined,
+    partition: 6,
+    headers: new Map([[Buffer.from('h'), null]]),
+    timestamp: 12n,
+  };
+  for (const each of [...given, whole]) assert.equal(shards.process(each), undefined);
+  const chunks = shards
+    .finishBundle()
+    .map(({ value }: WindowedValue<KV<number, Uint8Array>>) => value);
+  const byShard = new Map(chunks.map(({ key, value }) => [key, decodeMessages('out', value)]));
+  const all = [...byShard.values()].flat();
+  assert.equal(all.length, 41);
+  for (let k = 0; k < 5; k++) {
+    const of = [...byShard.values()].filter((its) =>
+      its.some(({ key }) => String(Buffer.from(key!)) === `k${k}`),
+    );
+    assert.equal(of.length, 1, `k${k} is in one shard`);
+    const values = of[0]!
+      .filter(({ key }) => String(Buffer.from(key!)) === `k${k}`)
+      .map(({ value }) => Number(Buffer.from(value!)));
+    assert.deepEqual(
+      values,
+      values.toSorted((a, b) => a - b),
+    );
+  }
+  const found = byShard.get(2)!.find(({ partition }) => partition === 6)!;
+  assert.deepEqual(found.key?.length, 0);
+  assert.deepEqual({ ...found, key: undefined }, { ...whole, key: undefined });
+  assert.throws(() => shards.process({ ...whole, partition: -1 }), { code: 'INVALID_ARGUMENT' });
+});
+
+test('chunks are numbered in the state of their shard', async () => {
+  let kept: { writer: string; last: number } | undefined;
+  const numbering = {
+    read: async () => kept,
+    write: (value: typeof kept) => {
+      kept = value;
+    },
+  };
+  const context = { numbering } as never;
+  const process = new NumberChunks();
+  const next = async (by = process.forBundle()) => {
+    const [numbered] = await by.process({ key: 1, value: new Uint8Array() }, context);
+    return numbered!.value;
+  };
+  const first = await next();
+  const second = await next();
+  const checkpoint = kept;
+  const third = await next();
+  const elsewhere = await next(new NumberChunks());
+  kept = checkpoint;
+  const again = await next();
+  assert.deepEqual(
+    [first, second, third, elsewhere, again].map(({ number }) => number),
+    [1, 2, 3, 4, 3],
+  );
+  assert.equal(
+    new Set([first, second, third, elsewhere, again].map(({ writer }) => writer)).size,
+    1,
+  );
+  assert.equal(first.generation, third.generation);
+  assert.notEqual(first.generation, elsewhere.generation);
+  // The state went back: what is numbered now is another chunk.
+  assert.notEqual(again.generation, third.generation);
+});
+
+test('a bundle writes all its shards', async () => {
+  const shards = [new Shard(), new Shard()];
+  const step = new WriteChunks((shard) => shards[shard]!.writer()).forBundle();
+  step.startBundle();
+  for (const number of [1, 2]) {
+    for (const key of [0, 1]) step.process({ key, value: [chunk(number)] });
+  }
+  await step.finishBundle();
+  assert.deepEqual(
+    shards.map(({ seen }) => seen),
+    [
+      ['1', '2'],
+      ['1', '2'],
+    ],
+  );
+});
+
+const flink = createRunner({ runner: 'flink', checkpointingInterval: 1_000, progress: false });
+const cluster = { bootstrapServers: '127.0.0.1:1' };
+const exactlyOnce = { transactionalId: 'w' };
+
+test('Flink is told to have buffers enough for stable input', async () => {
+  const pipeline = await constructPipeline(
+    (root) =>
+      root
+        .apply(readFromKafka({ ...cluster, topics: 'in' }))
+        .map(({ value }) => value!)
+        .apply(writeToKafka({ ...cluster, topic: 'out', exactlyOnce })),
+    flink.options,
+  );
+  assert.equal(flinkOptions(flink.options, pipeline).numConcurrentCheckpoints, 16);
+  const own = { ...flink.options, numConcurrentCheckpoints: 8 };
+  assert.equal(flinkOptions(own, pipeline).numConcurrentCheckpoints, 8);
+  const [write] = pipeline.transforms.filter(({ requirements }) => requirements.size > 0).slice(-1);
+  assert.match(write!.name, /writeToKafka\/write/);
+});
+
+test('on Flink options with which input is not stable are refused before anything starts', async () => {
+  for (const options of [{ numConcurrentCheckpoints: 1 }, { enableStableInputDrain: true }]) {
+    await assert.rejects(
+      flink.run(
+        (root) =>
+          root
+            .apply(readFromKafka({ ...cluster, topics: 'in' }))
+            .map(({ value }) => value!)
+            .apply(writeToKafka({ ...cluster, topic: 'out', exactlyOnce })),
+        options,
+      ),
+      { code: 'UNSUPPORTED', message: /exactlyOnce does not hold with/ },
+    );
+  }
+});
+
+test('on Flink a batch, topics by a function, and two sinks of one name are refused before anything starts', async () => {
+  await assert.rejects(
+    flink.run((root) =>
+      root
+        .apply(readFromKafka({ ...cluster, topics: 'in', stop: 'latest' }))
+        .map(({ value }) => value!)
+        .apply(writeToKafka({ ...cluster, topic: 'out', exactlyOnce })),
+    ),
+    { code: 'UNSUPPORTED', message: /on Flink exactlyOnce is for streams/ },
+  );
+  await assert.rejects(
+    flink.run((root) =>
+      root
+        .apply(readFromKafka({ ...cluster, topics: 'in' }))
+        .map(({ value }) => value!)
+        .apply(writeToKafka({ ...cluster, topic: () => 'out', exactlyOnce })),
+    ),
+    { code: 'UNSUPPORTED', message: /is for one topic/ },
+  );
+  await assert.rejects(
+    flink.run((root) => {
+      const values = root
+        .apply(readFromKafka({ ...cluster, topics: 'in' }))
+        .map(({ value }) => value!);
+      for (let i = 0; i < 2; i++) {
+        values.apply(writeToKafka({ ...cluster, topic: 'out', exactlyOnce }));
+      }
+    }),
+    { code: 'INVALID_ARGUMENT', message: /two sinks write to out as w/ },
+  );
+});
