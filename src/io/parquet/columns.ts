@@ -11,11 +11,11 @@ import { mismatch } from './mismatch.ts';
 import type { SchemaElement } from './package.ts';
 import { leafReader } from './values.ts';
 
-/** The value, or null. @throws {@link Misfit}, {@link Damaged} */
+/** The value, or null. @throws {@link Misfit}, {@link DamagedColumn} */
 export type PartReader = (raw: unknown) => unknown;
 
 /** Internal: a value is missing where the file's own levels say that there is one. */
-export class Damaged {}
+export class DamagedColumn {}
 
 /** A leaf that is read: which column of a row group it is, and where it is in the schema that is asked for. */
 export interface WantedLeaf {
@@ -75,7 +75,7 @@ function matchPart(type: SchemaType, part: FileNode, above: string[], path: stri
       read: (raw) => {
         if (raw === null) return isEmpty ? read(raw) : null;
         if (raw !== undefined) return read(raw);
-        if (isLeaf) throw new Damaged();
+        if (isLeaf) throw new DamagedColumn();
         return null;
       },
     };
@@ -86,7 +86,7 @@ function matchPart(type: SchemaType, part: FileNode, above: string[], path: stri
     ...matched,
     read: (raw) => {
       if (raw !== null && raw !== undefined) return read(raw);
-      if (raw === undefined && part.leaf !== undefined) throw new Damaged();
+      if (raw === undefined && part.leaf !== undefined) throw new DamagedColumn();
       if (raw === null && isEmpty) return read([]);
       throw new Misfit('it is null', `Declare it nullable(${typeName(type)}).`);
     },
@@ -240,7 +240,7 @@ function listReader(type: ListType, read: PartReader): PartReader {
   const isTyped = type.kind === 'array' && type.typed === true;
   const Typed = isTyped ? TYPED_ARRAY_KINDS[type.element.kind as TypedArrayKind] : undefined;
   return (raw) => {
-    if (!Array.isArray(raw)) throw new Damaged();
+    if (!Array.isArray(raw)) throw new DamagedColumn();
     const { length } = raw;
     const values = (Typed ? new Typed(length) : new Array(length)) as unknown[];
     let at = 0;
@@ -284,7 +284,7 @@ function matchMap(
     leaves: [...key.leaves, ...value.leaves],
     read: (raw) => {
       const entries = (raw as Record<string, unknown>)[step];
-      if (!Array.isArray(entries)) throw new Damaged();
+      if (!Array.isArray(entries)) throw new DamagedColumn();
       const values = new Map<unknown, unknown>();
       for (const entry of entries as Record<string, unknown>[]) {
         const one = key.read(entry[keyName]);

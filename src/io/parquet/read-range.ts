@@ -8,7 +8,7 @@ import type { RecordOptions } from '../records/read-records.ts';
 import type { Batch } from '../records/records.ts';
 import type { FileRange } from '../text/find-files.ts';
 import { decompressors } from './codecs.ts';
-import { Damaged, type MatchedColumn } from './columns.ts';
+import { DamagedColumn, type MatchedColumn } from './columns.ts';
 import {
   AS_THEY_LIE,
   type GroupOfRows,
@@ -159,7 +159,7 @@ function rowOf(
     try {
       setField(row, field, read(raws[index]![at]));
     } catch (error) {
-      if (error instanceof Damaged) {
+      if (error instanceof DamagedColumn) {
         const message = `${path}, row ${number}, column ${name}: a value is missing`;
         throw new BeamBridgeError('MALFORMED_DATA', message, { hint: 'Write the file anew.' });
       }
