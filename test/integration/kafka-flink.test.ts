@@ -148,7 +148,7 @@ for (const flinkMaster of masters) {
 
     if (flinkMaster === '[local]') return;
 
-    test('a run goes on from its savepoint, with another parallelism too', async () => {
+    test('a run goes on from its savepoint', async () => {
       const its = await names();
       await give(its, 0, 1_000);
       const first = await copying(its);
@@ -156,7 +156,7 @@ for (const flinkMaster of masters) {
       await give(its, 1_000, 2_000);
       const savepointPath = await first.stopWithSavepoint();
       await give(its, 2_000, 3_000);
-      const second = await copying(its, { savepointPath, parallelism: 1 });
+      const second = await copying(its, { savepointPath });
       try {
         assert.deepEqual(await read(its, 3_000), upTo(3_000));
       } finally {
