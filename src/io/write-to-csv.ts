@@ -6,8 +6,8 @@ import type { PCollection } from '../pipeline/index.ts';
 import type { RowType } from '../schema/index.ts';
 import { checkDialect, type Dialect } from './csv/dialect.ts';
 import { csvLines } from './csv/lines.ts';
-import { refuseOption } from './records/read-options.ts';
-import { checkedRender, typedRows } from './records/write-type.ts';
+import { checkRowType, refuseOption } from './records/read-options.ts';
+import { checkedRender, strictRender, typedRows } from './records/write-type.ts';
 import { textFormat } from './text/text-format.ts';
 import {
   checkOutput,
@@ -81,12 +81,14 @@ export function writeToCsv<T>(
     textFormat({ header: text, footer: '', lineEnd: '\n' }, gzip);
   checkOutput(name, prefix, settled, framed(''));
   const write = (input: PCollection<T>) => {
-    const typed = typedRows(name, input, schema);
-    const lines = csvLines(typed.schema, dialect as Dialect & { quote: string }, nullText);
+    if (schema !== undefined) checkRowType(name, schema);
+    const type = schema ?? typedRows<T>(name, input, undefined).schema;
+    const lines = csvLines(type, dialect as Dialect & { quote: string }, nullText);
     const format = framed(header ? `${lines.header}\n` : '');
     const output = checkOutput(name, prefix, settled, format);
-    const render = checkedRender<T>(typed.schema, (row) => lines.line(row));
-    return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
+    const line = (row: T) => lines.line(row);
+    const render = schema ? strictRender(type, line) : checkedRender(type, line);
+    return new WriteFiles(name, output, render).expandInternal(input, input.pipeline);
   };
   return Object.defineProperty(write, 'name', { value: name });
 }

@@ -61,7 +61,7 @@ export class UnpackPredictions implements DoFn<Uint8Array, unknown> {
       const key = nextKey?.();
       const example = nextExample();
       const timestamp = timestamps[i]!;
-      const failure = failures.get(i);
+      const failure = failures.size > 0 ? failures.get(i) : undefined;
       if (failure) {
         const element = nextKey ? { key, value: example } : example;
         yield tagged(FAILED, new TimestampedValue({ element, ...failure }, timestamp));

@@ -2,8 +2,14 @@
 // Puts each element into windows by its timestamp.
 
 import { BeamBridgeError } from '../../../base/index.ts';
-import { describeValue, type Window, type WindowedValue } from '../../../coders/index.ts';
+import {
+  describeValue,
+  GlobalWindow,
+  type Window,
+  type WindowedValue,
+} from '../../../coders/index.ts';
 import { counter, type WindowFn } from '../../../pipeline/index.ts';
+import { isGlobal } from '../../../transforms/index.ts';
 import { type TransformInfo, userError } from '../errors.ts';
 import { type MonitoringInfo, UserMetrics } from '../metrics.ts';
 import type { Operator, Receiver } from '../operator.ts';
@@ -14,6 +20,8 @@ const DROPPED = counter('droppedInNoWindow');
 
 export class AssignWindows implements Operator {
   private readonly metrics: UserMetrics;
+  /** Whether there is but one window, in which nearly all elements are already. */
+  private readonly isGlobal: boolean;
 
   constructor(
     readonly transformId: string,
@@ -25,6 +33,7 @@ export class AssignWindows implements Operator {
     private readonly info: TransformInfo,
   ) {
     this.metrics = new UserMetrics(transformId, info.transform);
+    this.isGlobal = isGlobal(windowFn);
   }
 
   startBundle(): void {
@@ -33,6 +42,8 @@ export class AssignWindows implements Operator {
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value, timestamp, pane } = element;
+    if (this.isGlobal && element.windows.length === 1 && element.windows[0] instanceof GlobalWindow)
+      return this.out.receive(element);
     const windows = this.windowsOf(element);
     const before = element.windows.length;
     if (windows.length === 0) {

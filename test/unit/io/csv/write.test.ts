@@ -2,7 +2,7 @@
 // Rows to CSV files, and back to the same rows, on the node runner in this process.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -206,5 +206,34 @@ test('a row that is none of the type fails the run, declared before or here', as
       { code: 'ROW_MISMATCH' },
     );
     assert.deepEqual(readdirSync(dirname(prefix)), []);
+  }
+});
+
+test('a row is held to its type, however it is made: what it lacks, what it has beside it', async () => {
+  const schema = row({ n: int64, text: nullable(string) });
+  const linesOf = async (element: object) => {
+    const prefix = ownPrefix();
+    await createRunner().run((root) => {
+      root
+        .apply(create([0]))
+        .map(() => element as never)
+        .apply(writeToCsv(prefix, { schema }));
+    });
+    return readFileSync(`${prefix}-00000-of-00001.csv`, 'utf8');
+  };
+  assert.equal(await linesOf({ text: 'x', n: -0 }), 'n,text\n0,x\n');
+  assert.equal(await linesOf({ n: 1 }), 'n,text\n1,\n');
+  assert.equal(await linesOf({ n: 1, text: undefined, other: undefined }), 'n,text\n1,\n');
+  assert.equal(
+    await linesOf(Object.assign(Object.create(null), { n: 1, text: 'y' })),
+    'n,text\n1,y\n',
+  );
+  for (const wrong of [
+    { n: 1, text: 'x', other: 1 },
+    { n: 1, other: 'x' },
+    { text: 'x' },
+    [1, 'x'],
+  ]) {
+    await assert.rejects(linesOf(wrong), { code: 'ROW_MISMATCH' });
   }
 });
