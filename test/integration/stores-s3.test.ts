@@ -5,7 +5,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { execa } from 'execa';
 import { create, type PCollection, type Root } from '../../src/index.ts';
 import {
   readAllFromText,
@@ -272,8 +275,7 @@ test('a run that fails leaves nothing, and replaces nothing', async () => {
       root.apply(create(['a'])).apply(writeToText(at('fails/old'), { stores }));
       root.apply(create(['b'])).apply(writeToText(at('fails/new'), { stores }));
       root.apply(create([1])).map(async () => {
-        while ((await s3.openUploads()).length < 2)
-          await new Promise((resolve) => setTimeout(resolve, 20));
+        while ((await s3.openUploads()).length < 2) await setTimeout(20);
         throw new Error('late');
       });
     }),
@@ -306,11 +308,46 @@ test('when one file cannot appear, those before it are removed again', async () 
   assert.deepEqual(await s3.openUploads(), []);
 });
 
+test('two runs at the same time may write the same names: the later ones stay', async () => {
+  await Promise.all(
+    ['a', 'b'].map((text) =>
+      run((root) => {
+        root.apply(create([text])).apply(writeToText(at('both/out'), { stores }));
+      }),
+    ),
+  );
+  assert.match(await s3.get('both/out-00000-of-00001'), /^[ab]\n$/);
+  assert.deepEqual(await s3.openUploads(), []);
+});
+
+test('Ctrl-C leaves no output and no upload', async () => {
+  const program = `
+    import { create, createRunner } from './src/index.ts';
+    import { writeToText } from './src/io/index.ts';
+    await createRunner({ runner: 'node' }).run((root) => {
+      root.apply(create(['a'])).apply(writeToText(${JSON.stringify(at('stopped/out'))}, { stores: ${JSON.stringify(stores)} }));
+      root.apply(create([1])).map(() => new Promise((resolve) => setTimeout(resolve, 600_000)));
+    });`;
+  const child = execa('node', ['--import', 'tsx', '--input-type=module', '--eval', program], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    reject: false,
+  });
+  // The bucket was asked, and the shard is sent.
+  while (!s3.requests.some((one) => one.includes('partNumber='))) await setTimeout(50);
+  child.kill('SIGINT');
+  const { signal } = await child;
+  assert.equal(signal, 'SIGINT');
+  assert.deepEqual(await s3.openUploads(), []);
+  assert.deepEqual(
+    (await s3.keys()).filter((key) => key.startsWith('stopped/')),
+    [],
+  );
+});
+
 test('what cannot be put back is told', async () => {
   await s3.put('again/out-00000-of-00002', 'of yesterday\n');
-  let completed = 0;
   s3.fault = (method, url) =>
-    method === 'POST' && url.includes('uploadId') && ++completed > 1
+    method === 'POST' && url.includes('uploadId') && url.includes('00001-of')
       ? { status: 403, code: 'AccessDenied' }
       : undefined;
   await assert.rejects(

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { BeamBridgeError, getLogger, mapSome, removeAtExit } from '../../../base/index.ts';
+import { BeamBridgeError, getLogger, removeAtExit } from '../../../base/index.ts';
 import { writeError } from '../../file-error.ts';
 import { folderOf, temporaryName } from '../output-names.ts';
 import type { Move, Outputs } from '../store.ts';
@@ -28,10 +28,22 @@ interface Pending {
   readonly upload: Upload;
 }
 
+/** A shard that has appeared. */
+interface Placed {
+  readonly to: string;
+  /** Whether there was one of that name. */
+  readonly replaced: boolean;
+}
+
+function nameOf({ to, temporary }: Pick<Move, 'to' | 'temporary'>): string {
+  return `${temporary}\n${to}`;
+}
+
 export class ObjectOutputs implements Outputs {
   readonly separator = '/';
-  /** By the name that they are to have. */
+  /** By the output that they are of, and the name that they are to have. */
   private readonly pending = new Map<string, Pending>();
+  private readonly placed = new Set<string>();
   /** Temporary folders that are gone, which nothing is sent for any more. */
   private readonly gone = new Set<string>();
   /** What keeps folders of this machine from being removed when the program exits. */
@@ -124,12 +136,12 @@ export class ObjectOutputs implements Outputs {
     only: string | undefined,
   ): Promise<Move> {
     // One that an earlier call sent, before whatever made it be asked again.
-    await this.giveUp(this.pending.get(to));
+    await this.giveUp(this.pending.get(nameOf({ to, temporary })));
     await this.turn();
     try {
       const open = only === undefined ? bytes : () => createReadStream(only);
       const upload = await this.send(to, temporary, open, true);
-      this.pending.set(to, { to, temporary, upload });
+      this.pending.set(nameOf({ to, temporary }), { to, temporary, upload });
       return { from: to, to, temporary };
     } finally {
       this.running -= 1;
@@ -151,7 +163,7 @@ export class ObjectOutputs implements Outputs {
   ): Promise<Upload> {
     const { bucket, key } = placeOf(to);
     const upload = await this.told(to, () => this.client.upload(bucket, key));
-    if (isShard) this.pending.set(to, { to, temporary, upload });
+    if (isShard) this.pending.set(nameOf({ to, temporary }), { to, temporary, upload });
     try {
       for await (const piece of pieces(open())) {
         this.refuseGone(to, temporary);
@@ -172,7 +184,8 @@ export class ObjectOutputs implements Outputs {
 
   private async giveUp(pending: Pending | undefined): Promise<void> {
     if (!pending) return;
-    if (this.pending.get(pending.to)?.upload === pending.upload) this.pending.delete(pending.to);
+    const name = nameOf(pending);
+    if (this.pending.get(name)?.upload === pending.upload) this.pending.delete(name);
     await pending.upload.abort().catch((error) => {
       log.warn(
         `${pending.to}: an upload that came to no end could not be given up; a rule of the bucket that aborts incomplete uploads removes it`,
@@ -188,19 +201,39 @@ export class ObjectOutputs implements Outputs {
    * those before it are removed again. What they replaced is gone, though, and the error says so.
    */
   async place(moves: readonly Move[]): Promise<void> {
-    const wanted = moves.map(({ to }) => this.pending.get(to)).filter((one) => one !== undefined);
-    const before = await mapSome(wanted, ({ to }) => this.isThere(to), AT_ONCE);
-    const done: { to: string; replaced: boolean }[] = [];
-    for (const [index, pending] of wanted.entries()) {
-      const { to, upload } = pending;
-      try {
-        await upload.finish();
-        this.pending.delete(to);
-        done.push({ to, replaced: before[index]! });
-      } catch (error) {
-        for (const rest of wanted.slice(index)) await this.giveUp(rest);
-        throw await this.takenBack(this.errorOf(error, to), done);
+    const left = moves.filter((move) => !this.placed.has(nameOf(move)));
+    const wanted = left.map((move) => this.wantedOf(move));
+    const done: Placed[] = [];
+    for (let at = 0; at < wanted.length; at += AT_ONCE) {
+      const some = await Promise.allSettled(
+        wanted.slice(at, at + AT_ONCE).map((pending) => this.appear(pending)),
+      );
+      for (const one of some) if (one.status === 'fulfilled') done.push(one.value);
+      const failed = some.find((one) => one.status === 'rejected');
+      if (!failed) continue;
+      for (const pending of wanted) {
+        if (!this.placed.has(nameOf(pending))) await this.giveUp(pending);
       }
+      throw await this.takenBack(failed.reason, done);
+    }
+  }
+
+  private wantedOf(move: Move): Pending {
+    const pending = this.pending.get(nameOf(move));
+    if (pending) return pending;
+    throw new BeamBridgeError('ABORTED', `${move.to} is not written: the run is over`);
+  }
+
+  private async appear(pending: Pending): Promise<Placed> {
+    const { to, upload } = pending;
+    try {
+      const replaced = await this.isThere(to);
+      await upload.finish();
+      this.pending.delete(nameOf(pending));
+      this.placed.add(nameOf(pending));
+      return { to, replaced };
+    } catch (error) {
+      throw this.errorOf(error, to);
     }
   }
 
@@ -212,7 +245,7 @@ export class ObjectOutputs implements Outputs {
 
   private async takenBack(
     error: BeamBridgeError,
-    done: readonly { to: string; replaced: boolean }[],
+    done: readonly Placed[],
   ): Promise<BeamBridgeError> {
     const left = done.filter(({ replaced }) => replaced).map(({ to }) => to);
     for (const { to, replaced } of done) {
