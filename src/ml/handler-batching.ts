@@ -2,7 +2,8 @@
 // Batch sizes that a handler of ours was made with. They are for this side to keep, as those of withBatching
 // are: it knows the rows' timestamps, and holds the watermark for what waits.
 
-import { isPythonHandler, type ModelHandler, ownLoaderModule } from './handlers/handler.ts';
+import { isPythonHandler, type ModelHandler } from './handlers/handler.ts';
+import { ownLoaderModule } from './handlers/own-loader.ts';
 import { isTypeScriptHandler } from './handlers/typescript.ts';
 import type { InferenceOptions } from './options.ts';
 

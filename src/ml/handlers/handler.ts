@@ -4,6 +4,7 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import { isSchemaType, type SchemaType } from '../../schema/index.ts';
 import type { PythonExtra } from '../../services/index.ts';
+import { storePackages } from './model-stores.ts';
 
 /**
  * A model, how it is run, and what goes in and out. Made by `sklearn`, `pytorch` and the like, and
@@ -62,6 +63,7 @@ export function pythonModelHandler<ExampleT, InferenceT>(
       hint: 'Give types of beambridge/schema, as in { example: array(float32), inference: int64 }.',
     });
   }
+  const stores = storePackages(loader, kwargs);
   return Object.freeze({
     language: 'python',
     name,
@@ -69,9 +71,17 @@ export function pythonModelHandler<ExampleT, InferenceT>(
     example,
     inference,
     kwargs: Object.freeze({ ...kwargs }),
-    extras: Object.freeze([...extras]),
-    packages: Object.freeze([...packages]),
+    extras: Object.freeze([...new Set([...extras, ...stores.extras])]),
+    packages: Object.freeze([
+      ...packages,
+      ...stores.packages.filter((one) => !isNamed(one, packages)),
+    ]),
   });
+}
+
+/** Whether a program asks for a package itself, in whatever version. */
+function isNamed(name: string, packages: readonly string[]): boolean {
+  return packages.some((one) => one.split(/[^\w.-]/)[0]?.toLowerCase() === name);
 }
 
 /** Whether a value is a handler, as opposed to a loader's text. */
@@ -82,12 +92,4 @@ export function isModelHandler(value: unknown): value is ModelHandler {
 /** Whether Python runs a handler. */
 export function isPythonHandler(handler: ModelHandler): handler is PythonModelHandler {
   return handler.language === 'python';
-}
-
-/** What a loader's name starts with when this package holds it. */
-const OWN = 'beambridge_host.handlers.';
-
-/** Name of the module, below `beambridge_host.handlers`, of a loader that this package holds. */
-export function ownLoaderModule(loader: string): string | undefined {
-  return loader.startsWith(OWN) ? loader.slice(OWN.length).split('.')[0] : undefined;
 }

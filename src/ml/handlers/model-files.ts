@@ -5,7 +5,9 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BeamBridgeError } from '../../base/index.ts';
-import { ownLoaderModule, type PythonModelHandler } from './handler.ts';
+import type { PythonModelHandler } from './handler.ts';
+import { PATHS } from './model-stores.ts';
+import { ownLoaderModule } from './own-loader.ts';
 import { isPerKey } from './per-key.ts';
 
 /** Handlers of ours whose model is a file, and never the name of something to download. */
@@ -17,8 +19,6 @@ const OF_FILES: ReadonlySet<string | undefined> = new Set([
   'tensorflow',
   'tensorrt',
 ]);
-/** Arguments that are paths, by their Python names. */
-const PATHS = /_(?:uri|path)$|^(?:model_state|custom_weights)$/;
 
 /**
  * @param folder - where relative paths start

@@ -6,8 +6,9 @@ import { pythonCallable, pythonService, pythonTransformIn, typed } from '../../e
 import type { Pipeline, TransformNode } from '../../pipeline/index.ts';
 import { bytes, int32, type RowType, row, type SchemaType } from '../../schema/index.ts';
 import { schemaBytes } from '../declared.ts';
-import { ownLoaderModule, type PythonModelHandler } from '../handlers/handler.ts';
+import type { PythonModelHandler } from '../handlers/handler.ts';
 import { checkModelFiles } from '../handlers/model-files.ts';
+import { ownLoaderModule } from '../handlers/own-loader.ts';
 import { isPerKey, type PerKeyHandler } from '../handlers/per-key.ts';
 import { type InferenceOptions, pythonSettings } from '../options.ts';
 import { ColumnCodec } from '../packing/columns.ts';

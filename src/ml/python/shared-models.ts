@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
-import { ownLoaderModule, type PythonModelHandler } from '../handlers/handler.ts';
+import type { PythonModelHandler } from '../handlers/handler.ts';
+import { ownLoaderModule } from '../handlers/own-loader.ts';
 import { isPerKey } from '../handlers/per-key.ts';
 import type { PythonStepSettings } from './python-step.ts';
 
