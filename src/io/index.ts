@@ -5,6 +5,12 @@ export type { CsvColumns } from './csv/columns.ts';
 export { type InferAvroOptions, inferAvroType } from './infer-avro-type.ts';
 export { type InferCsvOptions, inferCsvType } from './infer-csv-type.ts';
 export {
+  type BigQuerySource,
+  readFromBigQuery,
+  type WriteBigQueryOptions,
+  writeToBigQuery,
+} from './java/bigquery.ts';
+export {
   type JdbcConnection,
   type JdbcReadConfig,
   type JdbcWriteConfig,
@@ -29,6 +35,7 @@ export {
   readFromPubSub,
   writeToPubSub,
 } from './java/pubsub.ts';
+export { type SchemaIoConfig, schemaio } from './java/schemaio.ts';
 export { type KafkaAvroOptions, kafkaAvro } from './kafka/avro.ts';
 export type { KafkaConnection, KafkaSasl } from './kafka/connection.ts';
 export type { KafkaExactlyOnce } from './kafka/exactly-once.ts';

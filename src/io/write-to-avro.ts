@@ -13,7 +13,7 @@ import { misfitError, writer } from './avro/writer.ts';
 import { writtenSchema } from './avro/written-schema.ts';
 import { checkAvroType } from './read-from-avro.ts';
 import { Misfit } from './records/misfit.ts';
-import { refuseOption } from './records/read-options.ts';
+import { checkRowType, refuseOption } from './records/read-options.ts';
 import { checkedRender, typedRows } from './records/write-type.ts';
 import {
   checkOutput,
@@ -82,7 +82,10 @@ export function writeToAvro<T>(
   const given = avroSchema === undefined ? undefined : jsonOf(name, avroSchema);
   // What can be told without the rows is told here.
   checkOutput(name, prefix, settled, () => avroFormat('""', codec));
-  if (schema !== undefined) encoderOf(name, schema, given);
+  if (schema !== undefined) {
+    checkRowType(name, schema);
+    encoderOf(name, schema, given);
+  }
   const write = (input: PCollection<T>) => {
     const typed = typedRows(name, input, schema);
     const { text, encode } = encoderOf(name, typed.schema, given);

@@ -289,6 +289,7 @@ test('what cannot be written is told when the pipeline is built', () => {
       writeToAvro(join(scratch, 'x'), { schema, ...more } as never);
   const noType = { code: 'INVALID_SCHEMA' };
   assert.throws(of(row({ t: tensor(float32, [2]) })), noType);
+  assert.throws(of({ fields: [] }), { ...noType, message: /writeToAvro: schema is Object/ });
   assert.throws(of(row({ 'a b': string })), { ...noType, message: /field a b is no name in Avro/ });
   assert.throws(of(row({ p: decimal })), { ...noType, message: /field p is a decimal/ });
   const record = (...fields: object[]) => ({ avroSchema: { type: 'record', name: 'R', fields } });

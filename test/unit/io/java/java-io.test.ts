@@ -7,6 +7,7 @@ import { decodeValue } from '../../../../src/coders/index.ts';
 import {
   create,
   createRunner,
+  type PCollection,
   type Root,
   sqlTransform,
   withRowCoder,
@@ -15,7 +16,10 @@ import {
   jdbcIo,
   kafkaIo,
   managedIo,
+  readFromBigQuery,
   readFromPubSub,
+  schemaio,
+  writeToBigQuery,
   writeToPubSub,
 } from '../../../../src/io/index.ts';
 import { asMessage } from '../../../../src/io/java/pubsub.ts';
@@ -223,6 +227,94 @@ describe('Pub/Sub', () => {
       assert.deepEqual(Buffer.from(message.subarray(at)), data);
     });
   }
+});
+
+describe('schemaio', () => {
+  test('sends location, schema and the rest as Java wants them, and leaves the config as it is', () => {
+    const type = row({ id: int64, note: nullable(string) });
+    const config = { location: 'users.avro', schema: type, limit: 5, name: 'x' };
+    const urn = 'beam:transform:org.apache.beam:schemaio_avro_read:v1';
+    const read = schemaio<Root, PCollection<unknown>>('readUsers', urn, config);
+    assert.equal(read.urn, urn);
+    assert.equal(read.beamName, 'readUsers');
+    const sent = configOf(read);
+    assert.deepEqual(Object.keys(sent).sort(), ['config', 'dataSchema', 'location']);
+    assert.equal(sent.location, 'users.avro');
+    assert.deepEqual(
+      schemaFromProto(fromBinary(pb.SchemaSchema, sent.dataSchema as Uint8Array)).fields,
+      type.fields,
+    );
+    const rest = rowCoder(row({ limit: int64, name: string }));
+    assert.deepEqual(decodeValue(rest, sent.config as Uint8Array), { limit: 5, name: 'x' });
+    assert.deepEqual(Object.keys(config), ['location', 'schema', 'limit', 'name']);
+  });
+
+  test('refuses what is no configuration and no schema', () => {
+    refused(
+      () => schemaio('x', 'urn', undefined as never),
+      'INVALID_ARGUMENT',
+      /config is undefined/,
+    );
+    refused(
+      () => schemaio('x', 'urn', { schema: string as never }),
+      'INVALID_ARGUMENT',
+      /config\.schema/,
+    );
+    refused(
+      () => schemaio('x', 'urn', {}, undefined, { services: 'x' } as never),
+      'INVALID_ARGUMENT',
+      /service/,
+    );
+  });
+});
+
+describe('BigQuery', () => {
+  const config = rowCoder(
+    row({
+      table: nullable(string),
+      query: nullable(string),
+      queryLocation: nullable(string),
+      createDisposition: nullable(string),
+    }),
+  );
+  const none = { table: null, query: null, queryLocation: null, createDisposition: null };
+  const sentBy = (transform: { payload: Uint8Array }) =>
+    decodeValue(config, configOf(transform).config as Uint8Array);
+
+  test('is read and written with the configuration that Java knows', () => {
+    const read = readFromBigQuery({ table: 'shop.orders' });
+    assert.equal(read.urn, 'beam:transform:org.apache.beam:schemaio_bigquery_read:v1');
+    assert.deepEqual(Object.keys(configOf(read)), ['config']);
+    assert.deepEqual(sentBy(read), { ...none, table: 'shop.orders' });
+    const query = 'SELECT 1';
+    assert.deepEqual(sentBy(readFromBigQuery({ query, queryLocation: 'EU' })), {
+      ...none,
+      query,
+      queryLocation: 'EU',
+    });
+  });
+
+  test('refuses neither and both of table and query, misspelt options, and what are no rows', async () => {
+    for (const source of [{}, { table: '' }, { table: 't', query: 'q' }, undefined])
+      refused(
+        () => readFromBigQuery(source as never),
+        'INVALID_ARGUMENT',
+        /table or a query|readFromBigQuery/,
+      );
+    refused(() => readFromBigQuery({ tables: 't' } as never), 'INVALID_ARGUMENT', /table/);
+    refused(() => writeToBigQuery(''), 'INVALID_ARGUMENT', /table is/);
+    refused(
+      () => writeToBigQuery('t', { createDisposition: 'Always' as never }),
+      'INVALID_ARGUMENT',
+      /createDisposition/,
+    );
+    await assert.rejects(
+      createRunner({ runner: 'node', progress: false }).run(
+        (root) => void root.apply(create(['a'])).apply(writeToBigQuery('shop.scores')),
+      ),
+      { code: 'NO_PORTABLE_TYPE', message: /writeToBigQuery/ },
+    );
+  });
 });
 
 describe('sqlTransform', () => {
