@@ -5,7 +5,7 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import { changed } from '../stores/changed.ts';
 import type { OpenFile } from '../stores/store.ts';
-import { Cursor, Damaged } from './cursor.ts';
+import { Cursor, Undecodable } from './cursor.ts';
 import { type AvroSchema, NoSchema, parseSchema } from './schema.ts';
 
 export const MAGIC = Buffer.from('Obj\x01', 'latin1');
@@ -85,7 +85,7 @@ export async function headerOf(file: FileBytes): Promise<Header> {
           'MALFORMED_DATA',
           `${path}: its schema cannot be read: ${error.message}`,
         );
-      if (!(error instanceof Damaged)) throw error;
+      if (!(error instanceof Undecodable)) throw error;
       if (length < size) continue;
       throw new BeamBridgeError('MALFORMED_DATA', `${path}: its header has no end`, {
         hint: CUT,
@@ -153,7 +153,7 @@ export async function blockAt(file: FileBytes, at: number): Promise<Block | unde
     const isWhole = Number.isSafeInteger(count) && count >= 0 && size >= 0;
     return isWhole && from + size + MARKER_BYTES <= file.size ? { count, size, from } : undefined;
   } catch (error) {
-    if (error instanceof Damaged) return undefined;
+    if (error instanceof Undecodable) return undefined;
     throw error;
   }
 }

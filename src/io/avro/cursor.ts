@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer';
 import { Misfit } from '../records/misfit.ts';
 
 /** Internal: bytes that are no value of their schema. */
-export class Damaged {
+export class Undecodable {
   constructor(readonly message: string) {}
 }
 
@@ -36,7 +36,7 @@ export class Cursor {
 
   boolean(): boolean {
     const byte = this.bytes[this.take(1)]!;
-    if (byte > 1) throw new Damaged(`a boolean is the byte ${byte}`);
+    if (byte > 1) throw new Undecodable(`a boolean is the byte ${byte}`);
     return byte === 1;
   }
 
@@ -44,7 +44,7 @@ export class Cursor {
   int(): number {
     const value = this.long();
     if (value >= -2_147_483_648 && value <= 2_147_483_647) return value;
-    throw new Damaged('an int has more than 32 bits');
+    throw new Undecodable('an int has more than 32 bits');
   }
 
   /** A whole number of 64 bits, which is no safe integer where a number does not hold it. */
@@ -74,7 +74,7 @@ export class Cursor {
     this.low = this.group(4, 0x0fff_ffff);
     this.middle = this.more ? this.group(4, 0x0fff_ffff) : 0;
     this.high = this.more ? this.group(2, 0xff) : 0;
-    if (this.more || this.at > this.end) throw new Damaged('a whole number has no end');
+    if (this.more || this.at > this.end) throw new Undecodable('a whole number has no end');
   }
 
   private more = false;
@@ -88,7 +88,7 @@ export class Cursor {
       value |= (byte & 0x7f) << (7 * count);
       if (byte < 0x80) {
         this.more = false;
-        if ((value & ~mask) !== 0) throw new Damaged('a whole number has more than 64 bits');
+        if ((value & ~mask) !== 0) throw new Undecodable('a whole number has more than 64 bits');
         return value;
       }
     }
@@ -108,7 +108,7 @@ export class Cursor {
   private length(value: number, leastBytes: number): number {
     const most = leastBytes === 0 ? MOST_EMPTY : (this.end - this.at) / leastBytes;
     if (value >= 0 && value <= most) return value;
-    throw new Damaged('a length is beyond the end of its bytes');
+    throw new Undecodable('a length is beyond the end of its bytes');
   }
 
   /** A view, not a copy. */
@@ -172,7 +172,7 @@ export class Cursor {
   /** Where so many bytes are, which are read then. */
   private take(size: number): number {
     const from = this.at;
-    if (size > this.end - from) throw new Damaged('it ends within a value');
+    if (size > this.end - from) throw new Undecodable('it ends within a value');
     this.at = from + size;
     return from;
   }

@@ -20,7 +20,7 @@ import {
   headerOf,
   MARKER_BYTES,
 } from './container.ts';
-import { Cursor, Damaged } from './cursor.ts';
+import { Cursor, Undecodable } from './cursor.ts';
 import { plainText } from './plain.ts';
 import { reader } from './reader.ts';
 import { leastBytes } from './schema.ts';
@@ -257,7 +257,7 @@ class BlockRecords<T> {
   }
 
   private async unreadable(index: number, error: unknown): Promise<unknown> {
-    if (error instanceof Damaged) return this.damaged(error.message, index);
+    if (error instanceof Undecodable) return this.damaged(error.message, index);
     // All that the engine says of a value with itself in it so often that the stack has no room.
     if (!(error instanceof RangeError)) return error;
     const { path } = this.open.file;

@@ -2,7 +2,7 @@
 // Values that nobody asked for: what a schema has beside the declared fields.
 
 import type { Cursor } from './cursor.ts';
-import { Damaged } from './cursor.ts';
+import { Undecodable } from './cursor.ts';
 import { type AvroSchema, leastBytes } from './schema.ts';
 
 export type Skip = (cursor: Cursor) => void;
@@ -74,5 +74,5 @@ function many(skip: Skip, least: number): Skip {
 export function branchOf(cursor: Cursor, branches: number): number {
   const branch = cursor.long();
   if (branch >= 0 && branch < branches) return branch;
-  throw new Damaged(`a union has ${branches} types, and no number ${branch}`);
+  throw new Undecodable(`a union has ${branches} types, and no number ${branch}`);
 }

@@ -12,7 +12,7 @@ import { branchOf } from './skip.ts';
 
 const L = urns.LogicalTypes_Enum;
 
-/** The value, or null. @throws {@link Misfit}, {@link Damaged} */
+/** The value, or null. @throws {@link Misfit}, {@link Undecodable} */
 export type Read = (cursor: Cursor) => unknown;
 
 /** How much is made of values that are not quite what was declared. */
