@@ -23,7 +23,7 @@ import { readLines } from './text/read-lines.ts';
 export interface ReadTextOptions {
   /** Where stores such as `s3://` are, as far as the environment does not say it. */
   stores?: StoreOptions;
-  /** @default `'auto'`: gzip for files that end in `.gz` */
+  /** @default `'auto'`: by the end of a file's name, `.gz`, `.bz2`, `.zst` or `.deflate` */
   compression?: Compression;
   /** How many lines at the beginning of each file are left out. @default 0 */
   skipHeaderLines?: number;
@@ -63,7 +63,8 @@ type LinesOfFiles = PCollection<KV<string, string>>;
  * @param patterns - paths and patterns (`*`, `**`, `?`, `[…]`, `{a,b}`). From `**` on no linked folder is
  *   entered; a file that a pattern reaches by several names is read once
  * @throws `FILE_NOT_FOUND` from the run, when a pattern matches no file
- * @throws `MALFORMED_DATA` from the run, for text that is not UTF-8 and gzip files that are cut
+ * @throws `MALFORMED_DATA` from the run, for text that is not UTF-8 and compressed files that are cut
+ * @throws `PACKAGE_NOT_FOUND` from the run, for bzip2 without the package `seek-bzip`, and zstd without `fzstd`
  * @throws `IO_FAILED` from the run, for a file that is changed meanwhile
  *
  * @example

@@ -2,7 +2,7 @@
 // The packages of Parquet, which users install if they want it: what we use of them, and loading them no earlier
 // than something is read or written.
 
-import { BeamBridgeError } from '../../base/index.ts';
+import { optionalPackage } from '../optional-package.ts';
 
 /** A node of a file's schema, as the footer lists them: each before its children. */
 export interface SchemaElement {
@@ -133,35 +133,19 @@ export interface ParquetWriterPackage {
 
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */
 export function readerPackage(): Promise<ParquetReaderPackage> {
-  return load('hyparquet', 'reading Parquet files') as Promise<ParquetReaderPackage>;
+  return optionalPackage('hyparquet', 'reading Parquet files');
 }
 
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */
 export function writerPackage(): Promise<ParquetWriterPackage> {
-  return load('hyparquet-writer', 'writing Parquet files') as Promise<ParquetWriterPackage>;
+  return optionalPackage('hyparquet-writer', 'writing Parquet files');
 }
 
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */
 export async function compressorsPackage(
   codec: string,
 ): Promise<Readonly<Record<string, Decompress>>> {
-  const loaded = await load('hyparquet-compressors', `Parquet's compression ${codec}`);
-  return (loaded as { compressors: Readonly<Record<string, Decompress>> }).compressors;
-}
-
-async function load(name: string, what: string): Promise<unknown> {
-  try {
-    // By a name that bundlers do not see, as that of the client of Kafka.
-    return await import(name);
-  } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-    throw new BeamBridgeError(
-      'PACKAGE_NOT_FOUND',
-      `${what} needs the package ${name}${isMissing ? '' : ', which cannot be loaded'}`,
-      {
-        hint: `Install it beside beambridge: npm install ${name}. A program that travels to workers as a bundle leaves it behind: install it there, and say workerProgram: 'module'.`,
-        cause,
-      },
-    );
-  }
+  type Compressors = { compressors: Readonly<Record<string, Decompress>> };
+  const what = `Parquet's compression ${codec}`;
+  return (await optionalPackage<Compressors>('hyparquet-compressors', what)).compressors;
 }

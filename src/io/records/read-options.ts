@@ -16,7 +16,7 @@ export interface ReadRecordOptions<T> {
   schema: RowType<T>;
   /** Where stores such as `s3://` are, as far as the environment does not say it. */
   stores?: StoreOptions;
-  /** @default `'auto'`: gzip for files that end in `.gz` */
+  /** @default `'auto'`: by the end of a file's name, `.gz`, `.bz2`, `.zst` or `.deflate` */
   compression?: Compression;
   /** @default `'utf8'`; a byte order mark is left out. Files of UTF-16 are read as one, each */
   encoding?: TextEncoding | Utf16;

@@ -6,7 +6,7 @@ import { readError } from '../file-error.ts';
 import type { StoreOptions } from '../stores/options.ts';
 import type { OpenFile } from '../stores/store.ts';
 import { openFile } from '../stores/store-of.ts';
-import { type Compression, isGzip } from './compression.ts';
+import { type Compression, codecOf, type FileCodec } from './compression.ts';
 
 /** A part of a file: the lines that begin in it. */
 export interface FileRange {
@@ -15,7 +15,7 @@ export interface FileRange {
   end: number;
   /** Whether `start` is known to be the beginning of a line. */
   atLine: boolean;
-  gzip: boolean;
+  codec: FileCodec;
   /** Whether the range is the file up to its end, wherever that is, with its header: `end` says nothing then. */
   whole: boolean;
   /** Which contents of the file were looked at. */
@@ -40,22 +40,22 @@ interface Look {
   /** Where its lines begin, behind its header. */
   readonly begin: number;
   readonly size: number;
-  readonly gzip: boolean;
+  readonly codec: FileCodec;
   readonly whole: boolean;
   readonly version: string;
   readonly stores?: StoreOptions | undefined;
 }
 
 async function lookAt(path: string, options: FindOptions): Promise<Look> {
-  const gzip = isGzip(path, options.compression);
+  const codec = codecOf(path, options.compression);
   const { stores } = options;
   try {
     await using file = await openFile({ path, stores });
     const { size, version } = await file.look();
     // Files that a system makes up as they are read, such as those in /proc, do not say how large they are.
-    const whole = gzip || (size === 0 && (await holdsSomething(file)));
+    const whole = codec !== 'none' || (size === 0 && (await holdsSomething(file)));
     const begin = whole ? 0 : await endOfHeader(file, options.skipHeaderLines);
-    return { path, begin, size, gzip, whole, version, ...(stores && { stores }) };
+    return { path, begin, size, codec, whole, version, ...(stores && { stores }) };
   } catch (error) {
     throw readError(error, path);
   }

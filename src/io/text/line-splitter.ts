@@ -18,9 +18,9 @@ function isUtf16(bytes: Buffer): boolean {
 /** How files of compressions begin that a name may not tell. */
 const COMPRESSIONS: readonly [begin: string, hint: string][] = [
   ['1f8b', "It is compressed by gzip: read it with { compression: 'gzip' }."],
-  ['28b52ffd', 'It is compressed by zstd: decompress it first, as `zstd -d` does.'],
+  ['28b52ffd', "It is compressed by zstd: read it with { compression: 'zstd' }."],
   // With the digit that follows: a text may begin with the letters.
-  ['425a683', 'It is compressed by bzip2: decompress it first, as `bunzip2` does.'],
+  ['425a683', "It is compressed by bzip2: read it with { compression: 'bzip2' }."],
   ['504b0304', 'It is a ZIP archive: unpack it first, as `unzip` does.'],
 ];
 

@@ -5,6 +5,7 @@ import { readError } from '../file-error.ts';
 import { changed } from '../stores/changed.ts';
 import type { OpenFile } from '../stores/store.ts';
 import { openFile } from '../stores/store-of.ts';
+import { decompressed } from './decompress.ts';
 import type { FileRange } from './find-files.ts';
 import {
   ByteSplitter,
@@ -13,7 +14,6 @@ import {
   LineSplitter,
   type TextEncoding,
 } from './line-splitter.ts';
-import { unzipped } from './unzip.ts';
 import { isUtf16, type Utf16, utf16AsUtf8 } from './utf16.ts';
 
 /** Large enough for the cost of reading to vanish; its lines fit into the processor's cache. */
@@ -96,7 +96,9 @@ export async function* readPieces<T>(
     await using file = await openFile(range.whole ? { ...range, end: undefined } : range);
     if (!atStart) await file.read(begin, 0, begin.length, 0);
     const pieces = decoded(
-      range.whole ? filePieces(file, range.gzip) : rangePieces(file, range),
+      range.whole
+        ? decompressed(allPieces(file), range.codec, range.path)
+        : rangePieces(file, range),
       range.path,
       encoding,
     );
@@ -174,10 +176,6 @@ async function* rangePieces(
     }
     position += bytesRead;
   }
-}
-
-function filePieces(file: OpenFile, gzip: boolean): AsyncIterable<Buffer> {
-  return gzip ? unzipped(allPieces(file)) : allPieces(file);
 }
 
 /** All bytes of a file. Each piece is valid until the next is asked for. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes that a gzip file holds: all members of it, with the zeros that some programs put between
+// The bytes that a gzip file, or one of another form of zlib's, holds: all members of it, with the zeros that some programs put between
 // and after them. Node's own stream ends at the first zero and drops what follows.
 
-import { createGunzip, type Gunzip } from 'node:zlib';
+import type { Gunzip, Inflate, ZlibOptions } from 'node:zlib';
 
 const PIECE = 256 * 1024;
+
+type Unzip = Gunzip | Inflate;
 
 /** What one run of members left: bytes that it did not take, or nothing when the file is at its end. */
 interface Feed {
@@ -14,13 +16,18 @@ interface Feed {
 /**
  * Unzips pieces of a file. No bytes at all are no text, as for Beam; what is neither a member nor zeros
  * after one is an error of zlib's.
+ *
+ * @param create - makes what takes a run of members
  */
-export async function* unzipped(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+export async function* unzipped(
+  pieces: AsyncIterable<Buffer>,
+  create: (options: ZlibOptions) => Unzip,
+): AsyncGenerator<Buffer, void, void> {
   const source = pieces[Symbol.asyncIterator]();
   try {
     let first = await nextPiece(source);
     while (first) {
-      const gunzip = createGunzip({ chunkSize: PIECE });
+      const gunzip = create({ chunkSize: PIECE });
       const feed: Feed = { rest: undefined };
       const fed = write(source, first, gunzip, feed);
       // Whoever reads the stream below is told first.
@@ -38,7 +45,7 @@ export async function* unzipped(pieces: AsyncIterable<Buffer>): AsyncGenerator<B
 async function write(
   source: AsyncIterator<Buffer>,
   first: Buffer,
-  gunzip: Gunzip,
+  gunzip: Unzip,
   feed: Feed,
 ): Promise<void> {
   // A stream that ends before its input does calls back with less than all taken, or never.
@@ -60,10 +67,7 @@ async function write(
   gunzip.end();
 }
 
-async function pieceFor(
-  gunzip: Gunzip,
-  source: AsyncIterator<Buffer>,
-): Promise<Buffer | undefined> {
+async function pieceFor(gunzip: Unzip, source: AsyncIterator<Buffer>): Promise<Buffer | undefined> {
   try {
     return await nextPiece(source);
   } catch (error) {

@@ -17,7 +17,7 @@ import {
 import { checkStores, type StoreOptions } from '../stores/options.ts';
 import { storeOf } from '../stores/store-of.ts';
 import { commitWithRun, nameOrWait } from './commit.ts';
-import { type Compression, checkCompression, isGzip } from './compression.ts';
+import { checkWriteCompression, isGzip, type WriteCompression } from './compression.ts';
 import { claimNames } from './name-claims.ts';
 import {
   checkWritable,
@@ -49,7 +49,7 @@ export interface WriteFilesOptions {
    */
   maxBytesPerShard?: number;
   /** @default `'auto'`: gzip for a suffix that ends in `.gz` */
-  compression?: Compression;
+  compression?: WriteCompression;
 }
 
 export const WRITE_OPTIONS: OptionNames<WriteFilesOptions> = {
@@ -102,7 +102,7 @@ export function checkOutput<R>(
   checkStores(transform, options.stores);
   const store = storeOf(prefix, 'written', options.stores);
   const path = store.pathOf(prefix);
-  checkCompression(compression);
+  checkWriteCompression(compression);
   const shards = checkShards(template, options.numShards);
   checkBounds(options, shards);
   const spec: OutputSpec<R> = {

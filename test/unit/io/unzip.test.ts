@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { createGunzip, gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { unzipped } from '../../../src/io/text/unzip.ts';
 
@@ -18,7 +18,7 @@ async function unzip(bytes: Uint8Array, cut = 64 * 1024): Promise<Buffer> {
     }
   }
   const all: Buffer[] = [];
-  for await (const piece of unzipped(pieces())) all.push(Buffer.from(piece));
+  for await (const piece of unzipped(pieces(), createGunzip)) all.push(Buffer.from(piece));
   return Buffer.concat(all);
 }
 
@@ -87,7 +87,7 @@ test('reading may stop early, and a source that fails is told', async () => {
       ended = true;
     }
   }
-  for await (const _ of unzipped(pieces())) break;
+  for await (const _ of unzipped(pieces(), createGunzip)) break;
   assert.ok(ended);
   async function* failing() {
     yield gzipSync(lines('a', 1000));
@@ -95,7 +95,7 @@ test('reading may stop early, and a source that fails is told', async () => {
   }
   await assert.rejects(
     async () => {
-      for await (const _ of unzipped(failing())) {
+      for await (const _ of unzipped(failing(), createGunzip)) {
       }
     },
     { message: 'the disk is gone' },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Without the packages of Parquet: each is named where it is wanted, before there is a row. Starts Node.
+// Without packages that users install if they want them: each is named where it is wanted, before there is a row. Starts Node.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { writeToParquet } from '../../../../src/io/index.ts';
-import { int64, row } from '../../../../src/schema/index.ts';
-import { ownPrefix, writeRows } from '../../../helpers/row-files.ts';
+import { writeToParquet } from '../../../src/io/index.ts';
+import { int64, row } from '../../../src/schema/index.ts';
+import { ownPrefix, writeRows } from '../../helpers/row-files.ts';
+import { file } from './scratch.ts';
 
-const ROOT = join(import.meta.dirname, '../../../..');
+const ROOT = join(import.meta.dirname, '../../..');
 const url = (path: string) => JSON.stringify(pathToFileURL(join(ROOT, path)).href);
 
 /** What the pipelines say of a program that lacks the packages, each on a line. */
@@ -30,7 +31,7 @@ for (const build of [${pipelines.map((one) => `(root) => { ${one}; }`).join(',')
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--import', 'tsx', '--import', hook, '--input-type=module', '-e', program],
-    { cwd: ROOT, env: { ...process.env, WITHOUT: 'hyparquet,hyparquet-writer' } },
+    { cwd: ROOT, env: { ...process.env, WITHOUT: 'hyparquet,hyparquet-writer,fzstd,seek-bzip' } },
   );
   return stdout
     .trim()
@@ -43,16 +44,21 @@ test('each package is named by what wants it, with how to install it, also where
   const out = JSON.stringify(ownPrefix());
   const write = (ids: string) =>
     `root.apply(create(${ids})).map((id) => ({ id })).apply(io.writeToParquet(${out}, { schema }))`;
-  const [read, some, none] = await told([
+  const [read, some, none, zstd, bzip2] = await told([
     `root.apply(io.readFromParquet(${JSON.stringify(`${prefix}*`)}, { schema }))`,
     write('[1]'),
     write('[]'),
+    ...['a.zst', 'a.bz2'].map(
+      (name) => `root.apply(io.readFromText(${JSON.stringify(file(name, 'x'))}))`,
+    ),
   ]);
   assert.match(
     read!,
     /^PACKAGE_NOT_FOUND .*reading Parquet files needs the package hyparquet\b(?!-)/,
   );
   assert.match(read!, /npm install hyparquet\b(?!-)/);
+  assert.match(zstd!, /^PACKAGE_NOT_FOUND .*reading zstd files needs the package fzstd\b/);
+  assert.match(bzip2!, /^PACKAGE_NOT_FOUND .*reading bzip2 files needs the package seek-bzip\b/);
   for (const written of [some!, none!]) {
     assert.match(written, /^PACKAGE_NOT_FOUND .*writing Parquet files needs .* hyparquet-writer/);
     assert.match(written, /npm install hyparquet-writer/);
