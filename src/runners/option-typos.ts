@@ -69,6 +69,9 @@ const NAMES = Object.keys(KNOWN) as (keyof typeof KNOWN)[];
 /** These steer this program and mean nothing to anybody else. */
 export const OURS: readonly string[] = NAMES.filter((name) => KNOWN[name] === 'ours');
 
+/** Whole numbers, and the least that each may be: Beam takes -1 for what the engine is configured to. */
+const WHOLE = { parallelism: -1, checkpointingInterval: -1 } as const;
+
 const SWITCHES = ['handleSignals', 'progress', 'forceEncoding'] as const;
 
 /**
@@ -93,6 +96,15 @@ function refuseOtherTypes(options: PipelineOptions): void {
     if (typeof value === 'boolean') continue;
     const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
     throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is true or false, and not ${shown}`);
+  }
+  for (const [name, least] of Object.entries(WHOLE)) {
+    const value = options[name];
+    if (value === undefined || value === null) continue;
+    if (Number.isSafeInteger(value) && Number(value) >= least) continue;
+    const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is ${shown}`, {
+      hint: `Give a whole number from ${least} on.`,
+    });
   }
   const python: unknown = options.python ?? '';
   if (typeof python !== 'string') {

@@ -35,7 +35,8 @@ const ALIASES = new Map<unknown, RunnerClass>([
  * @param options - options of every run: `runner` names the engine (else it is `node`, or `portable`
  *   where there is a `jobEndpoint`), unknown ones go to it, but for
  *   those that are nearly one of this package's, which are `INVALID_ARGUMENT`
- * @throws BeamBridgeError `INVALID_ARGUMENT` for a name that is none
+ * @throws BeamBridgeError `INVALID_ARGUMENT` for a name that is none, and for the option of an engine, such as
+ *   `flinkMaster`, where no runner is named
  * @example
  * ```ts
  * const local = createRunner();
@@ -53,6 +54,7 @@ export function createRunner(options: PipelineOptions = {}): Runner {
       },
     );
   }
+  if (options.runner === undefined && !options.jobEndpoint) refuseOtherEngines(options);
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name) ?? ALIASES.get(name);
   if (found) return new found(options);
@@ -62,4 +64,24 @@ export function createRunner(options: PipelineOptions = {}): Runner {
   throw new BeamBridgeError('INVALID_ARGUMENT', `there is no runner ${JSON.stringify(name)}`, {
     hint: `${guess}The runners are ${[...RUNNERS.keys()].join(', ')}; default is node and universal is direct, as in the official SDK.`,
   });
+}
+
+/** Whoever says which Flink, and not that it is to be Flink, would not see that the job ran here. */
+const NAMES_AN_ENGINE = {
+  flinkMaster: 'flink',
+  flinkJobServer: 'flink',
+  sparkMaster: 'spark',
+  sparkJobServer: 'spark',
+  prismBinary: 'prism',
+} as const;
+
+function refuseOtherEngines(options: PipelineOptions): void {
+  for (const [name, engine] of Object.entries(NAMES_AN_ENGINE)) {
+    if (options[name] === undefined) continue;
+    throw new BeamBridgeError(
+      'INVALID_ARGUMENT',
+      `${name} is an option of the runner ${engine}, and no runner is named`,
+      { hint: `Add runner: '${engine}', or runner: 'node' to run in this process all the same.` },
+    );
+  }
 }

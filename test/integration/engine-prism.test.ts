@@ -73,6 +73,7 @@ describe('finding Prism', () => {
       findPrism({ binary: '/no/such/prism' }),
       coded('ENGINE_NOT_FOUND', /no program at \/no\/such\/prism/),
     );
+    await assert.rejects(findPrism({ binary: folder }), coded('ENGINE_NOT_FOUND', /is a folder/));
     const other = await script('other', '#!/bin/sh\necho "prism: a mock server"\n');
     await assert.rejects(
       findPrism({ binary: other }),

@@ -2,7 +2,7 @@
 // Prism, Beam's own runner for one machine, a program in Go: found, built once if it must be, started.
 
 import { randomBytes } from 'node:crypto';
-import { access, constants, rename, rm } from 'node:fs/promises';
+import { access, constants, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BeamBridgeError, conceal, getLogger } from '../../base/index.ts';
 import { runTool } from '../process/run-tool.ts';
@@ -115,6 +115,11 @@ async function given(binary: string, signal: AbortSignal | undefined): Promise<s
       hint: 'prismBinary is the path of the program `prism`; without that option it is looked for, and built by Go.',
     });
   }
+  if (await isFolder(file)) {
+    throw new BeamBridgeError('ENGINE_NOT_FOUND', `${file} is a folder`, {
+      hint: `prismBinary is the path of the program: ${path.join(file, 'prism')}?`,
+    });
+  }
   if (await isPrism(file, signal)) return file;
   throw new BeamBridgeError('ENGINE_NOT_FOUND', `${file} is not Beam's Prism`, {
     hint: 'Other programs are called prism as well. This one does not know the option job_port.',
@@ -130,6 +135,13 @@ async function isPrism(command: string, signal: AbortSignal | undefined): Promis
 async function isExecutable(file: string): Promise<boolean> {
   return access(file, constants.X_OK).then(
     () => true,
+    () => false,
+  );
+}
+
+function isFolder(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isDirectory(),
     () => false,
   );
 }

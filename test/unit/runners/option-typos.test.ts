@@ -50,9 +50,16 @@ test('an option of another type is refused before anything runs', () => {
     [{ handleSignals: 'no' }, /handleSignals is true or false, and not "no"/],
     [{ progress: 0 }, /progress is true or false, and not 0/],
     [{ progress: 1n }, /progress is true or false, and not 1/],
+    [{ parallelism: 'four' }, /parallelism is "four"/],
+    [{ parallelism: 1.5 }, /parallelism is 1.5/],
+    [{ checkpointingInterval: '5s' }, /checkpointingInterval is "5s"/],
+    [{ flinkMaster: 'localhost:8081' }, /flinkMaster is an option of the runner flink, and no/],
+    [{ prismBinary: 'prism' }, /prismBinary is an option of the runner prism, and no runner/],
   ] as const) {
     assert.throws(() => createRunner(options as never), { code: 'INVALID_ARGUMENT', message });
   }
   createRunner({ signal: AbortSignal.timeout(10), handleSignals: false });
   createRunner({ signal: null } as never);
+  createRunner({ runner: 'node', flinkMaster: 'localhost:8081', parallelism: -1 });
+  createRunner({ jobEndpoint: 'localhost:1', flinkMaster: 'localhost:8081' });
 });
