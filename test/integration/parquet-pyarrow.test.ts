@@ -166,6 +166,45 @@ test('a nested column whose nulls the file miscounts is refused with what to do,
   assert.equal((await read(row({ id: int64 }))).length, 100);
 });
 
+const OF_NULLS = `
+import sys, datetime
+import pyarrow as pa, pyarrow.parquet as pq
+path, codec, version = sys.argv[1:]
+times = [datetime.datetime(1955, 5, 6, 7, 8, 9), datetime.datetime(1969, 12, 31, 23, 59, 59, 1), None]
+pq.write_table(pa.table({'id': [0, 1, 2], 'note': pa.nulls(3), 'l': pa.array([[], [None], None], pa.list_(pa.null())),
+    'at': pa.array(times, pa.timestamp('us'))}), path,
+    compression=codec, data_page_version=version, use_deprecated_int96_timestamps=True)
+`;
+
+test('columns of nulls alone, and times of 96 bits, as pyarrow writes them', async () => {
+  for (const [codec, version] of [
+    ['none', '1.0'],
+    ['snappy', '1.0'],
+    ['zstd', '1.0'],
+    ['snappy', '2.0'],
+  ] as const) {
+    const path = join(scratch, `nulls-${codec}-${version}.parquet`);
+    execFileSync(python, ['-W', 'ignore', '-c', OF_NULLS, path, codec, version]);
+    const seen: unknown[] = [];
+    const schema = row({
+      id: int64,
+      note: nullable(string),
+      l: nullable(array(nullable(row({ n: int64 })))),
+      at: nullable(microsInstant),
+    });
+    await createRunner().run((root) => {
+      root
+        .apply(readFromParquet(path, { schema }))
+        .map(({ id, note, l, at }) => void seen.push([id, note, l, at?.micros]));
+    });
+    assert.deepEqual(seen, [
+      [0, null, [], BigInt(Date.UTC(1955, 4, 6, 7, 8, 9)) * 1000n],
+      [1, null, [null], -999_999n],
+      [2, null, null, undefined],
+    ]);
+  }
+});
+
 const LOOK = `
 import sys, json, glob, datetime, decimal
 import pyarrow as pa, pyarrow.parquet as pq

@@ -21,6 +21,8 @@ export class DamagedColumn {}
 export interface WantedLeaf {
   readonly index: number;
   readonly path: string[];
+  /** How its values lie, as far as the package is told. */
+  readonly type: string | undefined;
 }
 
 /** A part of a file that is read. */
@@ -105,6 +107,8 @@ function isNullEmpty({ element, children, leaf }: FileNode): boolean {
 /** A part whose values are there, or refused. */
 function matchValue(type: SchemaType, part: FileNode, above: string[], path: string): Matched {
   const isRepeated = part.element.repetition_type === 'REPEATED';
+  if (!isRepeated && part.leaf !== undefined && annotationOf(part.element) === 'NULL')
+    return matchLeaf(part.element, part.leaf, above, noNull);
   switch (type.kind) {
     case 'array':
     case 'iterable': {
@@ -134,13 +138,30 @@ function matchOne(type: SchemaType, part: FileNode, above: string[], path: strin
   const { element, leaf } = part;
   const read = leaf === undefined ? undefined : leafReader(type, leafOf(element));
   if (leaf === undefined || !read) throw mismatch(type, part, path);
+  return matchLeaf(element, leaf, above, read);
+}
+
+function matchLeaf(
+  element: SchemaElement,
+  index: number,
+  above: string[],
+  read: PartReader,
+): Matched {
   const name = nameIn(element.name, above);
-  const { type: physical, type_length, repetition_type } = element;
+  const { repetition_type } = element;
+  // The package makes numbers of INT96 that lose the day of a time before 1970.
+  const { type, type_length } =
+    element.type === 'INT96' ? { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 12 } : element;
   return {
-    elements: [{ name, type: physical, type_length, repetition_type }],
-    leaves: [{ index: leaf, path: [...above, name] }],
+    elements: [{ name, type, type_length, repetition_type }],
+    leaves: [{ index, path: [...above, name], type }],
     read,
   };
+}
+
+/** A value in a column that the file says is of nulls alone, and so of every type. */
+function noNull(): never {
+  throw new Misfit('the file says that its column is of nulls alone, and it is none');
 }
 
 /** Names that the package takes for something else, as parts of a path or of an object, get another. */

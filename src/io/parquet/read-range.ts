@@ -69,9 +69,9 @@ async function rawColumn(
   { name, elements, leaves }: MatchedColumn,
   compressors: Readonly<Record<string, Decompress>>,
 ): Promise<ArrayLike<unknown>> {
-  const columns = leaves.map(({ index, path: path_in_schema }) => {
+  const columns = leaves.map(({ index, path: path_in_schema, type }) => {
     const { chunk } = chunks[index]!;
-    return { ...chunk, meta_data: { ...chunk.meta_data!, path_in_schema } };
+    return { ...chunk, meta_data: { ...chunk.meta_data!, path_in_schema, type } };
   });
   const num_rows = BigInt(rows);
   const metadata = {

@@ -49,7 +49,7 @@ export function leafReader(type: SchemaType, leaf: Leaf): ValueReader | undefine
     case 'float32': {
       const read = numberReader(leaf);
       if (!read) return undefined;
-      return (raw) => float32Of(read(raw));
+      return leaf.kind === 'int' ? (raw) => wholeFloat32(read(raw)) : (raw) => float32Of(read(raw));
     }
     case 'logical':
       if (type.urn === L.DECIMAL) return decimalReader(leaf);
@@ -103,13 +103,26 @@ function numberReader(leaf: Leaf): ((raw: unknown) => number) | undefined {
     case 'int': {
       const value = meant(leaf);
       return (raw) => {
-        const number = Number(value(raw));
-        return Number.isSafeInteger(number) ? number : wholeOf(`${value(raw)}`, 'int64');
+        const whole = value(raw);
+        const number = Number(whole);
+        // Some beyond the safe integers are held exactly, such as powers of 2.
+        if (Number.isSafeInteger(number) || BigInt(number) === whole) return number;
+        return wholeOf(`${whole}`, 'int64');
       };
     }
     default:
       return undefined;
   }
+}
+
+/** A whole number, which is never rounded, however large. */
+function wholeFloat32(number: number): number {
+  const single = float32Of(number);
+  if (single === number) return single;
+  throw new Misfit(
+    `${number} is no float32`,
+    'Declare it float64, or bigint64: float32 would round it.',
+  );
 }
 
 function float16Of(raw: unknown): number {
@@ -134,19 +147,29 @@ function decimalReader(leaf: Leaf): ValueReader | undefined {
 }
 
 /** How many of a unit are a second. */
-const PER_SECOND: Readonly<Record<string, bigint>> = {
-  MILLIS: 1000n,
-  MICROS: 1_000_000n,
-  NANOS: 1_000_000_000n,
-};
+const NANOS = 1_000_000_000n;
+const PER_SECOND: Readonly<Record<string, bigint>> = { MILLIS: 1000n, MICROS: 1_000_000n, NANOS };
 const DAY = 86_400n;
+/** The number of the day 1970-01-01 in INT96. */
+const JULIAN_1970 = 2_440_588;
+
+/**
+ * The nanoseconds since 1970 of an INT96: those of its day, in 8 bytes, and the day's number. Older pyarrow counts
+ * those before 1970 back from the next day, so that they are negative.
+ */
+function nanosOf(raw: unknown): bigint {
+  const { buffer, byteOffset, byteLength } = raw as Uint8Array;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const day = view.getInt32(8, true) - JULIAN_1970;
+  return BigInt(day) * DAY * NANOS + view.getBigInt64(0, true);
+}
 
 /** A time, and how many of its unit are a second. */
 function instantReader(
   leaf: Leaf,
 ): { count: (raw: unknown) => bigint; perSecond: bigint } | undefined {
   if (leaf.kind === 'date') return { count: (raw) => BigInt(raw as number) * DAY, perSecond: 1n };
-  if (leaf.kind === 'int96') return { count: (raw) => raw as bigint, perSecond: 1_000_000_000n };
+  if (leaf.kind === 'int96') return { count: nanosOf, perSecond: NANOS };
   if (leaf.kind !== 'timestamp') return undefined;
   const perSecond = PER_SECOND[leaf.unit];
   return perSecond === undefined ? undefined : { count: (raw) => raw as bigint, perSecond };
