@@ -27,7 +27,7 @@ export interface KafkaExactlyOnce {
 /** As long as Kafka's own `transaction.max.timeout.ms` allows thrice over. Milliseconds. */
 const TRANSACTION_MS = 300_000;
 const SHARDS = 16;
-const MOST_SHARDS = 1_000;
+export const MOST_SHARDS = 1_000;
 
 /** @throws BeamBridgeError `INVALID_ARGUMENT` for options that are not as described */
 export function checkExactlyOnce(of: string, given: KafkaExactlyOnce): Required<KafkaExactlyOnce> {

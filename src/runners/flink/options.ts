@@ -15,10 +15,11 @@ export const LOCAL = '[local]';
 const FOR_EVER = 1_000_000_000;
 /**
  * Beam's Flink runner keeps a step's input stable in buffers that take turns, one more than there may be checkpoints
- * under way. With two, what comes after a job went back to a checkpoint gets into the buffer of what that checkpoint
- * holds, and is handed out with it before any checkpoint has it (2.70). So many can be written late in a row.
+ * under way. Once they have all had their turn, what comes after a job went back to a checkpoint gets into the buffer
+ * of what that checkpoint holds, and is handed out with it before any checkpoint has it (2.70). Each try that came to
+ * a checkpoint and failed takes one: so many may fail in a row.
  */
-const BUFFERS = 16;
+const BUFFERS = 128;
 const LEAST_BUFFERS = 4;
 /** What comes last at a known end should come before the source ends. Milliseconds. */
 const MARGIN_MS = 1000;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deals messages out to shards: those of a key, or of one partition, to one, so that their order holds.
+// Deals messages out to shards: those of a key, or of one partition, to one, so that their order holds. All go by
+// what they are, those without a key too: what is read again from an older state comes to the shard that wrote it,
+// whose mark is ahead of that state, which is how that is noticed.
 
 import { BeamBridgeError } from '../../../base/index.ts';
 import {
@@ -21,6 +23,8 @@ const CHUNK_MESSAGES = 5_000;
 /** What a message costs beside its bytes, about. */
 const MESSAGE_BYTES = 16;
 
+const NOTHING = new Uint8Array();
+
 type Chunk = KV<number, Uint8Array>;
 
 interface Gathered {
@@ -30,15 +34,11 @@ interface Gathered {
 
 export class ShardMessages<T> implements DoFn<T, Chunk> {
   private readonly gathered = new Map<number, Gathered>();
-  /** Whose turn it is to get messages without a key. */
-  private turn: number;
 
   constructor(
     private readonly messages: Pick<MessageOf<T, unknown, unknown>, 'prepare' | 'of'>,
     private readonly shards: number,
-  ) {
-    this.turn = Math.floor(Math.random() * shards);
-  }
+  ) {}
 
   forBundle(): ShardMessages<T> {
     return new ShardMessages(this.messages, this.shards);
@@ -58,12 +58,11 @@ export class ShardMessages<T> implements DoFn<T, Chunk> {
     to.bytes += MESSAGE_BYTES + (message.key?.length ?? 0) + (message.value?.length ?? 0);
     if (to.bytes < CHUNK_BYTES && to.messages.length < CHUNK_MESSAGES) return undefined;
     this.gathered.delete(shard);
-    if (shard === this.turn) this.turn = (shard + 1) % this.shards;
     return [{ key: shard, value: encodeMessages(to.messages) }];
   }
 
-  private shardOf({ topic, key, partition }: Outgoing): number {
-    if (partition === undefined) return key ? partitionOf(key, this.shards) : this.turn;
+  private shardOf({ topic, key, value, partition }: Outgoing): number {
+    if (partition === undefined) return partitionOf(key ?? value ?? NOTHING, this.shards);
     if (Number.isSafeInteger(partition) && partition >= 0) return partition % this.shards;
     // Later it would be part of the runner's state, and come again and again.
     throw new BeamBridgeError(

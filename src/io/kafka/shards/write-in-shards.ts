@@ -18,6 +18,7 @@ import {
   windowInto,
 } from '../../../transforms/index.ts';
 import type { WriteSpec } from '../../write-to-kafka.ts';
+import { MOST_SHARDS } from '../exactly-once.ts';
 import { MessageOf } from '../message-of.ts';
 import type { KafkaTransactions } from '../transactions.ts';
 import { chunkCoder, numberedCoder } from './chunks.ts';
@@ -37,7 +38,7 @@ export function writeInShards<T, K, V>(
   const { pipeline } = elements;
   claim(pipeline, names);
   const { shards } = spec.exactlyOnce!;
-  pipeline.freshChecks.push(() => refuseUsed(names, shards, () => open(idOf(names, 0))));
+  pipeline.freshChecks.push(() => refuseUsed(names, () => open(idOf(names, 0))));
   const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
   const write = new WriteChunks(
     (shard) => new ShardWriter(names, shard, () => open(idOf(names, shard))),
@@ -94,20 +95,27 @@ function claim(pipeline: Pipeline, names: ShardNames): void {
   known.add(id);
 }
 
-/** Says before a job begins anew what its writers would say later, again and again. */
-async function refuseUsed(
+/** So many shards are asked about at the same time. */
+const AT_ONCE = 100;
+
+/**
+ * Says before a job begins anew what its writers would say later, again and again, and what they would not see: the
+ * run before may have had more shards. @internal
+ */
+export async function refuseUsed(
   names: ShardNames,
-  shards: number,
   open: () => Promise<KafkaTransactions>,
 ): Promise<void> {
   const transactions = await open();
   try {
-    const marks = await Promise.all(
-      Array.from({ length: shards }, (_, shard) =>
-        transactions.stored(groupOf(names, shard), names.topic, [MARKED_PARTITION], false),
-      ),
-    );
-    if (marks.some(({ size }) => size > 0)) throw usedBefore(names.transactionalId);
+    for (let first = 0; first < MOST_SHARDS; first += AT_ONCE) {
+      const marks = await Promise.all(
+        Array.from({ length: AT_ONCE }, (_, i) =>
+          transactions.stored(groupOf(names, first + i), names.topic, [MARKED_PARTITION], false),
+        ),
+      );
+      if (marks.some(({ size }) => size > 0)) throw usedBefore(names.transactionalId);
+    }
   } finally {
     await transactions.close();
   }

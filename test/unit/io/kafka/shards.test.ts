@@ -19,6 +19,7 @@ import { NumberChunks } from '../../../../src/io/kafka/shards/number-chunks.ts';
 import { ShardMessages } from '../../../../src/io/kafka/shards/shard-messages.ts';
 import { ShardWriter } from '../../../../src/io/kafka/shards/shard-writer.ts';
 import { WriteChunks } from '../../../../src/io/kafka/shards/write-chunks.ts';
+import { refuseUsed } from '../../../../src/io/kafka/shards/write-in-shards.ts';
 import type { GroupOffset, KafkaTransactions } from '../../../../src/io/kafka/transactions.ts';
 import type { Outgoing } from '../../../../src/io/kafka/writer.ts';
 import { constructPipeline } from '../../../../src/runners/definition.ts';
@@ -62,7 +63,7 @@ class Transactions implements KafkaTransactions {
     return 2;
   }
 
-  async stored(): Promise<ReadonlyMap<number, GroupOffset>> {
+  async stored(_groupId: string): Promise<ReadonlyMap<number, GroupOffset>> {
     await delay(1);
     return new Map(this.shard.mark && [[0, this.shard.mark]]);
   }
@@ -248,6 +249,29 @@ test('messages are dealt out by key or partition, and are what they were', async
   assert.throws(() => shards.process({ ...whole, partition: -1 }), { code: 'INVALID_ARGUMENT' });
 });
 
+test('messages without a key come to the shard that they came to before, in another process as well', async () => {
+  const dealt = async (from: number) => {
+    const prepare = async () => {};
+    const given: Outgoing[] = Array.from({ length: 40 }, (_, i) => ({
+      ...message(`${i}`),
+      key: undefined,
+    }));
+    const step = new ShardMessages<Outgoing>({ prepare, of: (element) => element }, 4);
+    await step.startBundle();
+    for (const each of given.slice(from)) step.process(each);
+    return new Map(
+      step
+        .finishBundle()
+        .flatMap(({ value: { key: shard, value } }: WindowedValue<KV<number, Uint8Array>>) =>
+          decodeMessages('out', value).map((one) => [String(Buffer.from(one.value!)), shard]),
+        ),
+    );
+  };
+  const all = await dealt(0);
+  assert.equal(new Set(all.values()).size, 4);
+  for (const [value, shard] of await dealt(15)) assert.equal(shard, all.get(value));
+});
+
 test('chunks are numbered in the state of their shard', async () => {
   let kept: { writer: string; last: number } | undefined;
   const numbering = {
@@ -283,6 +307,22 @@ test('chunks are numbered in the state of their shard', async () => {
   assert.notEqual(again.generation, third.generation);
 });
 
+test('a run that begins anew with fewer shards sees the mark of one that it has not', async () => {
+  const asked: string[] = [];
+  const shard = new Shard();
+  const open = async () => {
+    const transactions = new Transactions(shard);
+    transactions.stored = async (groupId: string) => {
+      asked.push(groupId);
+      const mark = { groupId, topic: 'out', partition: 0, offset: 1, metadata: '' };
+      return new Map(groupId.endsWith('.9') ? [[0, mark]] : []);
+    };
+    return transactions;
+  };
+  await assert.rejects(refuseUsed(NAMES, open), { code: 'INVALID_ARGUMENT' });
+  assert.ok(asked.includes('w.shards.9'), asked[9]);
+});
+
 test('a bundle writes all its shards', async () => {
   const shards = [new Shard(), new Shard()];
   const step = new WriteChunks((shard) => shards[shard]!.writer()).forBundle();
@@ -313,7 +353,7 @@ test('Flink is told to have buffers enough for stable input', async () => {
         .apply(writeToKafka({ ...cluster, topic: 'out', exactlyOnce })),
     flink.options,
   );
-  assert.equal(flinkOptions(flink.options, pipeline).numConcurrentCheckpoints, 16);
+  assert.equal(flinkOptions(flink.options, pipeline).numConcurrentCheckpoints, 128);
   const own = { ...flink.options, numConcurrentCheckpoints: 8 };
   assert.equal(flinkOptions(own, pipeline).numConcurrentCheckpoints, 8);
   const [write] = pipeline.transforms.filter(({ requirements }) => requirements.size > 0).slice(-1);
