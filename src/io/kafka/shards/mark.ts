@@ -35,9 +35,9 @@ export const groupOf = ({ transactionalId }: ShardNames, shard: number) =>
 /** The partition of that offset, which every topic has. */
 export const MARKED_PARTITION = 0;
 
-/** The transactional id of a shard. */
+/** The transactional id of a shard. No topic has a slash in its name, so that no two sinks have the same. */
 export const idOf = ({ transactionalId, topic }: ShardNames, shard: number) =>
-  `${transactionalId}.${topic}.${shard}`;
+  `${transactionalId}/${topic}/${shard}`;
 
 /** @throws BeamBridgeError `IO_FAILED` for what no sink of this package has written */
 export function markOf(last: number, metadata: string, where: string): Mark {

@@ -15,6 +15,7 @@ import {
   encodeMessages,
   type NumberedChunk,
 } from '../../../../src/io/kafka/shards/chunks.ts';
+import { idOf } from '../../../../src/io/kafka/shards/mark.ts';
 import { NumberChunks } from '../../../../src/io/kafka/shards/number-chunks.ts';
 import { ShardMessages } from '../../../../src/io/kafka/shards/shard-messages.ts';
 import { ShardWriter } from '../../../../src/io/kafka/shards/shard-writer.ts';
@@ -321,6 +322,11 @@ test('a run that begins anew with fewer shards sees the mark of one that it has 
   };
   await assert.rejects(refuseUsed(NAMES, open), { code: 'INVALID_ARGUMENT' });
   assert.ok(asked.includes('w.shards.9'), asked[9]);
+});
+
+test('no two sinks write under the same name', () => {
+  const one = idOf({ transactionalId: 'orders.eu', topic: 'copies' }, 0);
+  assert.notEqual(one, idOf({ transactionalId: 'orders', topic: 'eu.copies' }, 0));
 });
 
 test('a bundle writes all its shards', async () => {
