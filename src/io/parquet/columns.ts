@@ -50,19 +50,19 @@ export function matchColumn(
   field: string,
   name: string,
   type: SchemaType,
-  columns: readonly FileNode[],
+  columns: FileNode,
 ): MatchedColumn {
   const matched = matchPart(type, only(columns, name, name), [], name);
   return { ...matched, field, name };
 }
 
 /** The one part of a name. */
-function only(parts: readonly FileNode[], name: string, path: string): FileNode {
-  const [first, second] = parts.filter(({ element }) => element.name === name);
-  if (first && !second) return first;
-  const names = parts.map(({ element }) => element.name);
-  const listed = names.slice(0, 30).join(', ') + (names.length > 30 ? ', …' : '');
-  const why = first ? `it has a column ${path} twice` : `it has no column ${path}`;
+function only({ children, named }: FileNode, name: string, path: string): FileNode {
+  const part = named.get(name);
+  if (part) return part;
+  const names = children.slice(0, 30).map(({ element }) => element.name);
+  const listed = names.join(', ') + (children.length > 30 ? ', …' : '');
+  const why = named.has(name) ? `it has a column ${path} twice` : `it has no column ${path}`;
   throw new BeamBridgeError('HEADER_MISMATCH', why, { hint: `It has: ${listed || 'none'}.` });
 }
 
@@ -193,7 +193,7 @@ function matchRow(
   const inside = [...above, name];
   const fields = type.fields.map(({ name: field, type: declared }) => {
     const at = `${path}.${field}`;
-    const matched = matchPart(declared, only(part.children, field, at), inside, at);
+    const matched = matchPart(declared, only(part, field, at), inside, at);
     return { field, raw: nameIn(field, inside), ...matched };
   });
   return {

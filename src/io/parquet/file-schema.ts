@@ -8,12 +8,14 @@ import type { SchemaElement } from './package.ts';
 export interface FileNode {
   readonly element: SchemaElement;
   readonly children: readonly FileNode[];
+  /** Its children, by name; nothing for a name that several have. */
+  readonly named: ReadonlyMap<string, FileNode | undefined>;
   /** Of a leaf: which column of a row group it is. */
   readonly leaf: number | undefined;
 }
 
-/** The columns of a file. @throws `MALFORMED_DATA` for a list that is no tree */
-export function treeOf(elements: readonly SchemaElement[]): readonly FileNode[] {
+/** The columns of a file, as children of one that has no name of use. @throws `MALFORMED_DATA` for a list that is no tree */
+export function treeOf(elements: readonly SchemaElement[]): FileNode {
   let next = 0;
   let leaves = 0;
   const take = (depth: number): FileNode => {
@@ -21,18 +23,28 @@ export function treeOf(elements: readonly SchemaElement[]): readonly FileNode[] 
     if (element === undefined || depth > DEEPEST)
       throw new BeamBridgeError('MALFORMED_DATA', 'the schema in its footer is no tree');
     const { num_children: count = 0, type } = element;
-    if (type !== undefined) return { element, children: [], leaf: leaves++ };
+    if (type !== undefined) return { element, children: [], named: NONE, leaf: leaves++ };
     const children: FileNode[] = [];
     for (let at = 0; at < count; at++) children.push(take(depth + 1));
-    return { element, children, leaf: undefined };
+    return { element, children, named: byName(children), leaf: undefined };
   };
   const root = take(0);
   if (next !== elements.length || root.leaf !== undefined)
     throw new BeamBridgeError('MALFORMED_DATA', 'the schema in its footer is no tree');
-  return root.children;
+  return root;
 }
 
 const DEEPEST = 200;
+const NONE: ReadonlyMap<string, undefined> = new Map();
+
+function byName(nodes: readonly FileNode[]): ReadonlyMap<string, FileNode | undefined> {
+  const named = new Map<string, FileNode | undefined>();
+  for (const node of nodes) {
+    const { name } = node.element;
+    named.set(name, named.has(name) ? undefined : node);
+  }
+  return named;
+}
 
 /** What a leaf holds. */
 export type Leaf =

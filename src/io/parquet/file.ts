@@ -11,6 +11,7 @@ import { openFile } from '../stores/store-of.ts';
 import { isReadable } from './codecs.ts';
 import { type MatchedColumn, matchColumn } from './columns.ts';
 import { treeOf } from './file-schema.ts';
+import { BEHIND, FooterCache, footerOf } from './footer.ts';
 import {
   type AsyncBuffer,
   type ColumnChunk,
@@ -45,12 +46,16 @@ export interface Chunk {
   readonly codec: string;
 }
 
-/** A file that is open. */
-export interface ParquetFile {
-  readonly hyparquet: ParquetReaderPackage;
-  readonly bytes: AsyncBuffer;
+/** What is made of a footer. */
+interface Looked {
   readonly groups: readonly GroupOfRows[];
   readonly columns: readonly MatchedColumn[];
+}
+
+/** A file that is open. */
+export interface ParquetFile extends Looked {
+  readonly hyparquet: ParquetReaderPackage;
+  readonly bytes: AsyncBuffer;
 }
 
 /** Values as they lie in the file. */
@@ -87,8 +92,12 @@ export async function* inParquetFile<T>(
     await using opened = await openFile({ path, version, stores: format.stores });
     const { size } = await opened.look();
     const bytes = bytesOf(opened, path, size);
-    const metadata = await footerOf(hyparquet, bytes, path);
-    yield* use({ hyparquet, bytes, ...located(path, () => looked(metadata, size, format)) });
+    const footer = await footerOf(bytes, path);
+    const { groups, columns } = cacheOf(format).of(footer, size, () => {
+      const metadata = parsed(hyparquet, footer, path);
+      return located(path, () => looked(metadata, size, format));
+    });
+    yield* use({ hyparquet, bytes, groups, columns });
     await opened.checkVersion();
   } catch (error) {
     throw readError(error, path);
@@ -112,40 +121,22 @@ function bytesOf(opened: OpenFile, path: string, byteLength: number): AsyncBuffe
   };
 }
 
-const LEAST_BYTES = 12;
+/** What was made of footers, by what they were looked at for. */
+const caches = new WeakMap<ParquetFormat, FooterCache<Looked>>();
 
-async function footerOf(
-  hyparquet: ParquetReaderPackage,
-  bytes: AsyncBuffer,
-  path: string,
-): Promise<FileMetadata> {
-  const { byteLength } = bytes;
-  const ends = Math.min(4, byteLength);
-  const [first, last] = [
-    Buffer.from(await bytes.slice(0, ends)).toString('latin1'),
-    Buffer.from(await bytes.slice(byteLength - ends)).toString('latin1'),
-  ];
-  if (first === 'PARE' || last === 'PARE') {
-    throw new BeamBridgeError('UNSUPPORTED', `${path} is encrypted`, {
-      hint: 'Encrypted Parquet files cannot be read.',
-    });
+function cacheOf(format: ParquetFormat): FooterCache<Looked> {
+  let cache = caches.get(format);
+  if (!cache) {
+    cache = new FooterCache();
+    caches.set(format, cache);
   }
-  if (first !== 'PAR1') {
-    throw new BeamBridgeError('MALFORMED_DATA', `${path} is no Parquet file`, {
-      hint: first.startsWith('\x1f\x8b')
-        ? 'It is compressed as a whole: decompress it first.'
-        : 'Such a file begins and ends with PAR1.',
-    });
-  }
-  if (last !== 'PAR1' || byteLength < LEAST_BYTES) {
-    throw new BeamBridgeError('MALFORMED_DATA', `${path} is no whole Parquet file: it has no end`, {
-      hint: 'It was cut, or is still being written.',
-    });
-  }
+  return cache;
+}
+
+function parsed(hyparquet: ParquetReaderPackage, footer: Uint8Array, path: string): FileMetadata {
   try {
-    return await hyparquet.parquetMetadataAsync(bytes, { parsers: AS_THEY_LIE, geoparquet: false });
+    return hyparquet.parquetMetadata(footer, { parsers: AS_THEY_LIE, geoparquet: false });
   } catch (cause) {
-    if (cause instanceof BeamBridgeError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new BeamBridgeError('MALFORMED_DATA', `${path}: its footer cannot be read: ${why}`, {
       cause,
@@ -164,12 +155,12 @@ function located<T>(path: string, look: () => T): T {
   }
 }
 
-function looked(metadata: FileMetadata, size: number, format: ParquetFormat) {
+function looked(metadata: FileMetadata, size: number, format: ParquetFormat): Looked {
   const tree = treeOf(metadata.schema);
   const columns = format.schema.fields.map(({ name, type }) =>
     matchColumn(name, format.names[name] ?? name, type, tree),
   );
-  const end = size - metadata.metadata_length - 8;
+  const end = size - metadata.metadata_length - BEHIND;
   const wanted = columns.flatMap(({ name, leaves }) => leaves.map((leaf) => ({ ...leaf, name })));
   const groups: GroupOfRows[] = [];
   let before = 0;

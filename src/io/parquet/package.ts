@@ -77,10 +77,10 @@ export type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array
 
 /** What we use of `hyparquet`. */
 export interface ParquetReaderPackage {
-  parquetMetadataAsync(
-    file: AsyncBuffer,
+  parquetMetadata(
+    footer: Uint8Array,
     options: { parsers: object; geoparquet: false },
-  ): Promise<FileMetadata>;
+  ): FileMetadata;
   parquetRead(options: {
     file: AsyncBuffer;
     metadata: FileMetadata;
