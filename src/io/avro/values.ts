@@ -137,7 +137,8 @@ function wholeFloat(schema: AvroSchema, of: (whole: string) => unknown): Read | 
   const isFloat = schema.type === 'float';
   return (cursor) => {
     const value = isFloat ? cursor.float() : cursor.double();
-    if (Number.isSafeInteger(value)) return of(`${value}`);
+    // Not as JavaScript shows it, which rounds what is beyond 2^53.
+    if (Number.isInteger(value)) return of(`${BigInt(value)}`);
     throw new Misfit(`${value} is no whole number`, 'Declare it float64.');
   };
 }

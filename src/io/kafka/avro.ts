@@ -5,16 +5,17 @@
 
 import { BeamBridgeError, checkOptionNames } from '../../base/index.ts';
 import { describeValue, transcode } from '../../coders/index.ts';
-import { coderOf, isSchemaType, type SchemaType } from '../../schema/index.ts';
-import {
-  type Avro,
-  type AvroType,
-  type Instants,
-  type Matching,
-  matchSchema,
-  parseSchema,
-} from './avro-schema.ts';
-import { checkAvroType, fromAvro, noWireFormat, toAvro } from './avro-values.ts';
+import { coderOf, isSchemaType, type SchemaType, typeName } from '../../schema/index.ts';
+import { Cursor, Undecodable } from '../avro/cursor.ts';
+import { AVRO_TYPES, noAvroType } from '../avro/declared-type.ts';
+import { reader } from '../avro/reader.ts';
+import { NoSchema, parseSchema } from '../avro/schema.ts';
+import { Sink } from '../avro/sink.ts';
+import { Unmatched } from '../avro/unmatched.ts';
+import type { Write } from '../avro/value-writers.ts';
+import type { Read } from '../avro/values.ts';
+import { misfitError, writer } from '../avro/writer.ts';
+import { Misfit } from '../records/misfit.ts';
 import { invalid } from './connection.ts';
 import type { KafkaFormat } from './formats.ts';
 import { type RegistryUser, SchemaRegistry } from './registry.ts';
@@ -32,36 +33,20 @@ export interface KafkaAvroOptions {
   subject?: string;
 }
 
-const PACKAGE = 'avsc';
 const HEADER_BYTES = 5;
 const OF = 'kafkaAvro';
 const FAULTS_OF_MESSAGES: readonly string[] = ['MALFORMED_DATA', 'UNSUPPORTED', 'ROW_MISMATCH'];
-
-async function avro(): Promise<Avro> {
-  try {
-    // A name that bundlers do not see, as that of the client of Kafka.
-    const name = PACKAGE;
-    return ((await import(name)) as { default: Avro }).default;
-  } catch (cause) {
-    throw new BeamBridgeError('PACKAGE_NOT_FOUND', `${OF} needs the package ${PACKAGE}`, {
-      hint: `Install it beside beambridge: npm install ${PACKAGE}`,
-      cause,
-    });
-  }
-}
 
 /**
  * Avro in the wire format of schema registries, for `keySchema` and `valueSchema`. Messages are read with the
  * schema that they were written with, which the registry is asked for once each; of that the declared type's fields
  * are taken by their names, and checked against it.
  *
- * Needs the npm package `avsc`, 5.7 or newer, which comes with `@platformatic/kafka`.
- *
- * @param type - of `beambridge/schema`: numbers, `bigint64`, `string`, `boolean`, `bytes`, enumerations,
- *   `millisInstant` (a `long` of the logical type `timestamp-millis` or `timestamp-micros`, of which what is below a
- *   millisecond is cut off; for reading also an `int` of the logical type `date`), arrays, maps with texts as keys,
- *   rows, and nullable ones of them
- * @throws `ROW_MISMATCH` from the run, where `millisInstant` is declared and the schema has something else, and for a
+ * @param type - of `beambridge/schema`: numbers, `bigint64`, `string`, `boolean`, `bytes`, enumerations, `decimal`,
+ *   `millisInstant` and `microsInstant` (a `long` of a logical type `timestamp-…`, of which what is finer is cut off; for
+ *   reading also `local-timestamp-…`, in UTC, and an `int` of the logical type `date`), arrays, maps with texts as keys, rows,
+ *   and nullable ones of them
+ * @throws `ROW_MISMATCH` from the run, for messages whose schema has something else than what is declared, and for a
  *   declared field that the schema of the subject lacks
  * @throws `INVALID_ARGUMENT` for other types, and options that are not as described
  * @throws `ENDPOINT_UNAVAILABLE` from the run, when the registry is away for a minute; `CREDENTIALS_REFUSED`,
@@ -80,7 +65,12 @@ export function kafkaAvro<T>(type: SchemaType<T>, options: KafkaAvroOptions): Ka
       hint: `Give a type of beambridge/schema: ${OF}(row({ id: int64 }), …).`,
     });
   }
-  checkAvroType(type);
+  const none = noAvroType(type, '');
+  if (none) {
+    const where = none.path === '' ? 'the type' : `field ${none.path}`;
+    const message = `${OF}: ${where} is ${typeName(none.type)}`;
+    throw new BeamBridgeError('INVALID_ARGUMENT', message, { hint: AVRO_TYPES });
+  }
   if (options === undefined) throw invalid(OF, 'options', options, 'Give { registry }.');
   checkOptionNames(OF, options, { registry: true, user: true, subject: true });
   const { registry, user, subject } = options;
@@ -102,17 +92,12 @@ export function kafkaAvro<T>(type: SchemaType<T>, options: KafkaAvroOptions): Ka
   return new AvroFormat(type, new SchemaRegistry(registry.replace(/\/+$/, ''), user), subject);
 }
 
-/** A schema, and where it has instants. */
-interface Matched {
-  readonly type: AvroType;
-  readonly instants: Instants | undefined;
-}
-
 class AvroFormat<T> implements KafkaFormat<T> {
   private readonly coder;
   /** Of writers, by number; an error where there is none. */
-  private readonly readers = new Map<number, Matched | BeamBridgeError>();
-  private writer: (Matched & { readonly id: number }) | undefined;
+  private readonly readers = new Map<number, Read | BeamBridgeError>();
+  private writer: { readonly id: number; readonly write: Write } | undefined;
+  private readonly sink = new Sink();
 
   constructor(
     readonly type: SchemaType<T>,
@@ -132,8 +117,12 @@ class AvroFormat<T> implements KafkaFormat<T> {
     if (id === undefined || this.readers.has(id)) return;
     try {
       const { schema } = await this.registry.schema(id);
-      const name = `schema ${id}`;
-      this.readers.set(id, await this.matched(schema, { name, isWriting: false }));
+      this.readers.set(
+        id,
+        matched(`schema ${id}`, () =>
+          reader(this.type, parseSchema(schema), { isLenient: true }, ''),
+        ),
+      );
     } catch (thrown) {
       const error = BeamBridgeError.from(thrown, 'UNSUPPORTED');
       // That there is no such schema, or none that can be read or fits, is a fault of the message alone.
@@ -150,16 +139,20 @@ class AvroFormat<T> implements KafkaFormat<T> {
       throw reader ?? new BeamBridgeError('INTERNAL', `schema ${id} was not asked for`);
     }
     const { buffer, byteOffset, byteLength } = content;
-    let value: unknown;
+    const cursor = new Cursor(
+      Buffer.from(buffer, byteOffset + HEADER_BYTES, byteLength - HEADER_BYTES),
+    );
     try {
-      value = reader.type.fromBuffer(
-        Buffer.from(buffer, byteOffset + HEADER_BYTES, byteLength - HEADER_BYTES),
-      );
+      const value = reader(cursor);
+      if (cursor.at < cursor.end)
+        throw new Undecodable(`there are ${cursor.end - cursor.at} bytes behind it`);
+      return value as T;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new BeamBridgeError('MALFORMED_DATA', `no value of schema ${id}: ${why}`);
+      if (cause instanceof Misfit) throw misfitError(cause, `no value of schema ${id}`);
+      // A value with itself in it so often that the stack has no room is as little one.
+      if (!(cause instanceof Undecodable) && !(cause instanceof RangeError)) throw cause;
+      throw new BeamBridgeError('MALFORMED_DATA', `no value of schema ${id}: ${cause.message}`);
     }
-    return transcode(this.coder, fromAvro(this.type, value, reader.instants) as T);
   }
 
   async prepareEncode(): Promise<void> {
@@ -170,33 +163,51 @@ class AvroFormat<T> implements KafkaFormat<T> {
       });
     }
     const { id, schema } = await this.registry.latest(this.subject);
-    const name = `the schema of ${this.subject}`;
-    this.writer = { id, ...(await this.matched(schema, { name, isWriting: true })) };
-  }
-
-  private async matched(schema: unknown, matching: Matching): Promise<Matched> {
-    const parsed = parseSchema(await avro(), schema);
-    return { type: parsed.type, instants: matchSchema(this.type, parsed, matching) };
+    const write = matched(`the schema of ${this.subject}`, () =>
+      writer(this.type, parseSchema(schema), ''),
+    );
+    this.writer = { id, write };
   }
 
   encode(value: T): Uint8Array {
-    const { writer } = this;
-    if (!writer) throw new BeamBridgeError('INTERNAL', 'the schema was not asked for');
-    const given = toAvro(this.type, transcode(this.coder, value), writer.instants);
-    let body: Buffer;
+    if (!this.writer) throw new BeamBridgeError('INTERNAL', 'the schema was not asked for');
+    const { id, write } = this.writer;
+    const { sink } = this;
+    const head = Buffer.alloc(HEADER_BYTES);
+    head.writeUInt32BE(id, 1);
+    sink.at = 0;
+    sink.raw(head);
     try {
-      body = writer.type.toBuffer(given);
-    } catch (cause) {
-      let why = cause instanceof Error ? cause.message : String(cause);
-      // All that avsc can say of one: it shows values as JSON.
-      if (/BigInt/.test(why)) why = 'a whole number beyond 2^53 is where the schema has no long';
-      throw new BeamBridgeError('ROW_MISMATCH', `no value of ${this.subject}: ${why}`);
+      write(sink, transcode(this.coder, value));
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      throw misfitError(error, `no value of ${this.subject}`);
     }
-    const content = new Uint8Array(HEADER_BYTES + body.byteLength);
-    new DataView(content.buffer).setUint32(1, writer.id);
-    content.set(body, HEADER_BYTES);
-    return content;
+    return new Uint8Array(sink.taken());
   }
+}
+
+/** What a schema is matched to, or what is wrong with it. */
+function matched<M>(name: string, match: () => M): M {
+  try {
+    return match();
+  } catch (error) {
+    if (error instanceof Unmatched) {
+      const { message, hint } = error;
+      throw new BeamBridgeError('ROW_MISMATCH', `${name}: ${message}`, { hint });
+    }
+    if (!(error instanceof NoSchema)) throw error;
+    throw new BeamBridgeError('UNSUPPORTED', `${name} cannot be read: ${error.message}`);
+  }
+}
+
+/** What a value of a message is, for an error. */
+function noWireFormat(content: Uint8Array): BeamBridgeError {
+  return new BeamBridgeError(
+    'MALFORMED_DATA',
+    `no message of a schema registry: it begins with ${describeValue(content[0])}, not with 0 and the number of a schema`,
+    { hint: 'Was it written without the registry?' },
+  );
 }
 
 function idOf(content: Uint8Array): number | undefined {
