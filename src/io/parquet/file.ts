@@ -44,6 +44,8 @@ export interface Chunk {
   readonly chunk: ColumnChunk;
   readonly path: readonly string[];
   readonly codec: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** What is made of a footer. */
@@ -178,7 +180,7 @@ function looked(metadata: FileMetadata, size: number, format: ParquetFormat): Lo
         throw damaged(`column ${name} ends behind the end of the file`);
       starts.push(start);
       const { path_in_schema: path, codec } = chunk.meta_data!;
-      chunks[index] = { chunk, path, codec };
+      chunks[index] = { chunk, path, codec, start, end: start + length };
     }
     // A place in the file, whatever it says: each group is of exactly one range.
     const start = Math.min(Math.max(Math.min(...starts), 0), size - 1);

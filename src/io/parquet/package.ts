@@ -75,6 +75,23 @@ export interface AsyncBuffer {
 /** Gives the bytes of a page, whose length the file tells. */
 export type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array;
 
+/** What we use of a page's header, where any of it may be missing. */
+export interface PageHeader {
+  readonly type?: string;
+  readonly compressed_page_size?: number;
+  readonly uncompressed_page_size?: number;
+  readonly data_page_header?: { readonly num_values?: number };
+  readonly dictionary_page_header?: { readonly num_values?: number };
+  readonly data_page_header_v2?: {
+    readonly num_values?: number;
+    readonly repetition_levels_byte_length?: number;
+    readonly definition_levels_byte_length?: number;
+  };
+}
+
+/** Reads the header of a page, and goes on behind it. */
+export type ReadPageHeader = (reader: { readonly view: DataView; offset: number }) => PageHeader;
+
 /** What we use of `hyparquet`. */
 export interface ParquetReaderPackage {
   parquetMetadata(
@@ -134,6 +151,21 @@ export interface ParquetWriterPackage {
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */
 export function readerPackage(): Promise<ParquetReaderPackage> {
   return optionalPackage('hyparquet', 'reading Parquet files');
+}
+
+/**
+ * What reads headers of pages in `hyparquet`. It is exported and not documented: nothing where a release has it no more.
+ */
+export async function pageHeaderReader(): Promise<ReadPageHeader | undefined> {
+  const name = 'hyparquet/src/column.js';
+  try {
+    return ((await import(name)) as { parquetHeader?: ReadPageHeader }).parquetHeader;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' || code === 'ERR_MODULE_NOT_FOUND')
+      return undefined;
+    throw error;
+  }
 }
 
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */

@@ -16,7 +16,8 @@ import {
   type ParquetFile,
   type ParquetFormat,
 } from './file.ts';
-import type { Decompress } from './package.ts';
+import { type Decompress, pageHeaderReader } from './package.ts';
+import { withCheckedPages } from './pages.ts';
 
 /** Rows that are handed on together. */
 const ROWS = 1000;
@@ -80,12 +81,19 @@ async function rawColumn(
     row_groups: [{ columns, num_rows }],
     metadata_length: 0,
   };
+  const { length: parts, 0: top } = elements;
+  const isFlat = parts === 1 && top!.repetition_type !== 'REPEATED';
+  const places = leaves.map(({ index }) => {
+    const { start, end } = chunks[index]!;
+    return { start, end, values: isFlat ? rows : undefined };
+  });
+  const readHeader = await pageHeaderReader();
   const where = `${path}, column ${name}, in the rows from ${before + 1} on`;
   const pieces: ArrayLike<unknown>[] = [];
   let read = 0;
   try {
     await hyparquet.parquetRead({
-      file: bytes,
+      file: readHeader ? withCheckedPages(bytes, places, readHeader) : bytes,
       metadata,
       columns: [elements[0]!.name],
       compressors,
