@@ -26,7 +26,7 @@ import { MessageOf } from './kafka/message-of.ts';
 import type { KafkaHeader } from './kafka/messages.ts';
 import { type KafkaCompression, type KafkaProducer, openProducer } from './kafka/producer.ts';
 import { writeInShards } from './kafka/shards/write-in-shards.ts';
-import { type KafkaTransactions, openTransactions } from './kafka/transactions.ts';
+import { type OpenTransactions, openTransactions } from './kafka/transactions.ts';
 import type { KafkaWriter } from './kafka/writer.ts';
 
 /** Options of {@link writeToKafka}. */
@@ -140,8 +140,11 @@ export function writeToKafka<T, K = Uint8Array, V = T>(
   return new WriteToKafka(
     spec,
     () => openProducer(cluster, compression),
-    (transactionalId) =>
-      openTransactions(cluster, { timeout: exactlyOnce!.timeout, compression, transactionalId }),
+    (transactionalId, patienceMillis) =>
+      openTransactions(
+        { ...cluster, ...(patienceMillis === undefined ? {} : { patienceMillis }) },
+        { timeout: exactlyOnce!.timeout, compression, transactionalId },
+      ),
   );
 }
 
@@ -188,7 +191,7 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
   constructor(
     private readonly spec: WriteSpec<T, K, V>,
     private readonly open: () => Promise<KafkaProducer>,
-    private readonly openTransactions?: (transactionalId: string) => Promise<KafkaTransactions>,
+    private readonly openTransactions?: OpenTransactions,
   ) {
     super(OF);
   }

@@ -55,6 +55,8 @@ export interface Cluster {
   readonly options: ClientOptions;
   /** What must not appear in messages. */
   readonly secrets: readonly string[];
+  /** How long it may be away before that is an error, in milliseconds. @default a minute */
+  readonly patienceMillis?: number;
 }
 
 /** @throws BeamBridgeError `INVALID_ARGUMENT` for options that are not as described */

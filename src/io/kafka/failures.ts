@@ -154,7 +154,7 @@ export async function patiently<T>(
   cluster: Cluster,
   work: () => Promise<T>,
 ): Promise<T> {
-  const patience = new Patience();
+  const patience = new Patience(cluster.patienceMillis);
   for (;;) {
     try {
       return await work();

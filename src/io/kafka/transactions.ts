@@ -58,6 +58,12 @@ export interface KafkaTransactions extends KafkaProducer {
   abort(): Promise<void>;
 }
 
+/** @param patienceMillis - how long the cluster may be away, where that is not as everywhere */
+export type OpenTransactions = (
+  transactionalId: string,
+  patienceMillis?: number,
+) => Promise<KafkaTransactions>;
+
 /** The least number of tries that an idempotent producer of the package takes. */
 const RETRIES = 2;
 /** How long a broker may wait for its replicas. Milliseconds. */

@@ -19,7 +19,7 @@ const FOR_EVER = 1_000_000_000;
  * of what that checkpoint holds, and is handed out with it before any checkpoint has it (2.70). Each try that came to
  * a checkpoint and failed takes one: so many may fail in a row.
  */
-const BUFFERS = 128;
+const BUFFERS = 32;
 const LEAST_BUFFERS = 4;
 /** What comes last at a known end should come before the source ends. Milliseconds. */
 const MARGIN_MS = 1000;

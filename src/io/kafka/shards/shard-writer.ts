@@ -23,8 +23,8 @@ import {
   turnOf,
 } from './mark.ts';
 
-/** How long chunks may take that others have, and that come before. Milliseconds. */
-const EARLY_MS = 60_000;
+/** How long chunks may take that others have, and that come before: those wait for brokers. Milliseconds. */
+const EARLY_MS = 330_000;
 const EARLY_PAUSE_MS = 100;
 
 export class ShardWriter {

@@ -9,19 +9,40 @@ import type { ShardWriter } from './shard-writer.ts';
 /** So much of a bundle is in memory before it is written: it holds all that came between two checkpoints. */
 const GATHERED_BYTES = 32 * 1024 * 1024;
 
+/** What all copies of a step have in this process. */
+interface Shared {
+  /** By shard. */
+  readonly writers: Map<number, ShardWriter>;
+  /** How many copies are set up. */
+  users: number;
+}
+
 export class WriteChunks implements DoFn<KV<number, Iterable<NumberedChunk>>, never> {
   readonly [stableInput] = true;
   private gathered = new Map<number, NumberedChunk[]>();
   private bytes = 0;
 
-  /** @param writers - by shard, for as long as this process lives */
   constructor(
     private readonly open: (shard: number) => ShardWriter,
-    private readonly writers = new Map<number, ShardWriter>(),
+    private readonly shared: Shared = { writers: new Map(), users: 0 },
   ) {}
 
   forBundle(): WriteChunks {
-    return new WriteChunks(this.open, this.writers);
+    return new WriteChunks(this.open, this.shared);
+  }
+
+  setup(): void {
+    this.shared.users += 1;
+  }
+
+  /** The last of those that share the writers closes them: nothing would end the program before that. */
+  async teardown(): Promise<void> {
+    const { shared } = this;
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    const writers = [...shared.writers.values()];
+    shared.writers.clear();
+    await Promise.all(writers.map((writer) => writer.close()));
   }
 
   startBundle(): void {
@@ -56,8 +77,9 @@ export class WriteChunks implements DoFn<KV<number, Iterable<NumberedChunk>>, ne
   }
 
   private writer(shard: number): ShardWriter {
-    const writer = this.writers.get(shard) ?? this.open(shard);
-    this.writers.set(shard, writer);
+    const { writers } = this.shared;
+    const writer = writers.get(shard) ?? this.open(shard);
+    writers.set(shard, writer);
     return writer;
   }
 }

@@ -20,7 +20,7 @@ import {
 import type { WriteSpec } from '../../write-to-kafka.ts';
 import { MOST_SHARDS } from '../exactly-once.ts';
 import { MessageOf } from '../message-of.ts';
-import type { KafkaTransactions } from '../transactions.ts';
+import type { KafkaTransactions, OpenTransactions } from '../transactions.ts';
 import { chunkCoder, numberedCoder } from './chunks.ts';
 import { groupOf, idOf, MARKED_PARTITION, type ShardNames, usedBefore } from './mark.ts';
 import { NumberChunks, numberingContext } from './number-chunks.ts';
@@ -32,7 +32,7 @@ import { WriteChunks } from './write-chunks.ts';
 export function writeInShards<T, K, V>(
   elements: PCollection<T>,
   spec: WriteSpec<T, K, V>,
-  open: (transactionalId: string) => Promise<KafkaTransactions>,
+  open: OpenTransactions,
 ): PCollection<never> {
   const names = namesOf(elements, spec);
   const { pipeline } = elements;
@@ -41,7 +41,7 @@ export function writeInShards<T, K, V>(
   pipeline.freshChecks.push(() => refuseUsed(names, () => open(idOf(names, 0))));
   const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
   const write = new WriteChunks(
-    (shard) => new ShardWriter(names, shard, () => open(idOf(names, shard))),
+    (shard) => new ShardWriter(names, shard, () => open(idOf(names, shard), PATIENCE_MS)),
   );
   return elements
     .apply(
@@ -94,6 +94,12 @@ function claim(pipeline: Pipeline, names: ShardNames): void {
   }
   known.add(id);
 }
+
+/**
+ * How long a broker may be away. Flink gives up a checkpoint after ten minutes; and each try that fails leaves, in
+ * Beam's runner (2.70), a list in its state that is multiplied by the parallelism, so that few may fail in a row.
+ */
+const PATIENCE_MS = 300_000;
 
 /** So many shards are asked about at the same time. */
 const AT_ONCE = 100;

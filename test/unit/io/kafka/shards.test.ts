@@ -37,6 +37,7 @@ class Shard {
   /** The next commit fails when the cluster has it. */
   failsAfterCommit = false;
   opened = 0;
+  closed = 0;
 
   writer(earlyMillis?: number): ShardWriter {
     return new ShardWriter(
@@ -97,7 +98,9 @@ class Transactions implements KafkaTransactions {
     this.sent = [];
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.shard.closed += 1;
+  }
 }
 
 const message = (text: string): Outgoing => ({
@@ -324,6 +327,30 @@ test('a run that begins anew with fewer shards sees the mark of one that it has 
   assert.ok(asked.includes('w.shards.9'), asked[9]);
 });
 
+test('the last copy of the step closes the writers, and one that is set up later opens them again', async () => {
+  const shard = new Shard();
+  const original = new WriteChunks(() => shard.writer());
+  const copies = [original.forBundle(), original.forBundle()];
+  for (const copy of copies) copy.setup();
+  const write = async (step: WriteChunks, number: number) => {
+    step.startBundle();
+    step.process({ key: 0, value: [chunk(number)] });
+    await step.finishBundle();
+  };
+  await write(copies[0]!, 1);
+  await copies[0]!.teardown();
+  assert.equal(shard.closed, 0);
+  await write(copies[1]!, 2);
+  await copies[1]!.teardown();
+  assert.equal(shard.closed, shard.opened);
+  const later = original.forBundle();
+  later.setup();
+  await write(later, 3);
+  assert.deepEqual(shard.seen, ['1', '2', '3']);
+  await later.teardown();
+  assert.equal(shard.closed, shard.opened);
+});
+
 test('no two sinks write under the same name', () => {
   const one = idOf({ transactionalId: 'orders.eu', topic: 'copies' }, 0);
   assert.notEqual(one, idOf({ transactionalId: 'orders', topic: 'eu.copies' }, 0));
@@ -359,7 +386,7 @@ test('Flink is told to have buffers enough for stable input', async () => {
         .apply(writeToKafka({ ...cluster, topic: 'out', exactlyOnce })),
     flink.options,
   );
-  assert.equal(flinkOptions(flink.options, pipeline).numConcurrentCheckpoints, 128);
+  assert.equal(flinkOptions(flink.options, pipeline).numConcurrentCheckpoints, 32);
   const own = { ...flink.options, numConcurrentCheckpoints: 8 };
   assert.equal(flinkOptions(own, pipeline).numConcurrentCheckpoints, 8);
   const [write] = pipeline.transforms.filter(({ requirements }) => requirements.size > 0).slice(-1);
