@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same elements under another coder: what a PCollection is declared to hold.
 
-import { type Coder, coderToProto, JsCoder } from '../coders/index.ts';
+import { type Coder, coderFromSpec, coderToProto, JsCoder, limitOf } from '../coders/index.ts';
 import { ParDo, type PCollection, type PTransformClass } from '../pipeline/index.ts';
 import { pb, toBinary } from '../proto/index.ts';
 import { mapStep, transform } from './transform.ts';
@@ -17,10 +17,28 @@ function fingerprint(coder: Coder<unknown>): string {
   );
 }
 
-/** The one coder of them all, or the coder for any JavaScript value. */
+/**
+ * The one coder of them all, or the coder for any JavaScript value. Types that share their bytes, as whole numbers of
+ * 16 and of 64 bits do, have the coder in common that holds values to nothing but these.
+ */
 export function commonCoder(coders: readonly Coder<unknown>[]): Coder<unknown> {
   const [first, ...others] = coders;
-  return first && others.every((other) => sameCoder(first, other)) ? first : new JsCoder();
+  if (!first || !others.every((other) => sameCoder(first, other))) return new JsCoder();
+  const limits = limitsOf(first);
+  return others.every((other) => limitsOf(other) === limits) ? first : withoutLimits(first);
+}
+
+function limitsOf(coder: Coder<unknown>): string {
+  return JSON.stringify([limitOf(coder), ...(coder.spec().components ?? []).map(limitsOf)]);
+}
+
+function withoutLimits(coder: Coder<unknown>): Coder<unknown> {
+  const { urn, payload, components = [] } = coder.spec();
+  return coderFromSpec({
+    urn,
+    ...(payload ? { payload } : {}),
+    components: components.map(withoutLimits),
+  });
 }
 
 /** Elements as they are, encoded by `coder` from here on. Applied inside composites. */

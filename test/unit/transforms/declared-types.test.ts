@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BeamBridgeError } from '../../../src/base/index.ts';
-import { KVCoder, StrUtf8Coder, VarIntCoder } from '../../../src/coders/index.ts';
+import { KVCoder, limitOf, StrUtf8Coder, VarIntCoder } from '../../../src/coders/index.ts';
 import { RunInference } from '../../../src/ml/index.ts';
-import type { PCollection, Root } from '../../../src/pipeline/index.ts';
+import { P, type PCollection, type Root } from '../../../src/pipeline/index.ts';
 import { createRunner } from '../../../src/runners/index.ts';
 import {
   array,
@@ -25,6 +25,7 @@ import {
 import { withTestModel } from '../../../src/testing/index.ts';
 import {
   create,
+  flatten,
   fromAsyncIterable,
   groupByKey,
   parDo,
@@ -182,4 +183,27 @@ test('the coders of outputs by tag, and of an async source, are declared too', a
       ),
     ),
   );
+});
+
+test('PCollections of types that share their bytes have no narrower type together than each of them', async () => {
+  let together: PCollection<number> | undefined;
+  let pairs: PCollection<unknown> | undefined;
+  let alike: PCollection<number> | undefined;
+  const seen = await collect((root) => {
+    const narrow = root.apply(create([1])).apply(withSchema(int16));
+    const wide = root.apply(create([-70_000])).apply(withSchema(int64));
+    together = P([narrow, wide]).apply(flatten());
+    alike = P([narrow, root.apply(create([2])).apply(withSchema(int16))]).apply(flatten());
+    const keyed = (type: typeof int16 | typeof int32) =>
+      root
+        .apply(create([{ key: 'a', value: 1 }]))
+        .apply(withCoder(new KVCoder(new StrUtf8Coder(), coderOf(type))));
+    pairs = P([keyed(int16), keyed(int32)]).apply(flatten());
+    return together;
+  });
+  assert.deepEqual(seen.toSorted(), [-70_000, 1]);
+  assert.equal(limitOf(together!.coder), undefined);
+  assert.deepEqual(together!.coder.spec(), new VarIntCoder().spec());
+  assert.equal(limitOf(alike!.coder), 'int16');
+  assert.equal(limitOf(pairs!.coder.spec().components![1]), undefined);
 });
