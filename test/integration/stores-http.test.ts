@@ -183,3 +183,22 @@ test('a password in a URL, and an output there, are refused', () => {
     message: /only be read/,
   });
 });
+
+test('a server that sends more than it was asked for fails the run, and not the program', async () => {
+  instead = ({ headers: { range } }, response) => {
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+    const part = body.subarray(Number(first), Number(last) + 1);
+    const end = Number(first) + part.length - 1;
+    response.writeHead(206, {
+      etag: '"one"',
+      'content-range': `bytes ${first}-${end}/${body.length}`,
+    });
+    // A look at its beginning is answered rightly.
+    response.end(part.length > 1 ? Buffer.concat([part, Buffer.from('JUNK\n')]) : part);
+    return true;
+  };
+  await assert.rejects(linesOf('more.txt'), {
+    code: 'IO_FAILED',
+    message: /more bytes came than were asked for/,
+  });
+});

@@ -4,6 +4,7 @@
 
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { BeamBridgeError, nap } from '../../../base/index.ts';
 
 const MOST_REDIRECTS = 5;
@@ -60,6 +61,18 @@ async function followed(
   }
 }
 
+const heard = new WeakSet<Socket>();
+
+/**
+ * An answer that is let go of right when it has ended finds its socket with nobody who would hear of it: Node's
+ * client has left it, and its agent has yet to take it back. What is wrong then is known by the answer.
+ */
+function hear(socket: Socket): void {
+  if (heard.has(socket)) return;
+  heard.add(socket);
+  socket.on('error', () => {});
+}
+
 function asked(
   url: URL,
   headers: Readonly<Record<string, string>>,
@@ -69,6 +82,7 @@ function asked(
   return new Promise((resolve, reject) => {
     const request = make(url, { headers: { 'accept-encoding': 'identity', ...headers }, signal });
     request.once('response', resolve);
+    request.once('socket', hear);
     request.on('error', reject);
     request.end();
   });
