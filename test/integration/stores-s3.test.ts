@@ -134,6 +134,19 @@ test('a transfer that stalls is begun anew', async () => {
   assert.deepEqual((await linesOf(at('stalls.txt'), impatient)).sort(), [...lines].sort());
 });
 
+test('a list, and what is written, are asked for again when the answer stalls', async () => {
+  await s3.put('quiet/in.txt', 'a\nb\n');
+  const impatient = { stores: { ...stores, idleTimeout: 400 } };
+  s3.fault = first(1, 'GET', 'list-type', { stallAfter: 0 });
+  assert.deepEqual((await linesOf(at('quiet/*.txt'), impatient)).sort(), ['a', 'b']);
+  s3.fault = first(1, 'PUT', 'uploadId=', { stallAfter: 0 });
+  await createRunner({ runner: 'node' }).run((root) => {
+    root.apply(create(['c'])).apply(writeToText(at('quiet/out'), impatient));
+  });
+  s3.fault = undefined;
+  assert.deepEqual(await linesOf(at('quiet/out-*')), ['c']);
+});
+
 test('a store that throttles is asked again, and not for ever', async () => {
   await s3.put('busy.txt', 'a\nb\n');
   s3.fault = first(2, 'GET', 'busy.txt', { status: 503, code: 'SlowDown' });

@@ -13,7 +13,7 @@ const PYTHONS = { read: 'ReadFromText', written: 'WriteToText' } as const;
 const STORES: Readonly<Record<string, (options: StoreOptions) => Store>> = {
   http: ({ idleTimeout }) => httpStore('http', idleTimeout),
   https: ({ idleTimeout }) => httpStore('https', idleTimeout),
-  s3: ({ s3, idleTimeout }) => objectStore(s3Objects(s3), idleTimeout),
+  s3: ({ s3, idleTimeout }) => objectStore(s3Objects(s3, idleTimeout), idleTimeout),
 };
 
 /** By scheme and options: a store has connections, and knows what is being sent to it. */

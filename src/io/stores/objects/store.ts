@@ -12,7 +12,7 @@ import { placeOf } from './path.ts';
 import { isPattern, keyMatcher, literalPrefix, unescaped } from './patterns.ts';
 import { ObjectFile } from './read.ts';
 
-const IDLE_MS = 60_000;
+export const IDLE_MS = 60_000;
 const PIECE = 1024 * 1024;
 
 /** Reading by name, which all stores can. */

@@ -4,6 +4,7 @@
 import type { ListedObject, ObjectBytes, ObjectClient, Upload } from '../objects/client.ts';
 import { failureOf, statusOf } from '../objects/failures.ts';
 import { versionText } from '../objects/read.ts';
+import { IDLE_MS } from '../objects/store.ts';
 import type { S3StoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
 import { type S3Client, type S3Package, s3Package } from './package.ts';
@@ -34,10 +35,14 @@ interface Removed {
   readonly Errors?: readonly { readonly Key?: string; readonly Message?: string }[];
 }
 
-export function s3Objects(options: S3StoreOptions = {}): ObjectClient {
+/** @param idleMs - after so long without a byte either way a request is tried again */
+export function s3Objects(options: S3StoreOptions = {}, idleMs = IDLE_MS): ObjectClient {
   let loading: Promise<{ sdk: S3Package; client: S3Client }> | undefined;
   const loaded = () => {
-    loading ??= s3Package().then((sdk) => ({ sdk, client: new sdk.S3Client(given(options)) }));
+    loading ??= s3Package().then((sdk) => ({
+      sdk,
+      client: new sdk.S3Client({ ...given(options), requestHandler: { socketTimeout: idleMs } }),
+    }));
     // A package may be installed before the next run of a program that goes on.
     loading.catch(() => {
       loading = undefined;
