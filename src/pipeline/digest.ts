@@ -3,7 +3,7 @@
 // out that something came out different, and at which transform. It knows nothing of expansions, of
 // payloads of other SDKs' transforms (which may name files of a machine), or of what a runner made of it.
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { PCollectionNode, Pipeline, TransformNode } from './graph.ts';
 import { ProtoBuilder } from './to-proto.ts';
 
@@ -20,6 +20,8 @@ export interface TransformDigest {
   readonly coders: string;
   /** Of the windowing of what it produces, and of whether that has an end. */
   readonly windowing: string;
+  /** Of the elements that it holds, where it does. */
+  readonly contents: string;
 }
 
 /** All transforms, in the order in which they were applied. */
@@ -60,6 +62,7 @@ function differenceOf(before: TransformDigest, now: TransformDigest): string | u
   if (before.shape !== now.shape) return 'is of another kind, or has other inputs or outputs';
   if (before.coders !== now.coders) return 'has outputs with other coders';
   if (before.windowing !== now.windowing) return 'has outputs with another windowing';
+  if (before.contents !== now.contents) return 'holds other elements';
   return undefined;
 }
 
@@ -84,7 +87,15 @@ function transformDigest(node: TransformNode, builder: ContentBuilder): Transfor
         bounded,
       ]),
     ),
+    contents: contentsOf(node),
   };
+}
+
+function contentsOf({ contents }: TransformNode): string {
+  if (!contents) return '';
+  const all = createHash('sha256');
+  for (const bytes of contents()) all.update(bytes);
+  return short(all);
 }
 
 function payloadOf({ spec, external }: TransformNode, builder: ContentBuilder): string {
@@ -103,7 +114,11 @@ function hash(value: unknown): string {
 }
 
 function shortHash(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest().subarray(0, HASH_BYTES).toString('base64url');
+  return short(createHash('sha256').update(data));
+}
+
+function short(hash: Hash): string {
+  return hash.digest().subarray(0, HASH_BYTES).toString('base64url');
 }
 
 /** Names coders and windowing strategies by what they are, so that a payload names no number of them. */

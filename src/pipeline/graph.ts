@@ -46,6 +46,8 @@ export class TransformNode {
   /** URNs of what a runner must be able to do for this transform. */
   readonly requirements = new Set<string>();
   spec: TransformSpec | undefined;
+  /** What it holds beside its spec, and a worker makes again: it is looked at where that is compared. */
+  contents: (() => Iterable<Uint8Array>) | undefined;
   /** Whether this transform runs functions of this program and so needs its environment. */
   needsEnvironment = false;
   /** Set on a cross-language transform that an expansion service turns into real ones later. */

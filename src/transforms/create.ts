@@ -43,7 +43,7 @@ interface Chunk {
  * They are encoded when the transform is applied: an element that cannot be is found at once, and
  * changing it afterwards changes nothing. The encoded chunks stay with this program and are found
  * there by the transform's name, as functions are, so they never bloat the pipeline's message; a
- * worker elsewhere makes them again by running the same construction.
+ * worker elsewhere makes them again by running the same construction, and fails (`WORKER_MISMATCH`) where others come out.
  *
  * A `schema` says what the elements are, also to the compiler: `'oslo'` is then one of an enumeration's values, where
  * without it is any string, and a tensor may be given as nested arrays.
@@ -77,9 +77,10 @@ export function create<T>(
   checkIterable(elements);
   // An iterator can be read once, and the transform applied several times.
   let read: readonly T[] | undefined;
-  return transform('create', (root) => {
+  return transform('create', (root, _, node) => {
     read ??= allOf(elements, 'create');
     const chunks = encodeChunks(read, coder);
+    node.contents = () => chunks.map(({ bytes }) => bytes);
     if (!spread || chunks.length <= 1) {
       return root
         .apply(impulse())

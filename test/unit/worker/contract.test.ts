@@ -19,7 +19,7 @@ const program: WorkerProgram = {
   bundle: { name: 'score.mjs', sha256: 'ab', bytes: 3 },
   argv: ['--input', 'ü'],
   cwd: '/app',
-  digest: [{ name: 'map(f)', shape: 'a', coders: 'b', windowing: 'c' }],
+  digest: [{ name: 'map(f)', shape: 'a', coders: 'b', windowing: 'c', contents: '' }],
   options: optionsToText({}),
 };
 
