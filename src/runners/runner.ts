@@ -54,7 +54,8 @@ export function createRunner(options: PipelineOptions = {}): Runner {
       },
     );
   }
-  if (options.runner === undefined && !options.jobEndpoint) refuseOtherEngines(options);
+  if ((options.runner ?? undefined) === undefined && !options.jobEndpoint)
+    refuseOtherEngines(options);
   const name = options.runner ?? (options.jobEndpoint ? 'portable' : 'node');
   const found = RUNNERS.get(name) ?? ALIASES.get(name);
   if (found) return new found(options);
@@ -77,7 +78,7 @@ const NAMES_AN_ENGINE = {
 
 function refuseOtherEngines(options: PipelineOptions): void {
   for (const [name, engine] of Object.entries(NAMES_AN_ENGINE)) {
-    if (options[name] === undefined) continue;
+    if ((options[name] ?? undefined) === undefined) continue;
     throw new BeamBridgeError(
       'INVALID_ARGUMENT',
       `${name} is an option of the runner ${engine}, and no runner is named`,

@@ -83,7 +83,7 @@ function compare({ digest, exportName }: WorkerProgram, pipeline: Pipeline): voi
     {
       transform,
       appliedAt,
-      hint: 'Construct it from its options and constants alone, not from the clock, random numbers, environment variables or files, which differ from machine to machine.',
+      hint: "Construct it from its options and constants alone, not from the clock, random numbers, environment variables, files or their folders, which differ from machine to machine: what differs belongs into the options of the run, or into a function, as in create(['a.csv']).map((name) => join(import.meta.dirname, name)).",
     },
   );
 }

@@ -81,7 +81,7 @@ function behindTheEnd({ topic, partition }: TopicPartition, start: number, end: 
     'IO_FAILED',
     `partition ${partition} of ${topic} is to be read from offset ${start}, and ends at ${end}`,
     {
-      hint: 'Its messages were lost or written anew since the offset was committed or noted. Begin where the messages are: start, or reset the offsets of the group.',
+      hint: 'Its messages were lost or written anew since the offset was committed or noted; or the transaction in front of it is open, and who committed does not wait for those. Begin where the messages are: start, or reset the offsets of the group.',
     },
   );
 }

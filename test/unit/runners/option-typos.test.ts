@@ -54,6 +54,7 @@ test('an option of another type is refused before anything runs', () => {
     [{ parallelism: 1.5 }, /parallelism is 1.5/],
     [{ checkpointingInterval: '5s' }, /checkpointingInterval is "5s"/],
     [{ flinkMaster: 'localhost:8081' }, /flinkMaster is an option of the runner flink, and no/],
+    [{ runner: null, flinkMaster: '[local]' }, /flinkMaster is an option of the runner flink/],
     [{ prismBinary: 'prism' }, /prismBinary is an option of the runner prism, and no runner/],
   ] as const) {
     assert.throws(() => createRunner(options as never), { code: 'INVALID_ARGUMENT', message });
@@ -61,5 +62,6 @@ test('an option of another type is refused before anything runs', () => {
   createRunner({ signal: AbortSignal.timeout(10), handleSignals: false });
   createRunner({ signal: null } as never);
   createRunner({ runner: 'node', flinkMaster: 'localhost:8081', parallelism: -1 });
+  createRunner({ flinkMaster: null } as never);
   createRunner({ jobEndpoint: 'localhost:1', flinkMaster: 'localhost:8081' });
 });
