@@ -230,7 +230,9 @@ for (const runner of ['node', 'direct'] as const) {
         out.sort((a, b) => a - b),
         [3, 5, 7],
       );
-      assert.equal(log.said.length, 1);
+      // A host of the test before may be missed as late as now.
+      const asked = log.said.filter((line) => /another one is asked to expand/.test(line));
+      assert.equal(asked.length, 1, log.said.join('\n'));
     } finally {
       rmSync(folder, { recursive: true });
     }
