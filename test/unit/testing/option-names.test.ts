@@ -13,6 +13,7 @@ import {
   sqlTransform,
 } from '../../../src/external/index.ts';
 import {
+  inferAvroType,
   inferCsvType,
   kafkaAvro,
   kafkaIo,
@@ -26,6 +27,7 @@ import {
   readFromTextWithFilename,
   watchFiles,
   writeToAvro,
+  writeToBigQuery,
   writeToCsv,
   writeToJson,
   writeToKafka,
@@ -107,6 +109,14 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
   ['WriteAvroOptions', (o) => writeToAvro('x', o), 'codecs', 'codec'],
   ['WriteCsvOptions', (o) => writeToCsv('out/x', o), 'headers', 'header'],
   ['WriteJsonOptions', (o) => writeToJson('out/x', o), 'numShard', 'numShards'],
+  [
+    'WriteBigQueryOptions',
+    (o) => writeToBigQuery('p:d.t', o),
+    'createDispositon',
+    'createDisposition',
+  ],
+  ['StoreOptions', (o) => readFromText('x', { stores: o }), 'idleTimeot', 'idleTimeout'],
+  ['S3StoreOptions', (o) => readFromText('x', { stores: { s3: o } }), 'endpont', 'endpoint'],
   ['WriteParquetOptions', (o) => writeToParquet('out/x', o), 'rowGroupByte', 'rowGroupBytes'],
   ['WatchFilesOptions', (o) => watchFiles('x/*', o), 'matchUpdated', 'matchUpdatedFiles'],
   ['ExternalOptions', (o) => rawExternalTransform('x', undefined, undefined, o), 'ouput', 'output'],
@@ -249,8 +259,9 @@ test('every type of options that a program can name is among the cases', () => {
     // What those of several formats have in common.
     'ReadRecordOptions',
     'WriteFilesOptions',
-    // Its function gives a promise.
+    // Their functions give a promise.
     'InferCsvOptions',
+    'InferAvroOptions',
   ]);
   assert.deepEqual(
     names.filter((name) => !known.has(name)),
@@ -263,12 +274,16 @@ test('a function that gives a promise rejects with the refusal', async () => {
     code: 'INVALID_ARGUMENT',
     hint: /^Did you mean delimiter\?/,
   });
+  await assert.rejects(inferAvroType('x', { store: {} } as never), {
+    code: 'INVALID_ARGUMENT',
+    hint: /^Did you mean stores\?/,
+  });
 });
 
 test('the refusal says who was asked and which options there are', () => {
   assert.throws(() => readFromText('x', { skipHeader: 1 } as never), {
     shortMessage: 'readFromText: there is no option skipHeader',
-    hint: 'Did you mean skipHeaderLines? Options are compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes.',
+    hint: 'Did you mean skipHeaderLines? Options are stores, compression, skipHeaderLines, encoding, allowEmptyMatch, splitBytes.',
   });
   assert.throws(() => readFromText('x', { colour: 1 } as never), { hint: /^Options are / });
 });
