@@ -13,7 +13,8 @@ The other end is src/ml/columns.ts. A column starts with a byte for its kind:
   6  rows: a column of each field, each after its length
 
 Numbers are little-endian. Whole numbers travel in the narrowest type that holds the column, and as
-doubles where JavaScript has them as such; the declared type says what they become here.
+doubles where JavaScript has them as such; so do fractions of which none has a fraction. The declared type says
+what they become here.
 """
 
 # Annotations that name protobuf's classes cannot be pickled by value, see src/ml/host-module.ts.

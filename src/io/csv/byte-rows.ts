@@ -190,6 +190,22 @@ export class ByteRows {
         at += 1;
       }
       const cell = at;
+      // Nearly always: one digit or two, which every type of numbers holds.
+      const leading = bytes[at]! - ZERO;
+      if (leading >= 0 && leading <= 9) {
+        const next = bytes[at + 1]!;
+        if (next === delimiter) {
+          out[first + i] = leading;
+          at += 1;
+          continue;
+        }
+        const last = next - ZERO;
+        if (last >= 0 && last <= 9 && bytes[at + 2] === delimiter) {
+          out[first + i] = leading * 10 + last;
+          at += 2;
+          continue;
+        }
+      }
       const isNegative = bytes[at] === MINUS;
       if (isNegative) at += 1;
       // The line's end is behind the last digit, whatever there is.

@@ -4,7 +4,13 @@
 // from then on.
 
 import { ByteWriter } from '../../base/index.ts';
-import { type NumberKind, type NumberStore, numberStore, wireCode } from './number-store.ts';
+import {
+  type NumberKind,
+  type NumberStore,
+  numberStore,
+  type Room,
+  wireCode,
+} from './number-store.ts';
 
 export const NUMBERS = 1;
 export const EQUAL_LISTS = 2;
@@ -25,15 +31,15 @@ export interface ColumnBuilder {
 }
 
 /** Builds a column of numbers, or of lists of them. */
-export function columnBuilder(kind: NumberKind, isList: boolean): ColumnBuilder {
-  return isList ? new ListsBuilder(kind) : new NumbersBuilder(kind);
+export function columnBuilder(kind: NumberKind, isList: boolean, room: Room): ColumnBuilder {
+  return isList ? new ListsBuilder(kind, room) : new NumbersBuilder(kind, room);
 }
 
 class NumbersBuilder implements ColumnBuilder {
   private readonly store: NumberStore;
 
-  constructor(kind: NumberKind) {
-    this.store = numberStore(kind);
+  constructor(kind: NumberKind, room: Room) {
+    this.store = numberStore(kind, room);
   }
 
   get count(): number {
@@ -62,8 +68,8 @@ class ListsBuilder implements ColumnBuilder {
   private readonly store: NumberStore;
   private readonly lengths: number[] = [];
 
-  constructor(kind: NumberKind) {
-    this.store = numberStore(kind);
+  constructor(kind: NumberKind, room: Room) {
+    this.store = numberStore(kind, room);
   }
 
   get count(): number {

@@ -19,7 +19,7 @@ import {
   LISTS,
   NUMBERS,
 } from './column-builder.ts';
-import { type NumberKind, type Numbers, numberKind, WIRE_TYPES } from './number-store.ts';
+import { type NumberKind, type Numbers, numberKind, Room, WIRE_TYPES } from './number-store.ts';
 import { isPackedRow, ROWS, RowColumn } from './row-columns.ts';
 import { RAGGED_TENSORS, TENSORS, TensorColumn } from './tensor-columns.ts';
 
@@ -35,6 +35,7 @@ export class ColumnCodec {
   private readonly coder: RowCoder;
   private readonly tensors: TensorColumn | undefined;
   private readonly rows: RowColumn | undefined;
+  private readonly room = new Room();
 
   constructor(
     private readonly name: string,
@@ -63,7 +64,7 @@ export class ColumnCodec {
   /** A column of this field to build a value at a time, where the type has such columns. */
   builder(): ColumnBuilder | undefined {
     if (this.rows) return this.rows.builder();
-    return this.kind && columnBuilder(this.kind, this.element !== undefined);
+    return this.kind && columnBuilder(this.kind, this.element !== undefined, this.room);
   }
 
   /** @throws BeamBridgeError `ROW_MISMATCH`, `INT64_OUT_OF_RANGE` for a value of another type */

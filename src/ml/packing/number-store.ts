@@ -26,6 +26,8 @@ const LIMITS = {
   int64: Number.MAX_SAFE_INTEGER + 1,
 } as const;
 const FIRST_ROOM = 256;
+/** No more than a batch has that is full by its bytes. */
+const MOST_ROOM = 2 ** 19;
 
 /** Declared types whose values numbers of the wire are. */
 export type NumberKind = keyof typeof LIMITS | 'float32' | 'float64';
@@ -50,10 +52,29 @@ export interface NumberStore {
   numbers(): Numbers;
 }
 
-export function numberStore(kind: NumberKind): NumberStore {
+/**
+ * How many numbers the latest store of a column had at its end: the next one begins with room for as many, so that it need
+ * not be copied again and again while it grows. One that is begun beside it begins small, since there may be
+ * one for each of a thousand windows.
+ */
+export class Room {
+  private numbers = FIRST_ROOM;
+
+  take(): number {
+    const { numbers } = this;
+    this.numbers = FIRST_ROOM;
+    return numbers;
+  }
+
+  left(length: number): void {
+    this.numbers = Math.min(MOST_ROOM, Math.max(length, FIRST_ROOM));
+  }
+}
+
+export function numberStore(kind: NumberKind, room = new Room()): NumberStore {
   return kind === 'float32' || kind === 'float64'
-    ? new FractionStore(kind)
-    : new WholeNumberStore(kind);
+    ? new FractionStore(kind, room)
+    : new WholeNumberStore(kind, room);
 }
 
 export function wireCode(numbers: Numbers): number {
@@ -76,11 +97,15 @@ class WholeNumberStore implements NumberStore {
   private low = 0;
   private high = 0;
   /** Wide enough for all so far. */
-  private store: Numbers = new Int8Array(FIRST_ROOM);
+  private store: Numbers;
   private readonly least: number;
   private readonly limit: number;
 
-  constructor(kind: keyof typeof LIMITS) {
+  constructor(
+    kind: keyof typeof LIMITS,
+    private readonly room: Room,
+  ) {
+    this.store = new Int8Array(room.take());
     this.limit = LIMITS[kind];
     this.least = kind === 'int64' ? 1 - this.limit : -this.limit;
   }
@@ -145,6 +170,7 @@ class WholeNumberStore implements NumberStore {
   }
 
   numbers(): Numbers {
+    this.room.left(this.length);
     const Type = narrowest(this.low, this.high);
     const numbers = this.store.subarray(0, this.length);
     return numbers instanceof Type ? numbers : new Type(numbers);
@@ -165,8 +191,11 @@ class FractionStore implements NumberStore {
   /** Above it, a number is looked at. */
   private readonly limit: number;
 
-  constructor(kind: 'float32' | 'float64') {
-    this.store = new (kind === 'float32' ? Float32Array : Float64Array)(FIRST_ROOM);
+  constructor(
+    kind: 'float32' | 'float64',
+    private readonly room: Room,
+  ) {
+    this.store = new (kind === 'float32' ? Float32Array : Float64Array)(room.take());
     this.limit = kind === 'float32' ? FLOAT32_WHOLE : Infinity;
   }
 
@@ -204,6 +233,40 @@ class FractionStore implements NumberStore {
   }
 
   numbers(): Numbers {
-    return this.store.subarray(0, this.length);
+    this.room.left(this.length);
+    const numbers = this.store.subarray(0, this.length);
+    return (this.length > 0 && asWhole(numbers)) || numbers;
   }
+}
+
+/**
+ * Fractions of which none has a fraction, such as pixels and counts, in a quarter of the bytes or less; undefined for
+ * others, which is nearly always told by the first few.
+ */
+function asWhole(numbers: Numbers): Numbers | undefined {
+  const bytes = new Int8Array(numbers.length);
+  const wide = firstUnlike(numbers, bytes, 0);
+  if (wide === numbers.length) return hasNegativeZero(numbers) ? undefined : bytes;
+  if (!Number.isInteger(numbers[wide])) return undefined;
+  const shorts = new Int16Array(numbers.length);
+  shorts.set(bytes.subarray(0, wide));
+  const isWhole = firstUnlike(numbers, shorts, wide) === numbers.length;
+  return isWhole && !hasNegativeZero(numbers) ? shorts : undefined;
+}
+
+/** Copies numbers from a place on, and gives the place of the first one that is another there. */
+function firstUnlike(numbers: Numbers, copy: Int8Array | Int16Array, from: number): number {
+  for (let i = from; i < numbers.length; i++) {
+    const number = numbers[i]!;
+    copy[i] = number;
+    if (copy[i] !== number) return i;
+  }
+  return numbers.length;
+}
+
+/** Whole numbers have none. It is looked for by its bits, many at a time. */
+function hasNegativeZero({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Numbers): boolean {
+  return BYTES_PER_ELEMENT === Float32Array.BYTES_PER_ELEMENT
+    ? new Int32Array(buffer, byteOffset, length).includes(-(2 ** 31))
+    : new BigInt64Array(buffer, byteOffset, length).includes(-(2n ** 63n));
 }

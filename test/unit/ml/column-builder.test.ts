@@ -41,9 +41,15 @@ function fits(kind: string, value: unknown): boolean {
 }
 
 /** The code and the bytes of numbers in the narrowest type that holds all. */
-function numbers(kind: string, all: readonly number[]): [code: number, bytes: Buffer] {
+function numbers(kind: string, given: readonly number[]): [code: number, bytes: Buffer] {
+  const all = kind === 'float32' ? given.map(Math.fround) : given;
   const narrowest = Object.entries(WHOLE).find(([name]) => all.every((value) => fits(name, value)));
-  const name = kind in WHOLE ? narrowest![0] : kind;
+  // Fractions travel as whole numbers where all of them are, and short: a negative zero is none.
+  const areShort =
+    (narrowest?.[0] === 'byte' || narrowest?.[0] === 'int16') &&
+    all.length > 0 &&
+    !all.some((value) => Object.is(value, -0));
+  const name = kind in WHOLE || areShort ? narrowest![0] : kind;
   const writers: Record<
     string,
     [code: number, size: number, write: (b: Buffer, v: number) => void]
@@ -222,6 +228,34 @@ test('rows of numbers and of lists of them are a column for each field', () => {
     { numRuns: 300 },
   );
   assert.equal(new ColumnCodec('example', row({ a: int64, b: string })).builder(), undefined);
+});
+
+test('fractions that travel as whole numbers come back as they were', () => {
+  for (const type of [float32, float64]) {
+    for (const column of [
+      [0, -1, 127, -128],
+      [0, 200, -32768, 32767],
+      [0, 1, 32768],
+      [0, -0, 1],
+      [-0],
+      [1, 300, -0],
+      [0.5, 1],
+      [1, 2, 300, 0.25],
+      [Number.NaN, 1],
+      [1, Infinity],
+      [],
+    ]) {
+      const codec = new ColumnCodec('example', type);
+      const bytes = built(type, column)!;
+      assert.deepEqual(codec.read(bytes, column.length), column);
+      const isWhole = column.every((value) => Number.isInteger(value) && !Object.is(value, -0));
+      const isShort = isWhole && column.every((value) => Math.abs(value + 0.5) < 2 ** 15);
+      assert.equal(bytes[1]! <= 1, isShort && column.length > 0, `${type.kind} ${column}`);
+    }
+  }
+  const lists = [Float32Array.of(1, 2), Float32Array.of(3, 255)];
+  const codec = new ColumnCodec('example', typedArray('float32'));
+  assert.deepEqual(codec.read(built(typedArray('float32'), lists)!, 2), lists);
 });
 
 test('typed arrays are taken like arrays, other views and iterables are not', () => {
