@@ -6,6 +6,7 @@ import type { PCollection } from '../pipeline/index.ts';
 import type { RowType } from '../schema/index.ts';
 import { checkParquetType } from './parquet/declared-type.ts';
 import type { ParquetFormat } from './parquet/file.ts';
+import { severalOf } from './parquet/gather.ts';
 import { inspectParquet, readParquet } from './parquet/read-range.ts';
 import { checkRecordOptions, refuseOption } from './records/read-options.ts';
 import { ReadRecords, type RecordSource } from './records/read-records.ts';
@@ -16,8 +17,11 @@ import { checkPatterns } from './text/read-files.ts';
 export interface ReadParquetOptions<T> {
   /** The type of the rows. Only the columns of its fields are read. */
   schema: RowType<T>;
-  /** By field, the name of its column in the file. @default the field's own */
-  columns?: { readonly [Field in keyof T]?: string };
+  /**
+   * By field, the name of its column in the file; or for an array those of several, one for each of its elements.
+   * @default the field's own
+   */
+  columns?: { readonly [Field in keyof T]?: string | readonly string[] };
   /** Where stores such as `s3://` are, as far as the environment does not say it. */
   stores?: StoreOptions;
   /** Whether a pattern may match nothing. @default false */
@@ -61,6 +65,10 @@ const OPTIONS: OptionNames<ReadParquetOptions<unknown>> = {
  * ```ts
  * const image = row({ label: int64, pixels: array(float32) });
  * root.apply(readFromParquet('images/*.parquet', { schema: image }));
+ *
+ * const wine = row({ id: string, features: typedArray('float32') });
+ * const columns = { features: ['alcohol', 'pH', 'density'] };
+ * root.apply(readFromParquet('wine.parquet', { schema: wine, columns }));
  * ```
  */
 export function readFromParquet<T>(
@@ -116,15 +124,29 @@ function checkNames<T>(
   transform: string,
   schema: RowType<T>,
   columns: unknown,
-): Readonly<Record<string, string>> {
+): Readonly<Record<string, string | readonly string[]>> {
   if (columns === undefined) return Object.create(null);
-  const hint = "Give names of columns by field: { columns: { beak: 'Beak Length (mm)' } }.";
+  const hint =
+    "Give names of columns by field: { columns: { beak: 'Beak Length (mm)', features: ['alcohol', 'pH'] } }.";
   if (typeof columns !== 'object' || columns === null)
     throw refuseOption(transform, 'columns', columns, hint);
-  const fields = new Set(schema.fields.map(({ name }) => name));
-  for (const [field, column] of Object.entries(columns)) {
-    if (!fields.has(field) || typeof column !== 'string')
-      throw refuseOption(transform, `columns.${field}`, column, hint);
+  const types = new Map(schema.fields.map(({ name, type }) => [name, type]));
+  for (const [field, column] of Object.entries(columns as Record<string, unknown>)) {
+    const type = types.get(field);
+    const refuse = (why: string) => refuseOption(transform, `columns.${field}`, column, why);
+    if (!type) throw refuse(hint);
+    if (typeof column === 'string') continue;
+    if (!Array.isArray(column) || column.length === 0) throw refuse(namesHint(column, hint));
+    if (column.some((name) => typeof name !== 'string')) throw refuse(hint);
+    if (severalOf(type)) continue;
+    throw refuse('Several columns are an array: declare it one, or give one column.');
   }
   return Object.assign(Object.create(null), columns);
+}
+
+/** Files may have their columns in any order, and what goes by it would be another array in each. */
+function namesHint(column: unknown, hint: string): string {
+  return column instanceof RegExp
+    ? "List the names, since files may have them in any order: Array.from({ length: 64 }, (_, at) => 'pixel' + at)."
+    : hint;
 }

@@ -9,7 +9,7 @@ import { Misfit } from '../records/misfit.ts';
 import { annotationOf, type FileNode, leafOf } from './file-schema.ts';
 import { mismatch } from './mismatch.ts';
 import type { SchemaElement } from './package.ts';
-import { leafReader } from './values.ts';
+import { leafReader, NONE, type PlainNumbers, plainNumbers } from './values.ts';
 
 /** The value, or null. @throws {@link Misfit}, {@link DamagedColumn} */
 export type PartReader = (raw: unknown) => unknown;
@@ -31,6 +31,8 @@ export interface Matched {
   readonly elements: SchemaElement[];
   readonly leaves: WantedLeaf[];
   readonly read: PartReader;
+  /** For numbers: between which ones those that are raw are what {@link read} would give. */
+  readonly plain?: PlainNumbers | undefined;
 }
 
 /** A column that is read. */
@@ -114,7 +116,7 @@ function matchValue(type: SchemaType, part: FileNode, above: string[], path: str
     case 'iterable': {
       if (!isRepeated) return matchList(type, part, above, path);
       const bare = matchOnce(type.element, part, above, `${path}[]`);
-      return { ...bare, read: listReader(type, bare.read) };
+      return { ...bare, read: listReader(type, bare), plain: undefined };
     }
     default:
       if (isRepeated) throw mismatch(type, part, path);
@@ -136,9 +138,11 @@ function matchOne(type: SchemaType, part: FileNode, above: string[], path: strin
   if (type.kind === 'map') return matchMap(type, part, above, path);
   if (type.kind === 'row') return matchRow(type, part, above, path);
   const { element, leaf } = part;
-  const read = leaf === undefined ? undefined : leafReader(type, leafOf(element));
-  if (leaf === undefined || !read) throw mismatch(type, part, path);
-  return matchLeaf(element, leaf, above, read);
+  if (leaf === undefined) throw mismatch(type, part, path);
+  const held = leafOf(element);
+  const read = leafReader(type, held);
+  if (!read) throw mismatch(type, part, path);
+  return { ...matchLeaf(element, leaf, above, read), plain: plainNumbers(type, held) };
 }
 
 function matchLeaf(
@@ -243,12 +247,12 @@ function matchList(type: ListType, part: FileNode, above: string[], path: string
     return {
       elements: [group(part, name, 1, true), group(repeated, step, 1, false), ...matched.elements],
       leaves: matched.leaves,
-      read: listReader(type, matched.read),
+      read: listReader(type, matched),
     };
   }
   const matched = matchOnce(type.element, repeated, inside, at);
   const isLeaf = repeated.leaf !== undefined;
-  const list = listReader(type, matched.read);
+  const list = listReader(type, matched);
   const step = nameIn(repeated.element.name, inside);
   return {
     elements: [group(part, name, 1, isLeaf), ...matched.elements],
@@ -257,7 +261,7 @@ function matchList(type: ListType, part: FileNode, above: string[], path: string
   };
 }
 
-function listReader(type: ListType, read: PartReader): PartReader {
+function listReader(type: ListType, { read, plain = NONE }: Matched): PartReader {
   const isTyped = type.kind === 'array' && type.typed === true;
   const Typed = isTyped ? TYPED_ARRAY_KINDS[type.element.kind as TypedArrayKind] : undefined;
   return (raw) => {
@@ -266,7 +270,11 @@ function listReader(type: ListType, read: PartReader): PartReader {
     const values = (Typed ? new Typed(length) : new Array(length)) as unknown[];
     let at = 0;
     try {
-      for (; at < length; at++) values[at] = read(raw[at]);
+      for (; at < length; at++) {
+        const value: unknown = raw[at];
+        const isPlain = typeof value === 'number' && value >= plain.least && value <= plain.most;
+        values[at] = isPlain ? value : read(value);
+      }
     } catch (error) {
       throw error instanceof Misfit ? error.within(`[${at}]`) : error;
     }

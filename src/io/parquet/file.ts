@@ -9,9 +9,9 @@ import type { StoreOptions } from '../stores/options.ts';
 import type { OpenFile } from '../stores/store.ts';
 import { openFile } from '../stores/store-of.ts';
 import { isReadable } from './codecs.ts';
-import { type MatchedColumn, matchColumn } from './columns.ts';
 import { treeOf } from './file-schema.ts';
 import { BEHIND, FooterCache, footerOf } from './footer.ts';
+import { type MatchedField, matchField } from './gather.ts';
 import {
   type AsyncBuffer,
   type ColumnChunk,
@@ -24,8 +24,8 @@ import {
 export interface ParquetFormat {
   readonly stores?: StoreOptions | undefined;
   readonly schema: RowType<unknown>;
-  /** By field, the name of its column where that is another one. */
-  readonly names: Readonly<Record<string, string>>;
+  /** By field, the name of its column where that is another one, or those of an array's elements. */
+  readonly names: Readonly<Record<string, string | readonly string[]>>;
 }
 
 /** Rows that lie together. */
@@ -51,7 +51,7 @@ export interface Chunk {
 /** What is made of a footer. */
 interface Looked {
   readonly groups: readonly GroupOfRows[];
-  readonly columns: readonly MatchedColumn[];
+  readonly fields: readonly MatchedField[];
 }
 
 /** A file that is open. */
@@ -95,11 +95,11 @@ export async function* inParquetFile<T>(
     const { size } = await opened.look();
     const bytes = bytesOf(opened, path, size);
     const footer = await footerOf(bytes, path);
-    const { groups, columns } = cacheOf(format).of(footer, size, () => {
+    const { groups, fields } = cacheOf(format).of(footer, size, () => {
       const metadata = parsed(hyparquet, footer, path);
       return located(path, () => looked(metadata, size, format));
     });
-    yield* use({ hyparquet, bytes, groups, columns });
+    yield* use({ hyparquet, bytes, groups, fields });
     await opened.checkVersion();
   } catch (error) {
     throw readError(error, path);
@@ -159,11 +159,13 @@ function located<T>(path: string, look: () => T): T {
 
 function looked(metadata: FileMetadata, size: number, format: ParquetFormat): Looked {
   const tree = treeOf(metadata.schema);
-  const columns = format.schema.fields.map(({ name, type }) =>
-    matchColumn(name, format.names[name] ?? name, type, tree),
+  const fields = format.schema.fields.map(({ name, type }) =>
+    matchField(name, format.names[name] ?? name, type, tree),
   );
   const end = size - metadata.metadata_length - BEHIND;
-  const wanted = columns.flatMap(({ name, leaves }) => leaves.map((leaf) => ({ ...leaf, name })));
+  const wanted = fields
+    .flatMap(({ columns }) => columns)
+    .flatMap(({ name, leaves }) => leaves.map((leaf) => ({ ...leaf, name })));
   const groups: GroupOfRows[] = [];
   let before = 0;
   for (const { num_rows, columns: all } of metadata.row_groups) {
@@ -189,7 +191,7 @@ function looked(metadata: FileMetadata, size: number, format: ParquetFormat): Lo
   }
   if (BigInt(before) !== metadata.num_rows)
     throw damaged(`its footer tells of ${metadata.num_rows} rows, and its row groups of ${before}`);
-  return { groups, columns };
+  return { groups, fields };
 }
 
 function damaged(why: string): BeamBridgeError {

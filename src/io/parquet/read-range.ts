@@ -2,13 +2,12 @@
 // The rows of a range of a Parquet file: of the row groups that begin in it.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { setField } from '../../coders/index.ts';
 import { Misfit } from '../records/misfit.ts';
 import type { RecordOptions } from '../records/read-records.ts';
 import type { Batch } from '../records/records.ts';
 import type { FileRange } from '../text/find-files.ts';
 import { decompressors } from './codecs.ts';
-import { DamagedColumn, type MatchedColumn } from './columns.ts';
+import type { MatchedColumn } from './columns.ts';
 import {
   AS_THEY_LIE,
   type GroupOfRows,
@@ -16,6 +15,7 @@ import {
   type ParquetFile,
   type ParquetFormat,
 } from './file.ts';
+import { GroupRows, type Raw } from './gather.ts';
 import { type Decompress, pageHeaderReader } from './package.ts';
 import { withCheckedPages } from './pages.ts';
 
@@ -51,12 +51,16 @@ export function readParquet<T>(
     );
     const compressors = await decompressors(codecs);
     for (const group of groups) {
-      const raws: ArrayLike<unknown>[] = [];
-      for (const column of file.columns)
-        raws.push(await rawColumn(path, file, group, column, compressors));
+      const raws: Raw[] = [];
+      for (const { columns } of file.fields) {
+        for (const column of columns)
+          raws.push(await rawColumn(path, file, group, column, compressors));
+      }
+      const { before } = group;
+      const rows = new GroupRows({ path, before }, file.fields, raws);
       for (let from = 0; from < group.rows; from += ROWS) {
         const to = Math.min(from + ROWS, group.rows);
-        yield batchOf<T>(path, file.columns, group, raws, from, to, options);
+        yield batchOf<T>(path, rows, before, from, to, options);
       }
     }
   });
@@ -69,7 +73,7 @@ async function rawColumn(
   { rows, chunks, before }: GroupOfRows,
   { name, elements, leaves }: MatchedColumn,
   compressors: Readonly<Record<string, Decompress>>,
-): Promise<ArrayLike<unknown>> {
+): Promise<Raw> {
   const columns = leaves.map(({ index, path: path_in_schema, type }) => {
     const { chunk } = chunks[index]!;
     return { ...chunk, meta_data: { ...chunk.meta_data!, path_in_schema, type } };
@@ -89,7 +93,7 @@ async function rawColumn(
   });
   const readHeader = await pageHeaderReader();
   const where = `${path}, column ${name}, in the rows from ${before + 1} on`;
-  const pieces: ArrayLike<unknown>[] = [];
+  const pieces: Raw[] = [];
   let read = 0;
   try {
     await hyparquet.parquetRead({
@@ -119,8 +123,26 @@ async function rawColumn(
     const message = `${where}: it has ${read} values for ${rows} rows`;
     throw new BeamBridgeError('MALFORMED_DATA', message, { hint: 'Write the file anew.' });
   }
-  if (pieces.length === 1) return pieces[0]!;
-  return pieces.flatMap((piece) => Array.from(piece));
+  return joined(pieces, rows);
+}
+
+/** One list of those of several pages, typed where all of them are. */
+function joined(pieces: readonly Raw[], length: number): Raw {
+  const [first] = pieces;
+  if (pieces.length === 1) return first!;
+  const Typed = first?.constructor as Float64ArrayConstructor;
+  if (ArrayBuffer.isView(first) && pieces.every((piece) => piece.constructor === Typed)) {
+    const all = new Typed(length);
+    let at = 0;
+    for (const piece of pieces as readonly Float64Array[]) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
+  const all: unknown[] = [];
+  for (const piece of pieces) for (let at = 0; at < piece.length; at++) all.push(piece[at]);
+  return all;
 }
 
 /** What may have made a column that cannot be read. */
@@ -132,69 +154,24 @@ function hintOf(leaves: MatchedColumn['leaves']): string {
 
 function batchOf<T>(
   path: string,
-  columns: readonly MatchedColumn[],
-  { before }: GroupOfRows,
-  raws: readonly ArrayLike<unknown>[],
+  group: GroupRows,
+  before: number,
   from: number,
   to: number,
   options: RecordOptions,
 ): Batch<T> {
   const batch: Batch<T> = { path, records: [], lines: [], failed: [] };
+  const rows = group.rows(from, to);
   for (let at = from; at < to; at++) {
     const number = before + at + 1;
     try {
-      batch.records.push(rowOf(path, columns, raws, at, number) as T);
+      batch.records.push((rows ? rows[at - from] : group.row(at)) as T);
       if (options.withLines) batch.lines.push(number);
     } catch (error) {
       if (!(error instanceof Misfit)) throw error;
       if (!options.withFailed) throw error.toError(path, number, 'row');
-      batch.failed.push(error.toFailed(path, number, shown(columns, raws, at), 'row'));
+      batch.failed.push(error.toFailed(path, number, group.shown(at), 'row'));
     }
   }
   return batch;
-}
-
-function rowOf(
-  path: string,
-  columns: readonly MatchedColumn[],
-  raws: readonly ArrayLike<unknown>[],
-  at: number,
-  number: number,
-): Record<string, unknown> {
-  const row: Record<string, unknown> = {};
-  for (let index = 0; index < columns.length; index++) {
-    const { field, name, read } = columns[index]!;
-    try {
-      setField(row, field, read(raws[index]![at]));
-    } catch (error) {
-      if (error instanceof DamagedColumn) {
-        const message = `${path}, row ${number}, column ${name}: a value is missing`;
-        throw new BeamBridgeError('MALFORMED_DATA', message, { hint: 'Write the file anew.' });
-      }
-      if (!(error instanceof Misfit)) throw error;
-      const full = error.within(name).column!.name;
-      throw error.of(full, `column ${full}`);
-    }
-  }
-  return row;
-}
-
-/** A row that does not fit, as a text. */
-function shown(
-  columns: readonly MatchedColumn[],
-  raws: readonly ArrayLike<unknown>[],
-  at: number,
-): string {
-  const values = columns.map(({ name }, index) => {
-    const text = JSON.stringify(raws[index]![at] ?? null, (_, value) => plain(value));
-    return `${JSON.stringify(name)}:${text}`;
-  });
-  return `{${values.join(',')}}`;
-}
-
-function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}`;
-  if (typeof value === 'number' && !Number.isFinite(value)) return `${value}`;
-  if (value instanceof Uint8Array) return Buffer.from(value).toString();
-  return value;
 }

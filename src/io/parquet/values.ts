@@ -7,7 +7,7 @@ import { urns } from '../../proto/index.ts';
 import { Decimal, type SchemaType } from '../../schema/index.ts';
 import { dateOfCount, float32Of, microsOfCount, signedOf, uuidOf } from '../records/from-counts.ts';
 import { Misfit, quoted } from '../records/misfit.ts';
-import { bigintOf, wholeOf } from '../records/numbers.ts';
+import { bigintOf, plainRange, wholeOf } from '../records/numbers.ts';
 import type { Leaf } from './file-schema.ts';
 
 const L = urns.LogicalTypes_Enum;
@@ -59,6 +59,24 @@ export function leafReader(type: SchemaType, leaf: Leaf): ValueReader | undefine
     default:
       return undefined;
   }
+}
+
+/** Numbers that need no look of their own. */
+export interface PlainNumbers {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Holds no number. */
+export const NONE: PlainNumbers = { least: 1, most: 0 };
+
+/** Between which numbers those of a leaf are values of a type as they are; nothing where each has to be looked at. */
+export function plainNumbers(type: SchemaType, leaf: Leaf): PlainNumbers | undefined {
+  if (leaf.kind === 'int') return leaf.isSigned ? plainRange(type.kind) : undefined;
+  const isFraction = leaf.kind === 'float32' || leaf.kind === 'float64';
+  return isFraction && (type.kind === leaf.kind || type.kind === 'float64')
+    ? plainRange(type.kind)
+    : undefined;
 }
 
 function textOf(raw: unknown): string {

@@ -38,7 +38,7 @@ test('what was made of a footer is used for all ranges of its file, and for no o
   const again = await opened(path, format);
   assert.equal(first.groups.length, 3);
   assert.equal(again.groups, first.groups);
-  assert.equal(again.columns, first.columns);
+  assert.equal(again.fields, first.fields);
   const other = await opened(path, formatOf(row({ id: int64 })));
   assert.notEqual(other.groups, first.groups);
   ids(path, [1, 2, 3]);
