@@ -65,7 +65,12 @@ export {
 export type { ReadRecordOptions } from './records/read-options.ts';
 export { ReadRecords, type ReadWithBadRecords, type RecordInput } from './records/read-records.ts';
 export type { FailedRecord, RecordPosition } from './records/records.ts';
-export type { S3StoreOptions, StoreOptions } from './stores/options.ts';
+export type {
+  AzStoreOptions,
+  GsStoreOptions,
+  S3StoreOptions,
+  StoreOptions,
+} from './stores/options.ts';
 export type { Compression, WriteCompression } from './text/compression.ts';
 export type { TextEncoding } from './text/line-splitter.ts';
 export type { Utf16 } from './text/utf16.ts';

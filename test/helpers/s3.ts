@@ -3,14 +3,7 @@
 // that knows how to give up an upload, which s3rver does not. With TEST_S3_ENDPOINT it is the service there.
 
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import {
-  createServer,
-  type IncomingMessage,
-  request,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,15 +15,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import type { StoreOptions } from '../../src/io/index.ts';
-
-/** What becomes of a request instead of an answer. */
-export type Fault =
-  /** An answer of this status, with an error of this code. */
-  | { readonly status: number; readonly code: string }
-  /** The connection ends after so many bytes of the answer. */
-  | { readonly cutAfter: number }
-  /** No byte comes behind so many, and the connection stays. */
-  | { readonly stallAfter: number };
+import { type Fault, listening, pass } from './faults.ts';
 
 export interface TestS3 extends AsyncDisposable {
   readonly stores: StoreOptions;
@@ -65,7 +50,7 @@ export async function startS3(): Promise<TestS3> {
       outgoing.writeHead(204).end();
       return;
     }
-    pass(incoming, outgoing, port, test.fault?.(method, url));
+    pass(incoming, outgoing, port, test.fault?.(method, url), refusal);
   });
   const endpoint = `http://127.0.0.1:${await listening(proxy)}`;
   const s3 = { endpoint, region: 'us-east-1', forcePathStyle: true };
@@ -121,43 +106,10 @@ async function s3rver(directory: string) {
   return new S3rver(options).callback();
 }
 
-async function listening(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-function pass(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  port: number,
-  fault?: Fault,
-): void {
-  if (fault && 'status' in fault) {
-    incoming.resume();
-    const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>as the test wants it</Message></Error>`;
-    outgoing.writeHead(fault.status, { 'content-type': 'application/xml' });
-    outgoing.end(incoming.method === 'HEAD' ? undefined : body);
-    return;
-  }
-  const { method, url, headers } = incoming;
-  const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode!, answer.headers);
-    if (!fault) {
-      answer.pipe(outgoing);
-      return;
-    }
-    let left = 'cutAfter' in fault ? fault.cutAfter : fault.stallAfter;
-    outgoing.flushHeaders();
-    answer.on('data', (chunk: Buffer) => {
-      if (left > 0) outgoing.write(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0 && 'cutAfter' in fault) setImmediate(() => outgoing.destroy());
-    });
-    answer.on('end', () => {
-      if (left > 0) outgoing.end();
-    });
-  });
-  onward.on('error', () => outgoing.destroy());
-  outgoing.on('error', () => {});
-  incoming.pipe(onward);
+/** An error as the service writes it. */
+function refusal(code: string) {
+  return {
+    type: 'application/xml',
+    body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>as the test wants it</Message></Error>`,
+  };
 }

@@ -64,6 +64,25 @@ async function linesOf(path: string, options = {}): Promise<string[]> {
 
 const sorted = [...lines].sort();
 
+test('the first look at a file is tried again, too, where the connection is lost', async () => {
+  let lost = 0;
+  instead = ({ socket }) => {
+    lost += 1;
+    if (lost > 2) return false;
+    socket.destroy();
+    return true;
+  };
+  assert.deepEqual(await linesOf('lines.txt'), sorted);
+  lost = 0;
+  instead = ({ socket }) => {
+    lost += 1;
+    socket.destroy();
+    return true;
+  };
+  await assert.rejects(linesOf('lines.txt'), { code: 'IO_FAILED', message: /connection was lost/ });
+  assert.ok(lost <= 20, `${lost} requests`);
+});
+
 test('a file is read in parts, through redirects, whatever says which version it is', async () => {
   instead = ({ url }, response) => {
     if (url !== '/moved?sig=a%2Fb') return false;

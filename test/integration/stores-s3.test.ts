@@ -36,7 +36,8 @@ import {
 import { textFormat } from '../../src/io/text/text-format.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import { int64, row, string } from '../../src/schema/index.ts';
-import { BUCKET, type Fault, startS3 } from '../helpers/s3.ts';
+import type { Fault } from '../helpers/faults.ts';
+import { BUCKET, startS3 } from '../helpers/s3.ts';
 
 const s3 = await startS3();
 after(() => s3[Symbol.asyncDispose]());

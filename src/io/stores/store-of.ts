@@ -2,6 +2,8 @@
 // Which store a path is of.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import { azObjects } from './az/client.ts';
+import { gsObjects } from './gs/client.ts';
 import { httpStore } from './http/store.ts';
 import { localStore } from './local/store.ts';
 import { objectStore } from './objects/store.ts';
@@ -13,6 +15,8 @@ const PYTHONS = { read: 'ReadFromText', written: 'WriteToText' } as const;
 const STORES: Readonly<Record<string, (options: StoreOptions) => Store>> = {
   http: ({ idleTimeout }) => httpStore('http', idleTimeout),
   https: ({ idleTimeout }) => httpStore('https', idleTimeout),
+  gs: ({ gs, idleTimeout }) => objectStore(gsObjects(gs, idleTimeout), idleTimeout),
+  az: ({ az, idleTimeout }) => objectStore(azObjects(az, idleTimeout), idleTimeout),
   s3: ({ s3, idleTimeout }) => objectStore(s3Objects(s3, idleTimeout), idleTimeout),
 };
 

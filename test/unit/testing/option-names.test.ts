@@ -117,6 +117,8 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
   ],
   ['StoreOptions', (o) => readFromText('x', { stores: o }), 'idleTimeot', 'idleTimeout'],
   ['S3StoreOptions', (o) => readFromText('x', { stores: { s3: o } }), 'endpont', 'endpoint'],
+  ['GsStoreOptions', (o) => readFromText('x', { stores: { gs: o } }), 'endpont', 'endpoint'],
+  ['AzStoreOptions', (o) => readFromText('x', { stores: { az: o } }), 'acount', 'account'],
   ['WriteParquetOptions', (o) => writeToParquet('out/x', o), 'rowGroupByte', 'rowGroupBytes'],
   ['WatchFilesOptions', (o) => watchFiles('x/*', o), 'matchUpdated', 'matchUpdatedFiles'],
   ['ExternalOptions', (o) => rawExternalTransform('x', undefined, undefined, o), 'ouput', 'output'],

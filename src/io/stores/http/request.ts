@@ -6,6 +6,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { BeamBridgeError, nap } from '../../../base/index.ts';
+import { TornTransfer } from '../objects/failures.ts';
 
 const MOST_REDIRECTS = 5;
 const MOST_ATTEMPTS = 4;
@@ -45,7 +46,7 @@ async function followed(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   for (let at = new URL(url), redirects = 0; ; redirects++) {
-    const answer = await asked(at, headers, signal);
+    const answer = await ask(at, { headers, signal });
     const { location } = answer.headers;
     if (!REDIRECTS.has(answer.statusCode ?? 0) || location === undefined) return answer;
     answer.destroy();
@@ -73,17 +74,33 @@ function hear(socket: Socket): void {
   socket.on('error', () => {});
 }
 
-function asked(
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
+/** What a server is asked. */
+export interface Asked {
+  readonly method?: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** After how long without a byte either way the request is given up, in milliseconds. @default never */
+  readonly idleMs?: number;
+}
+
+/** One request, and its answer whatever it is: nothing is tried again, and no redirect followed. */
+export function ask(url: URL, asked: Asked): Promise<IncomingMessage> {
+  const { method = 'GET', headers, body, signal, idleMs } = asked;
   const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
-    const request = make(url, { headers: { 'accept-encoding': 'identity', ...headers }, signal });
+    const request = make(url, {
+      method,
+      headers: { 'accept-encoding': 'identity', ...headers },
+      ...(signal && { signal }),
+    });
+    if (idleMs !== undefined) {
+      const tooLong = () => request.destroy(new TornTransfer(`no byte came for ${idleMs} ms`));
+      request.setTimeout(idleMs, tooLong);
+    }
     request.once('response', resolve);
     request.once('socket', hear);
     request.on('error', reject);
-    request.end();
+    request.end(body);
   });
 }

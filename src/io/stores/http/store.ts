@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BeamBridgeError } from '../../../base/index.ts';
 import { changed } from '../changed.ts';
+import { again, isLost } from '../objects/again.ts';
 import type { ObjectReader } from '../objects/client.ts';
 import { versionText } from '../objects/read.ts';
 import { namedObjects } from '../objects/store.ts';
@@ -51,8 +52,9 @@ function readerOf(scheme: string, idleMs: number): ObjectReader {
 
     async look(host, path): Promise<FileLook | undefined> {
       const url = urlOf(host, path);
-      const signal = AbortSignal.timeout(idleMs);
-      const answer = await get(url, { range: 'bytes=0-0' }, signal);
+      const answer = await again(isLost, () =>
+        get(url, { range: 'bytes=0-0' }, AbortSignal.timeout(idleMs)),
+      );
       answer.destroy();
       // Its connection is closed, of which nobody needs to hear.
       answer.on('error', () => {});

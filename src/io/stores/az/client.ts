@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// `az://`: Azure's Blob Storage, by its package; what it calls a container is the bucket.
+
+import { mapSome } from '../../../base/index.ts';
+import type { ListedObject, ObjectBytes, ObjectClient } from '../objects/client.ts';
+import { failureOf } from '../objects/failures.ts';
+import { versionText } from '../objects/read.ts';
+import { IDLE_MS } from '../objects/store.ts';
+import type { AzStoreOptions } from '../options.ts';
+import type { FileLook } from '../store.ts';
+import { azService } from './account.ts';
+import { attempt } from './attempt.ts';
+import type { BlobService, BlockBlob, ListedBlob } from './package.ts';
+import { BlockUpload } from './upload.ts';
+
+/** Accounts with folders list them as blobs. */
+function isFolder({ metadata }: Pick<ListedBlob, 'metadata'>): boolean {
+  return metadata?.hdi_isfolder === 'true';
+}
+
+/** @param idleMs - after so long without a byte either way a request is tried again */
+export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): ObjectClient {
+  let making: Promise<BlobService> | undefined;
+  const service = () => {
+    making ??= azService(options);
+    // A package may be installed before the next run of a program that goes on.
+    making.catch(() => {
+      making = undefined;
+    });
+    return making;
+  };
+  const blobOf = async (container: string, name: string): Promise<BlockBlob> =>
+    (await service()).getContainerClient(container).getBlockBlobClient(name);
+  return {
+    scheme: 'az',
+    credentials:
+      'Credentials are AZURE_STORAGE_CONNECTION_STRING, or for AZURE_STORAGE_ACCOUNT those of AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or what @azure/identity finds (a managed identity, az login), in each process that reads or writes.',
+
+    async *list(container, prefix): AsyncGenerator<ListedObject> {
+      const client = (await service()).getContainerClient(container);
+      let continuationToken: string | undefined;
+      do {
+        const page = await attempt(idleMs, async ({ abortSignal }) => {
+          const listed = client.listBlobsFlat({ prefix, includeMetadata: true, abortSignal });
+          return (await listed.byPage({ continuationToken }).next()).value;
+        });
+        for (const blob of page?.segment.blobItems ?? [])
+          if (!isFolder(blob)) yield { key: blob.name };
+        continuationToken = page?.continuationToken;
+      } while (continuationToken);
+    },
+
+    async look(container, name): Promise<FileLook | undefined> {
+      const blob = await blobOf(container, name);
+      try {
+        const found = await attempt(idleMs, (sending) => blob.getProperties(sending));
+        if (isFolder(found)) return undefined;
+        const size = found.contentLength ?? 0;
+        return { size, version: versionText(size, found.etag ?? '') };
+      } catch (error) {
+        if (failureOf(error) === 'missing') return undefined;
+        throw error;
+      }
+    },
+
+    async get(container, name, ifMatch, start, end, abortSignal): Promise<ObjectBytes> {
+      const blob = await blobOf(container, name);
+      const { etag, readableStreamBody } = await blob.download(start, end - start, {
+        conditions: { ifMatch },
+        // What is torn is gone on with by whoever reads.
+        maxRetryRequests: 0,
+        abortSignal,
+      });
+      return { version: etag, chunks: readableStreamBody! };
+    },
+
+    upload: async (container, name) =>
+      new BlockUpload(await blobOf(container, name), `az://${container}/${name}`, idleMs),
+
+    async remove(container, names) {
+      await mapSome([...names], async (name) => {
+        const blob = await blobOf(container, name);
+        await attempt(idleMs, (sending) => blob.deleteIfExists(sending));
+      });
+    },
+  };
+}
