@@ -6,6 +6,7 @@ import type { ExpansionServiceChoice, Pipeline } from '../pipeline/index.ts';
 import { clone, pb } from '../proto/index.ts';
 import type { Served } from '../services/index.ts';
 import { askedForBy, askForExpansion, type ServiceAddress } from './expansion-client.ts';
+import type { Kept } from './kept.ts';
 import { asLossOf, isStillGood } from './lost-host.ts';
 import { ExpansionMerger } from './merge.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
@@ -16,6 +17,8 @@ export interface ExpandOptions {
   /** Where a transform is expanded; starts a service if need be. */
   resolveService(choice: ExpansionServiceChoice, signal?: AbortSignal): Promise<ServiceAddress>;
   signal?: AbortSignal | undefined;
+  /** As what the answers may be known again. @default they are made for this run alone */
+  kept?: Kept | undefined;
 }
 
 /** A pipeline without placeholders. Disposing of it removes the files that its environments name. */
@@ -56,7 +59,7 @@ export async function expandPipeline(
         }
         const address = await askedForBy(node, options.resolveService(service, signal));
         if (address.host) hosts.add(address.host);
-        return askForExpansion(node, address, () => folder.path(), signal);
+        return askForExpansion(node, address, () => folder.path(), signal, options.kept);
       }),
     );
     for (const host of hosts) {

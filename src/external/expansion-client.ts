@@ -16,6 +16,7 @@ import { fetchArtifacts } from './artifacts.ts';
 import { expansionRequest } from './expansion-request.ts';
 import { isJavaFailure, javaError, lastTrace } from './java-failure.ts';
 import { useJavaWorker } from './java-service.ts';
+import type { Kept } from './kept.ts';
 import { asLossOf, lossOf, unlessLost } from './lost-host.ts';
 import { parsePythonFailure } from './python-failure.ts';
 
@@ -45,12 +46,14 @@ const START_HINT =
  * Expands one placeholder.
  *
  * @param artifactFolder - makes the folder for files that the expanded environments depend on
+ * @param kept - as what its answer may be known again
  */
 export async function askForExpansion(
   node: TransformNode,
   service: ServiceAddress,
   artifactFolder: () => Promise<string>,
   signal?: AbortSignal,
+  kept?: Kept,
 ): Promise<ExternalExpansion> {
   const { host } = service;
   const client = createClient(ExpansionService, service.address, { token: service.token });
@@ -58,8 +61,8 @@ export async function askForExpansion(
     signal?.throwIfAborted();
     await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
     const prepared = await node.external?.prepare?.(() => discoverBy(client, service, signal));
-    const request = expansionRequest(node, prepared);
-    let response = await client.expand(request, { signal });
+    const request = expansionRequest(node, prepared, kept?.payloads.get(node));
+    let response = await client.expand(request, { signal, metadata: kept?.metadata });
     if (TYPE_VIOLATION.test(response.error)) {
       // Python compares its own types and not their encodings. Without a request it gives its
       // coder, which is compared with what was declared afterwards.

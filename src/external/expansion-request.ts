@@ -35,10 +35,16 @@ function withLimits(builder: ProtoBuilder): (coder: Coder<unknown>) => string {
   };
 }
 
-/** Builds the request. @param prepared - what is asked, where the service was asked before */
+/**
+ * Builds the request.
+ *
+ * @param prepared - what is asked, where the service was asked before
+ * @param payload - in the place of that which was made when the transform was applied
+ */
 export function expansionRequest(
   node: TransformNode,
   prepared?: PreparedRequest,
+  payload = node.external?.payload,
 ): ExpansionRequest {
   const { external } = node;
   if (!external)
@@ -69,7 +75,7 @@ export function expansionRequest(
     outputCoderRequests,
     transform: {
       uniqueName: node.name,
-      spec: { urn: external.urn, payload: prepared?.payload ?? external.payload },
+      spec: { urn: external.urn, payload: prepared?.payload ?? payload! },
       inputs: Object.fromEntries(
         [...node.inputs].map(([tag, input]) => [prepared?.inputTags.get(tag) ?? tag, input.id]),
       ),

@@ -141,7 +141,7 @@ export class ExternalTransform<
   }
 
   /** What else is asked of the service. */
-  protected requestOf(_node: TransformNode): Pick<ExternalRequest, 'prepare'> {
+  protected requestOf(_node: TransformNode): Pick<ExternalRequest, 'prepare' | 'mark'> {
     return {};
   }
 

@@ -32,6 +32,7 @@ export {
   type JavaTransformOptions,
   javaTransform,
 } from './java-transform.ts';
+export { type Kept, keptAs } from './kept.ts';
 export { withAnotherHost } from './lost-host.ts';
 export {
   encodePayload,

@@ -2,7 +2,12 @@
 // Python transforms by name or source text.
 
 import { BeamBridgeError, checkOptionNames, checkTexts, type OptionNames } from '../base/index.ts';
-import type { ExpansionServiceChoice, PCollection, PValue } from '../pipeline/index.ts';
+import type {
+  ExpansionServiceChoice,
+  ExternalRequest,
+  PCollection,
+  PValue,
+} from '../pipeline/index.ts';
 import {
   EXTERNAL_OPTIONS,
   type ExternalOptions,
@@ -89,13 +94,18 @@ export function pythonTransform(
   return pythonTransformIn(pythonService(options), name, argsOrKwargs, kwargs, options);
 }
 
-/** A {@link pythonTransform} that the given service expands. */
+/**
+ * A {@link pythonTransform} that the given service expands.
+ *
+ * @param mark - see {@link ExternalRequest}
+ */
 export function pythonTransformIn(
   service: ExpansionServiceChoice,
   name: string,
   argsOrKwargs: Arguments,
   kwargs: Readonly<Record<string, unknown>> | undefined,
   options: ExternalOptions,
+  mark?: string,
 ): ExternalTransform<PValue, PValue> {
   const positional = isPositional(argsOrKwargs);
   if (!positional && kwargs) {
@@ -115,7 +125,18 @@ export function pythonTransformIn(
     (type) => checkArgumentNames(type, name),
   );
   const label = name.startsWith('__') ? 'Python' : `Python(${name})`;
-  return new ExternalTransform(label, FULLY_QUALIFIED_NAMED, payload, service, options);
+  const transform = new NamedTransform(label, FULLY_QUALIFIED_NAMED, payload, service, options);
+  transform.mark = mark;
+  return transform;
+}
+
+/** One whose request may be known again. */
+class NamedTransform extends ExternalTransform<PValue, PValue> {
+  mark: string | undefined;
+
+  protected override requestOf(): Pick<ExternalRequest, 'mark'> {
+    return this.mark === undefined ? {} : { mark: this.mark };
+  }
 }
 
 function isPositional(given: Arguments): given is readonly unknown[] {

@@ -19,6 +19,11 @@ export interface ExternalRequest {
   prepare?(discovered: () => Promise<DiscoverSchemaTransformResponse>): Promise<PreparedRequest>;
   /** The answer, once there is one. */
   expansion?: ExternalExpansion;
+  /**
+   * Set where whatever asks for the same gets the same, and nothing of a run stays in the process that executes
+   * it: the text in `payload` that is another one in each pipeline.
+   */
+  mark?: string;
 }
 
 /** What a service is asked. */

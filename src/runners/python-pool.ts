@@ -20,7 +20,9 @@ const TAIL_LINES = 20;
 export interface PythonPoolOptions {
   /** Of one job alone, of 32 characters or more. */
   token: string;
-  /** Ends the pool and all its workers. */
+  /** What the host is told of workers that it may keep, whose first it then need not start. @default none are kept */
+  keep?: Record<string, string> | undefined;
+  /** Ends the pool and all its workers, but for those that are kept. */
   signal: AbortSignal;
   /** Called for each worker that ended before its time. */
   onWorkerLost(workerId: string, reason: string): void;
@@ -42,7 +44,7 @@ export interface PythonPool {
 
 /** Opens the worker pool of `host` for one job. */
 export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPool {
-  const { token, signal } = options;
+  const { token, signal, keep } = options;
   const client = createClient(jobs.JobService, host.address, { token: host.token });
   const lines: string[] = [];
   let isBroken = false;
@@ -53,7 +55,10 @@ export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPo
   const watch = async (): Promise<BeamBridgeError> => {
     let last: jobs.JobMessage | undefined;
     try {
-      const stream = client.getMessageStream({ jobId: RUN_PREFIX + token }, { signal });
+      const stream = client.getMessageStream(
+        { jobId: RUN_PREFIX + token },
+        { signal, metadata: keep },
+      );
       for await (const { response } of stream as AsyncIterable<jobs.JobMessagesResponse>) {
         if (response.case === 'messageResponse') {
           last = response.value;

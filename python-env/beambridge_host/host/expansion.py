@@ -21,7 +21,10 @@ from apache_beam.transforms import environments, fully_qualified_named_transform
 
 from beambridge_host.host import declared
 from beambridge_host.host.declared_limits import limited
+from beambridge_host.host.kept_expansions import KeptExpansions
+from beambridge_host.host.kept_workers import read_keep
 from beambridge_host.worker.failures import told
+from beambridge_host.worker.keeping import KEEPER
 
 # Types by output that the expansion which goes on in this context declares.
 _declared: contextvars.ContextVar[Optional[dict[str, Any]]] = contextvars.ContextVar('declared', default=None)
@@ -113,11 +116,19 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
     self._thread = concurrent.futures.ThreadPoolExecutor(1, 'expansion')
     self._pool = beam_runner_api_pb2.ExternalPayload(
         endpoint=endpoints_pb2.ApiServiceDescriptor(url=pool_address)).SerializeToString()
+    self._kept = KeptExpansions()
 
   def Expand(self, request: Any, context: Any = None) -> Any:
+    keep = read_keep(dict(context.invocation_metadata())) if context is not None else None
+    if keep is None:
+      return self._anew(request, context, [])
+    looked_at: list[str] = []
+    return self._kept.get(request, keep.seconds, lambda: (self._anew(request, context, looked_at), looked_at))
+
+  def _anew(self, request: Any, context: Any, looked_at: list[str]) -> Any:
     types_ = _types_of(request)
     request.output_coder_requests.clear()
-    response = self._on_its_thread(request, context, types_)
+    response = self._on_its_thread(request, context, types_, looked_at)
     for environment in response.components.environments.values():
       if environment.urn == python_urns.EMBEDDED_PYTHON:
         external = beam_runner_api_pb2.Environment()
@@ -127,26 +138,27 @@ class HostExpansionService(expansion_service.ExpansionServiceServicer):
         environment.CopyFrom(environments.AnyOfEnvironment.create_proto([environment, external]))
     return response
 
-  def _on_its_thread(self, request: Any, context: Any, types_: dict[str, Any]) -> Any:
+  def _on_its_thread(self, *args: Any) -> Any:
     # Set in a context of its own: that thread expands for others later.
     run = contextvars.copy_context().run
-    expanding = self._thread.submit(run, self._expand, request, context, types_)
+    expanding = self._thread.submit(run, self._expand, *args)
     try:
       return expanding.result(_PATIENCE_SECONDS)
     except concurrent.futures.TimeoutError:
       # Already at it, it goes on; behind somebody's slow constructor nobody has to wait for ever.
       if not expanding.cancel():
         return expanding.result()
-    return contextvars.copy_context().run(self._expand, request, context, types_)
+    return contextvars.copy_context().run(self._expand, *args)
 
-  def _expand(self, request: Any, context: Any, types_: dict[str, Any]) -> Any:
+  def _expand(self, request: Any, context: Any, types_: dict[str, Any], looked_at: list[str]) -> Any:
     _declared.set(types_)
     frames = sys.modules.get('apache_beam.dataframe.expressions')
     allowed = getattr(frames, '_ALLOW_NON_PARALLEL', None)
     if allowed is not None and not hasattr(allowed, 'value'):
       # Beam sets it in the thread that imports the module, and this may be another one.
       allowed.value = False
-    return super().Expand(request, context)
+    with KEEPER.listing(looked_at):
+      return super().Expand(request, context)
 
 
 def _types_of(request: Any) -> dict[str, Any]:

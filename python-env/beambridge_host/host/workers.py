@@ -4,7 +4,8 @@
 A program that submits a pipeline elsewhere opens a run here, with a token of its own making, by a
 stream that stays open until its job is over. Whoever shows that token (runners do: it is among the
 parameters of the pipeline's external environment) gets workers, each a process of its own. What they
-log and how they are lost goes back over the stream; with its end they end.
+log and how they are lost goes back over the stream; with its end they end, except for those that are kept
+for the next run of the same (`kept_workers.py`).
 """
 
 import hmac
@@ -19,6 +20,7 @@ import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, beam_job_api_pb2
 
 from beambridge_host.host.auth import is_bearer
+from beambridge_host.host.kept_workers import Files, Keep, KeptWorkers, read_keep
 from beambridge_host.host.launcher import Launcher
 
 _LOGGER = logging.getLogger(__name__)
@@ -39,10 +41,11 @@ _IMPORTANCE = {
 
 
 class Worker:
-  """A worker process, idle until it is given an order."""
+  """A worker process, idle until it is given an order, and again when it is kept."""
 
   def __init__(self, run: 'WorkerRun', launcher: Launcher) -> None:
-    self._run = run
+    # None while it is kept.
+    self._run: Optional['WorkerRun'] = run
     self._stopping = False
     self._ordered = False
     self._failure = ''
@@ -54,10 +57,15 @@ class Worker:
   def alive(self) -> bool:
     return self._process.poll() is None
 
-  def order(self, worker_id: str, control: str) -> None:
+  @property
+  def pid(self) -> int:
+    return self._process.pid
+
+  def order(self, run: 'WorkerRun', worker_id: str, control: str, keep: bool) -> None:
+    self._run = run
     self._ordered = True
     self._name = worker_id
-    line = json.dumps({'worker_id': worker_id, 'control': control}) + '\n'
+    line = json.dumps({'worker_id': worker_id, 'control': control, 'keep': keep}) + '\n'
     self._process.stdin.write(line.encode())
     self._process.stdin.flush()
 
@@ -65,20 +73,27 @@ class Worker:
     for line in self._process.stdout:
       try:
         record = json.loads(line)
+        run = self._run
         if 'failure' in record:
           self._failure = record['failure']
-        else:
-          self._run.log(record)
+        elif 'idle' in record and run is not None:
+          self._run = None
+          run.finished(self, self._name, record['idle'])
+        elif run is not None:
+          run.log(record)
       except (ValueError, KeyError, TypeError):
         _LOGGER.debug('A worker said: %r', line)
     code = self._process.wait()
-    self._run.ended(self)
+    run = self._run
+    if run is None:
+      return
+    run.ended(self)
     # One that nobody needed yet is replaced by the next, whose failure is then told.
     if self._stopping or code == 0 or not self._ordered:
-      self._run.left(self._name)
+      run.left(self._name)
       return
     how = self._failure or (f'ended by signal {-code}' if code < 0 else f'ended with status {code}')
-    self._run.lost(self._name, f'the Python worker {self._name} (process {self._process.pid}) is gone: {how}')
+    run.lost(self._name, f'the Python worker {self._name} (process {self._process.pid}) is gone: {how}')
 
   def stop(self) -> None:
     """Asks the process to end, and makes it; does not wait."""
@@ -99,9 +114,11 @@ class Worker:
 class WorkerRun:
   """The workers of one job."""
 
-  def __init__(self, token: str, launcher: Launcher) -> None:
+  def __init__(self, token: str, launcher: Launcher, kept: KeptWorkers, expected: Optional[Keep] = None) -> None:
     self.token = token
     self._launcher = launcher
+    self._kept = kept
+    self._keeps: dict[Worker, Keep] = {}
     self._lock = threading.Lock()
     self._closed = False
     # Two runners, or two processes of one, may give out the same worker id.
@@ -109,23 +126,50 @@ class WorkerRun:
     self._seen: dict[str, set[str]] = {}
     self._events: 'queue.SimpleQueue[Optional[Any]]' = queue.SimpleQueue()
     # Where it has imports to do, they are done while the job is on its way to its runner.
-    self._spare: Optional[Worker] = Worker(self, launcher)
+    is_there = expected is not None and kept.has(expected.key)
+    self._spare: Optional[Worker] = None if is_there else Worker(self, launcher)
 
-  def start(self, worker_id: str, control: str) -> str:
+  def start(self, worker_id: str, control: str, keep: Optional[Keep] = None) -> str:
     with self._lock:
       if self._closed:
         return 'the job of this worker is over'
       if (worker_id, control) in self._workers:
         return f'worker {worker_id} of {control} runs already'
-      spare, self._spare = self._spare, None
-      worker = spare if spare is not None and spare.alive else Worker(self, self._launcher)
-      try:
-        worker.order(worker_id, control)
-      except OSError as error:
-        return f'the worker process ended at once: {error}'
+      worker = self._kept_one(worker_id, control, keep)
+      if worker is None:
+        spare, self._spare = self._spare, None
+        worker = spare if spare is not None and spare.alive else Worker(self, self._launcher)
+        try:
+          worker.order(self, worker_id, control, keep is not None)
+        except OSError as error:
+          return f'the worker process ended at once: {error}'
+      if keep is not None:
+        self._keeps[worker] = keep
       self._workers[worker_id, control] = worker
       self._seen.setdefault(worker_id, set()).add(control)
       return ''
+
+  def _kept_one(self, worker_id: str, control: str, keep: Optional[Keep]) -> Optional[Worker]:
+    while keep is not None and (worker := self._kept.take(keep.key)) is not None:
+      try:
+        worker.order(self, worker_id, control, True)
+      except OSError:
+        continue  # It has just ended.
+      _LOGGER.debug('Worker %s is process %s, which has served before.', worker_id, worker.pid)
+      return worker
+    return None
+
+  def finished(self, worker: Worker, worker_id: str, files: Files) -> None:
+    """Hears that a worker is ready for the next run."""
+    with self._lock:
+      self._forget(worker)
+      keep = self._keeps.pop(worker, None)
+      is_kept = keep is not None and not self._closed
+    if is_kept:
+      self._kept.put(worker, keep, files)
+    else:
+      worker.stop()
+    self.left(worker_id)
 
   def stop(self, worker_id: str) -> None:
     # A request carries only an id: what it means is not sure once two runners have used it. Such
@@ -138,7 +182,10 @@ class WorkerRun:
 
   def ended(self, worker: Worker) -> None:
     with self._lock:
-      self._workers = {key: each for key, each in self._workers.items() if each is not worker}
+      self._forget(worker)
+
+  def _forget(self, worker: Worker) -> None:
+    self._workers = {key: each for key, each in self._workers.items() if each is not worker}
 
   def log(self, record: dict[str, str]) -> None:
     text = f"{record['logger']}: {record['message']}"
@@ -180,6 +227,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
   def __init__(self, launcher: Launcher) -> None:
     self._launcher = launcher
+    self._kept = KeptWorkers()
     self._lock = threading.Lock()
     self._runs: list[WorkerRun] = []
 
@@ -191,7 +239,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """Opens a run for as long as the call lasts. Its first message says that workers may be asked for."""
     if len(token) < _LEAST_TOKEN or self._find(token) is not None:
       context.abort(grpc.StatusCode.INVALID_ARGUMENT, 'a run needs a long token of its own')
-    run = WorkerRun(token, self._launcher)
+    run = WorkerRun(token, self._launcher, self._kept, read_keep(dict(context.invocation_metadata())))
     with self._lock:
       self._runs.append(run)
     try:
@@ -216,7 +264,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     elif not request.control_endpoint.url:
       error = 'the request names no control endpoint'
     else:
-      error = run.start(request.worker_id, request.control_endpoint.url)
+      error = run.start(request.worker_id, request.control_endpoint.url, read_keep(request.params))
     return beam_fn_api_pb2.StartWorkerResponse(error=error)
 
   def StopWorker(self, request: Any, context: Any = None) -> Any:
@@ -236,3 +284,4 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
       runs = list(self._runs)
     for run in runs:
       run.close()
+    self._kept.close()

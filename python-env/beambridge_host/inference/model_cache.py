@@ -25,10 +25,12 @@ from beambridge_host.inference import calls
 from beambridge_host.inference.handler_state import Changes, State, loads_later, tell
 from beambridge_host.inference.handlers_of_one import Handlers, Source
 from beambridge_host.inference.kept_files import KeptFiles, fingerprint
+from beambridge_host.inference.model_files import model_paths
 from beambridge_host.inference.models import UnusableModel, remember_credentials, told_by_file
 from beambridge_host.wire.fitted_columns import telling
 from beambridge_host.wire.results import asked, take_over
 from beambridge_host.wire.unconverted import taken
+from beambridge_host.worker.keeping import KEEPER
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -261,6 +263,7 @@ class Models:
   def _copies(self, source: Source, handler: Any) -> tuple[Sequence[Any], Callable[[], None]]:
     plan = self._plan
     if plan.in_child:
+      KEEPER.spoil('its model is in another process')
       children = [calls.Child(_Maker(handler, self._check)) for _ in range(plan.copies or handler.model_copies())]
       return children, lambda: [child.close() for child in children]
     shared = plan.shared
@@ -268,9 +271,12 @@ class Models:
       # Beam's with a model per key says so of itself, whatever they are, and loads them where their handlers do not learn of it.
       shared = handler.share_model_across_processes() and not loads_later(handler)
     if not shared:
-      models = [handler.load_model()]
+      with KEEPER.loading([path for _, path in model_paths(handler)]):
+        models = [handler.load_model()]
       self._check(handler, models[0])
+      KEEPER.loaded(self, models[0])
       return models, lambda: None
+    KEEPER.spoil('others have its model, too')
     # Names of files in Beam's implementation.
     tag = f'{plan.tag}_{source.route}_{hashlib.sha256(source.path.encode()).hexdigest()[:16] if source.path else "own"}'
     # A handler that shares of itself was made for it.

@@ -22,6 +22,7 @@ from beambridge_host.inference.model_files import hint_for, model_paths
 from beambridge_host.wire import examples
 from beambridge_host.wire.columns import NUMBER_TYPES
 from beambridge_host.worker.failures import hint_of, is_of_storage, missing_storage
+from beambridge_host.worker.keeping import KEEPER
 
 # Families of Beam's handlers whose model is a file, and never the name of something to download.
 FILE_FAMILIES = frozenset(
@@ -61,6 +62,7 @@ def check_model_files(handler: Any, transform: str) -> None:
 
 def check_model_file(path: str, transform: str) -> None:
   """Refuses a path of this machine at which no model can be."""
+  KEEPER.looks_at(path)
   if not os.path.exists(path):
     raise _not_found(path, transform)
   if os.path.isfile(path) and os.path.getsize(path) == 0:

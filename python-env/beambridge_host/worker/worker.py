@@ -2,14 +2,17 @@
 """`python -m beambridge_host.worker.worker`: one Python SDK harness, started and fed by the host's worker pool.
 
 It imports what workers need (or is a fork of a process that has: see `zygote`), then waits for a line
-of JSON on standard input that says whose worker it is. So it can be started before anybody asks for it. The end of standard input is the end of the
-host, and of this process. Log records go to standard output as JSON lines.
+of JSON on standard input that says whose worker it is. So it can be started before anybody asks for it. One that is told that it may
+(`keep`), and can (see `keeping`), says so when its run is over, and waits for the next order. The end of standard input is the end of
+the host, and of this process. Log records go to standard output as JSON lines.
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -21,6 +24,7 @@ from beambridge_host.credentials import hidden
 from beambridge_host.worker import own_folder
 from beambridge_host.worker.channel import Channel, claim_stdout, send_logs
 from beambridge_host.worker.failures import told
+from beambridge_host.worker.keeping import KEEPER
 from beambridge_host.worker.preload import preload
 
 # What Beam gives a worker that was told nothing else (WorkerOptions.max_cache_memory_usage_mb).
@@ -36,10 +40,20 @@ _SIDE_INPUTS_OF_NOW = 'disable_global_windowed_args_caching'
 CHATTY = ('apache_beam.runners.worker.sdk_worker', 'apache_beam.runners.worker.data_plane')
 
 
-def _end_with_host() -> None:
-  while os.read(sys.stdin.fileno(), 4096):
-    pass
-  os._exit(0)
+class _Orders:
+  """Lines of standard input, whose end is the end of this process, whatever it is at."""
+
+  def __init__(self) -> None:
+    self._lines: 'queue.SimpleQueue[bytes]' = queue.SimpleQueue()
+    threading.Thread(target=self._read, name='end-with-host', daemon=True).start()
+
+  def _read(self) -> None:
+    for line in sys.stdin.buffer:
+      self._lines.put(line)
+    os._exit(0)
+
+  def next(self) -> dict[str, Any]:
+    return json.loads(self._lines.get())
 
 
 def _harness_class() -> Any:
@@ -49,19 +63,39 @@ def _harness_class() -> Any:
   class Harness(sdk_worker.SdkHarness):
     """A harness that leaves the telling of a failure to the runner, which gets the whole traceback."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+      super().__init__(*args, **kwargs)
+      # Instructions that are under way on other threads.
+      self.at_work: set[str] = set()
+
+    def _request_execute(self, request: Any) -> None:
+      self.at_work.add(request.instruction_id)
+      super()._request_execute(request)
+
+    def _request_process_bundle_action(self, request: Any) -> None:
+      self.at_work.add(request.instruction_id)
+      super()._request_process_bundle_action(request)
+
     def _execute(self, task: Callable[[], Any], request: Any) -> None:
       with statesampler.instruction_id(request.instruction_id):
         try:
           response = task()
         except BaseException:  # pylint: disable=broad-except
+          KEEPER.spoil('a bundle has failed')
           response = beam_fn_api_pb2.InstructionResponse(
               instruction_id=request.instruction_id, error=told())
+        self.at_work.discard(request.instruction_id)
         self._responses.put(response)
+
+    def close(self) -> None:
+      """Lets go of what Beam leaves to the end of the process."""
+      self._report_progress_executor.shutdown(wait=False)
+      self._control_channel.close()
 
   return Harness
 
 
-def serve(order: dict[str, str]) -> None:
+def serve(order: dict[str, Any]) -> None:
   """Answers the runner at `control` until it hangs up."""
   try:
     harness = _harness_class()(
@@ -71,8 +105,12 @@ def serve(order: dict[str, str]) -> None:
   try:
     harness.run()
   except grpc.RpcError as error:
+    KEEPER.spoil('the control stream broke')
     # Runners end a worker by closing its streams, some of them without a word.
     logging.getLogger('beambridge_host').debug('The control stream broke: %s', error)
+  if harness.at_work:
+    KEEPER.spoil('a bundle is under way')
+  harness.close()
 
 
 def prepare() -> None:
@@ -100,9 +138,10 @@ def number_metrics() -> None:
 
 
 def _await_order(channel: Channel, log_level: str, modules: list[str]) -> NoReturn:
-  """Imports what is missing, waits for an order and serves it."""
+  """Imports what is missing, waits for an order and serves it, and others as long as it is kept."""
   code = 0
   try:
+    orders = _Orders()
     prepare()
     number_metrics()
     preload(modules)
@@ -110,10 +149,18 @@ def _await_order(channel: Channel, log_level: str, modules: list[str]) -> NoRetu
     if log_level != 'DEBUG':
       for name in CHATTY:
         logging.getLogger(name).setLevel('WARNING')
-    line = sys.stdin.buffer.readline()
-    if line:
-      threading.Thread(target=_end_with_host, name='end-with-host', daemon=True).start()
-      serve(json.loads(line))
+    order = orders.next()
+    if order.get('keep'):
+      KEEPER.begin()
+    serve(order)
+    while order.get('keep') and (files := KEEPER.leave()) is not None:
+      channel.send({'idle': files})
+      # The run is over, but what it was made of is still there.
+      gc.collect()
+      order = orders.next()
+      serve(order)
+    if order.get('keep'):
+      logging.getLogger('beambridge_host').debug('This worker is not kept: %s', KEEPER.why)
   except BaseException as error:  # pylint: disable=broad-except
     channel.send({'failure': hidden(f'{type(error).__name__}: {error}')})
     code = 1

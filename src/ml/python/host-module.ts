@@ -17,6 +17,7 @@ export const MODULES = [
   'credentials',
   'errors',
   'worker.failures',
+  'worker.keeping',
   'wire.field_names',
   'wire.tensors',
   'wire.coded',

@@ -15,7 +15,8 @@ import { ColumnCodec } from '../packing/columns.ts';
 import type { InferenceTypes } from '../packing/packing.ts';
 import type { Packed } from '../steps.ts';
 import { RUN_INFERENCE, runInferenceSource } from './host-module.ts';
-import { modelIdentifier } from './shared-models.ts';
+import { isKeepable } from './keepable.ts';
+import { markOf, modelIdentifier } from './shared-models.ts';
 
 /** What is told. */
 export interface PythonStepSettings {
@@ -63,7 +64,8 @@ export function pythonStep(
     runsUsersCode(perKey ? perKey.models.map((model) => model.handler) : [handler], options),
   );
   const name = managed ? RUN_INFERENCE : '__constructor__';
-  return pythonTransformIn(service, name, args, undefined, { output: bytes }) as Packed;
+  const mark = managed && isKeepable(settings) ? markOf(pipeline) : undefined;
+  return pythonTransformIn(service, name, args, undefined, { output: bytes }, mark) as Packed;
 }
 
 /** Whether Python code of the user's runs beside a model, which may import what it likes. */

@@ -75,11 +75,7 @@ export function modelIdentifier(
   const { modelIdentifier: given, large, envVars, deadLetters, modelManager } = options;
   // Models that come and go, and copies that a manager counts, are a transform's own.
   if (given === undefined && (updates || modelManager)) return undefined;
-  let uses = used.get(pipeline);
-  if (!uses) {
-    uses = { pipeline: randomUUID(), all: [], named: new Map() };
-    used.set(pipeline, uses);
-  }
+  const uses = usesOf(pipeline);
   // A variable is set when the model is loaded.
   const way = JSON.stringify([large ?? null, envVars ?? null, deadLetters?.useSubprocess ?? false]);
   if (given !== undefined) {
@@ -89,6 +85,19 @@ export function modelIdentifier(
   const before = uses.all.findIndex((use) => use.handler === handler && use.way === way);
   const number = before >= 0 ? before : uses.all.push({ handler, way }) - 1;
   return `${uses.pipeline}-${number}`;
+}
+
+/** What all names of a pipeline's models have in common, and those of no other pipeline. */
+export function markOf(pipeline: Pipeline): string {
+  return usesOf(pipeline).pipeline;
+}
+
+function usesOf(pipeline: Pipeline): Uses {
+  const known = used.get(pipeline);
+  if (known) return known;
+  const uses: Uses = { pipeline: randomUUID(), all: [], named: new Map() };
+  used.set(pipeline, uses);
+  return uses;
 }
 
 /** What a loaded model follows from. */

@@ -3,7 +3,7 @@
 // execute what came of them.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { chooseEnvironments } from '../../external/index.ts';
+import { chooseEnvironments, type Kept } from '../../external/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { create, pb, toBinary, urns } from '../../proto/index.ts';
 import { getHostLike, type Host } from '../../services/index.ts';
@@ -24,17 +24,24 @@ export interface PythonSide extends AsyncDisposable {
   executor(environment: pb.Environment): StageExecutor;
 }
 
+/** How {@link openPython} is asked. */
+export interface OpenPython {
+  readonly signal: AbortSignal;
+  /** Hears that nothing is left to do here but to wait for other processes. */
+  readonly onSpawn: () => void;
+  /** As what workers may be known again. */
+  readonly kept: Kept | undefined;
+}
+
 /**
  * Starts what is needed.
  *
- * @param onSpawn - hears that nothing is left to do here but to wait for other processes
  * @throws BeamBridgeError `PYTHON_NOT_FOUND`, `HOST_START_FAILED`, …
  */
 export async function openPython(
   pipeline: Pipeline,
   options: PipelineOptions,
-  signal: AbortSignal,
-  onSpawn: () => void,
+  { signal, onSpawn, kept }: OpenPython,
 ): Promise<PythonSide> {
   const isOurs = pipeline.transforms.some(
     ({ external }) => external?.service.kind === 'python' && !options.expansionService,
@@ -52,6 +59,7 @@ export async function openPython(
   const python = await PythonExecutor.start({
     workers,
     signal,
+    keep: kept?.metadata,
     foreignStartMs: positive(options.workerStartTimeoutMs),
     // What a host expands is lost with it; what was expanded any other can run.
     replaceHost: (gone, ending) => (message ? getHostLike(gone, ending) : undefined),

@@ -3,7 +3,7 @@
 // Python before Python is there), and leave nothing behind however it ends.
 
 import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
-import { expandPipeline, withAnotherHost } from '../../external/index.ts';
+import { expandPipeline, keptAs, withAnotherHost } from '../../external/index.ts';
 import { BundleEngine } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
@@ -232,11 +232,13 @@ class NodeRun extends BaseRun {
   private async askPython(message: pb.Pipeline, onSpawn: () => void): Promise<PythonSide> {
     const { pipeline, options } = this;
     const { signal } = this.over;
-    const python = await openPython(pipeline, options, signal, onSpawn);
+    const kept = keptAs(pipeline);
+    const python = await openPython(pipeline, options, { signal, onSpawn, kept });
     try {
       const expanded = await expandPipeline(pipeline, message, {
         resolveService: expansionResolver(pipeline, options, python.host),
         signal,
+        kept,
       });
       this.cleanUps.push(() => expanded[Symbol.asyncDispose]());
       return python;

@@ -32,6 +32,8 @@ export interface PythonExecutorOptions {
   foreignStartMs?: number | undefined;
   /** Ends everything, as disposing does. */
   signal?: AbortSignal | undefined;
+  /** What the managed host is told of workers that it may keep for another run. @default none are kept */
+  keep?: Record<string, string> | undefined;
   /**
    * The error that a bundle rejects with for what Python says of its failure, a traceback, and of the
    * transforms of its stage.
@@ -235,15 +237,16 @@ export class PythonExecutor implements AsyncDisposable {
     host: Host | undefined,
     java?: WorkerHome,
   ): WorkerSet {
-    const { workers: limit = 1, foreignStartMs } = this.options;
+    const { workers: limit = 1, foreignStartMs, keep } = this.options;
     const { server } = this;
     // Of this set alone: whoever shows it may start workers.
     const token = randomBytes(24).toString('base64url');
-    const params = host ? { ...given, token } : given;
+    const params = host ? { ...given, ...keep, token } : given;
     const pool =
       host &&
       openPythonPool(host, {
         token,
+        keep,
         signal: this.over.signal,
         onWorkerLost: (workerId, reason) => set.lost(workerId, reason),
         onWorkerEnded: (workerId) => set.ended(workerId),
