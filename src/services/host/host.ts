@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { BeamBridgeError, errorNonce, getLogger } from '../../base/index.ts';
 import { type ServiceExit, startService } from '../process/service.ts';
+import { cacheFolder } from '../python/cache.ts';
 import { logHostLine } from './logs.ts';
 import { PYTHON_ENV_FOLDER } from './paths.ts';
 
@@ -84,6 +85,7 @@ export function hostEnvironment(token: string): Record<string, string | undefine
     PYTHONSAFEPATH: process.env.PYTHONSAFEPATH || 'beambridge',
     // The package folder may belong to someone else, and must stay as it was installed.
     PYTHONDONTWRITEBYTECODE: '1',
+    BEAMBRIDGE_BYTECODE: path.join(cacheFolder(), 'bytecode'),
     PYTHONUNBUFFERED: '1',
     PYTHONIOENCODING: 'utf-8',
     PYTHONHOME: undefined,
