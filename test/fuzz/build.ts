@@ -25,6 +25,7 @@ import { coGroup, combine, group } from './build/grouping.ts';
 import { inPython } from './build/python.ts';
 import { withSide } from './build/side.ts';
 import { triggers, windowFnOf } from './build/windows.ts';
+import type { Sources } from './files.ts';
 import { converted, isKept, timeOf } from './functions.ts';
 import { describe } from './model/evaluate.ts';
 import { needsTimes, type PlanNode, triggerOf } from './plan.ts';
@@ -36,13 +37,20 @@ type Any = PCollection<unknown>;
 export type Outputs = Map<number, string[]>;
 
 /** Applies the pipeline; its outputs are there when the run has ended. */
-export function build(root: Root, plan: readonly PlanNode[], name: string): Outputs {
+export function build(
+  root: Root,
+  plan: readonly PlanNode[],
+  name: string,
+  sources: Sources = new Map(),
+): Outputs {
   const outputs: Outputs = new Map();
   const pcolls: Any[] = [];
   plan.forEach((node, index) => {
     const at = (part: string) => `${name} ${index} ${part}`;
     const pcoll = node.source
-      ? root.apply(withName(at('source'), source(node.facts.type, node.source.numbers)))
+      ? root.apply(
+          withName(at('source'), sources.get(node) ?? source(node.facts.type, node.source.numbers)),
+        )
       : applyStep(
           plan,
           node,

@@ -31,6 +31,12 @@ export const KINDS: readonly Kind[] = [
     check: checkPrograms,
   },
   {
+    name: 'files',
+    runners: { node: 8, encoded: 8, python: 4, direct: 10 },
+    one: programs({ files: true }),
+    check: checkPrograms,
+  },
+  {
     name: 'streams',
     // A script's clock is its pipeline's: each has one of its own.
     runners: { node: 10, encoded: 10, python: 2 },

@@ -35,7 +35,7 @@ export function planOf(program: Program): PlanNode[] {
     source,
     inputs: [],
     facts: {
-      type: source.type,
+      type: source.file ? rowOf(source.type) : source.type,
       window: { kind: 'global' },
       isTriggered: false,
       hasTimes: false,
@@ -48,6 +48,12 @@ export function planOf(program: Program): PlanNode[] {
   }));
   for (const step of program.steps) addStep(nodes, step);
   return nodes;
+}
+
+/** What a file has of values: rows. */
+function rowOf(type: Type): Type {
+  if (type === 'js') return { row: ['string'] };
+  return typeof type === 'object' && 'row' in type ? type : { row: [type] };
 }
 
 function addStep(nodes: PlanNode[], step: Step): void {

@@ -10,6 +10,14 @@ export interface Source {
   readonly type: Type;
   /** Values by number: see nthValue. */
   readonly numbers: readonly number[];
+  /** Where they are read from files, whose rows they are then. */
+  readonly file?: FileSource;
+}
+
+export interface FileSource {
+  readonly format: 'csv' | 'json' | 'parquet' | 'avro';
+  readonly numShards: number;
+  readonly splitBytes: number;
 }
 
 export type WindowSpec =
@@ -259,19 +267,27 @@ const PYTHON = {
   }),
 };
 
-const sources = fc.array(
-  fc.record(
-    { type: types, numbers: fc.array(fc.nat({ max: 30 }), { maxLength: 6 }) },
-    { noNullPrototype: true },
-  ),
-  { minLength: 1, maxLength: 3 },
+const source = { type: types, numbers: fc.array(fc.nat({ max: 30 }), { maxLength: 6 }) };
+const file: Arbitrary<FileSource> = fc.record(
+  {
+    format: fc.constantFrom<FileSource['format']>('csv', 'json', 'parquet', 'avro'),
+    numShards: fc.integer({ min: 1, max: 3 }),
+    splitBytes: fc.integer({ min: 1, max: 200 }),
+  },
+  { noNullPrototype: true },
 );
 
-/** Random pipelines, with steps in Python or without. */
-export function programs(options: { python?: boolean } = {}): Arbitrary<Program> {
+/** Random pipelines, with steps in Python or without, and sources that are files or none. */
+export function programs(options: { python?: boolean; files?: boolean } = {}): Arbitrary<Program> {
   const kinds = options.python ? [...OURS, PYTHON] : OURS;
+  const plain = fc.record(source, { noNullPrototype: true });
+  const ofFile = fc.record({ ...source, file }, { noNullPrototype: true });
+  const one: Arbitrary<Source> = options.files ? ofFile : plain;
   return fc.record(
-    { sources, steps: fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 9, size: 'max' }) },
+    {
+      sources: fc.array(one, { minLength: 1, maxLength: 3 }),
+      steps: fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 9, size: 'max' }),
+    },
     { noNullPrototype: true },
   );
 }

@@ -7,6 +7,7 @@ import type { Root } from '../../src/pipeline/index.ts';
 import { createRunner, type PipelineOptions } from '../../src/runners/index.ts';
 import { crossIntoPython } from '../conformance/python-between.ts';
 import { build, type Outputs } from './build.ts';
+import { writeSources } from './files.ts';
 import { described, evaluate } from './model/evaluate.ts';
 import { type PlanNode, planOf } from './plan.ts';
 import type { Program } from './program.ts';
@@ -30,16 +31,19 @@ export type OracleName = keyof typeof ORACLES;
 export async function checkPrograms(programs: readonly Program[], oracle: Oracle): Promise<void> {
   const plans = programs.map(planOf);
   const outputs: Outputs[] = [];
+  const { sources, remove } = await writeSources(plans);
   try {
     await runOn(oracle, (root) => {
       plans.forEach((plan, index) => {
-        outputs.push(build(root, plan, `p${index}`));
+        outputs.push(build(root, plan, `p${index}`, sources));
       });
     });
   } catch (error) {
     // Beam's runner cannot order these steps, see HostRunner.run_stages; it fails, and gives no wrong value.
     if (oracle === ORACLES.direct && /Beam's own runner gives up/.test(String(error))) return;
     throw error;
+  } finally {
+    remove();
   }
   const problems = plans.flatMap((plan, index) => differences(plan, outputs[index]!));
   if (problems.length > 0) throw new Error(`on ${oracle.name}: ${problems.join('\n')}`);
