@@ -70,6 +70,8 @@ const CODES = {
   JAVA_NOT_FOUND: true,
   JAVA_TOO_OLD: true,
   TOPIC_NOT_FOUND: true,
+  TABLE_NOT_FOUND: true,
+  CONSTRAINT_VIOLATED: true,
   FILE_NOT_FOUND: true,
   HEADER_MISMATCH: true,
   OUTPUT_NOT_WRITABLE: true,

@@ -83,6 +83,9 @@ export type ErrorCode =
   | 'JAVA_TOO_OLD'
   // Kafka.
   | 'TOPIC_NOT_FOUND'
+  // Databases.
+  | 'TABLE_NOT_FOUND'
+  | 'CONSTRAINT_VIOLATED'
   // Files.
   | 'FILE_NOT_FOUND'
   | 'HEADER_MISMATCH'

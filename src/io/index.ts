@@ -46,6 +46,7 @@ export type { KafkaOffsets, ReadKafkaOptions } from './kafka/read-options.ts';
 export type { RegistryUser } from './kafka/registry.ts';
 export type { ParquetCompression } from './parquet/codecs.ts';
 export type { ParquetDecimal } from './parquet/write-leaf.ts';
+export type { PostgresConnection, PostgresServer } from './postgres/connection.ts';
 export { type ReadAvroOptions, readAllFromAvro, readFromAvro } from './read-from-avro.ts';
 export { type ReadCsvOptions, readAllFromCsv, readFromCsv } from './read-from-csv.ts';
 export { type ReadJsonOptions, readAllFromJson, readFromJson } from './read-from-json.ts';
@@ -56,6 +57,12 @@ export {
   readFromParquet,
 } from './read-from-parquet.ts';
 export {
+  type PostgresParameter,
+  ReadFromPostgres,
+  type ReadPostgresOptions,
+  readFromPostgres,
+} from './read-from-postgres.ts';
+export {
   type ReadAllTextOptions,
   type ReadTextOptions,
   readAllFromText,
@@ -65,6 +72,7 @@ export {
 export type { ReadRecordOptions } from './records/read-options.ts';
 export { ReadRecords, type ReadWithBadRecords, type RecordInput } from './records/read-records.ts';
 export type { FailedRecord, RecordPosition } from './records/records.ts';
+export type { OnConflict, TableName } from './sql/names.ts';
 export type {
   AzStoreOptions,
   GsStoreOptions,
@@ -84,4 +92,5 @@ export {
   writeToKafka,
 } from './write-to-kafka.ts';
 export { type WriteParquetOptions, writeToParquet } from './write-to-parquet.ts';
+export { type WritePostgresOptions, writeToPostgres } from './write-to-postgres.ts';
 export { type WriteTextOptions, writeToText } from './write-to-text.ts';

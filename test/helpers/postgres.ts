@@ -2,7 +2,7 @@
 // A PostgreSQL for one test file, where its programs are on this machine.
 
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,8 @@ export interface Postgres extends AsyncDisposable {
   readonly port: number;
   /** The answer to a statement, a line for each row and `|` between columns. */
   query(sql: string): string;
+  /** From here on that user needs his password. */
+  requirePassword(user: string): void;
 }
 
 /** PostgreSQL does not run as root. */
@@ -69,14 +71,23 @@ export async function startPostgres(): Promise<Postgres> {
     ready: (line) => (line.includes('ready to accept connections') ? (true as const) : undefined),
     readyOnErrors: true,
   });
+  const query = (sql: string) =>
+    execFileSync('psql', ['-h', '127.0.0.1', '-p', String(port), '-U', USER, '-At', '-c', sql], {
+      encoding: 'utf8',
+    }).trim();
   return {
     port,
-    query: (sql) =>
-      execFileSync('psql', ['-h', '127.0.0.1', '-p', String(port), '-U', USER, '-At', '-c', sql], {
-        encoding: 'utf8',
-      }).trim(),
+    query,
+    requirePassword: (user) => {
+      const rules = path.join(data, 'pg_hba.conf');
+      writeFileSync(rules, `host all ${user} all scram-sha-256\n${readFileSync(rules, 'utf8')}`);
+      query('SELECT pg_reload_conf()');
+    },
     [Symbol.asyncDispose]: async () => {
+      // A service by itself keeps no program from its end.
+      const awake = setInterval(() => {}, 1000);
       await server.stop();
+      clearInterval(awake);
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -23,6 +23,7 @@ import {
   readFromCsv,
   readFromKafka,
   readFromParquet,
+  readFromPostgres,
   readFromText,
   readFromTextWithFilename,
   watchFiles,
@@ -32,6 +33,7 @@ import {
   writeToJson,
   writeToKafka,
   writeToParquet,
+  writeToPostgres,
   writeToText,
 } from '../../../src/io/index.ts';
 import * as ml from '../../../src/ml/index.ts';
@@ -217,6 +219,18 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
     (o) => kafkaAvro(row({ a: string }), Object.assign({ registry: 'http://localhost:1' }, o)),
     'subjekt',
     'subject',
+  ],
+  [
+    'ReadPostgresOptions',
+    (o) => readFromPostgres(Object.assign({ schema: row({ a: string }) }, o)),
+    'tables',
+    'table',
+  ],
+  [
+    'WritePostgresOptions',
+    (o) => writeToPostgres(Object.assign({ table: 'a' }, o)),
+    'onConflicts',
+    'onConflict',
   ],
   ['PipelineOptions', (o) => createRunner(o), 'jobNmae', 'jobName'],
   ['PipelineOptions', (o) => new PortableRunner(o), 'jobEndpont', 'jobEndpoint'],
