@@ -16,10 +16,10 @@ export function parseArray(text: string): ArrayTexts {
   if (inner === '') return [];
   if (!/[{"\\]/.test(inner))
     return inner.split(',').map((one) => (/^null$/i.test(one) ? null : one));
-  return new Parser(text, begin).array();
+  return new ArrayTextParser(text, begin).array();
 }
 
-class Parser {
+class ArrayTextParser {
   constructor(
     private readonly text: string,
     private at: number,
