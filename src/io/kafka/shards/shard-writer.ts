@@ -44,22 +44,39 @@ export class ShardWriter {
   ) {}
 
   /**
+   * Writes nothing.
+   *
+   * @throws BeamBridgeError `INVALID_ARGUMENT` for chunks of a run that does not go on from what is written
+   */
+  check(chunks: readonly NumberedChunk[]): Promise<void> {
+    return this.next(async () => {
+      await this.look(this.writer !== undefined);
+      for (const chunk of chunks) turnOf(chunk, this.mark, this.names);
+    });
+  }
+
+  /**
    * Writes chunks, whose numbers rise, and commits.
    *
    * @param waits - whether to wait for chunks of others that come before
    * @returns those that are early still
    */
   write(chunks: readonly NumberedChunk[], waits: boolean): Promise<NumberedChunk[]> {
-    const written = this.busy.then(async () => {
+    return this.next(() => this.writeAll([...chunks], waits));
+  }
+
+  /** One after the other; what fails lets go of the shard. */
+  private next<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.busy.then(async () => {
       try {
-        return await this.writeAll([...chunks], waits);
+        return await work();
       } catch (error) {
         await this.drop();
         throw error;
       }
     });
-    this.busy = written.catch(() => {});
-    return written;
+    this.busy = done.catch(() => {});
+    return done;
   }
 
   private async writeAll(chunks: NumberedChunk[], waits: boolean): Promise<NumberedChunk[]> {

@@ -64,16 +64,18 @@ export class WriteChunks implements DoFn<KV<number, Iterable<NumberedChunk>>, ne
     return this.write(true);
   }
 
-  /** What waits for chunks of others stays, until the last. */
+  /**
+   * What waits for chunks of others stays, until the last. All are looked at before any is written: what a run writes
+   * that began with too old a state, in shards that had nothing to refuse, would be in the way of the right one.
+   */
   private async write(isLast: boolean): Promise<void> {
     const { gathered } = this;
     this.startBundle();
-    const all = [...gathered].map(async ([shard, chunks]) => {
+    await ofAll(gathered, (shard, chunks) => this.writer(shard).check(chunks));
+    await ofAll(gathered, async (shard, chunks) => {
       const left = await this.writer(shard).write(chunks, isLast);
       if (left.length > 0) this.gathered.set(shard, left);
     });
-    const failed = (await Promise.allSettled(all)).find(({ status }) => status === 'rejected');
-    if (failed) throw (failed as PromiseRejectedResult).reason;
   }
 
   private writer(shard: number): ShardWriter {
@@ -82,4 +84,14 @@ export class WriteChunks implements DoFn<KV<number, Iterable<NumberedChunk>>, ne
     writers.set(shard, writer);
     return writer;
   }
+}
+
+/** Does it for all at the same time, and fails when all are over. */
+async function ofAll<T>(
+  byShard: ReadonlyMap<number, T>,
+  work: (shard: number, its: T) => Promise<void>,
+): Promise<void> {
+  const all = await Promise.allSettled([...byShard].map(([shard, its]) => work(shard, its)));
+  const failed = all.find(({ status }) => status === 'rejected');
+  if (failed) throw (failed as PromiseRejectedResult).reason;
 }

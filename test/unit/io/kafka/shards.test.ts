@@ -373,6 +373,38 @@ test('a bundle writes all its shards', async () => {
   );
 });
 
+test('a bundle of which one shard is refused writes nothing of the others', async () => {
+  const shards = [new Shard(), new Shard()];
+  const steps = () => new WriteChunks((shard) => shards[shard]!.writer()).forBundle();
+  const write = async (step: WriteChunks, ...chunks: [shard: number, NumberedChunk][]) => {
+    step.startBundle();
+    for (const [key, one] of chunks) step.process({ key, value: [one] });
+    await step.finishBundle();
+  };
+  const first = steps();
+  await write(first, [0, chunk(1)], [1, chunk(1)]);
+  await write(first, [1, chunk(2)]);
+  // From a state before the second bundle: it is refused by shard 1 alone.
+  const older = steps();
+  await assert.rejects(write(older, [0, chunk(2, 'g2')], [1, chunk(2, 'g2')]), {
+    code: 'INVALID_ARGUMENT',
+    message: /older than what exactlyOnce has written/,
+  });
+  assert.deepEqual(
+    shards.map(({ seen }) => seen),
+    [['1'], ['1', '2']],
+  );
+  // So the right one still goes on.
+  await write(steps(), [0, chunk(2, 'g3')], [1, chunk(3, 'g3')]);
+  assert.deepEqual(
+    shards.map(({ seen }) => seen),
+    [
+      ['1', '2'],
+      ['1', '2', '3'],
+    ],
+  );
+});
+
 const flink = createRunner({ runner: 'flink', checkpointingInterval: 1_000, progress: false });
 const cluster = { bootstrapServers: '127.0.0.1:1' };
 const exactlyOnce = { transactionalId: 'w' };
