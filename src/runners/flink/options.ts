@@ -21,6 +21,8 @@ const FOR_EVER = 1_000_000_000;
  */
 const BUFFERS = 32;
 const LEAST_BUFFERS = 4;
+/** The mode of Flink in which what comes behind a checkpoint's mark is not in that checkpoint. */
+const EXACTLY_ONCE = 'EXACTLY_ONCE';
 /** What comes last at a known end should come before the source ends. Milliseconds. */
 const MARGIN_MS = 1000;
 
@@ -94,7 +96,21 @@ const { TEST_STREAM } = urns.StandardPTransforms_Primitives;
 export function checkStableInput(pipeline: Pipeline, options: PipelineOptions): void {
   const step = wantsStableInput(pipeline);
   if (!step) return;
-  const { numConcurrentCheckpoints: buffers = BUFFERS, enableStableInputDrain } = options;
+  const {
+    numConcurrentCheckpoints: buffers = BUFFERS,
+    enableStableInputDrain,
+    checkpointingMode = EXACTLY_ONCE,
+  } = options;
+  if (checkpointingMode !== EXACTLY_ONCE) {
+    throw new BeamBridgeError(
+      'UNSUPPORTED',
+      `exactlyOnce does not hold with checkpointingMode ${String(checkpointingMode)}`,
+      {
+        ...step.errorDetails,
+        hint: "Leave it out: Flink's checkpoints are EXACTLY_ONCE by themselves.",
+      },
+    );
+  }
   if (!(Number(buffers) >= LEAST_BUFFERS)) {
     throw new BeamBridgeError(
       'UNSUPPORTED',

@@ -36,6 +36,8 @@ export const numberingType = row({
   /** Who numbers: drawn once for a shard, and part of the runner's state from then on. */
   writer: string,
   last: int64,
+  /** Of the last number. */
+  generation: string,
 });
 
 const numberedType = row({

@@ -31,7 +31,8 @@ export class NumberChunks
 {
   /**
    * @param numbered - of all bundles of this process, those included that failed: where the runner's state is behind
-   *   it, it went back, and what is numbered now are other chunks, of another generation
+   *   it, or has the number by another process, it went back, and what is numbered now are other chunks, of another
+   *   generation. So the numbers of one are without gaps, and its last that is written tells of all before.
    */
   constructor(private readonly numbered = new Map<number, Numbered>()) {}
 
@@ -40,11 +41,13 @@ export class NumberChunks
   }
 
   async process({ key, value }: KV<number, Uint8Array>, { numbering }: Context) {
-    const { writer, last } = (await numbering.read()) ?? { writer: newName(), last: 0 };
+    const kept = await numbering.read();
+    const writer = kept?.writer ?? newName();
+    const number = (kept?.last ?? 0) + 1;
     const before = this.numbered.get(key);
-    const generation = before?.last === last ? before.generation : newName();
-    const number = last + 1;
-    numbering.write({ writer, last: number });
+    const goesOn = before && before.last === kept?.last && before.generation === kept.generation;
+    const generation = goesOn ? before.generation : newName();
+    numbering.write({ writer, last: number, generation });
     this.numbered.set(key, { generation, last: number });
     return [{ key, value: { writer, generation, number, messages: value } }];
   }

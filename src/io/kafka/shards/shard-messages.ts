@@ -20,7 +20,7 @@ import { encodeMessages } from './chunks.ts';
 /** A chunk is as large as is written to a partition at once. */
 const CHUNK_BYTES = 512 * 1024;
 const CHUNK_MESSAGES = 5_000;
-/** What a message costs beside its bytes, about. */
+/** What a message, and each of its headers, costs beside its bytes, about. */
 const MESSAGE_BYTES = 16;
 
 const NOTHING = new Uint8Array();
@@ -55,7 +55,7 @@ export class ShardMessages<T> implements DoFn<T, Chunk> {
     const to = this.gathered.get(shard) ?? { messages: [], bytes: 0 };
     this.gathered.set(shard, to);
     to.messages.push(message);
-    to.bytes += MESSAGE_BYTES + (message.key?.length ?? 0) + (message.value?.length ?? 0);
+    to.bytes += sizeOf(message);
     if (to.bytes < CHUNK_BYTES && to.messages.length < CHUNK_MESSAGES) return undefined;
     this.gathered.delete(shard);
     return [{ key: shard, value: encodeMessages(to.messages) }];
@@ -81,4 +81,12 @@ export class ShardMessages<T> implements DoFn<T, Chunk> {
     this.gathered.clear();
     return rest;
   }
+}
+
+function sizeOf({ key, value, headers }: Outgoing): number {
+  let bytes = MESSAGE_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, content] of headers ?? []) {
+    bytes += MESSAGE_BYTES + name.length + (content?.length ?? 0);
+  }
+  return bytes;
 }

@@ -14,6 +14,7 @@ import {
   decodeMessages,
   encodeMessages,
   type NumberedChunk,
+  type numberingType,
 } from '../../../../src/io/kafka/shards/chunks.ts';
 import { idOf } from '../../../../src/io/kafka/shards/mark.ts';
 import { NumberChunks } from '../../../../src/io/kafka/shards/number-chunks.ts';
@@ -25,6 +26,7 @@ import type { GroupOffset, KafkaTransactions } from '../../../../src/io/kafka/tr
 import type { Outgoing } from '../../../../src/io/kafka/writer.ts';
 import { constructPipeline } from '../../../../src/runners/definition.ts';
 import { flinkOptions } from '../../../../src/runners/flink/options.ts';
+import type { Infer } from '../../../../src/schema/index.ts';
 
 const NAMES = { transactionalId: 'w', topic: 'out' };
 
@@ -276,27 +278,33 @@ test('messages without a key come to the shard that they came to before, in anot
   for (const [value, shard] of await dealt(15)) assert.equal(shard, all.get(value));
 });
 
-test('chunks are numbered in the state of their shard', async () => {
-  let kept: { writer: string; last: number } | undefined;
-  const numbering = {
-    read: async () => kept,
-    write: (value: typeof kept) => {
-      kept = value;
-    },
-  };
-  const context = { numbering } as never;
-  const process = new NumberChunks();
-  const next = async (by = process.forBundle()) => {
-    const [numbered] = await by.process({ key: 1, value: new Uint8Array() }, context);
+/** Numbers chunks of a shard, in state that can be put back. */
+class Numbering {
+  kept: Infer<typeof numberingType> | undefined;
+
+  async next(by: NumberChunks): Promise<NumberedChunk> {
+    const numbering = {
+      read: async () => this.kept,
+      write: (value: typeof this.kept) => {
+        this.kept = value;
+      },
+    };
+    const key = { key: 1, value: new Uint8Array() };
+    const [numbered] = await by.forBundle().process(key, { numbering } as never);
     return numbered!.value;
-  };
-  const first = await next();
-  const second = await next();
-  const checkpoint = kept;
-  const third = await next();
-  const elsewhere = await next(new NumberChunks());
-  kept = checkpoint;
-  const again = await next();
+  }
+}
+
+test('chunks are numbered in the state of their shard', async () => {
+  const state = new Numbering();
+  const process = new NumberChunks();
+  const first = await state.next(process);
+  const second = await state.next(process);
+  const checkpoint = state.kept;
+  const third = await state.next(process);
+  const elsewhere = await state.next(new NumberChunks());
+  state.kept = checkpoint;
+  const again = await state.next(process);
   assert.deepEqual(
     [first, second, third, elsewhere, again].map(({ number }) => number),
     [1, 2, 3, 4, 3],
@@ -309,6 +317,34 @@ test('chunks are numbered in the state of their shard', async () => {
   assert.notEqual(first.generation, elsewhere.generation);
   // The state went back: what is numbered now is another chunk.
   assert.notEqual(again.generation, third.generation);
+});
+
+test('a generation has no gap where others have numbered in between', async () => {
+  const state = new Numbering();
+  const [one, other] = [new NumberChunks(), new NumberChunks()];
+  await state.next(one);
+  const checkpoint = state.kept;
+  const lost = await state.next(one);
+  // It goes on from the checkpoint elsewhere, and comes back when it is as far as it was.
+  state.kept = checkpoint;
+  const instead = await state.next(other);
+  assert.equal(instead.number, lost.number);
+  const later = await state.next(one);
+  assert.notEqual(later.generation, lost.generation);
+  assert.notEqual(later.generation, instead.generation);
+  assert.equal((await state.next(one)).generation, later.generation);
+});
+
+test('headers count for the size of a chunk', async () => {
+  const prepare = async () => {};
+  const shards = new ShardMessages<Outgoing>({ prepare, of: (element) => element }, 1).forBundle();
+  await shards.startBundle();
+  const headers = new Map([[Buffer.from('h'), Buffer.alloc(100_000)]]);
+  const sizes = Array.from({ length: 12 }, () =>
+    shards.process({ ...message('v'), headers }),
+  ).flatMap((chunks) => chunks?.map(({ value }) => value.length) ?? []);
+  assert.equal(sizes.length, 2);
+  assert.ok(Math.max(...sizes) < 700_000, String(sizes));
 });
 
 test('a run that begins anew with fewer shards sees the mark of one that it has not', async () => {
@@ -426,7 +462,11 @@ test('Flink is told to have buffers enough for stable input', async () => {
 });
 
 test('on Flink options with which input is not stable are refused before anything starts', async () => {
-  for (const options of [{ numConcurrentCheckpoints: 1 }, { enableStableInputDrain: true }]) {
+  for (const options of [
+    { numConcurrentCheckpoints: 1 },
+    { enableStableInputDrain: true },
+    { checkpointingMode: 'AT_LEAST_ONCE' },
+  ]) {
     await assert.rejects(
       flink.run(
         (root) =>
