@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles the sources into the JavaScript that is published: a file for each of package.json's entry
 // points and a few chunks that they share. Hundreds of small files cost a program more time at its
-// start than all of their code. Not minified, and other packages stay imports. Declarations, which tsc
-// wrote before, get the names of what is published.
+// start than all of their code. Not minified, and other packages stay imports but for the one of many
+// files that every program needs; its notices go beside. Declarations, which tsc wrote before, get the
+// names of what is published.
 //
 //   node scripts/build.mjs [FOLDER]    FOLDER instead of dist
 
@@ -60,14 +61,44 @@ function keepNames(path, text, map) {
   return kept;
 }
 
-const { outputFiles } = await build({
+/**
+ * Libraries that come in many small files, which cost a start more than their code: they are part of the bundle. One
+ * that speaks to a network is none: what is mended there must reach programs by npm, without a version of ours.
+ */
+const BROUGHT = ['@bufbuild/protobuf'];
+
+/** Leaves every other package an import. */
+const others = {
+  name: 'others',
+  setup(builder) {
+    builder.onResolve({ filter: /^[^./]/ }, ({ path }) =>
+      BROUGHT.some((name) => path === name || path.startsWith(`${name}/`))
+        ? undefined
+        : { path, external: true },
+    );
+  },
+};
+
+/** The notices in front of the files of libraries that are part of the bundle. */
+function noticesOf(inputs) {
+  const brought = inputs.filter((path) =>
+    BROUGHT.some((name) => path.includes(`node_modules/${name}/`)),
+  );
+  const heads = brought.map(
+    (path) => /^(?:\/\/.*\n)*/.exec(readFileSync(resolve(root, path), 'utf8'))[0],
+  );
+  const texts = [...new Set(heads)].map((head) => head.replaceAll(/^\/\/ ?/gm, '')).filter(Boolean);
+  return [`Parts of ${BROUGHT.join(', ')} are in this folder.`, ...texts].join('\n\n');
+}
+
+const { outputFiles, metafile } = await build({
   absWorkingDir: root,
   entryPoints: Object.fromEntries(published.map((name) => [name, `src/${name}.ts`])),
   outdir,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
-  packages: 'external',
+  plugins: [others],
   platform: 'node',
   format: 'esm',
   target: 'node20',
@@ -75,6 +106,7 @@ const { outputFiles } = await build({
   // Only for the names in it.
   sourcemap: 'external',
   write: false,
+  metafile: true,
 });
 
 const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
@@ -84,6 +116,8 @@ for (const [path, text] of texts) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, named, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
 }
+
+writeFileSync(join(outdir, 'NOTICES.txt'), noticesOf(Object.keys(metafile.inputs)));
 
 // tsc leaves './x.ts' in declarations, which TypeScript before 5.7 takes for an error.
 for (const name of existsSync(outdir) ? readdirSync(outdir, { recursive: true }) : []) {
