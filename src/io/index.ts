@@ -63,6 +63,12 @@ export {
   readFromPostgres,
 } from './read-from-postgres.ts';
 export {
+  ReadFromSqlite,
+  type ReadSqliteOptions,
+  readFromSqlite,
+  type SqliteParameter,
+} from './read-from-sqlite.ts';
+export {
   type ReadAllTextOptions,
   type ReadTextOptions,
   readAllFromText,
@@ -93,4 +99,5 @@ export {
 } from './write-to-kafka.ts';
 export { type WriteParquetOptions, writeToParquet } from './write-to-parquet.ts';
 export { type WritePostgresOptions, writeToPostgres } from './write-to-postgres.ts';
+export { type WriteSqliteOptions, writeToSqlite } from './write-to-sqlite.ts';
 export { type WriteTextOptions, writeToText } from './write-to-text.ts';

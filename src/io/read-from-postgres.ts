@@ -14,7 +14,7 @@ import { PlanRanges } from './postgres/plan.ts';
 import { type ReadRange, readRange } from './postgres/read-range.ts';
 import type { ReadSpec } from './postgres/read-spec.ts';
 import { checkRowType, refuseOption } from './records/read-options.ts';
-import { checkColumns, checkTable, type TableName } from './sql/names.ts';
+import { checkColumns, checkSource, type TableName } from './sql/names.ts';
 
 /** A value for `$1`, `$2` and so on in a query. */
 export type PostgresParameter = string | number | bigint | boolean | null;
@@ -138,12 +138,6 @@ function checkOptions<T>(options: ReadPostgresOptions<T>): ReadSpec {
   checkOptionNames(OF, options, OPTIONS);
   const { schema, table, query, parameters = [], partitionBy, ranges, snapshot = true } = options;
   checkRowType(OF, schema);
-  if ((table === undefined) === (query === undefined)) {
-    const given = table === undefined ? 'neither' : 'both';
-    throw refuseOption(OF, 'table', table, `Give a table or a query: there are ${given}.`);
-  }
-  if (query !== undefined && (typeof query !== 'string' || /^\s*$|;\s*$/.test(query)))
-    throw refuseOption(OF, 'query', query, 'Give the text of a SELECT, without a semicolon.');
   if (partitionBy !== undefined && (typeof partitionBy !== 'string' || partitionBy === ''))
     throw refuseOption(OF, 'partitionBy', partitionBy, 'Give the name of a column.');
   if (ranges !== undefined && !(Number.isInteger(ranges) && ranges >= 1 && ranges <= MOST_RANGES))
@@ -155,8 +149,7 @@ function checkOptions<T>(options: ReadPostgresOptions<T>): ReadSpec {
     options: checkConnection(OF, options),
     schema: schema as RowType<unknown>,
     columns: checkColumns(OF, schema.fields, options.columns),
-    table: table === undefined ? undefined : checkTable(OF, table),
-    query,
+    ...checkSource(OF, table, query),
     parameters: checkParameters(query, parameters),
     partitionBy,
     ranges,

@@ -218,6 +218,22 @@ describe('PostgreSQL on node', { skip: postgresSkip(), timeout: 600_000 }, () =>
     assert.deepEqual(new Set(seen.map(({ version }) => version)), new Set([0]));
   });
 
+  test('a table is copied on direct, added and by its key', async () => {
+    database.query('CREATE TABLE copied (id int PRIMARY KEY)');
+    const direct = createRunner({ runner: 'direct', progress: false });
+    for (const key of [undefined, 'id'] as const) {
+      await direct.run((root: Root) => {
+        root
+          .apply(readFromPostgres({ connection, table: 'numbers', schema: number, ranges: 5 }))
+          .map(({ id }) => ({ id: id * 2 }))
+          .apply(
+            writeToPostgres({ connection, table: 'copied', schema: number, ...(key && { key }) }),
+          );
+      });
+      assert.equal(database.query('SELECT count(*), sum(id) FROM copied'), '20000|400020000');
+    }
+  });
+
   test('of rows with one key the last counts, or the one that is there stays', async () => {
     database.query(
       'CREATE TABLE keyed ("Key" int, part text, value int, other int DEFAULT 5, PRIMARY KEY ("Key", part))',

@@ -41,6 +41,29 @@ export function checkTable(transform: string, table: unknown): readonly string[]
   );
 }
 
+/** What is read: a table, or else a query. */
+export interface Source {
+  readonly table: readonly string[] | undefined;
+  readonly query: string | undefined;
+}
+
+/** @throws `INVALID_ARGUMENT` for both, or neither */
+export function checkSource(transform: string, table: unknown, query: unknown): Source {
+  if ((table === undefined) === (query === undefined)) {
+    const given = table === undefined ? 'neither' : 'both';
+    throw refuseOption(transform, 'table', table, `Give a table or a query: there are ${given}.`);
+  }
+  if (query === undefined) return { table: checkTable(transform, table), query };
+  if (typeof query === 'string' && !/^\s*$|;\s*$/.test(query)) return { table: undefined, query };
+  throw refuseOption(transform, 'query', query, 'Give the text of a SELECT, without a semicolon.');
+}
+
+/** @throws `INVALID_ARGUMENT` for what is no name of a file; a database in memory is one of each worker by itself */
+export function checkFile(transform: string, file: unknown): string {
+  if (isName(file) && !/^:|^file:/.test(file)) return file;
+  throw refuseOption(transform, 'file', file, "Give the name of a file: 'birds.db'.");
+}
+
 /** A field of the rows and its column. */
 export interface NamedColumn {
   readonly field: string;

@@ -24,6 +24,7 @@ import {
   readFromKafka,
   readFromParquet,
   readFromPostgres,
+  readFromSqlite,
   readFromText,
   readFromTextWithFilename,
   watchFiles,
@@ -34,6 +35,7 @@ import {
   writeToKafka,
   writeToParquet,
   writeToPostgres,
+  writeToSqlite,
   writeToText,
 } from '../../../src/io/index.ts';
 import * as ml from '../../../src/ml/index.ts';
@@ -225,6 +227,18 @@ const CASES: readonly (readonly [string, Call, string, string | undefined])[] = 
     (o) => readFromPostgres(Object.assign({ schema: row({ a: string }) }, o)),
     'tables',
     'table',
+  ],
+  [
+    'ReadSqliteOptions',
+    (o) => readFromSqlite(Object.assign({ file: 'a', schema: row({ a: string }) }, o)),
+    'tables',
+    'table',
+  ],
+  [
+    'WriteSqliteOptions',
+    (o) => writeToSqlite(Object.assign({ file: 'a', table: 'a' }, o)),
+    'onConflicts',
+    'onConflict',
   ],
   [
     'WritePostgresOptions',
