@@ -17,6 +17,8 @@ const outdir = resolve(process.argv[2] ?? join(root, 'dist'));
 const { bin, exports } = createRequire(import.meta.url)('../package.json');
 
 const published = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)]
+  // What threads of a program run is found by its name, and no entry point of the package.
+  .concat('./dist/worker/thread-entry.js')
   .filter((path) => path !== undefined)
   .map((path) => path.replace(/^\.\/dist\/(.*)\.js$/, '$1'));
 

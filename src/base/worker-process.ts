@@ -10,6 +10,8 @@ export interface ThisWorker {
   isStart(): boolean;
   /** The program's start came to run a pipeline, which in a worker it never does. */
   runReached(pipeline: unknown): void;
+  /** Whether functions may run pipelines of their own: in a thread of the submitting program they may. */
+  readonly mayRun?: boolean | undefined;
 }
 
 /** The worker that this process is, if it is one. */

@@ -221,7 +221,11 @@ export class WriteToKafka<T, K, V> extends PTransformClass<PCollection<T>, void>
 
   private write(elements: PCollection<T>, to: WriterOfBundle): PCollection<never> {
     const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
-    return elements.apply(doFnStep<T, never>('write', new WriteMessages(this.spec, to), nothing));
+    const written = elements.apply(
+      doFnStep<T, never>('write', new WriteMessages(this.spec, to), nothing),
+    );
+    written.node.producer.staysHere = 'writes by one connection';
+    return written;
   }
 }
 

@@ -299,11 +299,16 @@ export class RunInference<
     const kwargs = isPythonHandler(handler) ? handler.kwargs : {};
     const request = { transform: node.name, modelLoader: handler.name, kwargs };
     const folder = expansionService === undefined ? process.cwd() : undefined;
+    const tested = testModelStep(types, options.deadLetters !== undefined, request);
+    if (tested || !isPythonHandler(handler)) {
+      node.staysHere = 'loads its model once, in the process that runs the pipeline';
+    }
     const model =
-      testModelStep(types, options.deadLetters !== undefined, request) ??
+      tested ??
       (isPythonHandler(handler)
         ? pythonStep({ ...settings, handler }, pipeline, node)
         : localModel(pipeline, { ...settings, handler }, node.name));
+    if (options.deadLetters) node.staysHere = 'counts the dead letters of the whole run';
     return expandSteps(input, settings, model, node.name, folder) as PValue as ResultT;
   }
 }

@@ -50,6 +50,11 @@ export class TransformNode {
   contents: (() => Iterable<Uint8Array>) | undefined;
   /** Whether this transform runs functions of this program and so needs its environment. */
   needsEnvironment = false;
+  /**
+   * Why its parts run in the thread that runs the pipeline and in no other of this program, where that matters: they
+   * share something with it. The end of a sentence about the transform.
+   */
+  staysHere: string | undefined;
   /** Set on a cross-language transform that an expansion service turns into real ones later. */
   external: ExternalRequest | undefined;
 
@@ -204,6 +209,12 @@ export class Pipeline {
     this.transforms.push(node);
     (parent ? parent.children : this.roots).push(node);
     return node;
+  }
+
+  /** Says that what is being expanded is not for other threads of this program, see {@link TransformNode.staysHere}. */
+  keepHere(why: string): void {
+    const { current } = this;
+    if (current) current.staysHere ??= why;
   }
 
   /** Runs `expand` with `node` as the parent of whatever it applies. */

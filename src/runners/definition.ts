@@ -4,7 +4,14 @@
 
 import { BeamBridgeError } from '../base/index.ts';
 import { Pipeline, type PValue, Root } from '../pipeline/index.ts';
-import { SERVE, type ServeRequest, serve } from '../worker/index.ts';
+import {
+  SERVE,
+  SERVE_THREAD,
+  type ServeRequest,
+  serve,
+  serveThread,
+  type ThreadRequest,
+} from '../worker/index.ts';
 import { hasStableInput, type PipelineOptions } from './options.ts';
 
 /** Applies a pipeline's transforms to its root. It may be async; what it returns is not used. */
@@ -49,6 +56,10 @@ export function pipeline(moduleUrl: string, construct: Construct): PipelineDefin
   Object.defineProperty(definition, SERVE, {
     value: (request: ServeRequest) =>
       serve(request, (options) => constructPipeline(definition, options)),
+  });
+  Object.defineProperty(definition, SERVE_THREAD, {
+    value: (request: ThreadRequest) =>
+      serveThread(request, (options) => constructPipeline(definition, options)),
   });
   return definition;
 }

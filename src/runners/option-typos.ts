@@ -29,6 +29,7 @@ const KNOWN: Readonly<Record<Declared | OfEngines, 'ours' | 'passed on'>> = {
   python: 'ours',
   forceEncoding: 'ours',
   pythonWorkers: 'ours',
+  nodeWorkers: 'ours',
   workerStartTimeoutMs: 'ours',
   prismBinary: 'ours',
   prismVersion: 'ours',
@@ -70,7 +71,7 @@ const NAMES = Object.keys(KNOWN) as (keyof typeof KNOWN)[];
 export const OURS: readonly string[] = NAMES.filter((name) => KNOWN[name] === 'ours');
 
 /** Whole numbers, and the least that each may be: Beam takes -1 for what the engine is configured to. */
-const WHOLE = { parallelism: -1, checkpointingInterval: -1 } as const;
+const WHOLE = { parallelism: -1, checkpointingInterval: -1, nodeWorkers: 0 } as const;
 
 const SWITCHES = ['handleSignals', 'progress', 'forceEncoding'] as const;
 

@@ -137,6 +137,15 @@ export interface PipelineOptions {
   /** Runner `node`: processes that execute Python stages at the same time. Others refuse it. @default 1 */
   pythonWorkers?: number | undefined;
   /**
+   * Runner `node`: threads that execute functions of this program at the same time, where the pipeline is an
+   * exported one, `pipeline(import.meta.url, …)`; each loads its module once more. They start when a stage that
+   * they can run has had enough to do. With 0 or 1 all functions run on the main thread, as those of a pipeline
+   * written inline do anyway. Other runners refuse it.
+   *
+   * @default the cores of the machine without `pythonWorkers` in a pipeline that has stages of other SDKs; 1 with `forceEncoding`
+   */
+  nodeWorkers?: number | undefined;
+  /**
    * Runner `node`: how long a worker of an expansion service that is not the managed Python host may
    * take until it connects. Milliseconds. Other runners refuse it. @default 60,000
    */
@@ -189,7 +198,7 @@ export function mergeOptions(
 }
 
 /** What only `node` can do. `forceEncoding` is not among it: the others encode what goes from stage to stage. */
-const OF_NODE = ['pythonWorkers', 'workerStartTimeoutMs'] as const;
+const OF_NODE = ['pythonWorkers', 'nodeWorkers', 'workerStartTimeoutMs'] as const;
 
 /**
  * Refuses options that a runner would leave aside without a word.
@@ -199,13 +208,15 @@ const OF_NODE = ['pythonWorkers', 'workerStartTimeoutMs'] as const;
 export function refuseOptionsOfNode(options: PipelineOptions, runner: string): void {
   const name = OF_NODE.find(
     (option) =>
-      options[option] !== undefined && !(option === 'pythonWorkers' && options[option] === 1),
+      options[option] !== undefined &&
+      !(option === 'pythonWorkers' && options[option] === 1) &&
+      !(option === 'nodeWorkers' && Number(options[option]) <= 1),
   );
   if (name === undefined) return;
   throw new BeamBridgeError('UNSUPPORTED', `the runner '${runner}' has no option ${name}`, {
     hint: `Leave it out, or use runner: 'node'. ${
       runner === 'direct'
-        ? 'Python stages run in the host, one bundle after the other.'
+        ? 'Python stages run in the host, one bundle after the other, and functions of this program on its main thread.'
         : 'The job service says how many workers it wants.'
     }`,
   });

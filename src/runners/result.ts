@@ -9,6 +9,15 @@ import type { JobState } from './state.ts';
 /** A timer of Node's holds 24 days at most. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** A stage of a pipeline, and where its functions run. */
+export interface StagePlacement {
+  /** The unique names of its transforms, which run together. */
+  readonly transforms: readonly string[];
+  readonly where: 'main thread' | 'threads';
+  /** Why it is on the main thread, as a part of a sentence. */
+  readonly because: string | undefined;
+}
+
 /** What a runner offers for a job of its own; {@link PipelineResult} is made of it. */
 export interface JobControl {
   readonly jobId: string;
@@ -24,6 +33,8 @@ export interface JobControl {
   drain(): Promise<JobState>;
   /** Ends the job and has its engine keep its state; resolves with where. */
   stopWithSavepoint(): Promise<string>;
+  /** Where stages of this program run, as far as it is told. */
+  readonly stages?: readonly StagePlacement[];
   monitoringInfos(): Promise<readonly pb.MonitoringInfo[]>;
   metrics(): Promise<MetricResults>;
 }
@@ -52,6 +63,19 @@ export class PipelineResult {
   /** The job's id in its job service. */
   get jobId(): string {
     return this.job.jobId;
+  }
+
+  /**
+   * The stages of this program's functions and where each runs, on the runner `node` with `nodeWorkers`: in
+   * threads, or on the main thread and why. It may change while the job runs. Other runners tell none.
+   *
+   * @example
+   * ```ts
+   * for (const { transforms, where, because } of result.stages) console.log(where, transforms, because);
+   * ```
+   */
+  get stages(): readonly StagePlacement[] {
+    return this.job.stages ?? [];
   }
 
   /**

@@ -65,12 +65,12 @@ export abstract class Runner {
     options?: PipelineOptions,
   ): Promise<PipelineResult> {
     const worker = thisWorker();
-    if (worker) {
-      if (!worker.isStart()) throw noRunInWorker();
+    if (worker?.isStart()) {
       // The program was loaded for one of its pipelines, and must not start it all over.
       worker.runReached(pipeline);
       return new Promise(() => {});
     }
+    if (worker && !worker.mayRun) throw noRunInWorker();
     const merged = mergeOptions(this.options, options);
     if (!this.startsWorkers && runsElsewhere(merged)) {
       throw new BeamBridgeError(

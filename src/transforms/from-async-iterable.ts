@@ -91,6 +91,7 @@ export function fromAsyncIterable<T>(
   const plain = new JsCoder() as Coder<unknown> as Coder<T>;
   return transform('fromAsyncIterable', (root, pipeline) => {
     if (typeof source !== 'function') claimReading(source, pipeline);
+    pipeline.keepHere('reads what this program gives');
     const reading = new ReadIterable(source, options, pipeline);
     // What ends by itself does so, as Beam's default for bounded restrictions has it.
     if (!reading.bounded) pipeline.drains.push(() => reading.drain());

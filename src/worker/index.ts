@@ -24,3 +24,7 @@ export { findProgram, keepProgram } from './program-cache.ts';
 export { NPM } from './retrieve.ts';
 export { runWorker, type WorkerOptions } from './run-worker.ts';
 export { SERVE, type ServeRequest, serve } from './serve.ts';
+export type { ThreadProgram } from './threads/messages.ts';
+export { SERVE_THREAD, serveThread, type ThreadRequest } from './threads/serve-thread.ts';
+export type { ThreadBundle } from './threads/thread-bundle.ts';
+export { ThreadPool, type ThreadPoolOptions } from './threads/thread-pool.ts';

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger, setThisWorker } from '../base/index.ts';
 import { exportsSoFar, loadModule, type Namespace } from './namespace.ts';
 import { SERVE, type Serve } from './serve.ts';
+import type { ServeThread } from './threads/serve-thread.ts';
 
 const log = getLogger('worker');
 
@@ -21,18 +22,26 @@ export interface Wanted {
 }
 
 /**
- * Loads a program and gives what serves the pipeline. From then on this process is a worker.
+ * Loads a program and gives what serves the pipeline. From then on this process, or this thread, is a worker.
  *
+ * @param method - of the definition, by which it is served
  * @throws BeamBridgeError `WORKER_MISMATCH` when the module does not export such a pipeline; what the
  * module threw, as `USER_CODE_FAILED`
  */
-export async function loadProgram({ moduleUrl, exportName }: Wanted): Promise<Serve> {
+export async function loadProgram<S extends Serve | ServeThread = Serve>(
+  { moduleUrl, exportName }: Wanted,
+  method: symbol = SERVE,
+): Promise<S> {
   const start = new AsyncLocalStorage<true>();
   let reach!: () => void;
   const reached = new Promise<'run'>((resolve) => {
     reach = () => resolve('run');
   });
-  setThisWorker({ isStart: () => start.getStore() === true, runReached: () => reach() });
+  setThisWorker({
+    isStart: () => start.getStore() === true,
+    runReached: () => reach(),
+    mayRun: method !== SERVE,
+  });
   const exited = (code: number) => {
     process.stderr.write(
       `beambridge: ${moduleUrl} ended the worker with status ${code} while it was loaded: keep process.exit() behind the run\n`,
@@ -54,7 +63,7 @@ export async function loadProgram({ moduleUrl, exportName }: Wanted): Promise<Se
       late.catch(() => {});
     }
     end.catch((error: unknown) => log.warn(`${moduleUrl} failed behind its run`, error));
-    return serveOf(namespace, { moduleUrl, exportName }, isAwaiting);
+    return serveOf<S>(namespace, { moduleUrl, exportName }, method, isAwaiting);
   } catch (error) {
     if (error instanceof BeamBridgeError) throw error;
     throw new BeamBridgeError('USER_CODE_FAILED', `${moduleUrl} could not be loaded`, {
@@ -67,13 +76,14 @@ export async function loadProgram({ moduleUrl, exportName }: Wanted): Promise<Se
   }
 }
 
-function serveOf(
+function serveOf<S>(
   namespace: Namespace,
   { moduleUrl, exportName }: Wanted,
+  method: symbol,
   isAwaiting: boolean,
-): Serve {
-  const found = exportsSoFar(namespace).get(exportName) as { [SERVE]?: Serve } | undefined;
-  const serve = found?.[SERVE];
+): S {
+  const found = exportsSoFar(namespace).get(exportName) as Record<symbol, S> | undefined;
+  const serve = found?.[method];
   if (typeof serve === 'function') return serve;
   const names = Object.getOwnPropertyNames(namespace);
   if (isAwaiting && found === undefined && names.includes(exportName)) {

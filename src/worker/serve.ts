@@ -72,7 +72,11 @@ function checkVersion({ version, bundle, packed, moduleUrl }: WorkerProgram): vo
   );
 }
 
-function compare({ digest, exportName }: WorkerProgram, pipeline: Pipeline): void {
+/** @throws BeamBridgeError `WORKER_MISMATCH` for a pipeline that is not the one which was submitted */
+export function compare(
+  { digest, exportName }: Pick<WorkerProgram, 'digest' | 'exportName'>,
+  pipeline: Pipeline,
+): void {
   const difference = firstDifference(digest, graphDigest(pipeline));
   if (!difference) return;
   const { transform, what } = difference;

@@ -36,12 +36,17 @@ type Any = PCollection<unknown>;
 /** What came out of a node of the plan, a line for each element. */
 export type Outputs = Map<number, string[]>;
 
-/** Applies the pipeline; its outputs are there when the run has ended. */
+/**
+ * Applies the pipeline; its outputs are there when the run has ended.
+ *
+ * @param isApart - whether what keeps them is in stages of its own, which stay on the main thread
+ */
 export function build(
   root: Root,
   plan: readonly PlanNode[],
   name: string,
   sources: Sources = new Map(),
+  isApart = false,
 ): Outputs {
   const outputs: Outputs = new Map();
   const pcolls: Any[] = [];
@@ -61,7 +66,9 @@ export function build(
     if (!node.isObserved) return;
     const lines: string[] = [];
     outputs.set(index, lines);
-    pcoll.apply(withName(at('observed'), parDo(observer(node, lines), PARAMS)));
+    const seen = isApart ? pcoll.apply(withName(at('apart'), reshuffle<unknown>())) : pcoll;
+    const observed = seen.apply(withName(at('observed'), parDo(observer(node, lines), PARAMS)));
+    observed.node.producer.staysHere = 'keeps what the test looks at';
   });
   return outputs;
 }

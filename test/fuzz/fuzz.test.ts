@@ -7,7 +7,13 @@ import { fuzz, KINDS, toldOf } from './kinds.ts';
 import type { OracleName } from './run.ts';
 
 /** Rounds on each runner; those with Python take seconds. */
-const ROUNDS: Readonly<Record<OracleName, number>> = { node: 12, encoded: 8, python: 2, direct: 2 };
+const ROUNDS: Readonly<Record<OracleName, number>> = {
+  node: 12,
+  encoded: 8,
+  threads: 1,
+  python: 2,
+  direct: 2,
+};
 
 for (const kind of KINDS) {
   describe(`random pipelines: ${kind.name}`, () => {

@@ -20,7 +20,8 @@ export interface Kind {
 export const KINDS: readonly Kind[] = [
   {
     name: 'batch',
-    runners: { node: 10, encoded: 10, python: 6, direct: 20 },
+    // Threads load the fuzzer anew for each run.
+    runners: { node: 10, encoded: 10, threads: 30, python: 6, direct: 20 },
     one: programs(),
     check: checkPrograms,
   },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // npm run fuzz: random pipelines, for one round or for as long as one likes.
-//   npm run fuzz -- --minutes=10 [--kind=batch,python,…] [--runner=node,encoded,python,direct]
+//   npm run fuzz -- --minutes=10 [--kind=batch,python,…] [--runner=node,encoded,threads,python,direct]
 //   --patience=SECONDS: what takes longer hangs (60)
 //   npm run fuzz -- --seed=N --path=P --kind=… --runner=…   shows one failure again
 

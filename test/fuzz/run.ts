@@ -8,12 +8,15 @@ import { createRunner, type PipelineOptions } from '../../src/runners/index.ts';
 import { crossIntoPython } from '../conformance/python-between.ts';
 import { build, type Outputs } from './build.ts';
 import { writeSources } from './files.ts';
+import { inThreads, latestOutputs } from './in-threads.ts';
 import { described, evaluate } from './model/evaluate.ts';
 import { type PlanNode, planOf } from './plan.ts';
 import type { Program } from './program.ts';
 
 export interface Oracle {
   readonly name: string;
+  /** Whether the pipeline is an exported one. */
+  readonly isExported?: boolean;
   readonly options: PipelineOptions;
   readonly prepare?: (root: Root) => unknown;
 }
@@ -21,6 +24,11 @@ export interface Oracle {
 export const ORACLES = {
   node: { name: 'node', options: { runner: 'node' } },
   encoded: { name: 'encoded', options: { runner: 'node', forceEncoding: true } },
+  threads: {
+    name: 'threads',
+    options: { runner: 'node', forceEncoding: true, nodeWorkers: 2 },
+    isExported: true,
+  },
   python: { name: 'python', options: { runner: 'node' }, prepare: crossIntoPython },
   direct: { name: 'direct', options: { runner: 'direct' } },
 } as const satisfies Record<string, Oracle>;
@@ -33,11 +41,17 @@ export async function checkPrograms(programs: readonly Program[], oracle: Oracle
   const outputs: Outputs[] = [];
   const { sources, remove } = await writeSources(plans);
   try {
-    await runOn(oracle, (root) => {
-      plans.forEach((plan, index) => {
-        outputs.push(build(root, plan, `p${index}`, sources));
+    if (oracle.isExported) {
+      const options = { progress: false, ...oracle.options, programs: JSON.stringify(programs) };
+      await withTimeout(createRunner().run(inThreads, options), `${oracle.name}: `);
+      outputs.push(...latestOutputs());
+    } else {
+      await runOn(oracle, (root) => {
+        plans.forEach((plan, index) => {
+          outputs.push(build(root, plan, `p${index}`, sources));
+        });
       });
-    });
+    }
   } catch (error) {
     // Beam's runner cannot order these steps, see HostRunner.run_stages; it fails, and gives no wrong value.
     if (oracle === ORACLES.direct && /Beam's own runner gives up/.test(String(error))) return;

@@ -72,6 +72,8 @@ export interface BundleOutput {
   write(transformId: string, data: Uint8Array): MaybePromise<void>;
   /** Says that nothing more follows for this sink; `data` is what it still held. */
   close(transformId: string, data: Uint8Array): MaybePromise<void>;
+  /** Is shown the first element of a sink without a coder, which will come by {@link writeElements}, too. */
+  showFirst?(transformId: string, element: WindowedValue<unknown>): void;
   /** Takes elements that stay in this process, from a sink without a coder. */
   writeElements?(transformId: string, elements: WindowedValue<unknown>[]): MaybePromise<void>;
   /** Takes all timers of a family that a bundle set or cleared; none may be. */

@@ -196,6 +196,7 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
           text,
         ),
       );
+    folder.node.producer.staysHere = 'makes a folder that the run removes at its end';
     // Where the run was started, whatever is left is removed: after a success, nothing.
     pipeline.cleanUps.push(async () => {
       isOver = true;
@@ -212,6 +213,7 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
           { folder: singletonSideInput(folder) },
         ),
       );
+    parts.node.producer.staysHere = 'writes files, which the run names at its end';
     const context = { folder: singletonSideInput(folder), parts: listSideInput(parts) };
     const filesWritten: PCollection<string> = input
       .root()
@@ -229,6 +231,8 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
           context,
         ),
       );
+    filesWritten.node.producer.staysHere =
+      'names files, with those of others at the end of the run';
     return { filesWritten };
   }
 }

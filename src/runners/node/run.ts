@@ -4,15 +4,16 @@
 
 import { BeamBridgeError, getLogger, within } from '../../base/index.ts';
 import { expandPipeline, keptAs, withAnotherHost } from '../../external/index.ts';
-import { BundleEngine } from '../../harness/index.ts';
+import { BundleEngine, type TransformInfo } from '../../harness/index.ts';
 import { type Pipeline, pipelineToProto, TYPESCRIPT_ENVIRONMENT } from '../../pipeline/index.ts';
 import type { pb } from '../../proto/index.ts';
+import type { Construct, PipelineDefinition } from '../definition.ts';
 import { expansionResolver } from '../expansion-services.ts';
 import type { WishToEnd } from '../interrupts.ts';
 import { stuck, whileUnfinished } from '../loose-ends.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { ProgressReport } from '../progress.ts';
-import { PipelineResult } from '../result.ts';
+import { PipelineResult, type StagePlacement } from '../result.ts';
 import { BaseRun } from '../run-base.ts';
 import { isTerminal, type JobState } from '../state.ts';
 import { Engine } from './engine/engine.ts';
@@ -20,6 +21,7 @@ import type { StageExecutor } from './engine/executor.ts';
 import { Planner } from './engine/plan.ts';
 import { refuseFiles } from './engine/transactions.ts';
 import { openPython, type PythonSide } from './python-side.ts';
+import { ThreadSide } from './threads/thread-side.ts';
 
 const log = getLogger('runner');
 
@@ -33,8 +35,9 @@ let runs = 0;
 export async function startNodeRun(
   pipeline: Pipeline,
   options: PipelineOptions,
+  source: Construct | PipelineDefinition = () => {},
 ): Promise<PipelineResult> {
-  const run = new NodeRun(pipeline, options);
+  const run = new NodeRun(pipeline, options, source);
   await run.start();
   return new PipelineResult(run);
 }
@@ -51,9 +54,16 @@ class NodeRun extends BaseRun {
   private isStuck = false;
   /** Whether outputs get their names once the run has succeeded, and nothing is stored before. */
   private storesAtEnd = false;
+  private readonly threads: ThreadSide;
 
-  constructor(pipeline: Pipeline, options: PipelineOptions) {
+  constructor(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    source: Construct | PipelineDefinition,
+  ) {
     super(pipeline, options);
+    const place = (where: TransformInfo | undefined) => stuck('a function', where, this.isAwaited);
+    this.threads = new ThreadSide({ pipeline, options, source, stuck: place });
     runs += 1;
     this.jobId = `${options.jobName ?? 'node'}-${runs}`;
   }
@@ -261,6 +271,18 @@ class NodeRun extends BaseRun {
       else await within(SETTLE_MS, this.engine?.hasLeftWork ? bundles.tornDown() : closed);
       bundles.tellLeft();
     });
+    this.cleanUps.push(async () => {
+      const isDone = this.state === 'DONE' || this.state === 'DRAINED';
+      const over = new AbortController();
+      const limit = new Promise<void>((resolve) => {
+        over.signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      const closed = this.threads.close(limit);
+      if (isDone) await this.tornDown(closed);
+      else await within(this.engine?.hasLeftWork ? 0 : SETTLE_MS, closed);
+      over.abort();
+      await closed;
+    });
     this.storesAtEnd = this.pipeline.commits.length > 0 && !this.pipeline.isStream;
     const own: StageExecutor = {
       inProcess: true,
@@ -278,6 +300,10 @@ class NodeRun extends BaseRun {
         if (other) return other;
         throw new BeamBridgeError('INTERNAL', `nobody runs the environment ${JSON.stringify(id)}`);
       },
+      threads: (stage) =>
+        stage.environment === TYPESCRIPT_ENVIRONMENT
+          ? this.threads.of(stage, components!)
+          : undefined,
       forceEncoding: this.options.forceEncoding === true,
       storesAtEnd: () => this.storesAtEnd,
     });
@@ -325,6 +351,10 @@ class NodeRun extends BaseRun {
     else this.stop(CANCELLED);
     await this.closed;
     return this.state;
+  }
+
+  get stages(): readonly StagePlacement[] {
+    return this.threads.stages;
   }
 
   async monitoringInfos(): Promise<readonly pb.MonitoringInfo[]> {

@@ -2,6 +2,7 @@
 // The runner that executes in this process, with Python workers beside it where Python is needed.
 
 import type { Pipeline } from '../../pipeline/index.ts';
+import type { Construct, PipelineDefinition } from '../definition.ts';
 import type { PipelineOptions } from '../options.ts';
 import type { PipelineResult } from '../result.ts';
 import { Runner } from '../runner-base.ts';
@@ -9,7 +10,11 @@ import { startNodeRun } from './run.ts';
 
 /** Runs pipelines in this process: no service, and no Python unless a transform is Python's. */
 export class NodeRunner extends Runner {
-  protected override start(pipeline: Pipeline, options: PipelineOptions): Promise<PipelineResult> {
-    return startNodeRun(pipeline, options);
+  protected override start(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    source: Construct | PipelineDefinition,
+  ): Promise<PipelineResult> {
+    return startNodeRun(pipeline, options, source);
   }
 }

@@ -8,6 +8,7 @@ test('a misspelt option is refused, with the nearest that there is', async () =>
   const typos = {
     runer: 'runner',
     pythonWorker: 'pythonWorkers',
+    nodeWorker: 'nodeWorkers',
     jobNmae: 'jobName',
     pyhton: 'python',
     job_endpoint: 'jobEndpoint',
@@ -52,6 +53,8 @@ test('an option of another type is refused before anything runs', () => {
     [{ progress: 1n }, /progress is true or false, and not 1/],
     [{ parallelism: 'four' }, /parallelism is "four"/],
     [{ parallelism: 1.5 }, /parallelism is 1.5/],
+    [{ nodeWorkers: -1 }, /nodeWorkers is -1/],
+    [{ nodeWorkers: 'all' }, /nodeWorkers is "all"/],
     [{ checkpointingInterval: '5s' }, /checkpointingInterval is "5s"/],
     [{ flinkMaster: 'localhost:8081' }, /flinkMaster is an option of the runner flink, and no/],
     [{ runner: null, flinkMaster: '[local]' }, /flinkMaster is an option of the runner flink/],

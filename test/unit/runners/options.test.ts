@@ -63,6 +63,7 @@ for (const [name, value] of Object.entries({
 test('options that only node has are refused by the other runners, and not left aside', async () => {
   for (const [runner, option] of [
     [createRunner({ runner: 'direct', pythonWorkers: 2 }), 'pythonWorkers'],
+    [createRunner({ runner: 'direct', nodeWorkers: 2 }), 'nodeWorkers'],
     [createRunner({ runner: 'direct', workerStartTimeoutMs: 1000 }), 'workerStartTimeoutMs'],
     [createRunner({ jobEndpoint: 'localhost:1', pythonWorkers: 2 }), 'pythonWorkers'],
   ] as const) {

@@ -18,6 +18,7 @@ const SAMPLED = 16;
 export class ElementSink implements Operator {
   private block: WindowedValue<unknown>[] = [];
   private bytes = 0;
+  private isFirst = true;
 
   constructor(
     readonly transformId: string,
@@ -29,10 +30,15 @@ export class ElementSink implements Operator {
     // A bundle that failed may have left something.
     this.block = [];
     this.bytes = 0;
+    this.isFirst = true;
   }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value } = element;
+    if (this.isFirst) {
+      this.isFirst = false;
+      this.scope.io.output.showFirst?.(this.transformId, element);
+    }
     if (typeof value === 'string') this.bytes += value.length;
     else if (value instanceof Uint8Array) this.bytes += value.byteLength;
     else if (this.block.length % SAMPLED === 0) this.bytes += SAMPLED * roughSize(value);

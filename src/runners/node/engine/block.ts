@@ -83,6 +83,7 @@ export class BlockQueue {
   private head = 0;
   private readonly holds = new Holds();
   bytes = 0;
+  elements = 0;
 
   get isEmpty(): boolean {
     return this.head === this.blocks.length;
@@ -105,8 +106,9 @@ export class BlockQueue {
     for (const block of blocks) this.count(block);
   }
 
-  private count({ bytes, hold, origin }: Block): void {
+  private count({ bytes, elements, hold, origin }: Block): void {
     this.bytes += bytes;
+    this.elements += elements.length;
     this.holds.add(hold);
     origin?.retain();
   }
@@ -122,6 +124,7 @@ export class BlockQueue {
     this.blocks[this.head] = undefined;
     this.head += 1;
     this.bytes -= block.bytes;
+    this.elements -= block.elements.length;
     this.holds.remove(block.hold);
     block.origin?.release();
     if (this.head > 64 && this.head * 2 > this.blocks.length) {

@@ -41,3 +41,18 @@ export interface StageExecutor {
   /** Whether the error that ended a bundle says nothing about the bundle. */
   mayRetry(error: unknown): boolean;
 }
+
+/** Threads of this program that may take a stage over from the main thread. */
+export interface StageThreads {
+  readonly executor: StageExecutor;
+  /** Whether the stage is theirs from its beginning, be it worth it or not. */
+  readonly atOnce: boolean;
+  /** Resolves when so many are there, or as many as there may be. */
+  prepare(count: number): Promise<void>;
+  /** They run the stage from now on. */
+  took(): void;
+  /** The stage stays on the main thread. */
+  stays(why: string): void;
+  /** None could be started. */
+  refused(error: unknown): void;
+}

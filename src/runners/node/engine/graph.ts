@@ -19,7 +19,7 @@ import {
 } from '../../../harness/index.ts';
 import { TRANSACTION_SINK, type WindowFn } from '../../../pipeline/index.ts';
 import { fromBinary, pb, urns } from '../../../proto/index.ts';
-import type { StageExecutor } from './executor.ts';
+import type { StageExecutor, StageThreads } from './executor.ts';
 import { ForeignMergingGroups } from './foreign-windows.ts';
 import type { GateNode } from './gate-node.ts';
 import { GroupNode } from './group-node.ts';
@@ -31,7 +31,7 @@ import type { Origin } from './origin.ts';
 import type { Plan, Stage } from './plan.ts';
 import { SideInputView } from './side-input-view.ts';
 import { ImpulseNode, type TestClock, TestStreamNode } from './sources.ts';
-import { ownerOf } from './stage/owner-of.ts';
+import { ownersOf, type StagePlace } from './stage/owner-of.ts';
 import { StageNode } from './stage/stage-node.ts';
 import { WireCoders } from './wire.ts';
 import { Wiring } from './wiring.ts';
@@ -45,6 +45,8 @@ export interface GraphOptions {
   readonly functions: FunctionLookup;
   /** Who runs the stages of an environment. */
   executor(environmentId: string): StageExecutor;
+  /** The threads that may run a stage of this program, if it can run in threads. */
+  threads?(stage: Stage): StageThreads | undefined;
   /** Whether values are encoded and decoded again even where they stay in this process. */
   readonly forceEncoding: boolean;
 }
@@ -166,7 +168,7 @@ export class Graph {
 
   private addStage(stage: Stage): void {
     const { components, executor, forceEncoding } = this.options;
-    const owner = ownerOf(stage, {
+    const place: StagePlace = {
       components,
       executor: executor(stage.environment),
       forceEncoding,
@@ -177,8 +179,9 @@ export class Graph {
       commitsWithSources: this.commitsWithSources,
       functions: this.options.functions,
       view: (pcollection) => this.view(stage, pcollection),
-    });
-    const node = new StageNode(owner);
+    };
+    const threads = this.options.threads?.(stage);
+    const node = new StageNode(...ownersOf(stage, place, threads));
     this.stages.push(node);
     this.connect(node);
   }

@@ -121,6 +121,7 @@ export class ElementFeed implements BundleFeed {
   }
 
   private nextBlock(): MaybePromise<InputChunk | ElementChunk | undefined> {
+    if (this.isClosed) return undefined;
     const block = this.options.more();
     if (block) {
       this.take(block);

@@ -67,18 +67,29 @@ export class BundleMaker {
 
   private ofElements(limits: BundleLimits, of: (feed: BundleFeed) => Bundle): Bundle {
     const { owner, queue, toChunk } = this;
-    const first = queue.shift(limits.elements, limits.bytesIn)!;
+    const first = queue.shift(Math.min(limits.elements, this.share), limits.bytesIn)!;
     // A bundle of what is there; where all of the input comes anyway, of what comes too.
-    const next = () => queue.shift(limits.elements - feed.elements, limits.bytesIn - feed.bytes);
+    const next = () =>
+      queue.shift(
+        Math.min(limits.elements - feed.elements, this.share),
+        limits.bytesIn - feed.bytes,
+      );
     const feed: ElementFeed = new ElementFeed(first, {
       more: next,
       ...(owner.staysOpen && { arrival: () => this.arrival(), wake: () => queue.lookUp() }),
       isFull: () => isFull(bundle.outcome, limits),
       toChunk,
-      keeps: !owner.executor.inProcess,
+      keeps: owner.executor.canRetry,
     });
     const bundle = of(feed);
     return bundle;
+  }
+
+  /** Elements that a bundle takes at once, where others take from the same queue: few at its end. */
+  private get share(): number {
+    const { mostBundles, staysOpen } = this.owner;
+    if (mostBundles === 1 || !staysOpen) return Number.POSITIVE_INFINITY;
+    return Math.ceil(this.queue.elements / (2 * mostBundles));
   }
 
   private arrival(): Promise<void> | undefined {

@@ -44,9 +44,16 @@ export class Output implements BundleOutput {
     return this.write(transformId, data);
   }
 
+  showFirst(transformId: string, element: WindowedValue<unknown>): void {
+    const { descriptor, trial } = this.owner;
+    trial?.sample(descriptor.sinks.get(transformId)!, [element]);
+  }
+
   writeElements(transformId: string, elements: WindowedValue<unknown>[]): MaybePromise<void> {
-    const { descriptor, around } = this.owner;
-    return around.deliver(descriptor.sinks.get(transformId)!, elements, this.origin());
+    const { descriptor, around, trial } = this.owner;
+    const pcollection = descriptor.sinks.get(transformId)!;
+    trial?.sample(pcollection, elements);
+    return around.deliver(pcollection, elements, this.origin());
   }
 
   closeTimers(transformId: string, timerFamilyId: string, data: Uint8Array): void {

@@ -7,6 +7,8 @@ import type { Instant, WindowedValue } from '../../../../coders/index.ts';
 import type {
   BundleResult,
   ChannelSplit,
+  ElementChunk,
+  InputChunk,
   MonitoringInfo,
   Residual,
   TransformInfo,
@@ -28,6 +30,10 @@ import { bundleState } from './bundle-state.ts';
 import type { LateElements } from './late-elements.ts';
 import type { WorkKind } from './next-bundle.ts';
 import type { Residue } from './residues.ts';
+import type { Trial } from './trial.ts';
+
+/** What goes into a bundle. */
+export type Chunk = InputChunk | ElementChunk;
 
 /** What all bundles of a stage share. */
 export interface BundleOwner {
@@ -51,6 +57,8 @@ export interface BundleOwner {
   readonly staysOpen: boolean;
   readonly limits: BundleLimits;
   readonly inputByReference: boolean;
+  /** Finds out whether threads should run the stage. */
+  readonly trial: Trial | undefined;
   /** Whether its elements may take for ever. */
   readonly isSplittable: boolean;
   /** Whether its functions may want to hear when bundles are taken over. */
@@ -98,6 +106,8 @@ export class Bundle {
   private parts: Residual[] = [];
   private firstCut = Number.POSITIVE_INFINITY;
   private cutting: Promise<void> | undefined;
+  /** Whether what was cut off was given away already. */
+  private hasLeft = false;
 
   /** @param onBegun - hears that its functions are at work */
   constructor(
@@ -181,7 +191,7 @@ export class Bundle {
       input: {
         next: () => {
           this.begin();
-          return feed.next();
+          return owner.trial ? owner.trial.given(feed.next()) : feed.next();
         },
         giveWay: () => feed.giveWay(),
       },
@@ -255,6 +265,17 @@ export class Bundle {
     this.cutting.catch(() => {});
   }
 
+  /** Ends the bundle for others to go on, and gives what it has not begun. */
+  leave(): CutOff {
+    this.cut();
+    this.feed.close();
+    this.feed.giveWay();
+    this.hasLeft = true;
+    return this.firstCut === Number.POSITIVE_INFINITY
+      ? NOTHING_CUT
+      : this.feed.restFrom(this.firstCut);
+  }
+
   private apply(splits: readonly ChannelSplit[]): void {
     for (const { residualRoots, firstResidualElement } of splits) {
       this.feed.close();
@@ -265,7 +286,9 @@ export class Bundle {
 
   /** Whole elements come before those that had a turn already. */
   private keepRest(result: BundleResult): void {
-    if (this.firstCut !== Number.POSITIVE_INFINITY) this.cutOff = this.feed.restFrom(this.firstCut);
+    if (this.firstCut !== Number.POSITIVE_INFINITY && !this.hasLeft) {
+      this.cutOff = this.feed.restFrom(this.firstCut);
+    }
     this.residues = [
       ...this.cutOff.rests,
       ...[...this.parts, ...result.residuals]

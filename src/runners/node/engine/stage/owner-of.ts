@@ -8,7 +8,7 @@ import { type BundleResult, type FunctionLookup, functionKey } from '../../../..
 import { FUNCTION_URNS, type RegisteredParDo, windowExpiry } from '../../../../pipeline/index.ts';
 import { pb, urns } from '../../../../proto/index.ts';
 import { descriptorOf } from '../descriptor.ts';
-import type { StageExecutor } from '../executor.ts';
+import type { StageExecutor, StageThreads } from '../executor.ts';
 import { LateReport } from '../late-report.ts';
 import { isStateful, type Leaf } from '../leaves.ts';
 import type { Surroundings } from '../node.ts';
@@ -21,9 +21,12 @@ import type { BundleOwner } from './bundle.ts';
 import { limitsOf } from './bundle-limits.ts';
 import { sideInputName } from './bundle-state.ts';
 import { LateElements } from './late-elements.ts';
+import type { ThreadsOwner } from './stage-node.ts';
+import { Trial } from './trial.ts';
 
 const log = getLogger('node');
 const { PAR_DO } = urns.StandardPTransforms_Primitives;
+const PRECOMBINE = urns.StandardPTransforms_CombineComponents.COMBINE_PER_KEY_PRECOMBINE;
 const SDF_PROCESS =
   urns.StandardPTransforms_SplittableParDoComponents.PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS;
 
@@ -45,7 +48,29 @@ export interface StagePlace {
   view(pcollection: string): SideInputView;
 }
 
-export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
+/** Who owns the bundles of a stage, and who does once threads have taken it over. */
+export function ownersOf(
+  stage: Stage,
+  place: StagePlace,
+  threads: StageThreads | undefined,
+): [BundleOwner, ThreadsOwner?] {
+  if (!threads) return [ownerOf(stage, place)];
+  const inThreads = () => ownerOf(stage, { ...place, executor: threads.executor });
+  if (threads.atOnce) {
+    threads.took();
+    return [inThreads()];
+  }
+  const { input, leaves, outputs } = stage;
+  const accumulators = leaves.filter(({ proto }) => proto.spec?.urn === PRECOMBINE);
+  const isKnown = (id: string) => accumulators.some((leaf) => leaf.outputs.includes(id));
+  const trial = new Trial({ input, outputs, isKnown }, place.wire, threads);
+  return [
+    { ...ownerOf(stage, place), trial },
+    { trial, threads, owner: inThreads },
+  ];
+}
+
+function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
   const { around, components, executor, forceEncoding, isBounded, isScripted, wire } = place;
   const inputByReference = executor.inProcess;
   const descriptor = descriptorOf(stage, components, wire, {
@@ -95,9 +120,9 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
     mostBundles: stateful || executor.inProcess ? 1 : executor.workers,
     // What DoFns keep goes to the store when a bundle ends, and timers are set then.
     staysOpen:
-      executor.inProcess && !isSplittable && !stateful && isBounded && !place.commitsWithSources,
+      !executor.canRetry && !isSplittable && !stateful && isBounded && !place.commitsWithSources,
     limits: limitsOf({
-      inProcess: executor.inProcess,
+      inProcess: !executor.canRetry,
       isBounded,
       isSplittable,
       hasTimers,
@@ -105,6 +130,7 @@ export function ownerOf(stage: Stage, place: StagePlace): BundleOwner {
       isScripted,
     }),
     inputByReference,
+    trial: undefined,
     isSplittable,
     isFinalized: stage.leaves.some(isFinalized),
     finished: (result, origin) => {

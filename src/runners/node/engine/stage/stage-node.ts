@@ -6,6 +6,7 @@ import { retry, steadyNow } from '../../../../base/index.ts';
 import { type Instant, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../../../coders/index.ts';
 import type { MaybePromise, MonitoringInfo, TransformInfo } from '../../../../harness/index.ts';
 import type { Block } from '../block.ts';
+import type { StageThreads } from '../executor.ts';
 import type { EngineNode } from '../node.ts';
 import type { Bundle, BundleOwner } from './bundle.ts';
 import { BundleMaker } from './bundle-maker.ts';
@@ -19,7 +20,16 @@ import {
 } from './next-bundle.ts';
 import { Residues } from './residues.ts';
 import { type Holders, StageWatermarks } from './stage-watermarks.ts';
+import type { Trial } from './trial.ts';
 import { WaitingElements } from './waiting-elements.ts';
+
+/** Threads that may take a stage over. */
+export interface ThreadsOwner {
+  readonly trial: Trial;
+  readonly threads: StageThreads;
+  /** Who owns its bundles then. */
+  owner(): BundleOwner;
+}
 
 export class StageNode implements EngineNode {
   readonly inputs: readonly string[];
@@ -32,12 +42,15 @@ export class StageNode implements EngineNode {
   private readonly running = new Set<Bundle>();
   /** Bundles that succeeded and hand on what they gave. They hold back the watermark, and no worker. */
   private readonly showing = new Set<Bundle>();
-  private readonly maker: BundleMaker;
+  private maker: BundleMaker;
   private spent: TimeSpent = NOTHING_SPENT;
   private expired: Instant | undefined;
   private isDraining = false;
 
-  constructor(private readonly owner: BundleOwner) {
+  constructor(
+    private owner: BundleOwner,
+    private later?: ThreadsOwner,
+  ) {
     const { around, stage, views, wire } = owner;
     this.inputs = [stage.input];
     this.outputs = stage.outputs;
@@ -55,7 +68,7 @@ export class StageNode implements EngineNode {
     }
     this.queue = new InputQueue(
       // A bundle in this process may wait for a DoFn object that the producer's bundle holds.
-      () => !owner.executor.inProcess || [...this.running].some(({ hasBegun }) => hasBegun),
+      () => this.owner.executor.canRetry || [...this.running].some(({ hasBegun }) => hasBegun),
     );
     this.maker = new BundleMaker(owner, this.queue, this.residues);
   }
@@ -82,7 +95,9 @@ export class StageNode implements EngineNode {
   private enqueue(block: Block): MaybePromise<void> {
     const wasAwaited = this.queue.isAwaited;
     const room = this.queue.take(block);
-    if (!wasAwaited && this.running.size < this.owner.mostBundles) this.owner.around.wake();
+    // One that waits for input takes a single element at once.
+    const isTaken = wasAwaited && (this.owner.mostBundles === 1 || this.queue.elements < 2);
+    if (!isTaken && this.running.size < this.owner.mostBundles) this.owner.around.wake();
     return room;
   }
 
@@ -188,6 +203,11 @@ export class StageNode implements EngineNode {
 
   private async run(bundle: Bundle): Promise<void> {
     const { executor, around, retrying, finished } = this.owner;
+    const isOver = this.later?.trial.watch(
+      bundle,
+      () => this.queue.elements,
+      () => this.moveToThreads(),
+    );
     try {
       const { result, show } = await retry(() => bundle.run(), {
         mayRetry: (error) => executor.mayRetry(error),
@@ -198,11 +218,24 @@ export class StageNode implements EngineNode {
       finished(result, bundle.own);
       bundle.release();
     } finally {
+      isOver?.();
       this.running.delete(bundle);
       this.showing.delete(bundle);
       this.queue.lookAgain();
       around.wake();
     }
+  }
+
+  /** What runs goes on to the end of its element; threads do the rest. */
+  private moveToThreads(): void {
+    const { later } = this;
+    if (!later) return;
+    this.later = undefined;
+    this.owner = later.owner();
+    this.maker = new BundleMaker(this.owner, this.queue, this.residues);
+    for (const bundle of this.running) this.queue.unshift(bundle.leave().blocks);
+    later.threads.took();
+    this.owner.around.wake();
   }
 
   /** A bundle has succeeded: what it left waits here again, and what it gave is about to be shown. */
