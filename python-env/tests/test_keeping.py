@@ -51,9 +51,10 @@ class KeepingTest(unittest.TestCase):
     self.addCleanup(folder.cleanup)
     self.folder = folder.name
 
-  def why(self, body: str) -> str:
+  def why(self, body: str, before: str = '') -> str:
     """Why a process that has done this is not kept."""
-    program = f"{PROGRAM}{textwrap.dedent(body)}\nprint('kept' if KEEPER.leave() is not None else KEEPER.why)"
+    begun = PROGRAM.replace('KEEPER.begin()', f'{before}\nKEEPER.begin()')
+    program = f"{begun}{textwrap.dedent(body)}\nprint('kept' if KEEPER.leave() is not None else KEEPER.why)"
     done = subprocess.run(
         [sys.executable, '-c', program, self.folder],
         env={**os.environ, 'PYTHONPATH': PACKAGE_FOLDER, 'PYTHONDONTWRITEBYTECODE': '1'},
@@ -91,6 +92,20 @@ class KeepingTest(unittest.TestCase):
         load(path)
         import of_a_user
         '''))
+
+  def test_code_below_the_prefix_of_a_python_is_not_for_that_of_the_environment(self) -> None:
+    with open(os.path.join(self.folder, 'of_a_user.py'), 'w', encoding='utf-8') as file:
+      file.write('x = 1')
+    prefix = 'sys.prefix = sys.base_prefix = os.path.realpath(folder)'
+    self.assertIn('the module of_a_user is none', self.why('load(path)\nimport of_a_user', prefix))
+    self.assertIn('other was read with the model', self.why('load(path, lambda: read(other))', prefix))
+
+  def test_processes_that_start_without_an_event_are_not(self) -> None:
+    self.assertEqual(self.why('''
+        load(path)
+        import multiprocessing.util
+        multiprocessing.util.spawnv_passfds(b'/bin/sleep', [b'sleep', b'5'], [])
+        '''), 'it has started processes')
 
   def test_code_without_a_file_is_not(self) -> None:
     self.assertIn('the module made is none', self.why('''

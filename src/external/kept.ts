@@ -24,9 +24,15 @@ export interface Kept {
  * As what a pipeline's requests may be known again; nothing where one of its cross-language transforms is another
  * each time, or where `BEAMBRIDGE_KEEP_SECONDS` is 0.
  *
+ * @param python - the interpreter that the user named, if any: among its packages may be the user's own, whose state nobody
+ *   can look into
  * @throws BeamBridgeError `INVALID_ARGUMENT`
  */
-export function keptAs(pipeline: Pipeline): Kept | undefined {
+export function keptAs(
+  pipeline: Pipeline,
+  python = process.env.BEAMBRIDGE_PYTHON,
+): Kept | undefined {
+  if (python) return undefined;
   const seconds = secondsOf(process.env[VARIABLE]);
   const nodes = pipeline.transforms.filter(({ external }) => external);
   const isKept = nodes.every(({ external }) => {

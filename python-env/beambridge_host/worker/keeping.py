@@ -17,6 +17,7 @@ import os
 import pickle
 import stat
 import sys
+import sysconfig
 import threading
 import time
 from typing import Any, Iterator, Optional, Sequence
@@ -111,7 +112,9 @@ class Keeper:
     self._is_on = True
     self._modules = frozenset(sys.modules)
     own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    self._homes = tuple(f'{os.path.realpath(home)}{os.sep}' for home in (sys.prefix, sys.base_prefix, own))
+    # Not the prefix of either, below which programs may lie as well: that of a system's Python is /usr.
+    environment = {sysconfig.get_path(name) for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')}
+    self._homes = tuple(f'{os.path.realpath(home)}{os.sep}' for home in (*environment, own))
     sys.addaudithook(self._hear)
     logging.getLogger().addHandler(_Warnings(self))
 
@@ -193,6 +196,8 @@ class Keeper:
       self.spoil('it has no model')
     if not self._why and any(_digest(model) != digest for _, model, digest in self._models):
       self.spoil('its model has changed')
+    if not self._why and _has_children():
+      self.spoil('it has started processes')
     if not self._why:
       self._look_at_modules()
     return None if self._why else list(self._files.items())
@@ -216,6 +221,15 @@ class Keeper:
     self._modules = frozenset(sys.modules)
     if len(self._files) > _MOST_FILES:
       self.spoil('it depends on too many files')
+
+
+def _has_children() -> bool:
+  """Whether a process is or was this one's that nobody has waited for. Those of joblib start without an event."""
+  try:
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+  except ChildProcessError:
+    return False
+  return True
 
 
 class _Warnings(logging.Handler):

@@ -242,7 +242,7 @@ class NodeRun extends BaseRun {
   private async askPython(message: pb.Pipeline, onSpawn: () => void): Promise<PythonSide> {
     const { pipeline, options } = this;
     const { signal } = this.over;
-    const kept = keptAs(pipeline);
+    const kept = keptAs(pipeline, options.python);
     const python = await openPython(pipeline, options, { signal, onSpawn, kept });
     try {
       const expanded = await expandPipeline(pipeline, message, {
