@@ -5,6 +5,7 @@ import { checkOptionNames, type OptionNames } from '../base/index.ts';
 import type { PCollection } from '../pipeline/index.ts';
 import type { RowType } from '../schema/index.ts';
 import { PARQUET_COMPRESSIONS, type ParquetCompression, writtenCodec } from './parquet/codecs.ts';
+import { checkDecimals } from './parquet/decimals.ts';
 import { type ParquetLayout, parquetFormat } from './parquet/shards.ts';
 import type { ParquetDecimal } from './parquet/write-leaf.ts';
 import { type ParquetRow, parquetRows } from './parquet/write-type.ts';
@@ -48,8 +49,6 @@ const OPTIONS: OptionNames<WriteParquetOptions<unknown>> = {
 
 const ROW_GROUP_ROWS = 100_000;
 const ROW_GROUP_BYTES = 8 * 1024 * 1024;
-/** What all readers know. */
-const MOST_DIGITS = 38;
 
 /**
  * Writes rows to Parquet files `PREFIX-00000-of-0000N.parquet`, a column for each field. {@link readFromParquet} with the same
@@ -124,26 +123,4 @@ function checkLayout(
       throw refuseOption(name, option, value, 'Give a whole number, 1 or more, or leave it out.');
   }
   return { ...writtenCodec(compression), rowGroupRows, rowGroupBytes };
-}
-
-/** @throws `INVALID_ARGUMENT` */
-function checkDecimals(
-  name: string,
-  decimals: unknown,
-  schema: RowType<unknown> | undefined,
-): void {
-  const hint = `Give digits by field, ${MOST_DIGITS} at most: { decimals: { price: { precision: 10, scale: 2 } } }.`;
-  if (typeof decimals !== 'object' || decimals === null)
-    throw refuseOption(name, 'decimals', decimals, hint);
-  for (const [field, digits] of Object.entries(decimals)) {
-    if (digits === undefined) continue;
-    const { precision, scale } = (digits ?? {}) as Partial<ParquetDecimal>;
-    const fits = isBetween(1, precision, MOST_DIGITS) && isBetween(0, scale, precision as number);
-    const isField = schema === undefined || schema.fields.some((one) => one.name === field);
-    if (!fits || !isField) throw refuseOption(name, `decimals.${field}`, digits, hint);
-  }
-}
-
-function isBetween(least: number, value: unknown, most: number): boolean {
-  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 }

@@ -23,38 +23,44 @@ const KEYS = new Set([
  *
  * @param path - where the type is in the record's
  * @param withTensors - whether they are lists, as they are when they are written
+ * @param format - whose types are the same
  * @throws `INVALID_SCHEMA` for a type that Parquet has no values for
  */
-export function checkParquetType(type: SchemaType, path: string, withTensors = false): void {
+export function checkParquetType(
+  type: SchemaType,
+  path: string,
+  withTensors = false,
+  format = 'Parquet',
+): void {
   switch (type.kind) {
     case 'nullable':
-      checkParquetType(type.value, path, withTensors);
+      checkParquetType(type.value, path, withTensors, format);
       return;
     case 'array':
     case 'iterable':
-      checkParquetType(type.element, `${path}[]`, withTensors);
+      checkParquetType(type.element, `${path}[]`, withTensors, format);
       return;
     case 'map':
-      if (!KEYS.has(type.key.kind)) throw noValue(type, path);
-      checkParquetType(type.value, `${path}{}`, withTensors);
+      if (!KEYS.has(type.key.kind)) throw noValue(type, path, format);
+      checkParquetType(type.value, `${path}{}`, withTensors, format);
       return;
     case 'row':
-      if (type.fields.length === 0) throw noValue(type, path);
+      if (type.fields.length === 0) throw noValue(type, path, format);
       for (const { name, type: field } of type.fields)
-        checkParquetType(field, path === '' ? name : `${path}.${name}`, withTensors);
+        checkParquetType(field, path === '' ? name : `${path}.${name}`, withTensors, format);
       return;
     case 'logical':
-      if (!LOGICAL.has(type.urn)) throw noValue(type, path);
+      if (!LOGICAL.has(type.urn)) throw noValue(type, path, format);
       return;
     case 'tensor':
-      if (!withTensors) throw noValue(type, path);
+      if (!withTensors) throw noValue(type, path, format);
       return;
     default:
   }
 }
 
-function noValue(type: SchemaType, path: string): BeamBridgeError {
-  const message = `field ${path} is declared ${typeName(type)}, which Parquet has no value for`;
+function noValue(type: SchemaType, path: string, format: string): BeamBridgeError {
+  const message = `field ${path} is declared ${typeName(type)}, which ${format} ${/s$/.test(format) ? 'have' : 'has'} no value for`;
   return new BeamBridgeError('INVALID_SCHEMA', message, {
     hint: 'There are numbers, booleans, strings, enumerations, bytes, decimals, millisInstant, microsInstant, arrays, rows with fields, and maps with strings, whole numbers or booleans as keys.',
   });

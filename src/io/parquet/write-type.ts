@@ -28,7 +28,7 @@ export interface ParquetRows {
 }
 
 /** Those of a decimal where nobody says: 20 digits in front of the point, and 18 behind it. */
-const DECIMAL: ParquetDecimal = { precision: 38, scale: 18 };
+export const DECIMAL: ParquetDecimal = { precision: 38, scale: 18 };
 
 /**
  * How rows of a type are written.

@@ -57,7 +57,7 @@ export type ReadWithBadRecords<O> = {
 export type RecordInput = Root | PCollection<string>;
 
 /**
- * Made by `readFromCsv`, `readFromJson`, `readFromParquet` and `readFromAvro`, and by `readAllFromCsv` and the like, whose input `I` is a PCollection of
+ * Made by `readFromCsv`, `readFromJson`, `readFromParquet`, `readFromArrow` and `readFromAvro`, and by `readAllFromCsv` and the like, whose input `I` is a PCollection of
  * paths and patterns: records of the type `T`, as elements of the type `O`.
  */
 export class ReadRecords<T, O = T, I extends RecordInput = Root> extends PTransformClass<

@@ -35,7 +35,7 @@ import { type PartContext, type Render, WriteParts } from './write-parts.ts';
 export interface WriteFilesOptions {
   /** Where stores such as `s3://` are, as far as the environment does not say it. */
   stores?: StoreOptions;
-  /** The end of each file's name. @default `''` for text; `'.csv'`, `'.jsonl'`, `'.json'`, `'.parquet'` and `'.avro'` for records */
+  /** The end of each file's name. @default `''` for text; `'.csv'`, `'.jsonl'`, `'.json'`, `'.parquet'`, `'.arrow'` and `'.avro'` for records */
   fileNameSuffix?: string;
   /** How many files. @default as many as the size of the data suggests, one for small data */
   numShards?: number;
