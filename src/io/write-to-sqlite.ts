@@ -99,7 +99,11 @@ export function writeToSqlite<T>(options: WriteSqliteOptions<T>): (rows: PCollec
     const typed = typedRows(OF, input, schema);
     const spec = specOf(typed.schema as RowType<unknown>);
     const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
-    typed.rows.apply(doFnStep<T, never>('write', new WriteSqliteRows(spec), nothing));
+    const written = typed.rows.apply(
+      doFnStep<T, never>('write', new WriteSqliteRows(spec), nothing),
+    );
+    // Threads would only wait for each other: a file has one writer at a time.
+    written.node.producer.staysHere = 'writes to a file that has one writer at a time';
   };
   return Object.defineProperty(write, 'name', { value: OF });
 }
