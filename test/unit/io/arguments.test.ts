@@ -21,7 +21,7 @@ const cases: Record<string, [string, () => unknown]> = {
   'no patterns': ['INVALID_ARGUMENT', () => readFromText([])],
   'an empty path': ['INVALID_ARGUMENT', () => readFromText('')],
   'a path that is no text': ['INVALID_ARGUMENT', () => readFromText(7 as never)],
-  'a path elsewhere': ['UNSUPPORTED', () => readFromText('gs://bucket/*.txt')],
+  'a path elsewhere': ['UNSUPPORTED', () => readFromText('hdfs://bucket/*.txt')],
   'a negative number of header lines': [
     'INVALID_ARGUMENT',
     () => readFromText('a', { skipHeaderLines: -1 }),
@@ -36,7 +36,7 @@ const cases: Record<string, [string, () => unknown]> = {
     () => readFromText('a', { compression: 'best' as never }),
   ],
   'no prefix': ['INVALID_ARGUMENT', () => writeToText('')],
-  'a prefix elsewhere': ['UNSUPPORTED', () => writeToText('gs://bucket/out')],
+  'a prefix elsewhere': ['UNSUPPORTED', () => writeToText('hdfs://bucket/out')],
   'a URL that is no local file': ['INVALID_ARGUMENT', () => writeToText('file://host/out')],
   'a negative number of shards': ['INVALID_ARGUMENT', () => writeToText(path, { numShards: -1 })],
   'two shards of one name': [

@@ -104,7 +104,10 @@ test('hidden files are matched only by a pattern that begins with a dot', async 
 test('a URL of a local file is its path', () => {
   assert.equal(checkPattern('file:///in%20here/*.csv'), '/in here/*.csv');
   assert.throws(() => checkPattern('file://host/in'), { code: 'INVALID_ARGUMENT' });
-  assert.throws(() => checkPattern('gs://bucket/*'), { code: 'UNSUPPORTED', hint: /ReadFromText/ });
+  assert.throws(() => checkPattern('hdfs://bucket/*'), {
+    code: 'UNSUPPORTED',
+    hint: /ReadFromText/,
+  });
 });
 
 /** Links, by the name of each, to what it leads to. */
