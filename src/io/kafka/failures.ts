@@ -43,6 +43,11 @@ export function hasApiCode(thrown: unknown, codes: readonly number[]): boolean {
   return [...flat(thrown)].some(({ apiCode }) => codes.includes(apiCode as number));
 }
 
+/** Whether a broker has answered, and the failure is what it said. */
+export function isAnswer(thrown: unknown): boolean {
+  return [...flat(thrown)].some(({ apiCode }) => apiCode !== undefined);
+}
+
 /** Whether a topic is said not to exist; right after it was made that may be said for a moment. */
 export function isTopicMissing(thrown: unknown): boolean {
   const says = [...flat(thrown)].some(({ message }) => /^Unknown topic /.test(message));

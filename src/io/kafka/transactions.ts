@@ -12,7 +12,7 @@ import type { TopicPartition } from './client.ts';
 import type { Cluster } from './connection.ts';
 import { Connections } from './connections.ts';
 import { Coordinators } from './coordinators.ts';
-import { hasApiCode, isTooLarge, patiently } from './failures.ts';
+import { hasApiCode, isAnswer, isTooLarge, patiently } from './failures.ts';
 import {
   type KafkaPackage,
   kafkaPackage,
@@ -54,7 +54,11 @@ export interface KafkaTransactions extends KafkaProducer {
   ): Promise<ReadonlyMap<number, GroupOffset>>;
   /** All that was sent since the last time counts from now on, and these offsets. */
   commit(offsets: readonly GroupOffset[]): Promise<void>;
-  /** Nothing that was sent since the last time counts. */
+  /**
+   * Nothing that was sent since the last time counts, and nothing can be sent any more. What is under way is waited for:
+   * what comes to a broker behind the end of its transaction is part of the next one there. Where brokers do not say what
+   * became of it, or this is closed meanwhile, the transaction stays open for {@link begin}, which fences what is late.
+   */
   abort(): Promise<void>;
 }
 
@@ -92,7 +96,8 @@ export async function openTransactions(
   return new PackageTransactions(await kafkaPackage(), cluster, settings);
 }
 
-class PackageTransactions implements KafkaTransactions {
+/** @internal */
+export class PackageTransactions implements KafkaTransactions {
   /** For what it knows of the cluster, and its connections. */
   private readonly client: ProducerClient;
   private readonly connections: Connections;
@@ -104,6 +109,10 @@ class PackageTransactions implements KafkaTransactions {
   private readonly partitionsIn = new Map<string, Promise<void>>();
   /** The last that asks for a partition: one after the other does. */
   private adding: Promise<unknown> = Promise.resolve();
+  private readonly underWay = new Set<Promise<unknown>>();
+  /** Partitions with a batch that may still be stored: no broker has said what became of it. */
+  private readonly unsure = new Set<string>();
+  private isAborted = false;
   private hasOffsets = false;
   /** Whether the coordinator knows of the transaction that is open. */
   private isKnown = false;
@@ -138,6 +147,16 @@ class PackageTransactions implements KafkaTransactions {
   }
 
   async send(records: ProducedRecord[]): Promise<boolean> {
+    const sending = this.sendBatch(records);
+    this.underWay.add(sending);
+    try {
+      return await sending;
+    } finally {
+      this.underWay.delete(sending);
+    }
+  }
+
+  private async sendBatch(records: ProducedRecord[]): Promise<boolean> {
     const { topic, partition } = records[0]!;
     await this.add(topic, partition);
     const key = `${topic}:${partition}`;
@@ -150,20 +169,37 @@ class PackageTransactions implements KafkaTransactions {
         const { topics } = await this.client.metadata({ topics: [topic] });
         const leader = topics.get(topic)?.partitions[partition]?.leader ?? -1;
         const broker = await this.coordinators.connection(leader);
+        if (this.isAborted) throw runIsOver(what);
         // The same records again have the same numbers, by which the broker knows them.
-        await this.pkg.produceV9.api.async(broker, ALL_REPLICAS, REPLICAS_MS, records, options);
+        await this.answered(key, () =>
+          this.pkg.produceV9.api.async(broker, ALL_REPLICAS, REPLICAS_MS, records, options),
+        );
         return true;
       } catch (error) {
         this.client.clearMetadata();
         // Nothing was numbered: what is sent next takes these numbers.
         if (records.length > 1 && isTooLarge(error)) return false;
-        throw this.judged(what, error);
+        throw this.isAborted ? runIsOver(what) : this.judged(what, error);
       }
     });
     if (isStored) {
       this.sequences.set(key, ((this.sequences.get(key) ?? 0) + records.length) % SEQUENCES);
     }
     return isStored;
+  }
+
+  /** Keeps in mind that a batch has gone off, until what became of it is known. */
+  private async answered(key: string, work: () => Promise<unknown>): Promise<void> {
+    const wasUnsure = this.unsure.has(key);
+    this.unsure.add(key);
+    try {
+      await work();
+      // A try before it, should it still come, is known for the same batch.
+      this.unsure.delete(key);
+    } catch (error) {
+      if (!wasUnsure && isAnswer(error)) this.unsure.delete(key);
+      throw error;
+    }
   }
 
   /** Makes a partition one of the transaction's. */
@@ -297,6 +333,9 @@ class PackageTransactions implements KafkaTransactions {
   }
 
   async abort(): Promise<void> {
+    this.isAborted = true;
+    await Promise.allSettled(this.underWay);
+    if (this.unsure.size > 0 || this.isClosed) return;
     if (this.identity && this.isOpen) await this.end(false);
   }
 
@@ -320,7 +359,7 @@ class PackageTransactions implements KafkaTransactions {
   /** What no patience mends, with what to do; anything else as it is. */
   private judged(what: string, error: unknown): unknown {
     const { transactionalId, timeout } = this.settings;
-    if (this.isClosed) return new BeamBridgeError('ABORTED', `${what}: the run is over`);
+    if (this.isClosed) return runIsOver(what);
     if (hasApiCode(error, LOST)) {
       return new BeamBridgeError('IO_FAILED', `${what}: it is not this run's any more`, {
         hint: `Another run with the transactionalId ${transactionalId} has taken over, or a transaction took longer than ${timeout} ms. Run it again: it goes on where the last transaction ended; give a longer exactlyOnce.timeout if it was that.`,
@@ -340,6 +379,8 @@ class PackageTransactions implements KafkaTransactions {
     await this.connections.close();
   }
 }
+
+const runIsOver = (what: string) => new BeamBridgeError('ABORTED', `${what}: the run is over`);
 
 function groupedBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

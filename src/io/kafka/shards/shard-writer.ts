@@ -7,7 +7,7 @@
 // chunk is next that he has, and who takes it over looks again what is written: whoever was before can commit nothing
 // from then on.
 
-import { BeamBridgeError, nap } from '../../../base/index.ts';
+import { BeamBridgeError, nap, within } from '../../../base/index.ts';
 import type { GroupOffset, KafkaTransactions } from '../transactions.ts';
 import { KafkaWriter } from '../writer.ts';
 import { decodeMessages, type NumberedChunk } from './chunks.ts';
@@ -26,6 +26,8 @@ import {
 /** How long chunks may take that others have, and that come before: those wait for brokers. Milliseconds. */
 const EARLY_MS = 330_000;
 const EARLY_PAUSE_MS = 100;
+/** How long brokers may take to let go of a shard. Milliseconds. */
+const LEAVE_MS = 3_000;
 
 export class ShardWriter {
   private transactions: KafkaTransactions | undefined;
@@ -34,6 +36,7 @@ export class ShardWriter {
   /** What is committed, and what was sent since. */
   private mark: Mark | undefined;
   private isDirty = false;
+  private isClosed = false;
   private busy: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -41,6 +44,7 @@ export class ShardWriter {
     private readonly shard: number,
     private readonly open: () => Promise<KafkaTransactions>,
     private readonly earlyMillis = EARLY_MS,
+    private readonly leaveMillis = LEAVE_MS,
   ) {}
 
   /**
@@ -58,11 +62,20 @@ export class ShardWriter {
   /**
    * Writes chunks, whose numbers rise, and commits.
    *
-   * @param waits - whether to wait for chunks of others that come before
+   * @param waits - whether to wait for chunks of others that come before: they may be given to this one meanwhile
    * @returns those that are early still
    */
-  write(chunks: readonly NumberedChunk[], waits: boolean): Promise<NumberedChunk[]> {
-    return this.next(() => this.writeAll([...chunks], waits));
+  async write(chunks: readonly NumberedChunk[], waits: boolean): Promise<NumberedChunk[]> {
+    let left = await this.next(() => this.writeAll(chunks));
+    let since = performance.now();
+    while (waits && left.length > 0) {
+      if (performance.now() - since > this.earlyMillis) throw this.missing(left[0]!);
+      await nap(EARLY_PAUSE_MS);
+      const before = left;
+      left = await this.next(() => this.writeAll(before));
+      if (left.length < before.length) since = performance.now();
+    }
+    return left;
   }
 
   /** One after the other; what fails lets go of the shard. */
@@ -79,37 +92,28 @@ export class ShardWriter {
     return done;
   }
 
-  private async writeAll(chunks: NumberedChunk[], waits: boolean): Promise<NumberedChunk[]> {
+  private async writeAll(chunks: readonly NumberedChunk[]): Promise<NumberedChunk[]> {
     // What it has committed itself may not have reached the group yet.
     await this.look(this.writer !== undefined);
-    let earlySince: number | undefined;
-    while (chunks.length > 0) {
-      const turn = turnOf(chunks[0]!, this.mark, this.names);
-      if (turn === 'early') {
-        // Others may wait for what was sent.
-        await this.commit();
-        if (!waits) return chunks;
-        earlySince ??= performance.now();
-        if (performance.now() - earlySince > this.earlyMillis) throw this.missing(chunks[0]!);
-        await nap(EARLY_PAUSE_MS);
-        await this.look(false);
-        continue;
-      }
-      earlySince = undefined;
+    let done = 0;
+    while (done < chunks.length) {
+      const chunk = chunks[done]!;
+      const turn = turnOf(chunk, this.mark, this.names);
+      if (turn === 'early') break;
       if (turn === 'next' && !this.writer) {
         await this.takeOver();
         continue;
       }
-      const chunk = chunks.shift()!;
       if (turn === 'next') await this.send(chunk);
+      done += 1;
     }
     await this.commit();
-    return chunks;
+    return chunks.slice(done);
   }
 
   /** What is committed by now: if it is not what this one has committed, somebody else has had the shard. */
   private async look(isStable: boolean): Promise<void> {
-    this.transactions ??= await this.open();
+    this.transactions ??= await this.opened();
     const { topic } = this.names;
     const group = groupOf(this.names, this.shard);
     const found = await this.transactions.stored(group, topic, [MARKED_PARTITION], isStable);
@@ -118,9 +122,17 @@ export class ShardWriter {
     const mark = stored && markOf(stored.offset, stored.metadata ?? '', where);
     if (!isSameMark(mark, this.mark) && this.writer) {
       await this.drop();
-      this.transactions = await this.open();
+      this.transactions = await this.opened();
     }
     this.mark = mark;
+  }
+
+  private async opened(): Promise<KafkaTransactions> {
+    const transactions = await this.open();
+    if (!this.isClosed) return transactions;
+    await transactions.close();
+    const { topic } = this.names;
+    throw new BeamBridgeError('ABORTED', `shard ${this.shard} of ${topic}: the run is over`);
   }
 
   private async takeOver(): Promise<void> {
@@ -170,13 +182,25 @@ export class ShardWriter {
     this.writer = undefined;
     this.mark = undefined;
     this.isDirty = false;
-    // Where that fails, whoever takes the shard over ends it.
-    if (writer) await transactions?.abort().catch(() => {});
+    // Where that fails or takes longer, whoever takes the shard over ends it.
+    const aborted = writer && transactions?.abort().catch(() => {});
+    if (aborted) await within(this.leaveMillis, aborted);
     await transactions?.close();
   }
 
+  /** Brokers that are away do not keep it: what was not committed comes again. */
   async close(): Promise<void> {
-    await this.busy;
+    let isIdle = false;
+    const idle = this.busy.then(() => {
+      isIdle = true;
+    });
+    await within(this.leaveMillis, idle);
+    this.isClosed = true;
+    if (!isIdle) {
+      // What waits for them ends with that.
+      await this.transactions?.close();
+      await within(this.leaveMillis, idle);
+    }
     await this.drop();
   }
 }

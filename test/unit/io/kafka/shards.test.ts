@@ -170,6 +170,45 @@ test('two that have some of the chunks each, after another parallelism, wait for
   assert.deepEqual(shard.seen, ['1', '2', '3', '4', '5']);
 });
 
+test('two copies of the step in one process that have some of the chunks each wait for each other', async () => {
+  const shard = new Shard();
+  const step = new WriteChunks(() => shard.writer(5_000));
+  const copies = [
+    [2, 4, 6],
+    [1, 3, 5],
+  ].map(async (numbers) => {
+    const copy = step.forBundle();
+    copy.startBundle();
+    for (const number of numbers) copy.process({ key: 0, value: [chunk(number)] });
+    await copy.finishBundle();
+  });
+  await Promise.all(copies);
+  assert.deepEqual(shard.seen, ['1', '2', '3', '4', '5', '6']);
+});
+
+test('a writer that waits for brokers is closed all the same', async () => {
+  const opened: Transactions[] = [];
+  const open = async () => {
+    const transactions = new Transactions(new Shard());
+    const closed = new Promise<void>((resolve) => {
+      transactions.close = async () => resolve();
+    });
+    // Brokers that are away, until the transactions are closed.
+    transactions.stored = async () => {
+      await closed;
+      throw new BeamBridgeError('ABORTED', 'the run is over');
+    };
+    opened.push(transactions);
+    return transactions;
+  };
+  const writer = new ShardWriter(NAMES, 3, open, undefined, 20);
+  const written = assert.rejects(writer.write([chunk(1)], true), { code: 'ABORTED' });
+  await writer.close();
+  await written;
+  await assert.rejects(writer.write([chunk(1)], true), { code: 'ABORTED' });
+  assert.equal(opened.length, 2);
+});
+
 test('a chunk whose predecessors nobody writes is an error, and kept back before the end of a bundle', async () => {
   const shard = new Shard();
   const writer = shard.writer(50);
