@@ -140,9 +140,9 @@ export interface PipelineOptions {
    * Runner `node`: threads that execute functions of this program at the same time, where the pipeline is an
    * exported one, `pipeline(import.meta.url, …)`; each loads its module once more. They start when a stage that
    * they can run has had enough to do. With 0 or 1 all functions run on the main thread, as those of a pipeline
-   * written inline do anyway. Other runners refuse it.
+   * written inline do anyway, and see the module's variables that the rest of the program sees. Other runners refuse it.
    *
-   * @default the cores of the machine without `pythonWorkers` in a pipeline that has stages of other SDKs; 1 with `forceEncoding`
+   * @default 1
    */
   nodeWorkers?: number | undefined;
   /**

@@ -2,7 +2,6 @@
 // What the node runner needs of threads for one run: how many there may be, which stages they take, and where
 // each stage came to run.
 
-import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { BeamBridgeError, getLogger, LOG_LEVELS } from '../../../base/index.ts';
 import type { TransformInfo } from '../../../harness/index.ts';
@@ -49,11 +48,10 @@ export class ThreadSide {
   private isRefused = false;
 
   constructor(private readonly side: ThreadSideOptions) {
-    const { pipeline, options } = side;
-    const { nodeWorkers, forceEncoding = false } = options;
-    this.isAsked = nodeWorkers !== undefined && nodeWorkers > 1;
+    const { options } = side;
+    const { nodeWorkers: most = 1, forceEncoding = false } = options;
+    this.isAsked = most > 1;
     this.atOnce = this.isAsked && forceEncoding;
-    const most = nodeWorkers ?? (forceEncoding ? 1 : coresLeft(pipeline, options));
     this.why = whyNone(most, side);
     if (this.why !== undefined) {
       if (this.isAsked)
@@ -136,12 +134,6 @@ export class ThreadSide {
   async close(limit: Promise<unknown>): Promise<void> {
     await this.pool?.close(limit);
   }
-}
-
-/** Cores that Python workers do not have. */
-function coresLeft({ transforms }: Pipeline, { pythonWorkers = 1 }: PipelineOptions): number {
-  const hasOthers = transforms.some(({ external }) => external !== undefined);
-  return availableParallelism() - (hasOthers ? pythonWorkers : 0);
 }
 
 function whyNone(
