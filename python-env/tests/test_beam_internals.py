@@ -54,7 +54,7 @@ class BeamInternalsTest(unittest.TestCase):
   def test_all_expansions_are_made_on_one_thread(self):
     service = expansion.create_expansion_service('localhost:1')
     seen = []
-    service._expand = lambda request, context, types: (
+    service._expand = lambda request, context, types, looked_at: (
         seen.append(threading.get_ident()), beam_expansion_api_pb2.ExpansionResponse())[1]
     calls = [
         threading.Thread(target=service.Expand, args=(beam_expansion_api_pb2.ExpansionRequest(),)) for _ in range(4)]
