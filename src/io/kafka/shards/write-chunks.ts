@@ -71,9 +71,13 @@ export class WriteChunks implements DoFn<KV<number, Iterable<NumberedChunk>>, ne
   private async write(isLast: boolean): Promise<void> {
     const { gathered } = this;
     this.startBundle();
-    await ofAll(gathered, (shard, chunks) => this.writer(shard).check(chunks));
+    // A runner promises no order, and a shard takes them by their numbers.
+    for (const chunks of gathered.values()) chunks.sort((a, b) => a.number - b.number);
+    // Once, so that what a teardown meanwhile closed is not opened again.
+    const writers = new Map([...gathered.keys()].map((shard) => [shard, this.writer(shard)]));
+    await ofAll(gathered, (shard, chunks) => writers.get(shard)!.check(chunks));
     await ofAll(gathered, async (shard, chunks) => {
-      const left = await this.writer(shard).write(chunks, isLast);
+      const left = await writers.get(shard)!.write(chunks, isLast);
       if (left.length > 0) this.gathered.set(shard, left);
     });
   }

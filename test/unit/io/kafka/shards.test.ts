@@ -448,6 +448,16 @@ test('a bundle writes all its shards', async () => {
   );
 });
 
+test('chunks of a shard are written by their numbers, in whatever order a bundle has them', async () => {
+  const shard = new Shard();
+  const step = new WriteChunks(() => shard.writer()).forBundle();
+  step.startBundle();
+  step.process({ key: 0, value: [chunk(2), chunk(1)] });
+  step.process({ key: 0, value: [chunk(3)] });
+  await step.finishBundle();
+  assert.deepEqual(shard.seen, ['1', '2', '3']);
+});
+
 test('a bundle of which one shard is refused writes nothing of the others', async () => {
   const shards = [new Shard(), new Shard()];
   const steps = () => new WriteChunks((shard) => shards[shard]!.writer()).forBundle();
