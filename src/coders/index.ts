@@ -85,7 +85,12 @@ export {
   type TensorValue,
 } from './tensor.ts';
 export { isWellFormed, requireWellFormed } from './text.ts';
-export { isTypedArrayKind, TYPED_ARRAY_KINDS, type TypedArrayKind } from './typed-arrays.ts';
+export {
+  isTypedArrayKind,
+  TYPED_ARRAY_KINDS,
+  type TypedArrayKind,
+  VIEWED_BYTES,
+} from './typed-arrays.ts';
 export { UnknownCoder } from './unknown-coder.ts';
 export {
   END_OF_GLOBAL_WINDOW,

@@ -16,3 +16,9 @@ export type TypedArrayKind = keyof typeof TYPED_ARRAY_KINDS;
 export function isTypedArrayKind(kind: string): kind is TypedArrayKind {
   return Object.hasOwn(TYPED_ARRAY_KINDS, kind);
 }
+
+/**
+ * Typed arrays of several rows are views of one buffer of about so many bytes, since a small one by itself takes five times
+ * as long to make. It is no larger, since a row that is kept keeps all of it.
+ */
+export const VIEWED_BYTES = 16 * 1024;

@@ -2,14 +2,14 @@
 // The values of one field in the rows that are made at once. Numbers are gathered as doubles, whatever their type, and
 // become the arrays of their rows together.
 
-import { setField, TYPED_ARRAY_KINDS, type TypedArrayKind } from '../../coders/index.ts';
+import {
+  setField,
+  TYPED_ARRAY_KINDS,
+  type TypedArrayKind,
+  VIEWED_BYTES,
+} from '../../coders/index.ts';
 import type { BoundField } from './columns.ts';
 
-/**
- * Typed arrays of several rows are views of one buffer, since a small one by itself takes five times as long to make. No
- * larger, since a row that is kept keeps all of it.
- */
-const BLOCK_BYTES = 16 * 1024;
 /** The most rows that are made at once. */
 const BLOCK_ROWS = 64;
 
@@ -29,7 +29,7 @@ export function blockRows(bound: readonly BoundField[]): number {
     const { BYTES_PER_ELEMENT } = typed ? TYPED_ARRAY_KINDS[typed] : Float64Array;
     return Math.max(most, range ? places.length * BYTES_PER_ELEMENT : 1);
   }, 1);
-  return Math.max(1, Math.min(BLOCK_ROWS, Math.floor(BLOCK_BYTES / widest)));
+  return Math.max(1, Math.min(BLOCK_ROWS, Math.floor(VIEWED_BYTES / widest)));
 }
 
 /** @param most - how many rows are made at once */

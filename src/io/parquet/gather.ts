@@ -3,18 +3,17 @@
 // to rows for many rows at once, whose typed arrays are then views of one buffer.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { setField, TYPED_ARRAY_KINDS, type TypedArrayKind } from '../../coders/index.ts';
+import {
+  setField,
+  TYPED_ARRAY_KINDS,
+  type TypedArrayKind,
+  VIEWED_BYTES,
+} from '../../coders/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
 import { DamagedColumn, type MatchedColumn, matchColumn } from './columns.ts';
 import type { FileNode } from './file-schema.ts';
 import { NONE } from './values.ts';
-
-/**
- * Typed arrays of several rows are views of one buffer, since a small one by itself takes five times as long to make. No
- * larger, since a row that is kept keeps all of it.
- */
-const BLOCK_BYTES = 16 * 1024;
 
 /** A column's values as they lie in a row group. */
 export type Raw = ArrayLike<unknown>;
@@ -192,7 +191,7 @@ function viewsInto(
   const Typed = TYPED_ARRAY_KINDS[kind] as Float64ArrayConstructor;
   const width = columns.length;
   const bytes = width * Typed.BYTES_PER_ELEMENT;
-  const most = Math.max(1, Math.floor(BLOCK_BYTES / bytes));
+  const most = Math.max(1, Math.floor(VIEWED_BYTES / bytes));
   for (let begin = 0; begin < rows.length; begin += most) {
     const count = Math.min(most, rows.length - begin);
     const block = new Typed(count * width);

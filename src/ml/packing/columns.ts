@@ -10,6 +10,7 @@ import {
   RowCoder,
   TYPED_ARRAY_KINDS,
   transcode,
+  VIEWED_BYTES,
 } from '../../coders/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import {
@@ -180,18 +181,12 @@ function typedArrayOf(type: FieldType): Float64ArrayConstructor | undefined {
   return TYPED_ARRAY_KINDS[type.element.kind] as Float64ArrayConstructor;
 }
 
-/**
- * Typed arrays are views of one buffer for some rows, since a small one by itself takes five times as long to make. It is
- * no larger, since a row that is kept keeps all of it.
- */
-const BLOCK_BYTES = 16 * 1024;
-
 /** Gives, from front to back, parts of `all` as typed arrays that their owners may write to. */
 function viewsOf(
   all: Values,
   Typed: Float64ArrayConstructor,
 ): (start: number, length: number) => unknown {
-  const most = BLOCK_BYTES / Typed.BYTES_PER_ELEMENT;
+  const most = VIEWED_BYTES / Typed.BYTES_PER_ELEMENT;
   let block = new Typed(0);
   /** What of `all` the block is a copy of. */
   let from = 0;
