@@ -80,6 +80,7 @@ export type { ReadRecordOptions } from './records/read-options.ts';
 export { ReadRecords, type ReadWithBadRecords, type RecordInput } from './records/read-records.ts';
 export type { FailedRecord, RecordPosition } from './records/records.ts';
 export type { OnConflict, TableName } from './sql/names.ts';
+export type { WriteTableOptions } from './sql/write-table.ts';
 export type {
   AzStoreOptions,
   GsStoreOptions,

@@ -1,55 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows to PostgreSQL.
 
-import { checkOptionNames, type OptionNames } from '../base/index.ts';
-import { BytesCoder, type Coder } from '../coders/index.ts';
+import type { OptionNames } from '../base/index.ts';
 import type { PCollection } from '../pipeline/index.ts';
-import type { RowType } from '../schema/index.ts';
-import { doFnStep } from '../transforms/index.ts';
 import {
   CONNECTION_OPTIONS,
   checkConnection,
   type PostgresConnection,
 } from './postgres/connection.ts';
-import type { WriteSpec } from './postgres/target.ts';
 import { WriteRows } from './postgres/write-rows.ts';
-import { refuseOption } from './records/read-options.ts';
-import { typedRows } from './records/write-type.ts';
 import {
-  checkColumns,
-  checkKey,
-  checkKeyFields,
-  checkTable,
-  type OnConflict,
-  type TableName,
-} from './sql/names.ts';
+  checkTableOptions,
+  WRITE_TABLE_OPTIONS,
+  type WriteTableOptions,
+  writeToTable,
+} from './sql/write-table.ts';
 
 /** Options of {@link writeToPostgres}. */
-export interface WritePostgresOptions<T> extends PostgresConnection {
-  /** The table, which must be there. A name is taken as it is, capitals and dots too. */
-  table: TableName;
-  /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
-  schema?: RowType<T>;
-  /** By field, the name of its column. @default the field's own */
-  columns?: { readonly [Field in keyof T]?: string };
-  /**
-   * The fields by which a row is the same as one that is there. Their columns need a primary key or a unique index of exactly these.
-   * A bundle that is tried again then writes the same rows, and none twice.
-   *
-   * @default none: rows are added
-   */
-  key?: (keyof T & string) | readonly (keyof T & string)[];
-  /** With `key`, what becomes of a row that is there: its columns get the new values, or it stays as it is. @default `'update'` */
-  onConflict?: OnConflict;
-}
+export interface WritePostgresOptions<T> extends PostgresConnection, WriteTableOptions<T> {}
 
 const OPTIONS: OptionNames<WritePostgresOptions<unknown>> = {
   ...CONNECTION_OPTIONS,
-  table: true,
-  schema: true,
-  columns: true,
-  key: true,
-  onConflict: true,
+  ...WRITE_TABLE_OPTIONS,
 };
 
 const OF = 'writeToPostgres';
@@ -89,27 +61,7 @@ const OF = 'writeToPostgres';
 export function writeToPostgres<T>(
   options: WritePostgresOptions<T>,
 ): (rows: PCollection<T>) => void {
-  if (options === undefined)
-    throw refuseOption(OF, 'options', options, 'Give an object of options.');
-  checkOptionNames(OF, options, OPTIONS);
-  const { schema, columns } = options;
-  const shared = {
-    of: OF,
-    options: checkConnection(OF, options),
-    table: checkTable(OF, options.table),
-    key: checkKey(OF, options.key, options.onConflict),
-  };
-  const specOf = (type: RowType<unknown>): WriteSpec => {
-    checkKeyFields(OF, shared.key, type.fields);
-    return { ...shared, schema: type, columns: checkColumns(OF, type.fields, columns) };
-  };
-  // What can be told without the rows is told here.
-  if (schema?.fields) specOf(schema as RowType<unknown>);
-  const write = (input: PCollection<T>): void => {
-    const typed = typedRows(OF, input, schema);
-    const spec = specOf(typed.schema as RowType<unknown>);
-    const nothing = new BytesCoder() as Coder<unknown> as Coder<never>;
-    typed.rows.apply(doFnStep<T, never>('write', new WriteRows(spec), nothing));
-  };
-  return Object.defineProperty(write, 'name', { value: OF });
+  checkTableOptions(OF, options, OPTIONS);
+  const connection = checkConnection(OF, options);
+  return writeToTable(OF, options, (target) => new WriteRows({ ...target, options: connection }));
 }

@@ -2,9 +2,9 @@
 // The table that is written to, as the catalog has it, and how rows become texts for its columns.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import type { RowType } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
-import { type KeyOfRows, type NamedColumn, quoteName, quoteTable } from '../sql/names.ts';
+import { type NamedColumn, quoteName, quoteTable } from '../sql/names.ts';
+import type { TableTarget } from '../sql/write-table.ts';
 import { misfit } from './mismatch.ts';
 import type { ClientOptions } from './package.ts';
 import type { Session } from './session.ts';
@@ -12,14 +12,8 @@ import { type PgType, typesOf } from './types.ts';
 import { valueWriter, type WriteText } from './write-values.ts';
 
 /** All that a program said of what it writes. */
-export interface WriteSpec {
-  /** The transform. */
-  readonly of: string;
+export interface WriteSpec extends TableTarget {
   readonly options: ClientOptions;
-  readonly schema: RowType<unknown>;
-  readonly columns: readonly NamedColumn[];
-  readonly table: readonly string[];
-  readonly key: KeyOfRows | undefined;
 }
 
 /** A column that is written. */

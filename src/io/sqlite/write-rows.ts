@@ -5,24 +5,19 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import { describeValue } from '../../coders/index.ts';
 import type { DoFn } from '../../pipeline/index.ts';
-import { type RowType, typeName } from '../../schema/index.ts';
+import { typeName } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
 import { checkedRender } from '../records/write-type.ts';
-import { type KeyOfRows, type NamedColumn, quoteName, quoteTable } from '../sql/names.ts';
+import { type NamedColumn, quoteName, quoteTable } from '../sql/names.ts';
+import type { TableTarget } from '../sql/write-table.ts';
 import { failure, openDatabase } from './database.ts';
 import type { SqliteDatabase, Statement, Stored } from './package.ts';
 import { affinityOf, storedWriter, type WriteStored } from './values.ts';
 
 /** All that a program said of what it writes. */
-export interface WriteSpec {
-  /** The transform. */
-  readonly of: string;
+export interface WriteSpec extends TableTarget {
   /** Absolute. */
   readonly file: string;
-  readonly schema: RowType<unknown>;
-  readonly columns: readonly NamedColumn[];
-  readonly table: readonly string[];
-  readonly key: KeyOfRows | undefined;
 }
 
 const STAGE = 'temp.beambridge_rows';

@@ -293,6 +293,7 @@ test('every type of options that a program can name is among the cases', () => {
     // What those of several formats have in common.
     'ReadRecordOptions',
     'WriteFilesOptions',
+    'WriteTableOptions',
     // Their functions give a promise.
     'InferCsvOptions',
     'InferAvroOptions',
