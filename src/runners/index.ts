@@ -30,6 +30,7 @@ export {
   MetricResults,
 } from './metrics.ts';
 export type { EnvironmentType, PipelineOptions, RunnerName } from './options.ts';
+export { PipelinePlan, type PlannedStep } from './plan.ts';
 export { PortableRunner } from './portable/runner.ts';
 export type { JobControl } from './result.ts';
 export { PipelineResult } from './result.ts';

@@ -8,6 +8,7 @@ import { constructed } from './loose-ends.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { refuseTypos } from './option-typos.ts';
 import { mergeOptions, type PipelineOptions, runsElsewhere } from './options.ts';
+import { PipelinePlan } from './plan.ts';
 import type { PipelineResult } from './result.ts';
 import { tidyUp } from './tidy-up.ts';
 
@@ -91,6 +92,42 @@ export abstract class Runner {
       await tidyUp(graph.cleanUps.splice(0));
       throw error;
     }
+  }
+
+  /**
+   * Tells what a run would do, without doing it: which transforms run together, where, and why not elsewhere. Cross-language
+   * transforms are not expanded, so it takes no Python; the pipeline's own function runs, as it does for a run.
+   *
+   * @throws BeamBridgeError why the pipeline cannot be constructed or run, as far as that is known; `UNSUPPORTED` on
+   * runners other than `node`, whose engines plan by themselves
+   * @example
+   * ```ts
+   * console.log(`${await createRunner({ nodeWorkers: 2 }).explain(score)}`);
+   * ```
+   */
+  async explain(
+    pipeline: Construct | PipelineDefinition,
+    options?: PipelineOptions,
+  ): Promise<PipelinePlan> {
+    const merged = mergeOptions(this.options, options);
+    const graph = new Pipeline();
+    try {
+      await constructed(constructPipeline(pipeline, merged, graph), () => graph.transforms.length);
+      if (graph.transforms.length === 0) return new PipelinePlan([]);
+      return this.plan(graph, merged, pipeline);
+    } finally {
+      await tidyUp(graph.cleanUps.splice(0));
+    }
+  }
+
+  protected plan(
+    _pipeline: Pipeline,
+    _options: PipelineOptions,
+    _source: Construct | PipelineDefinition,
+  ): PipelinePlan {
+    throw new BeamBridgeError('UNSUPPORTED', 'this runner does not tell its plan', {
+      hint: "Its engine makes it. createRunner({ runner: 'node' }).explain(…) tells how this process would run the pipeline.",
+    });
   }
 
   protected abstract start(

@@ -75,6 +75,21 @@ export class Planner {
     };
   }
 
+  /**
+   * The stages of all of the pipeline and what the runner does itself, in the order in which they are planned, where
+   * nothing is expanded: a placeholder is a transform that somebody else does.
+   *
+   * @throws BeamBridgeError as {@link next} does
+   */
+  outline(placeholders: ReadonlySet<string>): readonly (Stage | Leaf)[] {
+    const all = leavesOf(this.pipeline, this.fallbackEnvironment, placeholders);
+    checkTransactions(all);
+    const stages = new Map(
+      grouped(all).map((leaves) => [leaves[0]!, this.stageOf(leaves, all)] as const),
+    );
+    return all.flatMap((leaf) => stages.get(leaf) ?? (leaf.environment === undefined ? leaf : []));
+  }
+
   private stageOf(leaves: readonly Leaf[], all: readonly Leaf[]): Stage {
     const [root] = leaves as [Leaf];
     const inside = new Set(leaves.map(({ id }) => id));

@@ -136,7 +136,8 @@ export class ThreadSide {
   }
 }
 
-function whyNone(
+/** Why no stage of a run is in threads, as a part of a sentence; undefined where some may be. */
+export function whyNone(
   most: number,
   { pipeline, source }: Pick<ThreadSideOptions, 'pipeline' | 'source'>,
 ): string | undefined {
