@@ -26,7 +26,8 @@ import { MessageOf } from './kafka/message-of.ts';
 import type { KafkaHeader } from './kafka/messages.ts';
 import { type KafkaCompression, type KafkaProducer, openProducer } from './kafka/producer.ts';
 import { writeInShards } from './kafka/shards/write-in-shards.ts';
-import { type OpenTransactions, openTransactions } from './kafka/transactions.ts';
+import type { OpenTransactions } from './kafka/transactional-producer.ts';
+import { openTransactions } from './kafka/transactions.ts';
 import type { KafkaWriter } from './kafka/writer.ts';
 
 /** Options of {@link writeToKafka}. */

@@ -5,7 +5,7 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import type { Pipeline } from '../../pipeline/index.ts';
 import { TransactionCycle } from './transaction-cycle.ts';
-import type { KafkaTransactions, TransactionSettings } from './transactions.ts';
+import type { KafkaTransactions, TransactionSettings } from './transactional-producer.ts';
 
 /** What sinks with the same name must agree in. */
 export interface SharedSettings extends TransactionSettings {

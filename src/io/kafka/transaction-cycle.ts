@@ -11,7 +11,7 @@
 import { BeamBridgeError, within } from '../../base/index.ts';
 import type { TopicPartition } from './client.ts';
 import { nameOf } from './look.ts';
-import type { GroupOffset, KafkaTransactions } from './transactions.ts';
+import type { GroupOffset, KafkaTransactions } from './transactional-producer.ts';
 import { KafkaWriter } from './writer.ts';
 
 /** So long sources give messages before they pause, from the first on. Milliseconds. */

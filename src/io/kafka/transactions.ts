@@ -8,11 +8,11 @@
 // Source: org.apache.kafka.clients.producer.internals.TransactionManager
 
 import { BeamBridgeError } from '../../base/index.ts';
-import type { TopicPartition } from './client.ts';
 import type { Cluster } from './connection.ts';
 import { Connections } from './connections.ts';
 import { Coordinators } from './coordinators.ts';
 import { hasApiCode, isAnswer, isTooLarge, patiently } from './failures.ts';
+import { byGroup, committedTopics, storedOffsets } from './group-offsets.ts';
 import {
   type KafkaPackage,
   kafkaPackage,
@@ -20,53 +20,11 @@ import {
   type ProducerClient,
   type ProducerIdentity,
 } from './package.ts';
-import type { KafkaCompression, KafkaProducer } from './producer.ts';
-
-export interface TransactionSettings {
-  readonly transactionalId: string;
-  /** How long brokers keep one open of which they hear nothing. Milliseconds. */
-  readonly timeout: number;
-  readonly compression: KafkaCompression;
-}
-
-/** Where a group goes on in a partition. */
-export interface GroupOffset extends TopicPartition {
-  readonly groupId: string;
-  readonly offset: number;
-  /** What is kept beside it. */
-  readonly metadata?: string;
-}
-
-/** A producer whose messages count when {@link commit} has succeeded. */
-export interface KafkaTransactions extends KafkaProducer {
-  /** Takes over: who had the id before can write no more, and what he left open is aborted when this resolves. */
-  begin(): Promise<void>;
-  /**
-   * What a group has committed of a topic, by partition, none where it has nothing.
-   *
-   * @param isStable - whether it waits for transactions under way, that of somebody who is gone among them
-   */
-  stored(
-    groupId: string,
-    topic: string,
-    partitions: readonly number[],
-    isStable: boolean,
-  ): Promise<ReadonlyMap<number, GroupOffset>>;
-  /** All that was sent since the last time counts from now on, and these offsets. */
-  commit(offsets: readonly GroupOffset[]): Promise<void>;
-  /**
-   * Nothing that was sent since the last time counts, and nothing can be sent any more. What is under way is waited for:
-   * what comes to a broker behind the end of its transaction is part of the next one there. Where brokers do not say what
-   * became of it, or this is closed meanwhile, the transaction stays open for {@link begin}, which fences what is late.
-   */
-  abort(): Promise<void>;
-}
-
-/** @param patienceMillis - how long the cluster may be away, where that is not as everywhere */
-export type OpenTransactions = (
-  transactionalId: string,
-  patienceMillis?: number,
-) => Promise<KafkaTransactions>;
+import type {
+  GroupOffset,
+  KafkaTransactions,
+  TransactionSettings,
+} from './transactional-producer.ts';
 
 /** The least number of tries that an idempotent producer of the package takes. */
 const RETRIES = 2;
@@ -86,7 +44,6 @@ const LOST = [45, 47, 48, 49, 59, 90, 120];
 /** A group of which nobody is a member. */
 const NO_GENERATION = -1;
 const NO_MEMBER = '';
-const UNKNOWN_LEADER_EPOCH = -1;
 
 /** Transactions on the package. */
 export async function openTransactions(
@@ -236,14 +193,7 @@ export class PackageTransactions implements KafkaTransactions {
       `cannot tell what ${groupId} has committed`,
       (broker) => this.pkg.offsetFetchV8.api.async(broker, asked, isStable),
     );
-    const all = groups.flatMap(({ topics }) => topics.flatMap((one) => one.partitions));
-    const offsets = new Map<number, GroupOffset>();
-    for (const { partitionIndex: partition, committedOffset, metadata } of all) {
-      if (committedOffset < 0n) continue;
-      const offset = Number(committedOffset);
-      offsets.set(partition, { groupId, topic, partition, offset, metadata: metadata ?? '' });
-    }
-    return offsets;
+    return storedOffsets(groupId, topic, groups);
   }
 
   /**
@@ -270,7 +220,7 @@ export class PackageTransactions implements KafkaTransactions {
   }
 
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
-    for (const [groupId, its] of groupedBy(offsets, (one) => one.groupId)) {
+    for (const [groupId, its] of byGroup(offsets)) {
       await this.addOffsets(groupId, its);
     }
     if (this.isOpen) await this.end(true);
@@ -293,15 +243,6 @@ export class PackageTransactions implements KafkaTransactions {
       }),
     );
     const { producerId, producerEpoch } = this.identity!;
-    const topics = [...groupedBy(offsets, ({ topic }) => topic)].map(([name, its]) => ({
-      name,
-      partitions: its.map(({ partition, offset, metadata = null }) => ({
-        partitionIndex: partition,
-        committedOffset: BigInt(offset),
-        committedLeaderEpoch: UNKNOWN_LEADER_EPOCH,
-        committedMetadata: metadata,
-      })),
-    }));
     await this.askGroup(groupId, what, (broker) =>
       this.pkg.txnOffsetCommitV3.api.async(
         broker,
@@ -312,7 +253,7 @@ export class PackageTransactions implements KafkaTransactions {
         NO_GENERATION,
         NO_MEMBER,
         null,
-        topics,
+        committedTopics(offsets),
       ),
     );
   }
@@ -381,9 +322,3 @@ export class PackageTransactions implements KafkaTransactions {
 }
 
 const runIsOver = (what: string) => new BeamBridgeError('ABORTED', `${what}: the run is over`);
-
-function groupedBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
-  return groups;
-}

@@ -8,7 +8,7 @@
 // from then on.
 
 import { BeamBridgeError, nap, within } from '../../../base/index.ts';
-import type { GroupOffset, KafkaTransactions } from '../transactions.ts';
+import type { GroupOffset, KafkaTransactions } from '../transactional-producer.ts';
 import { KafkaWriter } from '../writer.ts';
 import { decodeMessages, type NumberedChunk } from './chunks.ts';
 import {

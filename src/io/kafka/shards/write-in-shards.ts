@@ -20,7 +20,7 @@ import {
 import type { WriteSpec } from '../../write-to-kafka.ts';
 import { MOST_SHARDS } from '../exactly-once.ts';
 import { MessageOf } from '../message-of.ts';
-import type { KafkaTransactions, OpenTransactions } from '../transactions.ts';
+import type { KafkaTransactions, OpenTransactions } from '../transactional-producer.ts';
 import { chunkCoder, numberedCoder } from './chunks.ts';
 import { groupOf, idOf, MARKED_PARTITION, type ShardNames, usedBefore } from './mark.ts';
 import { NumberChunks, numberingContext } from './number-chunks.ts';

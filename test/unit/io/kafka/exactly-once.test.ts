@@ -28,7 +28,10 @@ import {
 import type { ProducedRecord } from '../../../../src/io/kafka/package.ts';
 import type { ReadKafkaOptions } from '../../../../src/io/kafka/read-options.ts';
 import { TransactionCycle } from '../../../../src/io/kafka/transaction-cycle.ts';
-import type { GroupOffset, KafkaTransactions } from '../../../../src/io/kafka/transactions.ts';
+import type {
+  GroupOffset,
+  KafkaTransactions,
+} from '../../../../src/io/kafka/transactional-producer.ts';
 import { checkOptions, WriteToKafka } from '../../../../src/io/write-to-kafka.ts';
 import { string } from '../../../../src/schema/index.ts';
 import { reading, StandIn } from './stand-in.ts';

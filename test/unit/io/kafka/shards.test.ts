@@ -22,7 +22,10 @@ import { ShardMessages } from '../../../../src/io/kafka/shards/shard-messages.ts
 import { ShardWriter } from '../../../../src/io/kafka/shards/shard-writer.ts';
 import { WriteChunks } from '../../../../src/io/kafka/shards/write-chunks.ts';
 import { refuseUsed } from '../../../../src/io/kafka/shards/write-in-shards.ts';
-import type { GroupOffset, KafkaTransactions } from '../../../../src/io/kafka/transactions.ts';
+import type {
+  GroupOffset,
+  KafkaTransactions,
+} from '../../../../src/io/kafka/transactional-producer.ts';
 import type { Outgoing } from '../../../../src/io/kafka/writer.ts';
 import { constructPipeline } from '../../../../src/runners/definition.ts';
 import { flinkOptions } from '../../../../src/runners/flink/options.ts';
