@@ -15,6 +15,7 @@ import {
   CodeGeneratorResponseSchema,
   FileDescriptorSetSchema,
 } from '@bufbuild/protobuf/wkt';
+import { withTables } from './proto-tables.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const { values: flags } = parseArgs({
@@ -58,7 +59,9 @@ function generate() {
       ),
     );
     if (response.error) throw new Error(response.error);
-    for (const file of response.file) out[`src/proto/gen/${file.name}`] = file.content;
+    for (const [name, text] of Object.entries(withTables(response.file, set))) {
+      out[`src/proto/gen/${name}`] = text;
+    }
     const urns = JSON.parse(readFileSync(join(scratch, 'urns.json'), 'utf8'));
     out['src/proto/gen/urns.ts'] = urnModule(urns);
     return out;

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import { fileDesc, messageDesc, serviceDesc } from "../descriptors/index.ts";
+import { file_google_protobuf_struct } from "./google_pb.ts";
 import type { Components, PTransform, Schema } from "./pipeline_pb.ts";
 import { file_pipeline } from "./pipeline_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -13,7 +13,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file expansion.proto.
  */
 export const file_expansion: GenFile = /*@__PURE__*/
-  fileDesc("Cg9leHBhbnNpb24ucHJvdG8SIm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5leHBhbnNpb24udjEinQMKEEV4cGFuc2lvblJlcXVlc3QSQQoKY29tcG9uZW50cxgBIAEoCzItLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5Db21wb25lbnRzEkAKCXRyYW5zZm9ybRgCIAEoCzItLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5QVHJhbnNmb3JtEhEKCW5hbWVzcGFjZRgDIAEoCRJsChVvdXRwdXRfY29kZXJfcmVxdWVzdHMYBCADKAsyTS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZXhwYW5zaW9uLnYxLkV4cGFuc2lvblJlcXVlc3QuT3V0cHV0Q29kZXJSZXF1ZXN0c0VudHJ5EhQKDHJlcXVpcmVtZW50cxgFIAMoCRIxChBwaXBlbGluZV9vcHRpb25zGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBo6ChhPdXRwdXRDb2RlclJlcXVlc3RzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK9AQoRRXhwYW5zaW9uUmVzcG9uc2USQQoKY29tcG9uZW50cxgBIAEoCzItLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5Db21wb25lbnRzEkAKCXRyYW5zZm9ybRgCIAEoCzItLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5QVHJhbnNmb3JtEhQKDHJlcXVpcmVtZW50cxgDIAMoCRINCgVlcnJvchgKIAEoCSIgCh5EaXNjb3ZlclNjaGVtYVRyYW5zZm9ybVJlcXVlc3QisQEKFVNjaGVtYVRyYW5zZm9ybUNvbmZpZxJACg1jb25maWdfc2NoZW1hGAEgASgLMikub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLlNjaGVtYRIfChdpbnB1dF9wY29sbGVjdGlvbl9uYW1lcxgCIAMoCRIgChhvdXRwdXRfcGNvbGxlY3Rpb25fbmFtZXMYAyADKAkSEwoLZGVzY3JpcHRpb24YBCABKAkirgIKH0Rpc2NvdmVyU2NoZW1hVHJhbnNmb3JtUmVzcG9uc2USgQEKGHNjaGVtYV90cmFuc2Zvcm1fY29uZmlncxgBIAMoCzJfLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5leHBhbnNpb24udjEuRGlzY292ZXJTY2hlbWFUcmFuc2Zvcm1SZXNwb25zZS5TY2hlbWFUcmFuc2Zvcm1Db25maWdzRW50cnkSDQoFZXJyb3IYAiABKAkaeAobU2NoZW1hVHJhbnNmb3JtQ29uZmlnc0VudHJ5EgsKA2tleRgBIAEoCRJICgV2YWx1ZRgCIAEoCzI5Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5leHBhbnNpb24udjEuU2NoZW1hVHJhbnNmb3JtQ29uZmlnOgI4ATKuAgoQRXhwYW5zaW9uU2VydmljZRJ1CgZFeHBhbmQSNC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZXhwYW5zaW9uLnYxLkV4cGFuc2lvblJlcXVlc3QaNS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZXhwYW5zaW9uLnYxLkV4cGFuc2lvblJlc3BvbnNlEqIBChdEaXNjb3ZlclNjaGVtYVRyYW5zZm9ybRJCLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5leHBhbnNpb24udjEuRGlzY292ZXJTY2hlbWFUcmFuc2Zvcm1SZXF1ZXN0GkMub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmV4cGFuc2lvbi52MS5EaXNjb3ZlclNjaGVtYVRyYW5zZm9ybVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_pipeline]);
+  fileDesc('expansion', 'org.apache.beam.model.expansion.v1', '{"messages":{"ExpansionRequest":{"fields":[["components",1,"org.apache.beam.model.pipeline.v1.Components"],["transform",2,"org.apache.beam.model.pipeline.v1.PTransform"],["namespace",3,9],["output_coder_requests",4,9,{"key":9}],["requirements",5,9,{"list":1}],["pipeline_options",6,"google.protobuf.Struct"]]},"ExpansionResponse":{"fields":[["components",1,"org.apache.beam.model.pipeline.v1.Components"],["transform",2,"org.apache.beam.model.pipeline.v1.PTransform"],["requirements",3,9,{"list":1}],["error",10,9]]},"DiscoverSchemaTransformRequest":{"fields":[]},"SchemaTransformConfig":{"fields":[["config_schema",1,"org.apache.beam.model.pipeline.v1.Schema"],["input_pcollection_names",2,9,{"list":1}],["output_pcollection_names",3,9,{"list":1}],["description",4,9]]},"DiscoverSchemaTransformResponse":{"fields":[["schema_transform_configs",1,"SchemaTransformConfig",{"key":9}],["error",2,9]]}},"enums":{},"services":{"ExpansionService":[["Expand","unary","ExpansionRequest","ExpansionResponse"],["DiscoverSchemaTransform","unary","DiscoverSchemaTransformRequest","DiscoverSchemaTransformResponse"]]}}', [file_google_protobuf_struct, file_pipeline]);
 
 /**
  * @generated from message org.apache.beam.model.expansion.v1.ExpansionRequest
@@ -55,7 +55,7 @@ export type ExpansionRequest = Message<"org.apache.beam.model.expansion.v1.Expan
  * Use `create(ExpansionRequestSchema)` to create a new message.
  */
 export const ExpansionRequestSchema: GenMessage<ExpansionRequest> = /*@__PURE__*/
-  messageDesc(file_expansion, 0);
+  messageDesc(file_expansion, 'ExpansionRequest');
 
 /**
  * @generated from message org.apache.beam.model.expansion.v1.ExpansionResponse
@@ -87,7 +87,7 @@ export type ExpansionResponse = Message<"org.apache.beam.model.expansion.v1.Expa
  * Use `create(ExpansionResponseSchema)` to create a new message.
  */
 export const ExpansionResponseSchema: GenMessage<ExpansionResponse> = /*@__PURE__*/
-  messageDesc(file_expansion, 1);
+  messageDesc(file_expansion, 'ExpansionResponse');
 
 /**
  * @generated from message org.apache.beam.model.expansion.v1.DiscoverSchemaTransformRequest
@@ -100,7 +100,7 @@ export type DiscoverSchemaTransformRequest = Message<"org.apache.beam.model.expa
  * Use `create(DiscoverSchemaTransformRequestSchema)` to create a new message.
  */
 export const DiscoverSchemaTransformRequestSchema: GenMessage<DiscoverSchemaTransformRequest> = /*@__PURE__*/
-  messageDesc(file_expansion, 2);
+  messageDesc(file_expansion, 'DiscoverSchemaTransformRequest');
 
 /**
  * @generated from message org.apache.beam.model.expansion.v1.SchemaTransformConfig
@@ -132,7 +132,7 @@ export type SchemaTransformConfig = Message<"org.apache.beam.model.expansion.v1.
  * Use `create(SchemaTransformConfigSchema)` to create a new message.
  */
 export const SchemaTransformConfigSchema: GenMessage<SchemaTransformConfig> = /*@__PURE__*/
-  messageDesc(file_expansion, 3);
+  messageDesc(file_expansion, 'SchemaTransformConfig');
 
 /**
  * @generated from message org.apache.beam.model.expansion.v1.DiscoverSchemaTransformResponse
@@ -154,7 +154,7 @@ export type DiscoverSchemaTransformResponse = Message<"org.apache.beam.model.exp
  * Use `create(DiscoverSchemaTransformResponseSchema)` to create a new message.
  */
 export const DiscoverSchemaTransformResponseSchema: GenMessage<DiscoverSchemaTransformResponse> = /*@__PURE__*/
-  messageDesc(file_expansion, 4);
+  messageDesc(file_expansion, 'DiscoverSchemaTransformResponse');
 
 /**
  * @generated from service org.apache.beam.model.expansion.v1.ExpansionService
@@ -177,5 +177,5 @@ export const ExpansionService: GenService<{
     output: typeof DiscoverSchemaTransformResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_expansion, 0);
+  serviceDesc(file_expansion, 'ExpansionService');
 

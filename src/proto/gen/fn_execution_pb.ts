@@ -3,9 +3,9 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "../descriptors/index.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_descriptor, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "./google_pb.ts";
 import type { ApiServiceDescriptor, ArtifactInformation, Coder, Environment, IsBounded_Enum, MonitoringInfo, PCollection, PTransform, WindowingStrategy } from "./pipeline_pb.ts";
 import { file_pipeline } from "./pipeline_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file fn_execution.proto.
  */
 export const file_fn_execution: GenFile = /*@__PURE__*/
-  fileDesc("ChJmbl9leGVjdXRpb24ucHJvdG8SJW9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEicwoPRm5BcGlUcmFuc2Zvcm1zImAKBlJ1bm5lchIsCgtEQVRBX1NPVVJDRRAAGhuitPrCBRViZWFtOnJ1bm5lcjpzb3VyY2U6djESKAoJREFUQV9TSU5LEAEaGaK0+sIFE2JlYW06cnVubmVyOnNpbms6djEiewoOUmVtb3RlR3JwY1BvcnQSVwoWYXBpX3NlcnZpY2VfZGVzY3JpcHRvchgBIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcGlTZXJ2aWNlRGVzY3JpcHRvchIQCghjb2Rlcl9pZBgCIAEoCSJJCiFHZXRQcm9jZXNzQnVuZGxlRGVzY3JpcHRvclJlcXVlc3QSJAoccHJvY2Vzc19idW5kbGVfZGVzY3JpcHRvcl9pZBgBIAEoCSKjBgoSSW5zdHJ1Y3Rpb25SZXF1ZXN0EhYKDmluc3RydWN0aW9uX2lkGAEgASgJElYKDnByb2Nlc3NfYnVuZGxlGOkHIAEoCzI7Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZVJlcXVlc3RIABJnChdwcm9jZXNzX2J1bmRsZV9wcm9ncmVzcxjqByABKAsyQy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVQcm9ncmVzc1JlcXVlc3RIABJhChRwcm9jZXNzX2J1bmRsZV9zcGxpdBjrByABKAsyQC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVTcGxpdFJlcXVlc3RIABJYCg9maW5hbGl6ZV9idW5kbGUY7AcgASgLMjwub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5GaW5hbGl6ZUJ1bmRsZVJlcXVlc3RIABJiChBtb25pdG9yaW5nX2luZm9zGO0HIAEoCzJFLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuTW9uaXRvcmluZ0luZm9zTWV0YWRhdGFSZXF1ZXN0SAASaQoYaGFybmVzc19tb25pdG9yaW5nX2luZm9zGO4HIAEoCzJELm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuSGFybmVzc01vbml0b3JpbmdJbmZvc1JlcXVlc3RIABJQCgtzYW1wbGVfZGF0YRjvByABKAsyOC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlNhbXBsZURhdGFSZXF1ZXN0SAASSwoIcmVnaXN0ZXIY6AcgASgLMjYub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5SZWdpc3RlclJlcXVlc3RIAEIJCgdyZXF1ZXN0IrwGChNJbnN0cnVjdGlvblJlc3BvbnNlEhYKDmluc3RydWN0aW9uX2lkGAEgASgJEg0KBWVycm9yGAIgASgJElcKDnByb2Nlc3NfYnVuZGxlGOkHIAEoCzI8Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZVJlc3BvbnNlSAASaAoXcHJvY2Vzc19idW5kbGVfcHJvZ3Jlc3MY6gcgASgLMkQub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Qcm9jZXNzQnVuZGxlUHJvZ3Jlc3NSZXNwb25zZUgAEmIKFHByb2Nlc3NfYnVuZGxlX3NwbGl0GOsHIAEoCzJBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZVNwbGl0UmVzcG9uc2VIABJZCg9maW5hbGl6ZV9idW5kbGUY7AcgASgLMj0ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5GaW5hbGl6ZUJ1bmRsZVJlc3BvbnNlSAASYwoQbW9uaXRvcmluZ19pbmZvcxjtByABKAsyRi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLk1vbml0b3JpbmdJbmZvc01ldGFkYXRhUmVzcG9uc2VIABJqChhoYXJuZXNzX21vbml0b3JpbmdfaW5mb3MY7gcgASgLMkUub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5IYXJuZXNzTW9uaXRvcmluZ0luZm9zUmVzcG9uc2VIABJRCgtzYW1wbGVfZGF0YRjvByABKAsyOS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlNhbXBsZURhdGFSZXNwb25zZUgAEkwKCHJlZ2lzdGVyGOgHIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUmVnaXN0ZXJSZXNwb25zZUgAQgoKCHJlc3BvbnNlIiwKEVNhbXBsZURhdGFSZXF1ZXN0EhcKD3Bjb2xsZWN0aW9uX2lkcxgBIAMoCSL1AQoOU2FtcGxlZEVsZW1lbnQSDwoHZWxlbWVudBgBIAEoDBI0ChBzYW1wbGVfdGltZXN0YW1wGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJSCglleGNlcHRpb24YAyABKAsyPy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlNhbXBsZWRFbGVtZW50LkV4Y2VwdGlvbhpICglFeGNlcHRpb24SFgoOaW5zdHJ1Y3Rpb25faWQYASABKAkSFAoMdHJhbnNmb3JtX2lkGAIgASgJEg0KBWVycm9yGAMgASgJItICChJTYW1wbGVEYXRhUmVzcG9uc2USZgoPZWxlbWVudF9zYW1wbGVzGAEgAygLMk0ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TYW1wbGVEYXRhUmVzcG9uc2UuRWxlbWVudFNhbXBsZXNFbnRyeRpWCgtFbGVtZW50TGlzdBJHCghlbGVtZW50cxgBIAMoCzI1Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU2FtcGxlZEVsZW1lbnQafAoTRWxlbWVudFNhbXBsZXNFbnRyeRILCgNrZXkYASABKAkSVAoFdmFsdWUYAiABKAsyRS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlNhbXBsZURhdGFSZXNwb25zZS5FbGVtZW50TGlzdDoCOAEiHwodSGFybmVzc01vbml0b3JpbmdJbmZvc1JlcXVlc3QiywEKHkhhcm5lc3NNb25pdG9yaW5nSW5mb3NSZXNwb25zZRJyCg9tb25pdG9yaW5nX2RhdGEYASADKAsyWS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLkhhcm5lc3NNb25pdG9yaW5nSW5mb3NSZXNwb25zZS5Nb25pdG9yaW5nRGF0YUVudHJ5GjUKE01vbml0b3JpbmdEYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASJ0Cg9SZWdpc3RlclJlcXVlc3QSYQoZcHJvY2Vzc19idW5kbGVfZGVzY3JpcHRvchgBIAMoCzI+Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZURlc2NyaXB0b3IiEgoQUmVnaXN0ZXJSZXNwb25zZSLhCQoXUHJvY2Vzc0J1bmRsZURlc2NyaXB0b3ISCgoCaWQYASABKAkSYgoKdHJhbnNmb3JtcxgCIAMoCzJOLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZURlc2NyaXB0b3IuVHJhbnNmb3Jtc0VudHJ5EmYKDHBjb2xsZWN0aW9ucxgDIAMoCzJQLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZURlc2NyaXB0b3IuUGNvbGxlY3Rpb25zRW50cnkSdQoUd2luZG93aW5nX3N0cmF0ZWdpZXMYBCADKAsyVy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVEZXNjcmlwdG9yLldpbmRvd2luZ1N0cmF0ZWdpZXNFbnRyeRJaCgZjb2RlcnMYBSADKAsySi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVEZXNjcmlwdG9yLkNvZGVyc0VudHJ5EmYKDGVudmlyb25tZW50cxgGIAMoCzJQLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZURlc2NyaXB0b3IuRW52aXJvbm1lbnRzRW50cnkSXQocc3RhdGVfYXBpX3NlcnZpY2VfZGVzY3JpcHRvchgHIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcGlTZXJ2aWNlRGVzY3JpcHRvchJdChx0aW1lcl9hcGlfc2VydmljZV9kZXNjcmlwdG9yGAggASgLMjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLkFwaVNlcnZpY2VEZXNjcmlwdG9yGmAKD1RyYW5zZm9ybXNFbnRyeRILCgNrZXkYASABKAkSPAoFdmFsdWUYAiABKAsyLS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuUFRyYW5zZm9ybToCOAEaYwoRUGNvbGxlY3Rpb25zRW50cnkSCwoDa2V5GAEgASgJEj0KBXZhbHVlGAIgASgLMi4ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLlBDb2xsZWN0aW9uOgI4ARpwChhXaW5kb3dpbmdTdHJhdGVnaWVzRW50cnkSCwoDa2V5GAEgASgJEkMKBXZhbHVlGAIgASgLMjQub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLldpbmRvd2luZ1N0cmF0ZWd5OgI4ARpXCgtDb2RlcnNFbnRyeRILCgNrZXkYASABKAkSNwoFdmFsdWUYAiABKAsyKC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuQ29kZXI6AjgBGmMKEUVudmlyb25tZW50c0VudHJ5EgsKA2tleRgBIAEoCRI9CgV2YWx1ZRgCIAEoCzIuLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5FbnZpcm9ubWVudDoCOAEi0wIKEUJ1bmRsZUFwcGxpY2F0aW9uEhQKDHRyYW5zZm9ybV9pZBgBIAEoCRIQCghpbnB1dF9pZBgCIAEoCRIPCgdlbGVtZW50GAMgASgMEmkKEW91dHB1dF93YXRlcm1hcmtzGAQgAygLMk4ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5CdW5kbGVBcHBsaWNhdGlvbi5PdXRwdXRXYXRlcm1hcmtzRW50cnkSRQoKaXNfYm91bmRlZBgFIAEoDjIxLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5Jc0JvdW5kZWQuRW51bRpTChVPdXRwdXRXYXRlcm1hcmtzRW50cnkSCwoDa2V5GAEgASgJEikKBXZhbHVlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoCOAEiogEKGERlbGF5ZWRCdW5kbGVBcHBsaWNhdGlvbhJNCgthcHBsaWNhdGlvbhgBIAEoCzI4Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuQnVuZGxlQXBwbGljYXRpb24SNwoUcmVxdWVzdGVkX3RpbWVfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i5gQKFFByb2Nlc3NCdW5kbGVSZXF1ZXN0EiQKHHByb2Nlc3NfYnVuZGxlX2Rlc2NyaXB0b3JfaWQYASABKAkSXAoMY2FjaGVfdG9rZW5zGAIgAygLMkYub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Qcm9jZXNzQnVuZGxlUmVxdWVzdC5DYWNoZVRva2VuEkEKCGVsZW1lbnRzGAMgASgLMi8ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5FbGVtZW50cxIUCgxoYXNfbm9fc3RhdGUYBCABKAgSHAoUb25seV9idW5kbGVfZm9yX2tleXMYBSABKAgSFgoOZGF0YV9zdHJlYW1faWQYBiABKAkaugIKCkNhY2hlVG9rZW4SZgoKdXNlcl9zdGF0ZRgBIAEoCzJQLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZVJlcXVlc3QuQ2FjaGVUb2tlbi5Vc2VyU3RhdGVIABJmCgpzaWRlX2lucHV0GAIgASgLMlAub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Qcm9jZXNzQnVuZGxlUmVxdWVzdC5DYWNoZVRva2VuLlNpZGVJbnB1dEgAEg0KBXRva2VuGAogASgMGgsKCVVzZXJTdGF0ZRo4CglTaWRlSW5wdXQSFAoMdHJhbnNmb3JtX2lkGAEgASgJEhUKDXNpZGVfaW5wdXRfaWQYAiABKAlCBgoEdHlwZSLHAwoVUHJvY2Vzc0J1bmRsZVJlc3BvbnNlElcKDnJlc2lkdWFsX3Jvb3RzGAIgAygLMj8ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5EZWxheWVkQnVuZGxlQXBwbGljYXRpb24SSwoQbW9uaXRvcmluZ19pbmZvcxgDIAMoCzIxLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5Nb25pdG9yaW5nSW5mbxIdChVyZXF1aXJlc19maW5hbGl6YXRpb24YBCABKAgSaQoPbW9uaXRvcmluZ19kYXRhGAUgAygLMlAub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Qcm9jZXNzQnVuZGxlUmVzcG9uc2UuTW9uaXRvcmluZ0RhdGFFbnRyeRJBCghlbGVtZW50cxgGIAEoCzIvLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuRWxlbWVudHMaNQoTTW9uaXRvcmluZ0RhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBSgQIARACIjYKHFByb2Nlc3NCdW5kbGVQcm9ncmVzc1JlcXVlc3QSFgoOaW5zdHJ1Y3Rpb25faWQYASABKAkiPAoeTW9uaXRvcmluZ0luZm9zTWV0YWRhdGFSZXF1ZXN0EhoKEm1vbml0b3JpbmdfaW5mb19pZBgBIAMoCSLqAgodUHJvY2Vzc0J1bmRsZVByb2dyZXNzUmVzcG9uc2USSwoQbW9uaXRvcmluZ19pbmZvcxgDIAMoCzIxLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5Nb25pdG9yaW5nSW5mbxJxCg9tb25pdG9yaW5nX2RhdGEYBSADKAsyWC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVQcm9ncmVzc1Jlc3BvbnNlLk1vbml0b3JpbmdEYXRhRW50cnkSJAoXY29uc3VtaW5nX3JlY2VpdmVkX2RhdGEYBiABKAhIAIgBARo1ChNNb25pdG9yaW5nRGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAFCGgoYX2NvbnN1bWluZ19yZWNlaXZlZF9kYXRhSgQIARACSgQIAhADSgQIBBAFIoACCh9Nb25pdG9yaW5nSW5mb3NNZXRhZGF0YVJlc3BvbnNlEnMKD21vbml0b3JpbmdfaW5mbxgBIAMoCzJaLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuTW9uaXRvcmluZ0luZm9zTWV0YWRhdGFSZXNwb25zZS5Nb25pdG9yaW5nSW5mb0VudHJ5GmgKE01vbml0b3JpbmdJbmZvRW50cnkSCwoDa2V5GAEgASgJEkAKBXZhbHVlGAIgASgLMjEub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLk1vbml0b3JpbmdJbmZvOgI4ASKVAwoZUHJvY2Vzc0J1bmRsZVNwbGl0UmVxdWVzdBIWCg5pbnN0cnVjdGlvbl9pZBgBIAEoCRJrCg5kZXNpcmVkX3NwbGl0cxgDIAMoCzJTLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZVNwbGl0UmVxdWVzdC5EZXNpcmVkU3BsaXRzRW50cnkabQoMRGVzaXJlZFNwbGl0Eh0KFWZyYWN0aW9uX29mX3JlbWFpbmRlchgBIAEoARIcChRhbGxvd2VkX3NwbGl0X3BvaW50cxgDIAMoAxIgChhlc3RpbWF0ZWRfaW5wdXRfZWxlbWVudHMYAiABKAMagwEKEkRlc2lyZWRTcGxpdHNFbnRyeRILCgNrZXkYASABKAkSXAoFdmFsdWUYAiABKAsyTS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVTcGxpdFJlcXVlc3QuRGVzaXJlZFNwbGl0OgI4ASKSAwoaUHJvY2Vzc0J1bmRsZVNwbGl0UmVzcG9uc2USTwoNcHJpbWFyeV9yb290cxgBIAMoCzI4Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuQnVuZGxlQXBwbGljYXRpb24SVwoOcmVzaWR1YWxfcm9vdHMYAiADKAsyPy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLkRlbGF5ZWRCdW5kbGVBcHBsaWNhdGlvbhJmCg5jaGFubmVsX3NwbGl0cxgDIAMoCzJOLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuUHJvY2Vzc0J1bmRsZVNwbGl0UmVzcG9uc2UuQ2hhbm5lbFNwbGl0GmIKDENoYW5uZWxTcGxpdBIUCgx0cmFuc2Zvcm1faWQYASABKAkSHAoUbGFzdF9wcmltYXJ5X2VsZW1lbnQYAiABKAMSHgoWZmlyc3RfcmVzaWR1YWxfZWxlbWVudBgDIAEoAyIvChVGaW5hbGl6ZUJ1bmRsZVJlcXVlc3QSFgoOaW5zdHJ1Y3Rpb25faWQYASABKAkiGAoWRmluYWxpemVCdW5kbGVSZXNwb25zZSLBBgoIRWxlbWVudHMSQgoEZGF0YRgBIAMoCzI0Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuRWxlbWVudHMuRGF0YRJGCgZ0aW1lcnMYAiADKAsyNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLkVsZW1lbnRzLlRpbWVycxpXCgREYXRhEhYKDmluc3RydWN0aW9uX2lkGAEgASgJEhQKDHRyYW5zZm9ybV9pZBgCIAEoCRIQCgRkYXRhGAMgASgMQgIIARIPCgdpc19sYXN0GAQgASgIGkQKCURyYWluTW9kZSI3CgRFbnVtEg8KC1VOU1BFQ0lGSUVEEAASEAoMTk9UX0RSQUlOSU5HEAESDAoIRFJBSU5JTkcQAhpsCglWYWx1ZUtpbmQiXwoERW51bRIaChZWQUxVRV9LSU5EX1VOU1BFQ0lGSUVEEAASCgoGSU5TRVJUEAESEQoNVVBEQVRFX0JFRk9SRRACEhAKDFVQREFURV9BRlRFUhADEgoKBkRFTEVURRAEGqkCCg9FbGVtZW50TWV0YWRhdGESUgoFZHJhaW4YASABKA4yPi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLkVsZW1lbnRzLkRyYWluTW9kZS5FbnVtSACIAQESGAoLdHJhY2VwYXJlbnQYAiABKAlIAYgBARIXCgp0cmFjZXN0YXRlGAMgASgJSAKIAQESVwoKdmFsdWVfa2luZBgEIAEoDjI+Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuRWxlbWVudHMuVmFsdWVLaW5kLkVudW1IA4gBAUIICgZfZHJhaW5CDgoMX3RyYWNlcGFyZW50Qg0KC190cmFjZXN0YXRlQg0KC192YWx1ZV9raW5kGnAKBlRpbWVycxIWCg5pbnN0cnVjdGlvbl9pZBgBIAEoCRIUCgx0cmFuc2Zvcm1faWQYAiABKAkSFwoPdGltZXJfZmFtaWx5X2lkGAMgASgJEg4KBnRpbWVycxgEIAEoDBIPCgdpc19sYXN0GAUgASgIIuMCCgxTdGF0ZVJlcXVlc3QSCgoCaWQYASABKAkSFgoOaW5zdHJ1Y3Rpb25faWQYAiABKAkSQgoJc3RhdGVfa2V5GAMgASgLMi8ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUtleRJGCgNnZXQY6AcgASgLMjYub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUdldFJlcXVlc3RIABJMCgZhcHBlbmQY6QcgASgLMjkub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUFwcGVuZFJlcXVlc3RIABJKCgVjbGVhchjqByABKAsyOC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlN0YXRlQ2xlYXJSZXF1ZXN0SABCCQoHcmVxdWVzdCKbAgoNU3RhdGVSZXNwb25zZRIKCgJpZBgBIAEoCRINCgVlcnJvchgCIAEoCRJHCgNnZXQY6AcgASgLMjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUdldFJlc3BvbnNlSAASTQoGYXBwZW5kGOkHIAEoCzI6Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVBcHBlbmRSZXNwb25zZUgAEksKBWNsZWFyGOoHIAEoCzI5Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVDbGVhclJlc3BvbnNlSABCCgoIcmVzcG9uc2Uiug8KCFN0YXRlS2V5EkgKBnJ1bm5lchgBIAEoCzI2Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVLZXkuUnVubmVySAASYAoTbXVsdGltYXBfc2lkZV9pbnB1dBgCIAEoCzJBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVLZXkuTXVsdGltYXBTaWRlSW5wdXRIABJWCg5iYWdfdXNlcl9zdGF0ZRgDIAEoCzI8Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVLZXkuQmFnVXNlclN0YXRlSAASYAoTaXRlcmFibGVfc2lkZV9pbnB1dBgEIAEoCzJBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVLZXkuSXRlcmFibGVTaWRlSW5wdXRIABJpChhtdWx0aW1hcF9rZXlzX3NpZGVfaW5wdXQYBSABKAsyRS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlN0YXRlS2V5Lk11bHRpbWFwS2V5c1NpZGVJbnB1dEgAEnYKH211bHRpbWFwX2tleXNfdmFsdWVzX3NpZGVfaW5wdXQYCCABKAsySy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlN0YXRlS2V5Lk11bHRpbWFwS2V5c1ZhbHVlc1NpZGVJbnB1dEgAEmkKGG11bHRpbWFwX2tleXNfdXNlcl9zdGF0ZRgGIAEoCzJFLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhdGVLZXkuTXVsdGltYXBLZXlzVXNlclN0YXRlSAASbwobbXVsdGltYXBfZW50cmllc191c2VyX3N0YXRlGAogASgLMkgub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUtleS5NdWx0aW1hcEVudHJpZXNVc2VyU3RhdGVIABJgChNtdWx0aW1hcF91c2VyX3N0YXRlGAcgASgLMkEub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUtleS5NdWx0aW1hcFVzZXJTdGF0ZUgAEmcKF29yZGVyZWRfbGlzdF91c2VyX3N0YXRlGAkgASgLMkQub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZUtleS5PcmRlcmVkTGlzdFVzZXJTdGF0ZUgAGhUKBlJ1bm5lchILCgNrZXkYASABKAwaUAoRSXRlcmFibGVTaWRlSW5wdXQSFAoMdHJhbnNmb3JtX2lkGAEgASgJEhUKDXNpZGVfaW5wdXRfaWQYAiABKAkSDgoGd2luZG93GAMgASgMGl0KEU11bHRpbWFwU2lkZUlucHV0EhQKDHRyYW5zZm9ybV9pZBgBIAEoCRIVCg1zaWRlX2lucHV0X2lkGAIgASgJEg4KBndpbmRvdxgDIAEoDBILCgNrZXkYBCABKAwaVAoVTXVsdGltYXBLZXlzU2lkZUlucHV0EhQKDHRyYW5zZm9ybV9pZBgBIAEoCRIVCg1zaWRlX2lucHV0X2lkGAIgASgJEg4KBndpbmRvdxgDIAEoDBpaChtNdWx0aW1hcEtleXNWYWx1ZXNTaWRlSW5wdXQSFAoMdHJhbnNmb3JtX2lkGAEgASgJEhUKDXNpZGVfaW5wdXRfaWQYAiABKAkSDgoGd2luZG93GAMgASgMGlgKDEJhZ1VzZXJTdGF0ZRIUCgx0cmFuc2Zvcm1faWQYASABKAkSFQoNdXNlcl9zdGF0ZV9pZBgCIAEoCRIOCgZ3aW5kb3cYAyABKAwSCwoDa2V5GAQgASgMGmEKFU11bHRpbWFwS2V5c1VzZXJTdGF0ZRIUCgx0cmFuc2Zvcm1faWQYASABKAkSFQoNdXNlcl9zdGF0ZV9pZBgCIAEoCRIOCgZ3aW5kb3cYAyABKAwSCwoDa2V5GAQgASgMGmQKGE11bHRpbWFwRW50cmllc1VzZXJTdGF0ZRIUCgx0cmFuc2Zvcm1faWQYASABKAkSFQoNdXNlcl9zdGF0ZV9pZBgCIAEoCRIOCgZ3aW5kb3cYAyABKAwSCwoDa2V5GAQgASgMGm4KEU11bHRpbWFwVXNlclN0YXRlEhQKDHRyYW5zZm9ybV9pZBgBIAEoCRIVCg11c2VyX3N0YXRlX2lkGAIgASgJEg4KBndpbmRvdxgDIAEoDBILCgNrZXkYBCABKAwSDwoHbWFwX2tleRgFIAEoDBqoAQoUT3JkZXJlZExpc3RVc2VyU3RhdGUSFAoMdHJhbnNmb3JtX2lkGAEgASgJEhUKDXVzZXJfc3RhdGVfaWQYAiABKAkSDgoGd2luZG93GAMgASgMEgsKA2tleRgEIAEoDBJGCgVyYW5nZRgFIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuT3JkZXJlZExpc3RSYW5nZUIGCgR0eXBlIi0KD1N0YXRlR2V0UmVxdWVzdBIaChJjb250aW51YXRpb25fdG9rZW4YASABKAwiPAoQU3RhdGVHZXRSZXNwb25zZRIaChJjb250aW51YXRpb25fdG9rZW4YASABKAwSDAoEZGF0YRgCIAEoDCIiChJTdGF0ZUFwcGVuZFJlcXVlc3QSDAoEZGF0YRgBIAEoDCIVChNTdGF0ZUFwcGVuZFJlc3BvbnNlIhMKEVN0YXRlQ2xlYXJSZXF1ZXN0IhQKElN0YXRlQ2xlYXJSZXNwb25zZSIuChBPcmRlcmVkTGlzdFJhbmdlEg0KBXN0YXJ0GAEgASgDEgsKA2VuZBgCIAEoAyLuAwoITG9nRW50cnkSTwoIc2V2ZXJpdHkYASABKA4yPS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLkxvZ0VudHJ5LlNldmVyaXR5LkVudW0SLQoJdGltZXN0YW1wGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdtZXNzYWdlGAMgASgJEg0KBXRyYWNlGAQgASgJEhYKDmluc3RydWN0aW9uX2lkGAUgASgJEhQKDHRyYW5zZm9ybV9pZBgGIAEoCRIUCgxsb2dfbG9jYXRpb24YByABKAkSDgoGdGhyZWFkGAggASgJEiwKC2N1c3RvbV9kYXRhGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBpMCgRMaXN0EkQKC2xvZ19lbnRyaWVzGAEgAygLMi8ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Mb2dFbnRyeRpyCghTZXZlcml0eSJmCgRFbnVtEg8KC1VOU1BFQ0lGSUVEEAASCQoFVFJBQ0UQARIJCgVERUJVRxACEggKBElORk8QAxIKCgZOT1RJQ0UQBBIICgRXQVJOEAUSCQoFRVJST1IQBhIMCghDUklUSUNBTBAHIgwKCkxvZ0NvbnRyb2wi/AMKElN0YXJ0V29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSUQoQY29udHJvbF9lbmRwb2ludBgCIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcGlTZXJ2aWNlRGVzY3JpcHRvchJRChBsb2dnaW5nX2VuZHBvaW50GAMgASgLMjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLkFwaVNlcnZpY2VEZXNjcmlwdG9yElIKEWFydGlmYWN0X2VuZHBvaW50GAQgASgLMjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLkFwaVNlcnZpY2VEZXNjcmlwdG9yElMKEnByb3Zpc2lvbl9lbmRwb2ludBgFIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcGlTZXJ2aWNlRGVzY3JpcHRvchJVCgZwYXJhbXMYCiADKAsyRS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlN0YXJ0V29ya2VyUmVxdWVzdC5QYXJhbXNFbnRyeRotCgtQYXJhbXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiQKE1N0YXJ0V29ya2VyUmVzcG9uc2USDQoFZXJyb3IYASABKAkiJgoRU3RvcFdvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIiMKElN0b3BXb3JrZXJSZXNwb25zZRINCgVlcnJvchgBIAEoCSIhChNXb3JrZXJTdGF0dXNSZXF1ZXN0EgoKAmlkGAEgASgJIkYKFFdvcmtlclN0YXR1c1Jlc3BvbnNlEgoKAmlkGAEgASgJEg0KBWVycm9yGAIgASgJEhMKC3N0YXR1c19pbmZvGAMgASgJIhkKF0dldFByb3Zpc2lvbkluZm9SZXF1ZXN0Il4KGEdldFByb3Zpc2lvbkluZm9SZXNwb25zZRJCCgRpbmZvGAEgASgLMjQub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Qcm92aXNpb25JbmZvIrUFCg1Qcm92aXNpb25JbmZvEjEKEHBpcGVsaW5lX29wdGlvbnMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhcKD3JldHJpZXZhbF90b2tlbhgGIAEoCRJQCg9zdGF0dXNfZW5kcG9pbnQYByABKAsyNy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuQXBpU2VydmljZURlc2NyaXB0b3ISUQoQbG9nZ2luZ19lbmRwb2ludBgIIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcGlTZXJ2aWNlRGVzY3JpcHRvchJSChFhcnRpZmFjdF9lbmRwb2ludBgJIAEoCzI3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcGlTZXJ2aWNlRGVzY3JpcHRvchJRChBjb250cm9sX2VuZHBvaW50GAogASgLMjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLkFwaVNlcnZpY2VEZXNjcmlwdG9yEkwKDGRlcGVuZGVuY2llcxgLIAMoCzI2Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcnRpZmFjdEluZm9ybWF0aW9uEhsKE3J1bm5lcl9jYXBhYmlsaXRpZXMYDCADKAkSVAoIbWV0YWRhdGEYDSADKAsyQi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb3Zpc2lvbkluZm8uTWV0YWRhdGFFbnRyeRIaChJzaWJsaW5nX3dvcmtlcl9pZHMYDiADKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBMsMCCg1CZWFtRm5Db250cm9sEoYBCgdDb250cm9sEjoub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5JbnN0cnVjdGlvblJlc3BvbnNlGjkub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5JbnN0cnVjdGlvblJlcXVlc3QiACgBMAESqAEKGkdldFByb2Nlc3NCdW5kbGVEZXNjcmlwdG9yEkgub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5HZXRQcm9jZXNzQnVuZGxlRGVzY3JpcHRvclJlcXVlc3QaPi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlByb2Nlc3NCdW5kbGVEZXNjcmlwdG9yIgAyfAoKQmVhbUZuRGF0YRJuCgREYXRhEi8ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5FbGVtZW50cxovLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuRWxlbWVudHMiACgBMAEyhwEKC0JlYW1GblN0YXRlEngKBVN0YXRlEjMub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGF0ZVJlcXVlc3QaNC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlN0YXRlUmVzcG9uc2UiACgBMAEyiQEKDUJlYW1GbkxvZ2dpbmcSeAoHTG9nZ2luZxI0Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuTG9nRW50cnkuTGlzdBoxLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuTG9nQ29udHJvbCIAKAEwATKpAgoYQmVhbUZuRXh0ZXJuYWxXb3JrZXJQb29sEoYBCgtTdGFydFdvcmtlchI5Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuU3RhcnRXb3JrZXJSZXF1ZXN0Gjoub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdGFydFdvcmtlclJlc3BvbnNlIgASgwEKClN0b3BXb3JrZXISOC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLlN0b3BXb3JrZXJSZXF1ZXN0Gjkub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5TdG9wV29ya2VyUmVzcG9uc2UiADKkAQoSQmVhbUZuV29ya2VyU3RhdHVzEo0BCgxXb3JrZXJTdGF0dXMSOy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuZm5fZXhlY3V0aW9uLnYxLldvcmtlclN0YXR1c1Jlc3BvbnNlGjoub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5Xb3JrZXJTdGF0dXNSZXF1ZXN0IgAoATABMqgBChBQcm92aXNpb25TZXJ2aWNlEpMBChBHZXRQcm92aXNpb25JbmZvEj4ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmZuX2V4ZWN1dGlvbi52MS5HZXRQcm92aXNpb25JbmZvUmVxdWVzdBo/Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5mbl9leGVjdXRpb24udjEuR2V0UHJvdmlzaW9uSW5mb1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_pipeline]);
+  fileDesc('fn_execution', 'org.apache.beam.model.fn_execution.v1', '{"messages":{"FnApiTransforms":{"fields":[]},"RemoteGrpcPort":{"fields":[["api_service_descriptor",1,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["coder_id",2,9]]},"GetProcessBundleDescriptorRequest":{"fields":[["process_bundle_descriptor_id",1,9]]},"InstructionRequest":{"fields":[["instruction_id",1,9],["process_bundle",1001,"ProcessBundleRequest",{"oneof":0}],["process_bundle_progress",1002,"ProcessBundleProgressRequest",{"oneof":0}],["process_bundle_split",1003,"ProcessBundleSplitRequest",{"oneof":0}],["finalize_bundle",1004,"FinalizeBundleRequest",{"oneof":0}],["monitoring_infos",1005,"MonitoringInfosMetadataRequest",{"oneof":0}],["harness_monitoring_infos",1006,"HarnessMonitoringInfosRequest",{"oneof":0}],["sample_data",1007,"SampleDataRequest",{"oneof":0}],["register",1000,"RegisterRequest",{"oneof":0}]],"oneofs":["request"]},"InstructionResponse":{"fields":[["instruction_id",1,9],["error",2,9],["process_bundle",1001,"ProcessBundleResponse",{"oneof":0}],["process_bundle_progress",1002,"ProcessBundleProgressResponse",{"oneof":0}],["process_bundle_split",1003,"ProcessBundleSplitResponse",{"oneof":0}],["finalize_bundle",1004,"FinalizeBundleResponse",{"oneof":0}],["monitoring_infos",1005,"MonitoringInfosMetadataResponse",{"oneof":0}],["harness_monitoring_infos",1006,"HarnessMonitoringInfosResponse",{"oneof":0}],["sample_data",1007,"SampleDataResponse",{"oneof":0}],["register",1000,"RegisterResponse",{"oneof":0}]],"oneofs":["response"]},"SampleDataRequest":{"fields":[["pcollection_ids",1,9,{"list":1}]]},"SampledElement":{"fields":[["element",1,12],["sample_timestamp",2,"google.protobuf.Timestamp"],["exception",3,"SampledElement.Exception"]]},"SampledElement.Exception":{"fields":[["instruction_id",1,9],["transform_id",2,9],["error",3,9]]},"SampleDataResponse":{"fields":[["element_samples",1,"SampleDataResponse.ElementList",{"key":9}]]},"SampleDataResponse.ElementList":{"fields":[["elements",1,"SampledElement",{"list":1}]]},"HarnessMonitoringInfosRequest":{"fields":[]},"HarnessMonitoringInfosResponse":{"fields":[["monitoring_data",1,12,{"key":9}]]},"RegisterRequest":{"fields":[["process_bundle_descriptor",1,"ProcessBundleDescriptor",{"list":1}]]},"RegisterResponse":{"fields":[]},"ProcessBundleDescriptor":{"fields":[["id",1,9],["transforms",2,"org.apache.beam.model.pipeline.v1.PTransform",{"key":9}],["pcollections",3,"org.apache.beam.model.pipeline.v1.PCollection",{"key":9}],["windowing_strategies",4,"org.apache.beam.model.pipeline.v1.WindowingStrategy",{"key":9}],["coders",5,"org.apache.beam.model.pipeline.v1.Coder",{"key":9}],["environments",6,"org.apache.beam.model.pipeline.v1.Environment",{"key":9}],["state_api_service_descriptor",7,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["timer_api_service_descriptor",8,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"]]},"BundleApplication":{"fields":[["transform_id",1,9],["input_id",2,9],["element",3,12],["output_watermarks",4,"google.protobuf.Timestamp",{"key":9}],["is_bounded",5,"#org.apache.beam.model.pipeline.v1.IsBounded.Enum"]]},"DelayedBundleApplication":{"fields":[["application",1,"BundleApplication"],["requested_time_delay",2,"google.protobuf.Duration"]]},"ProcessBundleRequest":{"fields":[["process_bundle_descriptor_id",1,9],["cache_tokens",2,"ProcessBundleRequest.CacheToken",{"list":1}],["elements",3,"Elements"],["has_no_state",4,8],["only_bundle_for_keys",5,8],["data_stream_id",6,9]]},"ProcessBundleRequest.CacheToken":{"fields":[["user_state",1,"ProcessBundleRequest.CacheToken.UserState",{"oneof":0}],["side_input",2,"ProcessBundleRequest.CacheToken.SideInput",{"oneof":0}],["token",10,12]],"oneofs":["type"]},"ProcessBundleRequest.CacheToken.UserState":{"fields":[]},"ProcessBundleRequest.CacheToken.SideInput":{"fields":[["transform_id",1,9],["side_input_id",2,9]]},"ProcessBundleResponse":{"fields":[["residual_roots",2,"DelayedBundleApplication",{"list":1}],["monitoring_infos",3,"org.apache.beam.model.pipeline.v1.MonitoringInfo",{"list":1}],["requires_finalization",4,8],["monitoring_data",5,12,{"key":9}],["elements",6,"Elements"]]},"ProcessBundleProgressRequest":{"fields":[["instruction_id",1,9]]},"MonitoringInfosMetadataRequest":{"fields":[["monitoring_info_id",1,9,{"list":1}]]},"ProcessBundleProgressResponse":{"fields":[["monitoring_infos",3,"org.apache.beam.model.pipeline.v1.MonitoringInfo",{"list":1}],["monitoring_data",5,12,{"key":9}],["consuming_received_data",6,8,{"optional":1}]]},"MonitoringInfosMetadataResponse":{"fields":[["monitoring_info",1,"org.apache.beam.model.pipeline.v1.MonitoringInfo",{"key":9}]]},"ProcessBundleSplitRequest":{"fields":[["instruction_id",1,9],["desired_splits",3,"ProcessBundleSplitRequest.DesiredSplit",{"key":9}]]},"ProcessBundleSplitRequest.DesiredSplit":{"fields":[["fraction_of_remainder",1,1],["allowed_split_points",3,3,{"list":1}],["estimated_input_elements",2,3]]},"ProcessBundleSplitResponse":{"fields":[["primary_roots",1,"BundleApplication",{"list":1}],["residual_roots",2,"DelayedBundleApplication",{"list":1}],["channel_splits",3,"ProcessBundleSplitResponse.ChannelSplit",{"list":1}]]},"ProcessBundleSplitResponse.ChannelSplit":{"fields":[["transform_id",1,9],["last_primary_element",2,3],["first_residual_element",3,3]]},"FinalizeBundleRequest":{"fields":[["instruction_id",1,9]]},"FinalizeBundleResponse":{"fields":[]},"Elements":{"fields":[["data",1,"Elements.Data",{"list":1}],["timers",2,"Elements.Timers",{"list":1}]]},"Elements.Data":{"fields":[["instruction_id",1,9],["transform_id",2,9],["data",3,12],["is_last",4,8]]},"Elements.DrainMode":{"fields":[]},"Elements.ValueKind":{"fields":[]},"Elements.ElementMetadata":{"fields":[["drain",1,"#Elements.DrainMode.Enum",{"optional":1}],["traceparent",2,9,{"optional":1}],["tracestate",3,9,{"optional":1}],["value_kind",4,"#Elements.ValueKind.Enum",{"optional":1}]]},"Elements.Timers":{"fields":[["instruction_id",1,9],["transform_id",2,9],["timer_family_id",3,9],["timers",4,12],["is_last",5,8]]},"StateRequest":{"fields":[["id",1,9],["instruction_id",2,9],["state_key",3,"StateKey"],["get",1000,"StateGetRequest",{"oneof":0}],["append",1001,"StateAppendRequest",{"oneof":0}],["clear",1002,"StateClearRequest",{"oneof":0}]],"oneofs":["request"]},"StateResponse":{"fields":[["id",1,9],["error",2,9],["get",1000,"StateGetResponse",{"oneof":0}],["append",1001,"StateAppendResponse",{"oneof":0}],["clear",1002,"StateClearResponse",{"oneof":0}]],"oneofs":["response"]},"StateKey":{"fields":[["runner",1,"StateKey.Runner",{"oneof":0}],["multimap_side_input",2,"StateKey.MultimapSideInput",{"oneof":0}],["bag_user_state",3,"StateKey.BagUserState",{"oneof":0}],["iterable_side_input",4,"StateKey.IterableSideInput",{"oneof":0}],["multimap_keys_side_input",5,"StateKey.MultimapKeysSideInput",{"oneof":0}],["multimap_keys_values_side_input",8,"StateKey.MultimapKeysValuesSideInput",{"oneof":0}],["multimap_keys_user_state",6,"StateKey.MultimapKeysUserState",{"oneof":0}],["multimap_entries_user_state",10,"StateKey.MultimapEntriesUserState",{"oneof":0}],["multimap_user_state",7,"StateKey.MultimapUserState",{"oneof":0}],["ordered_list_user_state",9,"StateKey.OrderedListUserState",{"oneof":0}]],"oneofs":["type"]},"StateKey.Runner":{"fields":[["key",1,12]]},"StateKey.IterableSideInput":{"fields":[["transform_id",1,9],["side_input_id",2,9],["window",3,12]]},"StateKey.MultimapSideInput":{"fields":[["transform_id",1,9],["side_input_id",2,9],["window",3,12],["key",4,12]]},"StateKey.MultimapKeysSideInput":{"fields":[["transform_id",1,9],["side_input_id",2,9],["window",3,12]]},"StateKey.MultimapKeysValuesSideInput":{"fields":[["transform_id",1,9],["side_input_id",2,9],["window",3,12]]},"StateKey.BagUserState":{"fields":[["transform_id",1,9],["user_state_id",2,9],["window",3,12],["key",4,12]]},"StateKey.MultimapKeysUserState":{"fields":[["transform_id",1,9],["user_state_id",2,9],["window",3,12],["key",4,12]]},"StateKey.MultimapEntriesUserState":{"fields":[["transform_id",1,9],["user_state_id",2,9],["window",3,12],["key",4,12]]},"StateKey.MultimapUserState":{"fields":[["transform_id",1,9],["user_state_id",2,9],["window",3,12],["key",4,12],["map_key",5,12]]},"StateKey.OrderedListUserState":{"fields":[["transform_id",1,9],["user_state_id",2,9],["window",3,12],["key",4,12],["range",5,"OrderedListRange"]]},"StateGetRequest":{"fields":[["continuation_token",1,12]]},"StateGetResponse":{"fields":[["continuation_token",1,12],["data",2,12]]},"StateAppendRequest":{"fields":[["data",1,12]]},"StateAppendResponse":{"fields":[]},"StateClearRequest":{"fields":[]},"StateClearResponse":{"fields":[]},"OrderedListRange":{"fields":[["start",1,3],["end",2,3]]},"LogEntry":{"fields":[["severity",1,"#LogEntry.Severity.Enum"],["timestamp",2,"google.protobuf.Timestamp"],["message",3,9],["trace",4,9],["instruction_id",5,9],["transform_id",6,9],["log_location",7,9],["thread",8,9],["custom_data",9,"google.protobuf.Struct"]]},"LogEntry.List":{"fields":[["log_entries",1,"LogEntry",{"list":1}]]},"LogEntry.Severity":{"fields":[]},"LogControl":{"fields":[]},"StartWorkerRequest":{"fields":[["worker_id",1,9],["control_endpoint",2,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["logging_endpoint",3,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["artifact_endpoint",4,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["provision_endpoint",5,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["params",10,9,{"key":9}]]},"StartWorkerResponse":{"fields":[["error",1,9]]},"StopWorkerRequest":{"fields":[["worker_id",1,9]]},"StopWorkerResponse":{"fields":[["error",1,9]]},"WorkerStatusRequest":{"fields":[["id",1,9]]},"WorkerStatusResponse":{"fields":[["id",1,9],["error",2,9],["status_info",3,9]]},"GetProvisionInfoRequest":{"fields":[]},"GetProvisionInfoResponse":{"fields":[["info",1,"ProvisionInfo"]]},"ProvisionInfo":{"fields":[["pipeline_options",3,"google.protobuf.Struct"],["retrieval_token",6,9],["status_endpoint",7,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["logging_endpoint",8,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["artifact_endpoint",9,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["control_endpoint",10,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["dependencies",11,"org.apache.beam.model.pipeline.v1.ArtifactInformation",{"list":1}],["runner_capabilities",12,9,{"list":1}],["metadata",13,9,{"key":9}],["sibling_worker_ids",14,9,{"list":1}]]}},"enums":{"FnApiTransforms.Runner":{"values":[["DATA_SOURCE","DATA_SOURCE",0],["DATA_SINK","DATA_SINK",1]]},"Elements.DrainMode.Enum":{"values":[["UNSPECIFIED","UNSPECIFIED",0],["NOT_DRAINING","NOT_DRAINING",1],["DRAINING","DRAINING",2]]},"Elements.ValueKind.Enum":{"values":[["VALUE_KIND_UNSPECIFIED","VALUE_KIND_UNSPECIFIED",0],["INSERT","INSERT",1],["UPDATE_BEFORE","UPDATE_BEFORE",2],["UPDATE_AFTER","UPDATE_AFTER",3],["DELETE","DELETE",4]]},"LogEntry.Severity.Enum":{"values":[["UNSPECIFIED","UNSPECIFIED",0],["TRACE","TRACE",1],["DEBUG","DEBUG",2],["INFO","INFO",3],["NOTICE","NOTICE",4],["WARN","WARN",5],["ERROR","ERROR",6],["CRITICAL","CRITICAL",7]]}},"services":{"BeamFnControl":[["Control","bidi_streaming","InstructionResponse","InstructionRequest"],["GetProcessBundleDescriptor","unary","GetProcessBundleDescriptorRequest","ProcessBundleDescriptor"]],"BeamFnData":[["Data","bidi_streaming","Elements","Elements"]],"BeamFnState":[["State","bidi_streaming","StateRequest","StateResponse"]],"BeamFnLogging":[["Logging","bidi_streaming","LogEntry.List","LogControl"]],"BeamFnExternalWorkerPool":[["StartWorker","unary","StartWorkerRequest","StartWorkerResponse"],["StopWorker","unary","StopWorkerRequest","StopWorkerResponse"]],"BeamFnWorkerStatus":[["WorkerStatus","bidi_streaming","WorkerStatusResponse","WorkerStatusRequest"]],"ProvisionService":[["GetProvisionInfo","unary","GetProvisionInfoRequest","GetProvisionInfoResponse"]]}}', [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_pipeline]);
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.FnApiTransforms
@@ -27,7 +27,7 @@ export type FnApiTransforms = Message<"org.apache.beam.model.fn_execution.v1.FnA
  * Use `create(FnApiTransformsSchema)` to create a new message.
  */
 export const FnApiTransformsSchema: GenMessage<FnApiTransforms> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 0);
+  messageDesc(file_fn_execution, 'FnApiTransforms');
 
 /**
  * @generated from enum org.apache.beam.model.fn_execution.v1.FnApiTransforms.Runner
@@ -48,7 +48,7 @@ export enum FnApiTransforms_Runner {
  * Describes the enum org.apache.beam.model.fn_execution.v1.FnApiTransforms.Runner.
  */
 export const FnApiTransforms_RunnerSchema: GenEnum<FnApiTransforms_Runner> = /*@__PURE__*/
-  enumDesc(file_fn_execution, 0, 0);
+  enumDesc(file_fn_execution, 'FnApiTransforms.Runner');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.RemoteGrpcPort
@@ -70,7 +70,7 @@ export type RemoteGrpcPort = Message<"org.apache.beam.model.fn_execution.v1.Remo
  * Use `create(RemoteGrpcPortSchema)` to create a new message.
  */
 export const RemoteGrpcPortSchema: GenMessage<RemoteGrpcPort> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 1);
+  messageDesc(file_fn_execution, 'RemoteGrpcPort');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.GetProcessBundleDescriptorRequest
@@ -87,7 +87,7 @@ export type GetProcessBundleDescriptorRequest = Message<"org.apache.beam.model.f
  * Use `create(GetProcessBundleDescriptorRequestSchema)` to create a new message.
  */
 export const GetProcessBundleDescriptorRequestSchema: GenMessage<GetProcessBundleDescriptorRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 2);
+  messageDesc(file_fn_execution, 'GetProcessBundleDescriptorRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.InstructionRequest
@@ -157,7 +157,7 @@ export type InstructionRequest = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(InstructionRequestSchema)` to create a new message.
  */
 export const InstructionRequestSchema: GenMessage<InstructionRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 3);
+  messageDesc(file_fn_execution, 'InstructionRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.InstructionResponse
@@ -232,7 +232,7 @@ export type InstructionResponse = Message<"org.apache.beam.model.fn_execution.v1
  * Use `create(InstructionResponseSchema)` to create a new message.
  */
 export const InstructionResponseSchema: GenMessage<InstructionResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 4);
+  messageDesc(file_fn_execution, 'InstructionResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.SampleDataRequest
@@ -249,7 +249,7 @@ export type SampleDataRequest = Message<"org.apache.beam.model.fn_execution.v1.S
  * Use `create(SampleDataRequestSchema)` to create a new message.
  */
 export const SampleDataRequestSchema: GenMessage<SampleDataRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 5);
+  messageDesc(file_fn_execution, 'SampleDataRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.SampledElement
@@ -276,7 +276,7 @@ export type SampledElement = Message<"org.apache.beam.model.fn_execution.v1.Samp
  * Use `create(SampledElementSchema)` to create a new message.
  */
 export const SampledElementSchema: GenMessage<SampledElement> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 6);
+  messageDesc(file_fn_execution, 'SampledElement');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.SampledElement.Exception
@@ -303,7 +303,7 @@ export type SampledElement_Exception = Message<"org.apache.beam.model.fn_executi
  * Use `create(SampledElement_ExceptionSchema)` to create a new message.
  */
 export const SampledElement_ExceptionSchema: GenMessage<SampledElement_Exception> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 6, 0);
+  messageDesc(file_fn_execution, 'SampledElement.Exception');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.SampleDataResponse
@@ -320,7 +320,7 @@ export type SampleDataResponse = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(SampleDataResponseSchema)` to create a new message.
  */
 export const SampleDataResponseSchema: GenMessage<SampleDataResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 7);
+  messageDesc(file_fn_execution, 'SampleDataResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.SampleDataResponse.ElementList
@@ -337,7 +337,7 @@ export type SampleDataResponse_ElementList = Message<"org.apache.beam.model.fn_e
  * Use `create(SampleDataResponse_ElementListSchema)` to create a new message.
  */
 export const SampleDataResponse_ElementListSchema: GenMessage<SampleDataResponse_ElementList> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 7, 0);
+  messageDesc(file_fn_execution, 'SampleDataResponse.ElementList');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.HarnessMonitoringInfosRequest
@@ -350,7 +350,7 @@ export type HarnessMonitoringInfosRequest = Message<"org.apache.beam.model.fn_ex
  * Use `create(HarnessMonitoringInfosRequestSchema)` to create a new message.
  */
 export const HarnessMonitoringInfosRequestSchema: GenMessage<HarnessMonitoringInfosRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 8);
+  messageDesc(file_fn_execution, 'HarnessMonitoringInfosRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.HarnessMonitoringInfosResponse
@@ -367,7 +367,7 @@ export type HarnessMonitoringInfosResponse = Message<"org.apache.beam.model.fn_e
  * Use `create(HarnessMonitoringInfosResponseSchema)` to create a new message.
  */
 export const HarnessMonitoringInfosResponseSchema: GenMessage<HarnessMonitoringInfosResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 9);
+  messageDesc(file_fn_execution, 'HarnessMonitoringInfosResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.RegisterRequest
@@ -384,7 +384,7 @@ export type RegisterRequest = Message<"org.apache.beam.model.fn_execution.v1.Reg
  * Use `create(RegisterRequestSchema)` to create a new message.
  */
 export const RegisterRequestSchema: GenMessage<RegisterRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 10);
+  messageDesc(file_fn_execution, 'RegisterRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.RegisterResponse
@@ -397,7 +397,7 @@ export type RegisterResponse = Message<"org.apache.beam.model.fn_execution.v1.Re
  * Use `create(RegisterResponseSchema)` to create a new message.
  */
 export const RegisterResponseSchema: GenMessage<RegisterResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 11);
+  messageDesc(file_fn_execution, 'RegisterResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleDescriptor
@@ -449,7 +449,7 @@ export type ProcessBundleDescriptor = Message<"org.apache.beam.model.fn_executio
  * Use `create(ProcessBundleDescriptorSchema)` to create a new message.
  */
 export const ProcessBundleDescriptorSchema: GenMessage<ProcessBundleDescriptor> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 12);
+  messageDesc(file_fn_execution, 'ProcessBundleDescriptor');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.BundleApplication
@@ -486,7 +486,7 @@ export type BundleApplication = Message<"org.apache.beam.model.fn_execution.v1.B
  * Use `create(BundleApplicationSchema)` to create a new message.
  */
 export const BundleApplicationSchema: GenMessage<BundleApplication> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 13);
+  messageDesc(file_fn_execution, 'BundleApplication');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.DelayedBundleApplication
@@ -508,7 +508,7 @@ export type DelayedBundleApplication = Message<"org.apache.beam.model.fn_executi
  * Use `create(DelayedBundleApplicationSchema)` to create a new message.
  */
 export const DelayedBundleApplicationSchema: GenMessage<DelayedBundleApplication> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 14);
+  messageDesc(file_fn_execution, 'DelayedBundleApplication');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleRequest
@@ -550,7 +550,7 @@ export type ProcessBundleRequest = Message<"org.apache.beam.model.fn_execution.v
  * Use `create(ProcessBundleRequestSchema)` to create a new message.
  */
 export const ProcessBundleRequestSchema: GenMessage<ProcessBundleRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 15);
+  messageDesc(file_fn_execution, 'ProcessBundleRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleRequest.CacheToken
@@ -584,7 +584,7 @@ export type ProcessBundleRequest_CacheToken = Message<"org.apache.beam.model.fn_
  * Use `create(ProcessBundleRequest_CacheTokenSchema)` to create a new message.
  */
 export const ProcessBundleRequest_CacheTokenSchema: GenMessage<ProcessBundleRequest_CacheToken> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 15, 0);
+  messageDesc(file_fn_execution, 'ProcessBundleRequest.CacheToken');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleRequest.CacheToken.UserState
@@ -597,7 +597,7 @@ export type ProcessBundleRequest_CacheToken_UserState = Message<"org.apache.beam
  * Use `create(ProcessBundleRequest_CacheToken_UserStateSchema)` to create a new message.
  */
 export const ProcessBundleRequest_CacheToken_UserStateSchema: GenMessage<ProcessBundleRequest_CacheToken_UserState> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 15, 0, 0);
+  messageDesc(file_fn_execution, 'ProcessBundleRequest.CacheToken.UserState');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleRequest.CacheToken.SideInput
@@ -619,7 +619,7 @@ export type ProcessBundleRequest_CacheToken_SideInput = Message<"org.apache.beam
  * Use `create(ProcessBundleRequest_CacheToken_SideInputSchema)` to create a new message.
  */
 export const ProcessBundleRequest_CacheToken_SideInputSchema: GenMessage<ProcessBundleRequest_CacheToken_SideInput> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 15, 0, 1);
+  messageDesc(file_fn_execution, 'ProcessBundleRequest.CacheToken.SideInput');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleResponse
@@ -656,7 +656,7 @@ export type ProcessBundleResponse = Message<"org.apache.beam.model.fn_execution.
  * Use `create(ProcessBundleResponseSchema)` to create a new message.
  */
 export const ProcessBundleResponseSchema: GenMessage<ProcessBundleResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 16);
+  messageDesc(file_fn_execution, 'ProcessBundleResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleProgressRequest
@@ -673,7 +673,7 @@ export type ProcessBundleProgressRequest = Message<"org.apache.beam.model.fn_exe
  * Use `create(ProcessBundleProgressRequestSchema)` to create a new message.
  */
 export const ProcessBundleProgressRequestSchema: GenMessage<ProcessBundleProgressRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 17);
+  messageDesc(file_fn_execution, 'ProcessBundleProgressRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.MonitoringInfosMetadataRequest
@@ -690,7 +690,7 @@ export type MonitoringInfosMetadataRequest = Message<"org.apache.beam.model.fn_e
  * Use `create(MonitoringInfosMetadataRequestSchema)` to create a new message.
  */
 export const MonitoringInfosMetadataRequestSchema: GenMessage<MonitoringInfosMetadataRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 18);
+  messageDesc(file_fn_execution, 'MonitoringInfosMetadataRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleProgressResponse
@@ -717,7 +717,7 @@ export type ProcessBundleProgressResponse = Message<"org.apache.beam.model.fn_ex
  * Use `create(ProcessBundleProgressResponseSchema)` to create a new message.
  */
 export const ProcessBundleProgressResponseSchema: GenMessage<ProcessBundleProgressResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 19);
+  messageDesc(file_fn_execution, 'ProcessBundleProgressResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.MonitoringInfosMetadataResponse
@@ -734,7 +734,7 @@ export type MonitoringInfosMetadataResponse = Message<"org.apache.beam.model.fn_
  * Use `create(MonitoringInfosMetadataResponseSchema)` to create a new message.
  */
 export const MonitoringInfosMetadataResponseSchema: GenMessage<MonitoringInfosMetadataResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 20);
+  messageDesc(file_fn_execution, 'MonitoringInfosMetadataResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleSplitRequest
@@ -756,7 +756,7 @@ export type ProcessBundleSplitRequest = Message<"org.apache.beam.model.fn_execut
  * Use `create(ProcessBundleSplitRequestSchema)` to create a new message.
  */
 export const ProcessBundleSplitRequestSchema: GenMessage<ProcessBundleSplitRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 21);
+  messageDesc(file_fn_execution, 'ProcessBundleSplitRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleSplitRequest.DesiredSplit
@@ -783,7 +783,7 @@ export type ProcessBundleSplitRequest_DesiredSplit = Message<"org.apache.beam.mo
  * Use `create(ProcessBundleSplitRequest_DesiredSplitSchema)` to create a new message.
  */
 export const ProcessBundleSplitRequest_DesiredSplitSchema: GenMessage<ProcessBundleSplitRequest_DesiredSplit> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 21, 0);
+  messageDesc(file_fn_execution, 'ProcessBundleSplitRequest.DesiredSplit');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleSplitResponse
@@ -810,7 +810,7 @@ export type ProcessBundleSplitResponse = Message<"org.apache.beam.model.fn_execu
  * Use `create(ProcessBundleSplitResponseSchema)` to create a new message.
  */
 export const ProcessBundleSplitResponseSchema: GenMessage<ProcessBundleSplitResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 22);
+  messageDesc(file_fn_execution, 'ProcessBundleSplitResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProcessBundleSplitResponse.ChannelSplit
@@ -837,7 +837,7 @@ export type ProcessBundleSplitResponse_ChannelSplit = Message<"org.apache.beam.m
  * Use `create(ProcessBundleSplitResponse_ChannelSplitSchema)` to create a new message.
  */
 export const ProcessBundleSplitResponse_ChannelSplitSchema: GenMessage<ProcessBundleSplitResponse_ChannelSplit> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 22, 0);
+  messageDesc(file_fn_execution, 'ProcessBundleSplitResponse.ChannelSplit');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.FinalizeBundleRequest
@@ -854,7 +854,7 @@ export type FinalizeBundleRequest = Message<"org.apache.beam.model.fn_execution.
  * Use `create(FinalizeBundleRequestSchema)` to create a new message.
  */
 export const FinalizeBundleRequestSchema: GenMessage<FinalizeBundleRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 23);
+  messageDesc(file_fn_execution, 'FinalizeBundleRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.FinalizeBundleResponse
@@ -867,7 +867,7 @@ export type FinalizeBundleResponse = Message<"org.apache.beam.model.fn_execution
  * Use `create(FinalizeBundleResponseSchema)` to create a new message.
  */
 export const FinalizeBundleResponseSchema: GenMessage<FinalizeBundleResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 24);
+  messageDesc(file_fn_execution, 'FinalizeBundleResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.Elements
@@ -889,7 +889,7 @@ export type Elements = Message<"org.apache.beam.model.fn_execution.v1.Elements">
  * Use `create(ElementsSchema)` to create a new message.
  */
 export const ElementsSchema: GenMessage<Elements> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 25);
+  messageDesc(file_fn_execution, 'Elements');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.Elements.Data
@@ -921,7 +921,7 @@ export type Elements_Data = Message<"org.apache.beam.model.fn_execution.v1.Eleme
  * Use `create(Elements_DataSchema)` to create a new message.
  */
 export const Elements_DataSchema: GenMessage<Elements_Data> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 25, 0);
+  messageDesc(file_fn_execution, 'Elements.Data');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.Elements.DrainMode
@@ -934,7 +934,7 @@ export type Elements_DrainMode = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(Elements_DrainModeSchema)` to create a new message.
  */
 export const Elements_DrainModeSchema: GenMessage<Elements_DrainMode> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 25, 1);
+  messageDesc(file_fn_execution, 'Elements.DrainMode');
 
 /**
  * @generated from enum org.apache.beam.model.fn_execution.v1.Elements.DrainMode.Enum
@@ -960,7 +960,7 @@ export enum Elements_DrainMode_Enum {
  * Describes the enum org.apache.beam.model.fn_execution.v1.Elements.DrainMode.Enum.
  */
 export const Elements_DrainMode_EnumSchema: GenEnum<Elements_DrainMode_Enum> = /*@__PURE__*/
-  enumDesc(file_fn_execution, 25, 1, 0);
+  enumDesc(file_fn_execution, 'Elements.DrainMode.Enum');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.Elements.ValueKind
@@ -973,7 +973,7 @@ export type Elements_ValueKind = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(Elements_ValueKindSchema)` to create a new message.
  */
 export const Elements_ValueKindSchema: GenMessage<Elements_ValueKind> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 25, 2);
+  messageDesc(file_fn_execution, 'Elements.ValueKind');
 
 /**
  * @generated from enum org.apache.beam.model.fn_execution.v1.Elements.ValueKind.Enum
@@ -1009,7 +1009,7 @@ export enum Elements_ValueKind_Enum {
  * Describes the enum org.apache.beam.model.fn_execution.v1.Elements.ValueKind.Enum.
  */
 export const Elements_ValueKind_EnumSchema: GenEnum<Elements_ValueKind_Enum> = /*@__PURE__*/
-  enumDesc(file_fn_execution, 25, 2, 0);
+  enumDesc(file_fn_execution, 'Elements.ValueKind.Enum');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.Elements.ElementMetadata
@@ -1041,7 +1041,7 @@ export type Elements_ElementMetadata = Message<"org.apache.beam.model.fn_executi
  * Use `create(Elements_ElementMetadataSchema)` to create a new message.
  */
 export const Elements_ElementMetadataSchema: GenMessage<Elements_ElementMetadata> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 25, 3);
+  messageDesc(file_fn_execution, 'Elements.ElementMetadata');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.Elements.Timers
@@ -1078,7 +1078,7 @@ export type Elements_Timers = Message<"org.apache.beam.model.fn_execution.v1.Ele
  * Use `create(Elements_TimersSchema)` to create a new message.
  */
 export const Elements_TimersSchema: GenMessage<Elements_Timers> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 25, 4);
+  messageDesc(file_fn_execution, 'Elements.Timers');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateRequest
@@ -1128,7 +1128,7 @@ export type StateRequest = Message<"org.apache.beam.model.fn_execution.v1.StateR
  * Use `create(StateRequestSchema)` to create a new message.
  */
 export const StateRequestSchema: GenMessage<StateRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 26);
+  messageDesc(file_fn_execution, 'StateRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateResponse
@@ -1173,7 +1173,7 @@ export type StateResponse = Message<"org.apache.beam.model.fn_execution.v1.State
  * Use `create(StateResponseSchema)` to create a new message.
  */
 export const StateResponseSchema: GenMessage<StateResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 27);
+  messageDesc(file_fn_execution, 'StateResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey
@@ -1250,7 +1250,7 @@ export type StateKey = Message<"org.apache.beam.model.fn_execution.v1.StateKey">
  * Use `create(StateKeySchema)` to create a new message.
  */
 export const StateKeySchema: GenMessage<StateKey> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28);
+  messageDesc(file_fn_execution, 'StateKey');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.Runner
@@ -1267,7 +1267,7 @@ export type StateKey_Runner = Message<"org.apache.beam.model.fn_execution.v1.Sta
  * Use `create(StateKey_RunnerSchema)` to create a new message.
  */
 export const StateKey_RunnerSchema: GenMessage<StateKey_Runner> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 0);
+  messageDesc(file_fn_execution, 'StateKey.Runner');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.IterableSideInput
@@ -1294,7 +1294,7 @@ export type StateKey_IterableSideInput = Message<"org.apache.beam.model.fn_execu
  * Use `create(StateKey_IterableSideInputSchema)` to create a new message.
  */
 export const StateKey_IterableSideInputSchema: GenMessage<StateKey_IterableSideInput> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 1);
+  messageDesc(file_fn_execution, 'StateKey.IterableSideInput');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.MultimapSideInput
@@ -1326,7 +1326,7 @@ export type StateKey_MultimapSideInput = Message<"org.apache.beam.model.fn_execu
  * Use `create(StateKey_MultimapSideInputSchema)` to create a new message.
  */
 export const StateKey_MultimapSideInputSchema: GenMessage<StateKey_MultimapSideInput> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 2);
+  messageDesc(file_fn_execution, 'StateKey.MultimapSideInput');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.MultimapKeysSideInput
@@ -1353,7 +1353,7 @@ export type StateKey_MultimapKeysSideInput = Message<"org.apache.beam.model.fn_e
  * Use `create(StateKey_MultimapKeysSideInputSchema)` to create a new message.
  */
 export const StateKey_MultimapKeysSideInputSchema: GenMessage<StateKey_MultimapKeysSideInput> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 3);
+  messageDesc(file_fn_execution, 'StateKey.MultimapKeysSideInput');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.MultimapKeysValuesSideInput
@@ -1380,7 +1380,7 @@ export type StateKey_MultimapKeysValuesSideInput = Message<"org.apache.beam.mode
  * Use `create(StateKey_MultimapKeysValuesSideInputSchema)` to create a new message.
  */
 export const StateKey_MultimapKeysValuesSideInputSchema: GenMessage<StateKey_MultimapKeysValuesSideInput> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 4);
+  messageDesc(file_fn_execution, 'StateKey.MultimapKeysValuesSideInput');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.BagUserState
@@ -1412,7 +1412,7 @@ export type StateKey_BagUserState = Message<"org.apache.beam.model.fn_execution.
  * Use `create(StateKey_BagUserStateSchema)` to create a new message.
  */
 export const StateKey_BagUserStateSchema: GenMessage<StateKey_BagUserState> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 5);
+  messageDesc(file_fn_execution, 'StateKey.BagUserState');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.MultimapKeysUserState
@@ -1444,7 +1444,7 @@ export type StateKey_MultimapKeysUserState = Message<"org.apache.beam.model.fn_e
  * Use `create(StateKey_MultimapKeysUserStateSchema)` to create a new message.
  */
 export const StateKey_MultimapKeysUserStateSchema: GenMessage<StateKey_MultimapKeysUserState> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 6);
+  messageDesc(file_fn_execution, 'StateKey.MultimapKeysUserState');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.MultimapEntriesUserState
@@ -1476,7 +1476,7 @@ export type StateKey_MultimapEntriesUserState = Message<"org.apache.beam.model.f
  * Use `create(StateKey_MultimapEntriesUserStateSchema)` to create a new message.
  */
 export const StateKey_MultimapEntriesUserStateSchema: GenMessage<StateKey_MultimapEntriesUserState> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 7);
+  messageDesc(file_fn_execution, 'StateKey.MultimapEntriesUserState');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.MultimapUserState
@@ -1513,7 +1513,7 @@ export type StateKey_MultimapUserState = Message<"org.apache.beam.model.fn_execu
  * Use `create(StateKey_MultimapUserStateSchema)` to create a new message.
  */
 export const StateKey_MultimapUserStateSchema: GenMessage<StateKey_MultimapUserState> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 8);
+  messageDesc(file_fn_execution, 'StateKey.MultimapUserState');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateKey.OrderedListUserState
@@ -1550,7 +1550,7 @@ export type StateKey_OrderedListUserState = Message<"org.apache.beam.model.fn_ex
  * Use `create(StateKey_OrderedListUserStateSchema)` to create a new message.
  */
 export const StateKey_OrderedListUserStateSchema: GenMessage<StateKey_OrderedListUserState> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 28, 9);
+  messageDesc(file_fn_execution, 'StateKey.OrderedListUserState');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateGetRequest
@@ -1567,7 +1567,7 @@ export type StateGetRequest = Message<"org.apache.beam.model.fn_execution.v1.Sta
  * Use `create(StateGetRequestSchema)` to create a new message.
  */
 export const StateGetRequestSchema: GenMessage<StateGetRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 29);
+  messageDesc(file_fn_execution, 'StateGetRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateGetResponse
@@ -1589,7 +1589,7 @@ export type StateGetResponse = Message<"org.apache.beam.model.fn_execution.v1.St
  * Use `create(StateGetResponseSchema)` to create a new message.
  */
 export const StateGetResponseSchema: GenMessage<StateGetResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 30);
+  messageDesc(file_fn_execution, 'StateGetResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateAppendRequest
@@ -1606,7 +1606,7 @@ export type StateAppendRequest = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(StateAppendRequestSchema)` to create a new message.
  */
 export const StateAppendRequestSchema: GenMessage<StateAppendRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 31);
+  messageDesc(file_fn_execution, 'StateAppendRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateAppendResponse
@@ -1619,7 +1619,7 @@ export type StateAppendResponse = Message<"org.apache.beam.model.fn_execution.v1
  * Use `create(StateAppendResponseSchema)` to create a new message.
  */
 export const StateAppendResponseSchema: GenMessage<StateAppendResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 32);
+  messageDesc(file_fn_execution, 'StateAppendResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateClearRequest
@@ -1632,7 +1632,7 @@ export type StateClearRequest = Message<"org.apache.beam.model.fn_execution.v1.S
  * Use `create(StateClearRequestSchema)` to create a new message.
  */
 export const StateClearRequestSchema: GenMessage<StateClearRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 33);
+  messageDesc(file_fn_execution, 'StateClearRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StateClearResponse
@@ -1645,7 +1645,7 @@ export type StateClearResponse = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(StateClearResponseSchema)` to create a new message.
  */
 export const StateClearResponseSchema: GenMessage<StateClearResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 34);
+  messageDesc(file_fn_execution, 'StateClearResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.OrderedListRange
@@ -1667,7 +1667,7 @@ export type OrderedListRange = Message<"org.apache.beam.model.fn_execution.v1.Or
  * Use `create(OrderedListRangeSchema)` to create a new message.
  */
 export const OrderedListRangeSchema: GenMessage<OrderedListRange> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 35);
+  messageDesc(file_fn_execution, 'OrderedListRange');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.LogEntry
@@ -1724,7 +1724,7 @@ export type LogEntry = Message<"org.apache.beam.model.fn_execution.v1.LogEntry">
  * Use `create(LogEntrySchema)` to create a new message.
  */
 export const LogEntrySchema: GenMessage<LogEntry> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 36);
+  messageDesc(file_fn_execution, 'LogEntry');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.LogEntry.List
@@ -1741,7 +1741,7 @@ export type LogEntry_List = Message<"org.apache.beam.model.fn_execution.v1.LogEn
  * Use `create(LogEntry_ListSchema)` to create a new message.
  */
 export const LogEntry_ListSchema: GenMessage<LogEntry_List> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 36, 0);
+  messageDesc(file_fn_execution, 'LogEntry.List');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.LogEntry.Severity
@@ -1754,7 +1754,7 @@ export type LogEntry_Severity = Message<"org.apache.beam.model.fn_execution.v1.L
  * Use `create(LogEntry_SeveritySchema)` to create a new message.
  */
 export const LogEntry_SeveritySchema: GenMessage<LogEntry_Severity> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 36, 1);
+  messageDesc(file_fn_execution, 'LogEntry.Severity');
 
 /**
  * @generated from enum org.apache.beam.model.fn_execution.v1.LogEntry.Severity.Enum
@@ -1805,7 +1805,7 @@ export enum LogEntry_Severity_Enum {
  * Describes the enum org.apache.beam.model.fn_execution.v1.LogEntry.Severity.Enum.
  */
 export const LogEntry_Severity_EnumSchema: GenEnum<LogEntry_Severity_Enum> = /*@__PURE__*/
-  enumDesc(file_fn_execution, 36, 1, 0);
+  enumDesc(file_fn_execution, 'LogEntry.Severity.Enum');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.LogControl
@@ -1818,7 +1818,7 @@ export type LogControl = Message<"org.apache.beam.model.fn_execution.v1.LogContr
  * Use `create(LogControlSchema)` to create a new message.
  */
 export const LogControlSchema: GenMessage<LogControl> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 37);
+  messageDesc(file_fn_execution, 'LogControl');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StartWorkerRequest
@@ -1860,7 +1860,7 @@ export type StartWorkerRequest = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(StartWorkerRequestSchema)` to create a new message.
  */
 export const StartWorkerRequestSchema: GenMessage<StartWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 38);
+  messageDesc(file_fn_execution, 'StartWorkerRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StartWorkerResponse
@@ -1877,7 +1877,7 @@ export type StartWorkerResponse = Message<"org.apache.beam.model.fn_execution.v1
  * Use `create(StartWorkerResponseSchema)` to create a new message.
  */
 export const StartWorkerResponseSchema: GenMessage<StartWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 39);
+  messageDesc(file_fn_execution, 'StartWorkerResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StopWorkerRequest
@@ -1894,7 +1894,7 @@ export type StopWorkerRequest = Message<"org.apache.beam.model.fn_execution.v1.S
  * Use `create(StopWorkerRequestSchema)` to create a new message.
  */
 export const StopWorkerRequestSchema: GenMessage<StopWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 40);
+  messageDesc(file_fn_execution, 'StopWorkerRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.StopWorkerResponse
@@ -1911,7 +1911,7 @@ export type StopWorkerResponse = Message<"org.apache.beam.model.fn_execution.v1.
  * Use `create(StopWorkerResponseSchema)` to create a new message.
  */
 export const StopWorkerResponseSchema: GenMessage<StopWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 41);
+  messageDesc(file_fn_execution, 'StopWorkerResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.WorkerStatusRequest
@@ -1928,7 +1928,7 @@ export type WorkerStatusRequest = Message<"org.apache.beam.model.fn_execution.v1
  * Use `create(WorkerStatusRequestSchema)` to create a new message.
  */
 export const WorkerStatusRequestSchema: GenMessage<WorkerStatusRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 42);
+  messageDesc(file_fn_execution, 'WorkerStatusRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.WorkerStatusResponse
@@ -1955,7 +1955,7 @@ export type WorkerStatusResponse = Message<"org.apache.beam.model.fn_execution.v
  * Use `create(WorkerStatusResponseSchema)` to create a new message.
  */
 export const WorkerStatusResponseSchema: GenMessage<WorkerStatusResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 43);
+  messageDesc(file_fn_execution, 'WorkerStatusResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.GetProvisionInfoRequest
@@ -1968,7 +1968,7 @@ export type GetProvisionInfoRequest = Message<"org.apache.beam.model.fn_executio
  * Use `create(GetProvisionInfoRequestSchema)` to create a new message.
  */
 export const GetProvisionInfoRequestSchema: GenMessage<GetProvisionInfoRequest> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 44);
+  messageDesc(file_fn_execution, 'GetProvisionInfoRequest');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.GetProvisionInfoResponse
@@ -1985,7 +1985,7 @@ export type GetProvisionInfoResponse = Message<"org.apache.beam.model.fn_executi
  * Use `create(GetProvisionInfoResponseSchema)` to create a new message.
  */
 export const GetProvisionInfoResponseSchema: GenMessage<GetProvisionInfoResponse> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 45);
+  messageDesc(file_fn_execution, 'GetProvisionInfoResponse');
 
 /**
  * @generated from message org.apache.beam.model.fn_execution.v1.ProvisionInfo
@@ -2047,7 +2047,7 @@ export type ProvisionInfo = Message<"org.apache.beam.model.fn_execution.v1.Provi
  * Use `create(ProvisionInfoSchema)` to create a new message.
  */
 export const ProvisionInfoSchema: GenMessage<ProvisionInfo> = /*@__PURE__*/
-  messageDesc(file_fn_execution, 46);
+  messageDesc(file_fn_execution, 'ProvisionInfo');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.BeamFnControl
@@ -2070,7 +2070,7 @@ export const BeamFnControl: GenService<{
     output: typeof ProcessBundleDescriptorSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 0);
+  serviceDesc(file_fn_execution, 'BeamFnControl');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.BeamFnData
@@ -2085,7 +2085,7 @@ export const BeamFnData: GenService<{
     output: typeof ElementsSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 1);
+  serviceDesc(file_fn_execution, 'BeamFnData');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.BeamFnState
@@ -2100,7 +2100,7 @@ export const BeamFnState: GenService<{
     output: typeof StateResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 2);
+  serviceDesc(file_fn_execution, 'BeamFnState');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.BeamFnLogging
@@ -2115,7 +2115,7 @@ export const BeamFnLogging: GenService<{
     output: typeof LogControlSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 3);
+  serviceDesc(file_fn_execution, 'BeamFnLogging');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool
@@ -2138,7 +2138,7 @@ export const BeamFnExternalWorkerPool: GenService<{
     output: typeof StopWorkerResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 4);
+  serviceDesc(file_fn_execution, 'BeamFnExternalWorkerPool');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.BeamFnWorkerStatus
@@ -2153,7 +2153,7 @@ export const BeamFnWorkerStatus: GenService<{
     output: typeof WorkerStatusRequestSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 5);
+  serviceDesc(file_fn_execution, 'BeamFnWorkerStatus');
 
 /**
  * @generated from service org.apache.beam.model.fn_execution.v1.ProvisionService
@@ -2168,5 +2168,5 @@ export const ProvisionService: GenService<{
     output: typeof GetProvisionInfoResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_fn_execution, 6);
+  serviceDesc(file_fn_execution, 'ProvisionService');
 

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { fileDesc, messageDesc, serviceDesc } from "../descriptors/index.ts";
+import { file_google_protobuf_timestamp } from "./google_pb.ts";
 import type { TestStreamPayload_Event, TestStreamPayload_EventSchema } from "./pipeline_pb.ts";
 import { file_pipeline } from "./pipeline_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file interactive.proto.
  */
 export const file_interactive: GenFile = /*@__PURE__*/
-  fileDesc("ChFpbnRlcmFjdGl2ZS5wcm90bxIkb3JnLmFwYWNoZS5iZWFtLm1vZGVsLmludGVyYWN0aXZlLnYxIiMKFFRlc3RTdHJlYW1GaWxlSGVhZGVyEgsKA3RhZxgBIAEoCSJqChRUZXN0U3RyZWFtRmlsZVJlY29yZBJSCg5yZWNvcmRlZF9ldmVudBgBIAEoCzI6Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5UZXN0U3RyZWFtUGF5bG9hZC5FdmVudCIjCg1FdmVudHNSZXF1ZXN0EhIKCm91dHB1dF9pZHMYASADKAkykgEKEVRlc3RTdHJlYW1TZXJ2aWNlEn0KBkV2ZW50cxIzLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5pbnRlcmFjdGl2ZS52MS5FdmVudHNSZXF1ZXN0Gjoub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLlRlc3RTdHJlYW1QYXlsb2FkLkV2ZW50IgAwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_pipeline]);
+  fileDesc('interactive', 'org.apache.beam.model.interactive.v1', '{"messages":{"TestStreamFileHeader":{"fields":[["tag",1,9]]},"TestStreamFileRecord":{"fields":[["recorded_event",1,"org.apache.beam.model.pipeline.v1.TestStreamPayload.Event"]]},"EventsRequest":{"fields":[["output_ids",1,9,{"list":1}]]}},"enums":{},"services":{"TestStreamService":[["Events","server_streaming","EventsRequest","org.apache.beam.model.pipeline.v1.TestStreamPayload.Event"]]}}', [file_google_protobuf_timestamp, file_pipeline]);
 
 /**
  * @generated from message org.apache.beam.model.interactive.v1.TestStreamFileHeader
@@ -30,7 +30,7 @@ export type TestStreamFileHeader = Message<"org.apache.beam.model.interactive.v1
  * Use `create(TestStreamFileHeaderSchema)` to create a new message.
  */
 export const TestStreamFileHeaderSchema: GenMessage<TestStreamFileHeader> = /*@__PURE__*/
-  messageDesc(file_interactive, 0);
+  messageDesc(file_interactive, 'TestStreamFileHeader');
 
 /**
  * @generated from message org.apache.beam.model.interactive.v1.TestStreamFileRecord
@@ -47,7 +47,7 @@ export type TestStreamFileRecord = Message<"org.apache.beam.model.interactive.v1
  * Use `create(TestStreamFileRecordSchema)` to create a new message.
  */
 export const TestStreamFileRecordSchema: GenMessage<TestStreamFileRecord> = /*@__PURE__*/
-  messageDesc(file_interactive, 1);
+  messageDesc(file_interactive, 'TestStreamFileRecord');
 
 /**
  * @generated from message org.apache.beam.model.interactive.v1.EventsRequest
@@ -64,7 +64,7 @@ export type EventsRequest = Message<"org.apache.beam.model.interactive.v1.Events
  * Use `create(EventsRequestSchema)` to create a new message.
  */
 export const EventsRequestSchema: GenMessage<EventsRequest> = /*@__PURE__*/
-  messageDesc(file_interactive, 2);
+  messageDesc(file_interactive, 'EventsRequest');
 
 /**
  * @generated from service org.apache.beam.model.interactive.v1.TestStreamService
@@ -79,5 +79,5 @@ export const TestStreamService: GenService<{
     output: typeof TestStreamPayload_EventSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_interactive, 0);
+  serviceDesc(file_interactive, 'TestStreamService');
 

@@ -3,9 +3,9 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "../descriptors/index.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "./google_pb.ts";
 import type { ApiServiceDescriptor, ArtifactInformation, MonitoringInfo, Pipeline } from "./pipeline_pb.ts";
 import { file_pipeline } from "./pipeline_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file job_management.proto.
  */
 export const file_job_management: GenFile = /*@__PURE__*/
-  fileDesc("ChRqb2JfbWFuYWdlbWVudC5wcm90bxInb3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxInwKF1Jlc29sdmVBcnRpZmFjdHNSZXF1ZXN0EkkKCWFydGlmYWN0cxgBIAMoCzI2Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5BcnRpZmFjdEluZm9ybWF0aW9uEhYKDnByZWZlcnJlZF91cm5zGAIgAygJImgKGFJlc29sdmVBcnRpZmFjdHNSZXNwb25zZRJMCgxyZXBsYWNlbWVudHMYASADKAsyNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuQXJ0aWZhY3RJbmZvcm1hdGlvbiJeChJHZXRBcnRpZmFjdFJlcXVlc3QSSAoIYXJ0aWZhY3QYASABKAsyNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuQXJ0aWZhY3RJbmZvcm1hdGlvbiIjChNHZXRBcnRpZmFjdFJlc3BvbnNlEgwKBGRhdGEYASABKAwi2AEKFkFydGlmYWN0UmVxdWVzdFdyYXBwZXISXQoQcmVzb2x2ZV9hcnRpZmFjdBjoByABKAsyQC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuUmVzb2x2ZUFydGlmYWN0c1JlcXVlc3RIABJUCgxnZXRfYXJ0aWZhY3QY6QcgASgLMjsub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEFydGlmYWN0UmVxdWVzdEgAQgkKB3JlcXVlc3QilgIKF0FydGlmYWN0UmVzcG9uc2VXcmFwcGVyEhUKDXN0YWdpbmdfdG9rZW4YASABKAkSDwoHaXNfbGFzdBgCIAEoCBJnChlyZXNvbHZlX2FydGlmYWN0X3Jlc3BvbnNlGOgHIAEoCzJBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5SZXNvbHZlQXJ0aWZhY3RzUmVzcG9uc2VIABJeChVnZXRfYXJ0aWZhY3RfcmVzcG9uc2UY6QcgASgLMjwub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEFydGlmYWN0UmVzcG9uc2VIAEIKCghyZXNwb25zZSJFChBBcnRpZmFjdE1ldGFkYXRhEgwKBG5hbWUYASABKAkSEwoLcGVybWlzc2lvbnMYAiABKA0SDgoGc2hhMjU2GAQgASgJIlcKCE1hbmlmZXN0EksKCGFydGlmYWN0GAEgAygLMjkub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkFydGlmYWN0TWV0YWRhdGEizgEKDVByb3h5TWFuaWZlc3QSQwoIbWFuaWZlc3QYASABKAsyMS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuTWFuaWZlc3QSUQoIbG9jYXRpb24YAiADKAsyPy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuUHJveHlNYW5pZmVzdC5Mb2NhdGlvbholCghMb2NhdGlvbhIMCgRuYW1lGAEgASgJEgsKA3VyaRgCIAEoCSItChJHZXRNYW5pZmVzdFJlcXVlc3QSFwoPcmV0cmlldmFsX3Rva2VuGAEgASgJIloKE0dldE1hbmlmZXN0UmVzcG9uc2USQwoIbWFuaWZlc3QYASABKAsyMS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuTWFuaWZlc3QiQQoYTGVnYWN5R2V0QXJ0aWZhY3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSFwoPcmV0cmlldmFsX3Rva2VuGAIgASgJIh0KDUFydGlmYWN0Q2h1bmsSDAoEZGF0YRgBIAEoDCKBAQoTUHV0QXJ0aWZhY3RNZXRhZGF0YRIdChVzdGFnaW5nX3Nlc3Npb25fdG9rZW4YASABKAkSSwoIbWV0YWRhdGEYAiABKAsyOS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuQXJ0aWZhY3RNZXRhZGF0YSK5AQoSUHV0QXJ0aWZhY3RSZXF1ZXN0ElAKCG1ldGFkYXRhGAEgASgLMjwub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLlB1dEFydGlmYWN0TWV0YWRhdGFIABJGCgRkYXRhGAIgASgLMjYub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkFydGlmYWN0Q2h1bmtIAEIJCgdjb250ZW50IhUKE1B1dEFydGlmYWN0UmVzcG9uc2UiewoVQ29tbWl0TWFuaWZlc3RSZXF1ZXN0EkMKCG1hbmlmZXN0GAEgASgLMjEub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLk1hbmlmZXN0Eh0KFXN0YWdpbmdfc2Vzc2lvbl90b2tlbhgCIAEoCSJ8ChZDb21taXRNYW5pZmVzdFJlc3BvbnNlEhcKD3JldHJpZXZhbF90b2tlbhgBIAEoCSJJCglDb25zdGFudHMSPAoZTk9fQVJUSUZBQ1RTX1NUQUdFRF9UT0tFThAAGh2qtPrCBRdfX25vX2FydGlmYWN0c19zdGFnZWRfXyKXAQoRUHJlcGFyZUpvYlJlcXVlc3QSPQoIcGlwZWxpbmUYASABKAsyKy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuUGlwZWxpbmUSMQoQcGlwZWxpbmVfb3B0aW9ucxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEAoIam9iX25hbWUYAyABKAkipwEKElByZXBhcmVKb2JSZXNwb25zZRIWCg5wcmVwYXJhdGlvbl9pZBgBIAEoCRJaChlhcnRpZmFjdF9zdGFnaW5nX2VuZHBvaW50GAIgASgLMjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLnBpcGVsaW5lLnYxLkFwaVNlcnZpY2VEZXNjcmlwdG9yEh0KFXN0YWdpbmdfc2Vzc2lvbl90b2tlbhgDIAEoCSJACg1SdW5Kb2JSZXF1ZXN0EhYKDnByZXBhcmF0aW9uX2lkGAEgASgJEhcKD3JldHJpZXZhbF90b2tlbhgCIAEoCSIgCg5SdW5Kb2JSZXNwb25zZRIOCgZqb2JfaWQYASABKAkiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiWgoRQ2FuY2VsSm9iUmVzcG9uc2USRQoFc3RhdGUYASABKA4yNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iU3RhdGUuRW51bSIhCg9EcmFpbkpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIlkKEERyYWluSm9iUmVzcG9uc2USRQoFc3RhdGUYASABKA4yNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iU3RhdGUuRW51bSKlAQoHSm9iSW5mbxIOCgZqb2JfaWQYASABKAkSEAoIam9iX25hbWUYAiABKAkSMQoQcGlwZWxpbmVfb3B0aW9ucxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSRQoFc3RhdGUYBCABKA4yNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iU3RhdGUuRW51bSIQCg5HZXRKb2JzUmVxdWVzdCJVCg9HZXRKb2JzUmVzcG9uc2USQgoIam9iX2luZm8YASADKAsyMC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iSW5mbyIkChJHZXRKb2JTdGF0ZVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIoUBCg1Kb2JTdGF0ZUV2ZW50EkUKBXN0YXRlGAEgASgOMjYub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkpvYlN0YXRlLkVudW0SLQoJdGltZXN0YW1wGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCInChVHZXRKb2JQaXBlbGluZVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIlcKFkdldEpvYlBpcGVsaW5lUmVzcG9uc2USPQoIcGlwZWxpbmUYASABKAsyKy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuUGlwZWxpbmUiJAoSSm9iTWVzc2FnZXNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSLRAgoKSm9iTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRpbWUYAiABKAkSWQoKaW1wb3J0YW5jZRgDIAEoDjJFLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5Kb2JNZXNzYWdlLk1lc3NhZ2VJbXBvcnRhbmNlEhQKDG1lc3NhZ2VfdGV4dBgEIAEoCSKvAQoRTWVzc2FnZUltcG9ydGFuY2USIgoeTUVTU0FHRV9JTVBPUlRBTkNFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX01FU1NBR0VfREVCVUcQARIYChRKT0JfTUVTU0FHRV9ERVRBSUxFRBACEhUKEUpPQl9NRVNTQUdFX0JBU0lDEAMSFwoTSk9CX01FU1NBR0VfV0FSTklORxAEEhUKEUpPQl9NRVNTQUdFX0VSUk9SEAUixAEKE0pvYk1lc3NhZ2VzUmVzcG9uc2USTwoQbWVzc2FnZV9yZXNwb25zZRgBIAEoCzIzLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5Kb2JNZXNzYWdlSAASUAoOc3RhdGVfcmVzcG9uc2UYAiABKAsyNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iU3RhdGVFdmVudEgAQgoKCHJlc3BvbnNlIrcBCghKb2JTdGF0ZSKqAQoERW51bRIPCgtVTlNQRUNJRklFRBAAEgsKB1NUT1BQRUQQARILCgdSVU5OSU5HEAISCAoERE9ORRADEgoKBkZBSUxFRBAEEg0KCUNBTkNFTExFRBAFEgsKB1VQREFURUQQBhIMCghEUkFJTklORxAHEgsKB0RSQUlORUQQCBIMCghTVEFSVElORxAJEg4KCkNBTkNFTExJTkcQChIMCghVUERBVElORxALIiYKFEdldEpvYk1ldHJpY3NSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJgChVHZXRKb2JNZXRyaWNzUmVzcG9uc2USRwoHbWV0cmljcxgBIAEoCzI2Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5NZXRyaWNSZXN1bHRzIpsBCg1NZXRyaWNSZXN1bHRzEkQKCWF0dGVtcHRlZBgBIAMoCzIxLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5waXBlbGluZS52MS5Nb25pdG9yaW5nSW5mbxJECgljb21taXR0ZWQYAiADKAsyMS5vcmcuYXBhY2hlLmJlYW0ubW9kZWwucGlwZWxpbmUudjEuTW9uaXRvcmluZ0luZm8iIAoeRGVzY3JpYmVQaXBlbGluZU9wdGlvbnNSZXF1ZXN0ImUKElBpcGVsaW5lT3B0aW9uVHlwZSJPCgRFbnVtEgoKBlNUUklORxAAEgsKB0JPT0xFQU4QARILCgdJTlRFR0VSEAISCgoGTlVNQkVSEAMSCQoFQVJSQVkQBBIKCgZPQkpFQ1QQBSKzAQoYUGlwZWxpbmVPcHRpb25EZXNjcmlwdG9yEgwKBG5hbWUYASABKAkSTgoEdHlwZRgCIAEoDjJALm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5QaXBlbGluZU9wdGlvblR5cGUuRW51bRITCgtkZXNjcmlwdGlvbhgDIAEoCRIVCg1kZWZhdWx0X3ZhbHVlGAQgASgJEg0KBWdyb3VwGAUgASgJInUKH0Rlc2NyaWJlUGlwZWxpbmVPcHRpb25zUmVzcG9uc2USUgoHb3B0aW9ucxgBIAMoCzJBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5QaXBlbGluZU9wdGlvbkRlc2NyaXB0b3IywQIKGEFydGlmYWN0UmV0cmlldmFsU2VydmljZRKXAQoQUmVzb2x2ZUFydGlmYWN0cxJALm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5SZXNvbHZlQXJ0aWZhY3RzUmVxdWVzdBpBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5SZXNvbHZlQXJ0aWZhY3RzUmVzcG9uc2USigEKC0dldEFydGlmYWN0Ejsub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEFydGlmYWN0UmVxdWVzdBo8Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5HZXRBcnRpZmFjdFJlc3BvbnNlMAEywwEKFkFydGlmYWN0U3RhZ2luZ1NlcnZpY2USqAEKH1JldmVyc2VBcnRpZmFjdFJldHJpZXZhbFNlcnZpY2USQC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuQXJ0aWZhY3RSZXNwb25zZVdyYXBwZXIaPy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuQXJ0aWZhY3RSZXF1ZXN0V3JhcHBlcigBMAEyvwIKHExlZ2FjeUFydGlmYWN0U3RhZ2luZ1NlcnZpY2USigEKC1B1dEFydGlmYWN0Ejsub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLlB1dEFydGlmYWN0UmVxdWVzdBo8Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5QdXRBcnRpZmFjdFJlc3BvbnNlKAESkQEKDkNvbW1pdE1hbmlmZXN0Ej4ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkNvbW1pdE1hbmlmZXN0UmVxdWVzdBo/Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5Db21taXRNYW5pZmVzdFJlc3BvbnNlMrgCCh5MZWdhY3lBcnRpZmFjdFJldHJpZXZhbFNlcnZpY2USiAEKC0dldE1hbmlmZXN0Ejsub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldE1hbmlmZXN0UmVxdWVzdBo8Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5HZXRNYW5pZmVzdFJlc3BvbnNlEooBCgtHZXRBcnRpZmFjdBJBLm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5MZWdhY3lHZXRBcnRpZmFjdFJlcXVlc3QaNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuQXJ0aWZhY3RDaHVuazABMvQLCgpKb2JTZXJ2aWNlEoIBCgdQcmVwYXJlEjoub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLlByZXBhcmVKb2JSZXF1ZXN0Gjsub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLlByZXBhcmVKb2JSZXNwb25zZRJ2CgNSdW4SNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuUnVuSm9iUmVxdWVzdBo3Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5SdW5Kb2JSZXNwb25zZRJ8CgdHZXRKb2JzEjcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEpvYnNSZXF1ZXN0Gjgub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEpvYnNSZXNwb25zZRJ/CghHZXRTdGF0ZRI7Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5HZXRKb2JTdGF0ZVJlcXVlc3QaNi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iU3RhdGVFdmVudBKOAQoLR2V0UGlwZWxpbmUSPi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuR2V0Sm9iUGlwZWxpbmVSZXF1ZXN0Gj8ub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEpvYlBpcGVsaW5lUmVzcG9uc2USfwoGQ2FuY2VsEjkub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkNhbmNlbEpvYlJlcXVlc3QaOi5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuQ2FuY2VsSm9iUmVzcG9uc2USfAoFRHJhaW4SOC5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuRHJhaW5Kb2JSZXF1ZXN0Gjkub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkRyYWluSm9iUmVzcG9uc2UShwEKDkdldFN0YXRlU3RyZWFtEjsub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkdldEpvYlN0YXRlUmVxdWVzdBo2Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5Kb2JTdGF0ZUV2ZW50MAESjwEKEEdldE1lc3NhZ2VTdHJlYW0SOy5vcmcuYXBhY2hlLmJlYW0ubW9kZWwuam9iX21hbmFnZW1lbnQudjEuSm9iTWVzc2FnZXNSZXF1ZXN0Gjwub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkpvYk1lc3NhZ2VzUmVzcG9uc2UwARKOAQoNR2V0Sm9iTWV0cmljcxI9Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5HZXRKb2JNZXRyaWNzUmVxdWVzdBo+Lm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5HZXRKb2JNZXRyaWNzUmVzcG9uc2USrAEKF0Rlc2NyaWJlUGlwZWxpbmVPcHRpb25zEkcub3JnLmFwYWNoZS5iZWFtLm1vZGVsLmpvYl9tYW5hZ2VtZW50LnYxLkRlc2NyaWJlUGlwZWxpbmVPcHRpb25zUmVxdWVzdBpILm9yZy5hcGFjaGUuYmVhbS5tb2RlbC5qb2JfbWFuYWdlbWVudC52MS5EZXNjcmliZVBpcGVsaW5lT3B0aW9uc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_pipeline]);
+  fileDesc('job_management', 'org.apache.beam.model.job_management.v1', '{"messages":{"ResolveArtifactsRequest":{"fields":[["artifacts",1,"org.apache.beam.model.pipeline.v1.ArtifactInformation",{"list":1}],["preferred_urns",2,9,{"list":1}]]},"ResolveArtifactsResponse":{"fields":[["replacements",1,"org.apache.beam.model.pipeline.v1.ArtifactInformation",{"list":1}]]},"GetArtifactRequest":{"fields":[["artifact",1,"org.apache.beam.model.pipeline.v1.ArtifactInformation"]]},"GetArtifactResponse":{"fields":[["data",1,12]]},"ArtifactRequestWrapper":{"fields":[["resolve_artifact",1000,"ResolveArtifactsRequest",{"oneof":0}],["get_artifact",1001,"GetArtifactRequest",{"oneof":0}]],"oneofs":["request"]},"ArtifactResponseWrapper":{"fields":[["staging_token",1,9],["is_last",2,8],["resolve_artifact_response",1000,"ResolveArtifactsResponse",{"oneof":0}],["get_artifact_response",1001,"GetArtifactResponse",{"oneof":0}]],"oneofs":["response"]},"ArtifactMetadata":{"fields":[["name",1,9],["permissions",2,13],["sha256",4,9]]},"Manifest":{"fields":[["artifact",1,"ArtifactMetadata",{"list":1}]]},"ProxyManifest":{"fields":[["manifest",1,"Manifest"],["location",2,"ProxyManifest.Location",{"list":1}]]},"ProxyManifest.Location":{"fields":[["name",1,9],["uri",2,9]]},"GetManifestRequest":{"fields":[["retrieval_token",1,9]]},"GetManifestResponse":{"fields":[["manifest",1,"Manifest"]]},"LegacyGetArtifactRequest":{"fields":[["name",1,9],["retrieval_token",2,9]]},"ArtifactChunk":{"fields":[["data",1,12]]},"PutArtifactMetadata":{"fields":[["staging_session_token",1,9],["metadata",2,"ArtifactMetadata"]]},"PutArtifactRequest":{"fields":[["metadata",1,"PutArtifactMetadata",{"oneof":0}],["data",2,"ArtifactChunk",{"oneof":0}]],"oneofs":["content"]},"PutArtifactResponse":{"fields":[]},"CommitManifestRequest":{"fields":[["manifest",1,"Manifest"],["staging_session_token",2,9]]},"CommitManifestResponse":{"fields":[["retrieval_token",1,9]]},"PrepareJobRequest":{"fields":[["pipeline",1,"org.apache.beam.model.pipeline.v1.Pipeline"],["pipeline_options",2,"google.protobuf.Struct"],["job_name",3,9]]},"PrepareJobResponse":{"fields":[["preparation_id",1,9],["artifact_staging_endpoint",2,"org.apache.beam.model.pipeline.v1.ApiServiceDescriptor"],["staging_session_token",3,9]]},"RunJobRequest":{"fields":[["preparation_id",1,9],["retrieval_token",2,9]]},"RunJobResponse":{"fields":[["job_id",1,9]]},"CancelJobRequest":{"fields":[["job_id",1,9]]},"CancelJobResponse":{"fields":[["state",1,"#JobState.Enum"]]},"DrainJobRequest":{"fields":[["job_id",1,9]]},"DrainJobResponse":{"fields":[["state",1,"#JobState.Enum"]]},"JobInfo":{"fields":[["job_id",1,9],["job_name",2,9],["pipeline_options",3,"google.protobuf.Struct"],["state",4,"#JobState.Enum"]]},"GetJobsRequest":{"fields":[]},"GetJobsResponse":{"fields":[["job_info",1,"JobInfo",{"list":1}]]},"GetJobStateRequest":{"fields":[["job_id",1,9]]},"JobStateEvent":{"fields":[["state",1,"#JobState.Enum"],["timestamp",2,"google.protobuf.Timestamp"]]},"GetJobPipelineRequest":{"fields":[["job_id",1,9]]},"GetJobPipelineResponse":{"fields":[["pipeline",1,"org.apache.beam.model.pipeline.v1.Pipeline"]]},"JobMessagesRequest":{"fields":[["job_id",1,9]]},"JobMessage":{"fields":[["message_id",1,9],["time",2,9],["importance",3,"#JobMessage.MessageImportance"],["message_text",4,9]]},"JobMessagesResponse":{"fields":[["message_response",1,"JobMessage",{"oneof":0}],["state_response",2,"JobStateEvent",{"oneof":0}]],"oneofs":["response"]},"JobState":{"fields":[]},"GetJobMetricsRequest":{"fields":[["job_id",1,9]]},"GetJobMetricsResponse":{"fields":[["metrics",1,"MetricResults"]]},"MetricResults":{"fields":[["attempted",1,"org.apache.beam.model.pipeline.v1.MonitoringInfo",{"list":1}],["committed",2,"org.apache.beam.model.pipeline.v1.MonitoringInfo",{"list":1}]]},"DescribePipelineOptionsRequest":{"fields":[]},"PipelineOptionType":{"fields":[]},"PipelineOptionDescriptor":{"fields":[["name",1,9],["type",2,"#PipelineOptionType.Enum"],["description",3,9],["default_value",4,9],["group",5,9]]},"DescribePipelineOptionsResponse":{"fields":[["options",1,"PipelineOptionDescriptor",{"list":1}]]}},"enums":{"CommitManifestResponse.Constants":{"values":[["NO_ARTIFACTS_STAGED_TOKEN","NO_ARTIFACTS_STAGED_TOKEN",0]]},"JobMessage.MessageImportance":{"values":[["MESSAGE_IMPORTANCE_UNSPECIFIED","MESSAGE_IMPORTANCE_UNSPECIFIED",0],["JOB_MESSAGE_DEBUG","JOB_MESSAGE_DEBUG",1],["JOB_MESSAGE_DETAILED","JOB_MESSAGE_DETAILED",2],["JOB_MESSAGE_BASIC","JOB_MESSAGE_BASIC",3],["JOB_MESSAGE_WARNING","JOB_MESSAGE_WARNING",4],["JOB_MESSAGE_ERROR","JOB_MESSAGE_ERROR",5]]},"JobState.Enum":{"values":[["UNSPECIFIED","UNSPECIFIED",0],["STOPPED","STOPPED",1],["RUNNING","RUNNING",2],["DONE","DONE",3],["FAILED","FAILED",4],["CANCELLED","CANCELLED",5],["UPDATED","UPDATED",6],["DRAINING","DRAINING",7],["DRAINED","DRAINED",8],["STARTING","STARTING",9],["CANCELLING","CANCELLING",10],["UPDATING","UPDATING",11]]},"PipelineOptionType.Enum":{"values":[["STRING","STRING",0],["BOOLEAN","BOOLEAN",1],["INTEGER","INTEGER",2],["NUMBER","NUMBER",3],["ARRAY","ARRAY",4],["OBJECT","OBJECT",5]]}},"services":{"ArtifactRetrievalService":[["ResolveArtifacts","unary","ResolveArtifactsRequest","ResolveArtifactsResponse"],["GetArtifact","server_streaming","GetArtifactRequest","GetArtifactResponse"]],"ArtifactStagingService":[["ReverseArtifactRetrievalService","bidi_streaming","ArtifactResponseWrapper","ArtifactRequestWrapper"]],"LegacyArtifactStagingService":[["PutArtifact","client_streaming","PutArtifactRequest","PutArtifactResponse"],["CommitManifest","unary","CommitManifestRequest","CommitManifestResponse"]],"LegacyArtifactRetrievalService":[["GetManifest","unary","GetManifestRequest","GetManifestResponse"],["GetArtifact","server_streaming","LegacyGetArtifactRequest","ArtifactChunk"]],"JobService":[["Prepare","unary","PrepareJobRequest","PrepareJobResponse"],["Run","unary","RunJobRequest","RunJobResponse"],["GetJobs","unary","GetJobsRequest","GetJobsResponse"],["GetState","unary","GetJobStateRequest","JobStateEvent"],["GetPipeline","unary","GetJobPipelineRequest","GetJobPipelineResponse"],["Cancel","unary","CancelJobRequest","CancelJobResponse"],["Drain","unary","DrainJobRequest","DrainJobResponse"],["GetStateStream","server_streaming","GetJobStateRequest","JobStateEvent"],["GetMessageStream","server_streaming","JobMessagesRequest","JobMessagesResponse"],["GetJobMetrics","unary","GetJobMetricsRequest","GetJobMetricsResponse"],["DescribePipelineOptions","unary","DescribePipelineOptionsRequest","DescribePipelineOptionsResponse"]]}}', [file_google_protobuf_struct, file_google_protobuf_timestamp, file_pipeline]);
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ResolveArtifactsRequest
@@ -36,7 +36,7 @@ export type ResolveArtifactsRequest = Message<"org.apache.beam.model.job_managem
  * Use `create(ResolveArtifactsRequestSchema)` to create a new message.
  */
 export const ResolveArtifactsRequestSchema: GenMessage<ResolveArtifactsRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 0);
+  messageDesc(file_job_management, 'ResolveArtifactsRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ResolveArtifactsResponse
@@ -53,7 +53,7 @@ export type ResolveArtifactsResponse = Message<"org.apache.beam.model.job_manage
  * Use `create(ResolveArtifactsResponseSchema)` to create a new message.
  */
 export const ResolveArtifactsResponseSchema: GenMessage<ResolveArtifactsResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 1);
+  messageDesc(file_job_management, 'ResolveArtifactsResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetArtifactRequest
@@ -70,7 +70,7 @@ export type GetArtifactRequest = Message<"org.apache.beam.model.job_management.v
  * Use `create(GetArtifactRequestSchema)` to create a new message.
  */
 export const GetArtifactRequestSchema: GenMessage<GetArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 2);
+  messageDesc(file_job_management, 'GetArtifactRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetArtifactResponse
@@ -87,7 +87,7 @@ export type GetArtifactResponse = Message<"org.apache.beam.model.job_management.
  * Use `create(GetArtifactResponseSchema)` to create a new message.
  */
 export const GetArtifactResponseSchema: GenMessage<GetArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 3);
+  messageDesc(file_job_management, 'GetArtifactResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ArtifactRequestWrapper
@@ -116,7 +116,7 @@ export type ArtifactRequestWrapper = Message<"org.apache.beam.model.job_manageme
  * Use `create(ArtifactRequestWrapperSchema)` to create a new message.
  */
 export const ArtifactRequestWrapperSchema: GenMessage<ArtifactRequestWrapper> = /*@__PURE__*/
-  messageDesc(file_job_management, 4);
+  messageDesc(file_job_management, 'ArtifactRequestWrapper');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ArtifactResponseWrapper
@@ -155,7 +155,7 @@ export type ArtifactResponseWrapper = Message<"org.apache.beam.model.job_managem
  * Use `create(ArtifactResponseWrapperSchema)` to create a new message.
  */
 export const ArtifactResponseWrapperSchema: GenMessage<ArtifactResponseWrapper> = /*@__PURE__*/
-  messageDesc(file_job_management, 5);
+  messageDesc(file_job_management, 'ArtifactResponseWrapper');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ArtifactMetadata
@@ -182,7 +182,7 @@ export type ArtifactMetadata = Message<"org.apache.beam.model.job_management.v1.
  * Use `create(ArtifactMetadataSchema)` to create a new message.
  */
 export const ArtifactMetadataSchema: GenMessage<ArtifactMetadata> = /*@__PURE__*/
-  messageDesc(file_job_management, 6);
+  messageDesc(file_job_management, 'ArtifactMetadata');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.Manifest
@@ -199,7 +199,7 @@ export type Manifest = Message<"org.apache.beam.model.job_management.v1.Manifest
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_job_management, 7);
+  messageDesc(file_job_management, 'Manifest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ProxyManifest
@@ -221,7 +221,7 @@ export type ProxyManifest = Message<"org.apache.beam.model.job_management.v1.Pro
  * Use `create(ProxyManifestSchema)` to create a new message.
  */
 export const ProxyManifestSchema: GenMessage<ProxyManifest> = /*@__PURE__*/
-  messageDesc(file_job_management, 8);
+  messageDesc(file_job_management, 'ProxyManifest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ProxyManifest.Location
@@ -243,7 +243,7 @@ export type ProxyManifest_Location = Message<"org.apache.beam.model.job_manageme
  * Use `create(ProxyManifest_LocationSchema)` to create a new message.
  */
 export const ProxyManifest_LocationSchema: GenMessage<ProxyManifest_Location> = /*@__PURE__*/
-  messageDesc(file_job_management, 8, 0);
+  messageDesc(file_job_management, 'ProxyManifest.Location');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetManifestRequest
@@ -260,7 +260,7 @@ export type GetManifestRequest = Message<"org.apache.beam.model.job_management.v
  * Use `create(GetManifestRequestSchema)` to create a new message.
  */
 export const GetManifestRequestSchema: GenMessage<GetManifestRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 9);
+  messageDesc(file_job_management, 'GetManifestRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetManifestResponse
@@ -277,7 +277,7 @@ export type GetManifestResponse = Message<"org.apache.beam.model.job_management.
  * Use `create(GetManifestResponseSchema)` to create a new message.
  */
 export const GetManifestResponseSchema: GenMessage<GetManifestResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 10);
+  messageDesc(file_job_management, 'GetManifestResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.LegacyGetArtifactRequest
@@ -299,7 +299,7 @@ export type LegacyGetArtifactRequest = Message<"org.apache.beam.model.job_manage
  * Use `create(LegacyGetArtifactRequestSchema)` to create a new message.
  */
 export const LegacyGetArtifactRequestSchema: GenMessage<LegacyGetArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 11);
+  messageDesc(file_job_management, 'LegacyGetArtifactRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.ArtifactChunk
@@ -316,7 +316,7 @@ export type ArtifactChunk = Message<"org.apache.beam.model.job_management.v1.Art
  * Use `create(ArtifactChunkSchema)` to create a new message.
  */
 export const ArtifactChunkSchema: GenMessage<ArtifactChunk> = /*@__PURE__*/
-  messageDesc(file_job_management, 12);
+  messageDesc(file_job_management, 'ArtifactChunk');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PutArtifactMetadata
@@ -338,7 +338,7 @@ export type PutArtifactMetadata = Message<"org.apache.beam.model.job_management.
  * Use `create(PutArtifactMetadataSchema)` to create a new message.
  */
 export const PutArtifactMetadataSchema: GenMessage<PutArtifactMetadata> = /*@__PURE__*/
-  messageDesc(file_job_management, 13);
+  messageDesc(file_job_management, 'PutArtifactMetadata');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PutArtifactRequest
@@ -367,7 +367,7 @@ export type PutArtifactRequest = Message<"org.apache.beam.model.job_management.v
  * Use `create(PutArtifactRequestSchema)` to create a new message.
  */
 export const PutArtifactRequestSchema: GenMessage<PutArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 14);
+  messageDesc(file_job_management, 'PutArtifactRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PutArtifactResponse
@@ -380,7 +380,7 @@ export type PutArtifactResponse = Message<"org.apache.beam.model.job_management.
  * Use `create(PutArtifactResponseSchema)` to create a new message.
  */
 export const PutArtifactResponseSchema: GenMessage<PutArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 15);
+  messageDesc(file_job_management, 'PutArtifactResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.CommitManifestRequest
@@ -402,7 +402,7 @@ export type CommitManifestRequest = Message<"org.apache.beam.model.job_managemen
  * Use `create(CommitManifestRequestSchema)` to create a new message.
  */
 export const CommitManifestRequestSchema: GenMessage<CommitManifestRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 16);
+  messageDesc(file_job_management, 'CommitManifestRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.CommitManifestResponse
@@ -419,7 +419,7 @@ export type CommitManifestResponse = Message<"org.apache.beam.model.job_manageme
  * Use `create(CommitManifestResponseSchema)` to create a new message.
  */
 export const CommitManifestResponseSchema: GenMessage<CommitManifestResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 17);
+  messageDesc(file_job_management, 'CommitManifestResponse');
 
 /**
  * @generated from enum org.apache.beam.model.job_management.v1.CommitManifestResponse.Constants
@@ -435,7 +435,7 @@ export enum CommitManifestResponse_Constants {
  * Describes the enum org.apache.beam.model.job_management.v1.CommitManifestResponse.Constants.
  */
 export const CommitManifestResponse_ConstantsSchema: GenEnum<CommitManifestResponse_Constants> = /*@__PURE__*/
-  enumDesc(file_job_management, 17, 0);
+  enumDesc(file_job_management, 'CommitManifestResponse.Constants');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PrepareJobRequest
@@ -462,7 +462,7 @@ export type PrepareJobRequest = Message<"org.apache.beam.model.job_management.v1
  * Use `create(PrepareJobRequestSchema)` to create a new message.
  */
 export const PrepareJobRequestSchema: GenMessage<PrepareJobRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 18);
+  messageDesc(file_job_management, 'PrepareJobRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PrepareJobResponse
@@ -489,7 +489,7 @@ export type PrepareJobResponse = Message<"org.apache.beam.model.job_management.v
  * Use `create(PrepareJobResponseSchema)` to create a new message.
  */
 export const PrepareJobResponseSchema: GenMessage<PrepareJobResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 19);
+  messageDesc(file_job_management, 'PrepareJobResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.RunJobRequest
@@ -511,7 +511,7 @@ export type RunJobRequest = Message<"org.apache.beam.model.job_management.v1.Run
  * Use `create(RunJobRequestSchema)` to create a new message.
  */
 export const RunJobRequestSchema: GenMessage<RunJobRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 20);
+  messageDesc(file_job_management, 'RunJobRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.RunJobResponse
@@ -528,7 +528,7 @@ export type RunJobResponse = Message<"org.apache.beam.model.job_management.v1.Ru
  * Use `create(RunJobResponseSchema)` to create a new message.
  */
 export const RunJobResponseSchema: GenMessage<RunJobResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 21);
+  messageDesc(file_job_management, 'RunJobResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.CancelJobRequest
@@ -545,7 +545,7 @@ export type CancelJobRequest = Message<"org.apache.beam.model.job_management.v1.
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 22);
+  messageDesc(file_job_management, 'CancelJobRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.CancelJobResponse
@@ -562,7 +562,7 @@ export type CancelJobResponse = Message<"org.apache.beam.model.job_management.v1
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 23);
+  messageDesc(file_job_management, 'CancelJobResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.DrainJobRequest
@@ -579,7 +579,7 @@ export type DrainJobRequest = Message<"org.apache.beam.model.job_management.v1.D
  * Use `create(DrainJobRequestSchema)` to create a new message.
  */
 export const DrainJobRequestSchema: GenMessage<DrainJobRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 24);
+  messageDesc(file_job_management, 'DrainJobRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.DrainJobResponse
@@ -596,7 +596,7 @@ export type DrainJobResponse = Message<"org.apache.beam.model.job_management.v1.
  * Use `create(DrainJobResponseSchema)` to create a new message.
  */
 export const DrainJobResponseSchema: GenMessage<DrainJobResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 25);
+  messageDesc(file_job_management, 'DrainJobResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.JobInfo
@@ -628,7 +628,7 @@ export type JobInfo = Message<"org.apache.beam.model.job_management.v1.JobInfo">
  * Use `create(JobInfoSchema)` to create a new message.
  */
 export const JobInfoSchema: GenMessage<JobInfo> = /*@__PURE__*/
-  messageDesc(file_job_management, 26);
+  messageDesc(file_job_management, 'JobInfo');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobsRequest
@@ -641,7 +641,7 @@ export type GetJobsRequest = Message<"org.apache.beam.model.job_management.v1.Ge
  * Use `create(GetJobsRequestSchema)` to create a new message.
  */
 export const GetJobsRequestSchema: GenMessage<GetJobsRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 27);
+  messageDesc(file_job_management, 'GetJobsRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobsResponse
@@ -658,7 +658,7 @@ export type GetJobsResponse = Message<"org.apache.beam.model.job_management.v1.G
  * Use `create(GetJobsResponseSchema)` to create a new message.
  */
 export const GetJobsResponseSchema: GenMessage<GetJobsResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 28);
+  messageDesc(file_job_management, 'GetJobsResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobStateRequest
@@ -675,7 +675,7 @@ export type GetJobStateRequest = Message<"org.apache.beam.model.job_management.v
  * Use `create(GetJobStateRequestSchema)` to create a new message.
  */
 export const GetJobStateRequestSchema: GenMessage<GetJobStateRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 29);
+  messageDesc(file_job_management, 'GetJobStateRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.JobStateEvent
@@ -697,7 +697,7 @@ export type JobStateEvent = Message<"org.apache.beam.model.job_management.v1.Job
  * Use `create(JobStateEventSchema)` to create a new message.
  */
 export const JobStateEventSchema: GenMessage<JobStateEvent> = /*@__PURE__*/
-  messageDesc(file_job_management, 30);
+  messageDesc(file_job_management, 'JobStateEvent');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobPipelineRequest
@@ -714,7 +714,7 @@ export type GetJobPipelineRequest = Message<"org.apache.beam.model.job_managemen
  * Use `create(GetJobPipelineRequestSchema)` to create a new message.
  */
 export const GetJobPipelineRequestSchema: GenMessage<GetJobPipelineRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 31);
+  messageDesc(file_job_management, 'GetJobPipelineRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobPipelineResponse
@@ -731,7 +731,7 @@ export type GetJobPipelineResponse = Message<"org.apache.beam.model.job_manageme
  * Use `create(GetJobPipelineResponseSchema)` to create a new message.
  */
 export const GetJobPipelineResponseSchema: GenMessage<GetJobPipelineResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 32);
+  messageDesc(file_job_management, 'GetJobPipelineResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.JobMessagesRequest
@@ -748,7 +748,7 @@ export type JobMessagesRequest = Message<"org.apache.beam.model.job_management.v
  * Use `create(JobMessagesRequestSchema)` to create a new message.
  */
 export const JobMessagesRequestSchema: GenMessage<JobMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 33);
+  messageDesc(file_job_management, 'JobMessagesRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.JobMessage
@@ -780,7 +780,7 @@ export type JobMessage = Message<"org.apache.beam.model.job_management.v1.JobMes
  * Use `create(JobMessageSchema)` to create a new message.
  */
 export const JobMessageSchema: GenMessage<JobMessage> = /*@__PURE__*/
-  messageDesc(file_job_management, 34);
+  messageDesc(file_job_management, 'JobMessage');
 
 /**
  * @generated from enum org.apache.beam.model.job_management.v1.JobMessage.MessageImportance
@@ -821,7 +821,7 @@ export enum JobMessage_MessageImportance {
  * Describes the enum org.apache.beam.model.job_management.v1.JobMessage.MessageImportance.
  */
 export const JobMessage_MessageImportanceSchema: GenEnum<JobMessage_MessageImportance> = /*@__PURE__*/
-  enumDesc(file_job_management, 34, 0);
+  enumDesc(file_job_management, 'JobMessage.MessageImportance');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.JobMessagesResponse
@@ -850,7 +850,7 @@ export type JobMessagesResponse = Message<"org.apache.beam.model.job_management.
  * Use `create(JobMessagesResponseSchema)` to create a new message.
  */
 export const JobMessagesResponseSchema: GenMessage<JobMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 35);
+  messageDesc(file_job_management, 'JobMessagesResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.JobState
@@ -863,7 +863,7 @@ export type JobState = Message<"org.apache.beam.model.job_management.v1.JobState
  * Use `create(JobStateSchema)` to create a new message.
  */
 export const JobStateSchema: GenMessage<JobState> = /*@__PURE__*/
-  messageDesc(file_job_management, 36);
+  messageDesc(file_job_management, 'JobState');
 
 /**
  * @generated from enum org.apache.beam.model.job_management.v1.JobState.Enum
@@ -934,7 +934,7 @@ export enum JobState_Enum {
  * Describes the enum org.apache.beam.model.job_management.v1.JobState.Enum.
  */
 export const JobState_EnumSchema: GenEnum<JobState_Enum> = /*@__PURE__*/
-  enumDesc(file_job_management, 36, 0);
+  enumDesc(file_job_management, 'JobState.Enum');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobMetricsRequest
@@ -951,7 +951,7 @@ export type GetJobMetricsRequest = Message<"org.apache.beam.model.job_management
  * Use `create(GetJobMetricsRequestSchema)` to create a new message.
  */
 export const GetJobMetricsRequestSchema: GenMessage<GetJobMetricsRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 37);
+  messageDesc(file_job_management, 'GetJobMetricsRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.GetJobMetricsResponse
@@ -968,7 +968,7 @@ export type GetJobMetricsResponse = Message<"org.apache.beam.model.job_managemen
  * Use `create(GetJobMetricsResponseSchema)` to create a new message.
  */
 export const GetJobMetricsResponseSchema: GenMessage<GetJobMetricsResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 38);
+  messageDesc(file_job_management, 'GetJobMetricsResponse');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.MetricResults
@@ -990,7 +990,7 @@ export type MetricResults = Message<"org.apache.beam.model.job_management.v1.Met
  * Use `create(MetricResultsSchema)` to create a new message.
  */
 export const MetricResultsSchema: GenMessage<MetricResults> = /*@__PURE__*/
-  messageDesc(file_job_management, 39);
+  messageDesc(file_job_management, 'MetricResults');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.DescribePipelineOptionsRequest
@@ -1003,7 +1003,7 @@ export type DescribePipelineOptionsRequest = Message<"org.apache.beam.model.job_
  * Use `create(DescribePipelineOptionsRequestSchema)` to create a new message.
  */
 export const DescribePipelineOptionsRequestSchema: GenMessage<DescribePipelineOptionsRequest> = /*@__PURE__*/
-  messageDesc(file_job_management, 40);
+  messageDesc(file_job_management, 'DescribePipelineOptionsRequest');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PipelineOptionType
@@ -1016,7 +1016,7 @@ export type PipelineOptionType = Message<"org.apache.beam.model.job_management.v
  * Use `create(PipelineOptionTypeSchema)` to create a new message.
  */
 export const PipelineOptionTypeSchema: GenMessage<PipelineOptionType> = /*@__PURE__*/
-  messageDesc(file_job_management, 41);
+  messageDesc(file_job_management, 'PipelineOptionType');
 
 /**
  * @generated from enum org.apache.beam.model.job_management.v1.PipelineOptionType.Enum
@@ -1057,7 +1057,7 @@ export enum PipelineOptionType_Enum {
  * Describes the enum org.apache.beam.model.job_management.v1.PipelineOptionType.Enum.
  */
 export const PipelineOptionType_EnumSchema: GenEnum<PipelineOptionType_Enum> = /*@__PURE__*/
-  enumDesc(file_job_management, 41, 0);
+  enumDesc(file_job_management, 'PipelineOptionType.Enum');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.PipelineOptionDescriptor
@@ -1094,7 +1094,7 @@ export type PipelineOptionDescriptor = Message<"org.apache.beam.model.job_manage
  * Use `create(PipelineOptionDescriptorSchema)` to create a new message.
  */
 export const PipelineOptionDescriptorSchema: GenMessage<PipelineOptionDescriptor> = /*@__PURE__*/
-  messageDesc(file_job_management, 42);
+  messageDesc(file_job_management, 'PipelineOptionDescriptor');
 
 /**
  * @generated from message org.apache.beam.model.job_management.v1.DescribePipelineOptionsResponse
@@ -1111,7 +1111,7 @@ export type DescribePipelineOptionsResponse = Message<"org.apache.beam.model.job
  * Use `create(DescribePipelineOptionsResponseSchema)` to create a new message.
  */
 export const DescribePipelineOptionsResponseSchema: GenMessage<DescribePipelineOptionsResponse> = /*@__PURE__*/
-  messageDesc(file_job_management, 43);
+  messageDesc(file_job_management, 'DescribePipelineOptionsResponse');
 
 /**
  * @generated from service org.apache.beam.model.job_management.v1.ArtifactRetrievalService
@@ -1134,7 +1134,7 @@ export const ArtifactRetrievalService: GenService<{
     output: typeof GetArtifactResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_job_management, 0);
+  serviceDesc(file_job_management, 'ArtifactRetrievalService');
 
 /**
  * @generated from service org.apache.beam.model.job_management.v1.ArtifactStagingService
@@ -1149,7 +1149,7 @@ export const ArtifactStagingService: GenService<{
     output: typeof ArtifactRequestWrapperSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_job_management, 1);
+  serviceDesc(file_job_management, 'ArtifactStagingService');
 
 /**
  * @generated from service org.apache.beam.model.job_management.v1.LegacyArtifactStagingService
@@ -1172,7 +1172,7 @@ export const LegacyArtifactStagingService: GenService<{
     output: typeof CommitManifestResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_job_management, 2);
+  serviceDesc(file_job_management, 'LegacyArtifactStagingService');
 
 /**
  * @generated from service org.apache.beam.model.job_management.v1.LegacyArtifactRetrievalService
@@ -1195,7 +1195,7 @@ export const LegacyArtifactRetrievalService: GenService<{
     output: typeof ArtifactChunkSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_job_management, 3);
+  serviceDesc(file_job_management, 'LegacyArtifactRetrievalService');
 
 /**
  * @generated from service org.apache.beam.model.job_management.v1.JobService
@@ -1290,5 +1290,5 @@ export const JobService: GenService<{
     output: typeof DescribePipelineOptionsResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_job_management, 4);
+  serviceDesc(file_job_management, 'JobService');
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { equals } from '@bufbuild/protobuf';
 import {
   Pipeline,
   pipelineToProto,
   Root,
   TYPESCRIPT_ENVIRONMENT,
 } from '../../../src/pipeline/index.ts';
-import { equals, fromBinary, pb, toBinary } from '../../../src/proto/index.ts';
+import { fromBinary, pb, toBinary } from '../../../src/proto/index.ts';
 import { create, iterableSideInput } from '../../../src/transforms/index.ts';
 
 function build(): Pipeline {
