@@ -3,19 +3,18 @@
 // known before a row is read.
 
 import { BeamBridgeError } from '../../base/index.ts';
-import { setField, TYPED_ARRAY_KINDS, type TypedArrayKind } from '../../coders/index.ts';
+import { setField } from '../../coders/index.ts';
 import { type SchemaType, typeName } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
+import { DamagedColumn } from './damaged-column.ts';
 import { annotationOf, type FileNode, leafOf } from './file-schema.ts';
+import { type ListType, listOf, type TypedLists } from './list-values.ts';
 import { mismatch } from './mismatch.ts';
 import type { SchemaElement } from './package.ts';
-import { leafReader, NONE, type PlainNumbers, plainNumbers } from './values.ts';
+import { leafReader, type PlainNumbers, plainNumbers } from './values.ts';
 
 /** The value, or null. @throws {@link Misfit}, {@link DamagedColumn} */
 export type PartReader = (raw: unknown) => unknown;
-
-/** Internal: a value is missing where the file's own levels say that there is one. */
-export class DamagedColumn {}
 
 /** A leaf that is read: which column of a row group it is, and where it is in the schema that is asked for. */
 export interface WantedLeaf {
@@ -33,6 +32,10 @@ export interface Matched {
   readonly read: PartReader;
   /** For numbers: between which ones those that are raw are what {@link read} would give. */
   readonly plain?: PlainNumbers | undefined;
+  /** Whether {@link read} takes numbers, too, for whole numbers of 64 bits, in lists as well. */
+  readonly takesNumbers?: boolean | undefined;
+  /** For lists that become typed arrays: what their elements are. */
+  readonly lists?: TypedLists | undefined;
 }
 
 /** A column that is read. */
@@ -116,7 +119,7 @@ function matchValue(type: SchemaType, part: FileNode, above: string[], path: str
     case 'iterable': {
       if (!isRepeated) return matchList(type, part, above, path);
       const bare = matchOnce(type.element, part, above, `${path}[]`);
-      return { ...bare, read: listReader(type, bare), plain: undefined };
+      return { ...bare, ...listOf(type, bare) };
     }
     default:
       if (isRepeated) throw mismatch(type, part, path);
@@ -142,7 +145,9 @@ function matchOne(type: SchemaType, part: FileNode, above: string[], path: strin
   const held = leafOf(element);
   const read = leafReader(type, held);
   if (!read) throw mismatch(type, part, path);
-  return { ...matchLeaf(element, leaf, above, read), plain: plainNumbers(type, held) };
+  const plain = plainNumbers(type, held);
+  const takesNumbers = plain !== undefined && held.kind === 'int' && held.isLong;
+  return { ...matchLeaf(element, leaf, above, read), plain, takesNumbers };
 }
 
 function matchLeaf(
@@ -223,8 +228,6 @@ function readIn(step: string, read: PartReader, raw: unknown): unknown {
   }
 }
 
-type ListType = SchemaType & { kind: 'array' | 'iterable' };
-
 /**
  * A list as the format's rules have it: a group of a repeated group with the element in it, and older forms.
  * Source: https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#lists
@@ -247,38 +250,17 @@ function matchList(type: ListType, part: FileNode, above: string[], path: string
     return {
       elements: [group(part, name, 1, true), group(repeated, step, 1, false), ...matched.elements],
       leaves: matched.leaves,
-      read: listReader(type, matched),
+      ...listOf(type, matched),
     };
   }
   const matched = matchOnce(type.element, repeated, inside, at);
   const isLeaf = repeated.leaf !== undefined;
-  const list = listReader(type, matched);
+  const list = listOf(type, matched);
   const step = nameIn(repeated.element.name, inside);
   return {
     elements: [group(part, name, 1, isLeaf), ...matched.elements],
     leaves: matched.leaves,
-    read: isLeaf ? list : (raw) => list((raw as Record<string, unknown>)[step]),
-  };
-}
-
-function listReader(type: ListType, { read, plain = NONE }: Matched): PartReader {
-  const isTyped = type.kind === 'array' && type.typed === true;
-  const Typed = isTyped ? TYPED_ARRAY_KINDS[type.element.kind as TypedArrayKind] : undefined;
-  return (raw) => {
-    if (!Array.isArray(raw)) throw new DamagedColumn();
-    const { length } = raw;
-    const values = (Typed ? new Typed(length) : new Array(length)) as unknown[];
-    let at = 0;
-    try {
-      for (; at < length; at++) {
-        const value: unknown = raw[at];
-        const isPlain = typeof value === 'number' && value >= plain.least && value <= plain.most;
-        values[at] = isPlain ? value : read(value);
-      }
-    } catch (error) {
-      throw error instanceof Misfit ? error.within(`[${at}]`) : error;
-    }
-    return values;
+    ...(isLeaf ? list : { read: (raw) => list.read((raw as Record<string, unknown>)[step]) }),
   };
 }
 

@@ -11,12 +11,16 @@ import {
 } from '../../coders/index.ts';
 import type { SchemaType } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
-import { DamagedColumn, type MatchedColumn, matchColumn } from './columns.ts';
+import { type MatchedColumn, matchColumn } from './columns.ts';
+import { DamagedColumn } from './damaged-column.ts';
+import { RawLists } from './decode/assemble.ts';
+import type { Values } from './decode/values.ts';
 import type { FileNode } from './file-schema.ts';
+import type { TypedLists } from './list-values.ts';
 import { NONE } from './values.ts';
 
 /** A column's values as they lie in a row group. */
-export type Raw = ArrayLike<unknown>;
+export type Raw = ArrayLike<unknown> | RawLists;
 
 /** A field of the declared row, and the columns that it is read from. */
 export interface MatchedField {
@@ -102,10 +106,7 @@ export class GroupRows {
     try {
       for (const one of this.fields) {
         if (one.typed) viewsInto(rows, one, one.typed, from);
-        else {
-          for (let i = 0; i < rows.length; i++)
-            setField(rows[i]!, one.field, readField(one, from + i));
-        }
+        else if (!listsInto(rows, one, from)) valuesInto(rows, one, from);
       }
       return rows;
     } catch (error) {
@@ -151,13 +152,18 @@ export class GroupRows {
   /** A row that does not fit, as a text. */
   shown(at: number): string {
     const values = this.fields.flatMap(({ columns, raws }) =>
-      columns.map(({ name }, index) => {
-        const text = JSON.stringify(raws[index]![at] ?? null, (_, value) => plain(value));
+      columns.map(({ name, takesNumbers }, index) => {
+        const raw = valueAt(raws[index]!, at) ?? null;
+        const text = JSON.stringify(raw, (_, value) => plain(value, takesNumbers));
         return `${JSON.stringify(name)}:${text}`;
       }),
     );
     return `{${values.join(',')}}`;
   }
+}
+
+function valueAt(raw: Raw, at: number): unknown {
+  return raw instanceof RawLists ? raw.at(at) : raw[at];
 }
 
 function readField(
@@ -167,12 +173,82 @@ function readField(
 ): unknown {
   if (!make) {
     reads(columns[0]!);
-    return columns[0]!.read(raws[0]![at]);
+    return columns[0]!.read(valueAt(raws[0]!, at));
   }
   const values = make(columns.length);
   for (let i = 0; i < columns.length; i++) {
     reads(columns[i]!);
-    values[i] = columns[i]!.read(raws[i]![at]);
+    values[i] = columns[i]!.read(valueAt(raws[i]!, at));
+  }
+  return values;
+}
+
+/** Gives a field to rows, value by value. @throws {@link Misfit}, {@link DamagedColumn} */
+function valuesInto(
+  rows: readonly Record<string, unknown>[],
+  one: FieldOfGroup,
+  from: number,
+): void {
+  const { field, columns, raws, make } = one;
+  const [raw] = raws;
+  if (make || raw instanceof RawLists) {
+    for (let i = 0; i < rows.length; i++) setField(rows[i]!, field, readField(one, from + i));
+    return;
+  }
+  const { plain: range = NONE, read } = columns[0]!;
+  for (let i = 0; i < rows.length; i++) {
+    const value = raw![from + i];
+    const isPlain = typeof value === 'number' && value >= range.least && value <= range.most;
+    setField(rows[i]!, field, isPlain ? value : read(value));
+  }
+}
+
+/**
+ * Gives a field of lists to rows as views of buffers, where they are typed arrays, none is null, and their elements lie as
+ * numbers one behind the other. Else it gives nothing, and is false.
+ *
+ * @throws {@link Misfit}
+ */
+function listsInto(
+  rows: readonly Record<string, unknown>[],
+  { field, columns, raws }: FieldOfGroup,
+  from: number,
+): boolean {
+  const [raw] = raws;
+  const lists = columns[0]?.lists;
+  if (!lists || !(raw instanceof RawLists) || Array.isArray(raw.values) || raw.missing)
+    return false;
+  const Typed = TYPED_ARRAY_KINDS[lists.kind] as Float64ArrayConstructor;
+  const values = raw.values as Float64Array;
+  const { offsets } = raw;
+  const most = Math.floor(VIEWED_BYTES / Typed.BYTES_PER_ELEMENT);
+  for (let i = 0; i < rows.length; ) {
+    const first = offsets[from + i]!;
+    let next = i + 1;
+    while (next < rows.length && offsets[from + next + 1]! - first <= most) next += 1;
+    const { buffer } = elementsOf(Typed, values.subarray(first, offsets[from + next]!), lists);
+    for (; i < next; i++) {
+      const start = offsets[from + i]!;
+      const length = offsets[from + i + 1]! - start;
+      const at = (start - first) * Typed.BYTES_PER_ELEMENT;
+      setField(rows[i]!, field, new Typed(buffer, at, length));
+    }
+  }
+  return true;
+}
+
+/** Elements as those of a kind, in a buffer of their own. @throws {@link Misfit} */
+function elementsOf(
+  Typed: Float64ArrayConstructor,
+  raw: Float64Array,
+  { element: { read, plain: range = NONE }, lies }: TypedLists,
+): Float64Array<ArrayBuffer> {
+  if (lies && raw instanceof Typed) return new Typed(raw);
+  const values = new Typed(raw.length);
+  for (let at = 0; at < raw.length; at++) {
+    const value: unknown = raw[at];
+    const isPlain = typeof value === 'number' && value >= range.least && value <= range.most;
+    values[at] = (isPlain ? value : read(value)) as number;
   }
   return values;
 }
@@ -195,7 +271,8 @@ function viewsInto(
   for (let begin = 0; begin < rows.length; begin += most) {
     const count = Math.min(most, rows.length - begin);
     const block = new Typed(count * width);
-    for (let i = 0; i < width; i++) fill(block, i, width, raws[i]!, from + begin, columns[i]!);
+    for (let i = 0; i < width; i++)
+      fill(block, i, width, raws[i] as Values, from + begin, columns[i]!);
     for (let i = 0; i < count; i++)
       setField(rows[begin + i]!, field, new Typed(block.buffer, i * bytes, width));
   }
@@ -206,7 +283,7 @@ function fill(
   block: Float64Array,
   offset: number,
   stride: number,
-  raw: Raw,
+  raw: Values,
   from: number,
   { plain: range = NONE, read }: MatchedColumn,
 ): void {
@@ -220,9 +297,11 @@ function fill(
   }
 }
 
-function plain(value: unknown): unknown {
+function plain(value: unknown, isLong: boolean | undefined): unknown {
+  if (isLong && typeof value === 'number') return `${value}`;
   if (typeof value === 'bigint') return `${value}`;
   if (typeof value === 'number' && !Number.isFinite(value)) return `${value}`;
   if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  if (ArrayBuffer.isView(value)) return Array.from(value as Float64Array);
   return value;
 }

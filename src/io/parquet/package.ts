@@ -43,6 +43,7 @@ export interface ColumnChunk {
     | {
         readonly path_in_schema: string[];
         readonly codec: string;
+        readonly num_values: bigint;
         readonly total_compressed_size: bigint;
         readonly data_page_offset: bigint;
         readonly dictionary_page_offset?: bigint | undefined;
@@ -80,17 +81,25 @@ export interface PageHeader {
   readonly type?: string;
   readonly compressed_page_size?: number;
   readonly uncompressed_page_size?: number;
-  readonly data_page_header?: { readonly num_values?: number };
+  readonly data_page_header?: {
+    readonly num_values?: number;
+    readonly encoding?: string;
+    readonly definition_level_encoding?: string;
+    readonly repetition_level_encoding?: string;
+  };
   readonly dictionary_page_header?: { readonly num_values?: number };
   readonly data_page_header_v2?: {
     readonly num_values?: number;
+    readonly num_nulls?: number;
+    readonly encoding?: string;
+    readonly is_compressed?: boolean;
     readonly repetition_levels_byte_length?: number;
     readonly definition_levels_byte_length?: number;
   };
 }
 
 /** Reads the header of a page, and goes on behind it. */
-export type ReadPageHeader = (reader: { readonly view: DataView; offset: number }) => PageHeader;
+export type ReadPageHeader = (reader: ByteReader) => PageHeader;
 
 /** What we use of `hyparquet`. */
 export interface ParquetReaderPackage {
@@ -153,19 +162,85 @@ export function readerPackage(): Promise<ParquetReaderPackage> {
   return optionalPackage('hyparquet', 'reading Parquet files');
 }
 
-/**
- * What reads headers of pages in `hyparquet`. It is exported and not documented: nothing where a release has it no more.
- */
-export async function pageHeaderReader(): Promise<ReadPageHeader | undefined> {
-  const name = 'hyparquet/src/column.js';
+/** A place in bytes. */
+export interface ByteReader {
+  readonly view: DataView;
+  offset: number;
+}
+
+/** What decodes parts of pages. */
+export interface PageDecoders {
+  readonly parquetHeader: ReadPageHeader;
+  decompressPage(
+    bytes: Uint8Array,
+    length: number,
+    codec: string,
+    compressors: Readonly<Record<string, Decompress>>,
+  ): Uint8Array;
+  readPlain(
+    reader: ByteReader,
+    type: string,
+    count: number,
+    typeLength: number | undefined,
+  ): ArrayLike<unknown>;
+  byteStreamSplit(
+    reader: ByteReader,
+    count: number,
+    type: string,
+    typeLength: number | undefined,
+  ): ArrayLike<unknown>;
+  deltaBinaryUnpack(reader: ByteReader, count: number, out: Int32Array | BigInt64Array): void;
+  deltaLengthByteArray(reader: ByteReader, count: number, out: Uint8Array[]): void;
+  deltaByteArray(reader: ByteReader, count: number, out: Uint8Array[]): void;
+}
+
+const DECODERS: Readonly<Record<keyof PageDecoders, string>> = {
+  parquetHeader: 'column',
+  decompressPage: 'datapage',
+  readPlain: 'plain',
+  byteStreamSplit: 'encoding',
+  deltaBinaryUnpack: 'delta',
+  deltaLengthByteArray: 'delta',
+  deltaByteArray: 'delta',
+};
+
+let decoders: Promise<Partial<PageDecoders>> | undefined;
+
+function loadedDecoders(): Promise<Partial<PageDecoders>> {
+  decoders ??= loadDecoders();
+  return decoders;
+}
+
+async function loadDecoders(): Promise<Partial<PageDecoders>> {
+  const found = await Promise.all(
+    Object.entries(DECODERS).map(async ([name, file]) => [name, (await partOf(file))?.[name]]),
+  );
+  return Object.fromEntries(found.filter(([, value]) => typeof value === 'function'));
+}
+
+/** A file of `hyparquet`, which are exported and not documented: nothing where a release has it no more. */
+async function partOf(file: string): Promise<Record<string, unknown> | undefined> {
+  const name = `hyparquet/src/${file}.js`;
   try {
-    return ((await import(name)) as { parquetHeader?: ReadPageHeader }).parquetHeader;
+    return (await import(name)) as Record<string, unknown>;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' || code === 'ERR_MODULE_NOT_FOUND')
       return undefined;
     throw error;
   }
+}
+
+/** What reads headers of pages in `hyparquet`; nothing where a release has it no more. */
+export async function pageHeaderReader(): Promise<ReadPageHeader | undefined> {
+  return (await loadedDecoders()).parquetHeader;
+}
+
+/** What decodes pages in `hyparquet`; nothing where a release lacks a part of it. */
+export async function pageDecoders(): Promise<PageDecoders | undefined> {
+  const found = await loadedDecoders();
+  const names = Object.keys(DECODERS) as (keyof PageDecoders)[];
+  return names.every((name) => found[name]) ? (found as PageDecoders) : undefined;
 }
 
 /** @throws `PACKAGE_NOT_FOUND` when it is not installed */

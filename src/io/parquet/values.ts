@@ -74,9 +74,9 @@ export const NONE: PlainNumbers = { least: 1, most: 0 };
 export function plainNumbers(type: SchemaType, leaf: Leaf): PlainNumbers | undefined {
   if (leaf.kind === 'int') return leaf.isSigned ? plainRange(type.kind) : undefined;
   const isFraction = leaf.kind === 'float32' || leaf.kind === 'float64';
-  return isFraction && (type.kind === leaf.kind || type.kind === 'float64')
-    ? plainRange(type.kind)
-    : undefined;
+  if (!isFraction || (type.kind !== leaf.kind && type.kind !== 'float64')) return undefined;
+  // What lies as a float32 is one, however large.
+  return plainRange('float64');
 }
 
 function textOf(raw: unknown): string {
