@@ -9,8 +9,8 @@ import { checkDecimals } from './parquet/decimals.ts';
 import { type ParquetLayout, parquetFormat } from './parquet/shards.ts';
 import type { ParquetDecimal } from './parquet/write-leaf.ts';
 import { type ParquetRow, parquetRows } from './parquet/write-type.ts';
-import { refuseOption } from './records/read-options.ts';
-import { checkedRender, typedRows } from './records/write-type.ts';
+import { checkRowType, refuseOption } from './records/read-options.ts';
+import { checkedRender, holdsPlainValues, strictRender, typedRows } from './records/write-type.ts';
 import {
   checkOutput,
   WRITE_OPTIONS,
@@ -93,12 +93,15 @@ export function writeToParquet<T>(
   // What can be told without the rows is told here.
   checkOutput(name, prefix, settled, () => parquetFormat({ ...layout, elements: [] }));
   const write = (input: PCollection<T>) => {
-    const typed = typedRows(name, input, schema);
+    if (schema !== undefined) checkRowType(name, schema);
+    // Rows that are looked at when they are written need no look before.
+    const isStrict = schema !== undefined && holdsPlainValues(schema as never);
+    const typed = isStrict ? { rows: input, schema } : typedRows(name, input, schema);
     checkDecimals(name, decimals, typed.schema);
     const { elements, row } = parquetRows(typed.schema as RowType<unknown>, decimals as never);
     const format = () => parquetFormat({ ...layout, elements });
     const output = checkOutput<ParquetRow>(name, prefix, settled, format);
-    const render = checkedRender<T, ParquetRow>(typed.schema, row);
+    const render = (isStrict ? strictRender : checkedRender)<T, ParquetRow>(typed.schema, row);
     return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
   };
   return Object.defineProperty(write, 'name', { value: name });

@@ -4,7 +4,8 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import { type Coder, RowCoder, transcode } from '../../coders/index.ts';
 import type { PCollection } from '../../pipeline/index.ts';
-import { coderOf, type RowType } from '../../schema/index.ts';
+import { urns } from '../../proto/index.ts';
+import { coderOf, type RowType, type SchemaType } from '../../schema/index.ts';
 import { withSchema } from '../../transforms/index.ts';
 import type { Render } from '../text/write-parts.ts';
 import { checkRowType } from './read-options.ts';
@@ -43,7 +44,10 @@ export function typedRows<T>(
  *
  * @param render - throws {@link Unwritable} for each field that is none of its type
  */
-export function strictRender<T>(schema: RowType<T>, render: Render<T>): Render<T> {
+export function strictRender<T, R = string>(
+  schema: RowType<T>,
+  render: Render<T, R>,
+): Render<T, R> {
   const coder: Coder<T> = coderOf(schema);
   const names = schema.fields.map(({ name }) => name);
   const isWhole = (element: object) => {
@@ -64,6 +68,23 @@ export function strictRender<T>(schema: RowType<T>, render: Render<T>): Render<T
     }
     return render(transcode(coder, element));
   };
+}
+
+const MUTABLE = new Set(['row', 'array', 'iterable', 'map', 'tensor', 'bytes']);
+const L = urns.LogicalTypes_Enum;
+
+/**
+ * Whether fields of a type hold nothing that a program may change after it gave the row, nor rows, whose fields
+ * {@link strictRender} does not look at: rows may wait for a side input before they are written.
+ */
+export function holdsPlainValues({ fields }: { readonly fields: RowType['fields'] }): boolean {
+  const isPlain = (type: SchemaType): boolean => {
+    if (type.kind === 'nullable') return isPlain(type.value);
+    // A Date can be set to another time.
+    if (type.kind === 'logical') return type.urn !== L.MILLIS_INSTANT;
+    return !MUTABLE.has(type.kind);
+  };
+  return fields.every(({ type }) => isPlain(type));
 }
 
 /** Internal: a value is none of its type; the row's coder says why, or makes it one. */
