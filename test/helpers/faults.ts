@@ -4,6 +4,14 @@
 import { type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Uint8Array | string;
+  /** After how many bytes of the body the connection ends. @default never */
+  readonly cut?: number;
+}
+
 /** What becomes of a request instead of an answer. */
 export type Fault =
   /** An answer of this status, with an error of this code. */
@@ -14,6 +22,10 @@ export type Fault =
   | { readonly stallAfter: number }
   /** The service does what it was asked, and the connection ends before it says so. */
   | { readonly unanswered: true }
+  /** Another answer than the service's, without it being asked. */
+  | { readonly instead: Answer }
+  /** What becomes of the service's answer. */
+  | { readonly become: (answer: Answer) => Answer }
   /** The connection ends after so many bytes of the request. */
   | { readonly tornAfter: number };
 
@@ -23,6 +35,20 @@ export type Refusal = (code: string, status: number) => { type: string; body: st
 export async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
+}
+
+function give(outgoing: ServerResponse, method: string | undefined, answer: Answer): void {
+  const { status, headers, body, cut } = answer;
+  const said = Object.entries(headers).filter(([, value]) => value !== undefined);
+  outgoing.writeHead(status, Object.fromEntries(said) as Record<string, string>);
+  if (cut === undefined) {
+    outgoing.end(method === 'HEAD' ? undefined : body);
+    return;
+  }
+  outgoing.flushHeaders();
+  outgoing.write(body.slice(0, cut));
+  // What was sent has to arrive, and no more.
+  setTimeout(() => outgoing.destroy(), 50);
 }
 
 /** Hands a request on to the service at a port, and its answer back, with a fault or without. */
@@ -41,10 +67,25 @@ export function pass(
     outgoing.end(incoming.method === 'HEAD' ? undefined : body);
     return;
   }
+  if (fault && 'instead' in fault) {
+    incoming.resume();
+    give(outgoing, incoming.method, fault.instead);
+    return;
+  }
   const { method, url, headers } = incoming;
   const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
     if (fault && 'unanswered' in fault) {
       answer.resume().on('end', () => outgoing.destroy());
+      return;
+    }
+    if (fault && 'become' in fault) {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => {
+        const { 'transfer-encoding': _, ...headers } = answer.headers;
+        const told = { status: answer.statusCode!, headers, body: Buffer.concat(chunks) };
+        give(outgoing, method, fault.become(told));
+      });
       return;
     }
     outgoing.writeHead(answer.statusCode!, answer.headers);

@@ -152,7 +152,8 @@ class Service {
       const left = names.filter((name) => name.startsWith(prefix) && name > after);
       const some = searchParams.has('fields') ? left.slice(0, 2) : left;
       const more = some.length < left.length && { nextPageToken: some.at(-1) };
-      return say(200, { items: some.map((name) => ({ name })), ...more });
+      const kind = 'storage#objects';
+      return say(200, { kind, items: some.map((name) => ({ name })), ...more });
     }
     const name = decodeURIComponent(key);
     const object = this.objects.get(name);

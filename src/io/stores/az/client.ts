@@ -2,9 +2,9 @@
 // `az://`: Azure's Blob Storage, by its package; what it calls a container is the bucket.
 
 import { mapSome } from '../../../base/index.ts';
-import type { ListedObject, ObjectBytes, ObjectClient } from '../objects/client.ts';
+import { allPages, lookOf, noList, rangeBytes } from '../objects/answers.ts';
+import type { ObjectBytes, ObjectClient } from '../objects/client.ts';
 import { failureOf } from '../objects/failures.ts';
-import { versionText } from '../objects/read.ts';
 import { IDLE_MS } from '../objects/store.ts';
 import type { AzStoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
@@ -36,27 +36,24 @@ export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): Objec
     credentials:
       'Credentials are AZURE_STORAGE_CONNECTION_STRING, or for AZURE_STORAGE_ACCOUNT those of AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or what @azure/identity finds (a managed identity, az login), in each process that reads or writes.',
 
-    async *list(container, prefix): AsyncGenerator<ListedObject> {
-      const client = (await service()).getContainerClient(container);
-      let continuationToken: string | undefined;
-      do {
+    list: (container, prefix) =>
+      allPages(async (continuationToken) => {
+        const client = (await service()).getContainerClient(container);
         const page = await attempt(idleMs, async ({ abortSignal }) => {
           const listed = client.listBlobsFlat({ prefix, includeMetadata: true, abortSignal });
           return (await listed.byPage({ continuationToken }).next()).value;
         });
-        for (const blob of page?.segment.blobItems ?? [])
-          if (!isFolder(blob)) yield { key: blob.name };
-        continuationToken = page?.continuationToken;
-      } while (continuationToken);
-    },
+        const blobs: readonly ListedBlob[] = page?.segment?.blobItems ?? noList();
+        const keys = blobs.filter((blob) => !isFolder(blob)).map(({ name }) => name);
+        return { keys, next: page?.continuationToken || undefined };
+      }),
 
     async look(container, name): Promise<FileLook | undefined> {
       const blob = await blobOf(container, name);
       try {
         const found = await attempt(idleMs, (sending) => blob.getProperties(sending));
         if (isFolder(found)) return undefined;
-        const size = found.contentLength ?? 0;
-        return { size, version: versionText(size, found.etag ?? '') };
+        return lookOf(found.contentLength, found.etag);
       } catch (error) {
         if (failureOf(error) === 'missing') return undefined;
         throw error;
@@ -65,13 +62,15 @@ export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): Objec
 
     async get(container, name, ifMatch, start, end, abortSignal): Promise<ObjectBytes> {
       const blob = await blobOf(container, name);
-      const { etag, readableStreamBody } = await blob.download(start, end - start, {
+      const answer = await blob.download(start, end - start, {
         conditions: { ifMatch },
         // What is torn is gone on with by whoever reads.
         maxRetryRequests: 0,
         abortSignal,
       });
-      return { version: etag, chunks: readableStreamBody! };
+      const { contentRange: range, contentLength: length, etag: version } = answer;
+      const told = { status: answer._response.status, range, length, version };
+      return rangeBytes({ ...told, chunks: answer.readableStreamBody! }, start, end);
     },
 
     upload: async (container, name) =>

@@ -22,7 +22,13 @@ export interface BlockBlob {
     offset: number,
     count: number,
     options: Sending & { readonly conditions: { ifMatch: string }; readonly maxRetryRequests: 0 },
-  ): Promise<Properties & { readonly readableStreamBody?: AsyncIterable<Uint8Array> }>;
+  ): Promise<
+    Properties & {
+      readonly contentRange?: string;
+      readonly readableStreamBody?: AsyncIterable<Uint8Array>;
+      readonly _response: { readonly status: number };
+    }
+  >;
   stageBlock(id: string, body: Uint8Array, length: number, options: Sending): Promise<unknown>;
   commitBlockList(ids: readonly string[], options: Sending): Promise<{ readonly etag?: string }>;
   getBlockList(
@@ -41,7 +47,7 @@ export interface BlobContainer {
   getBlockBlobClient(name: string): BlockBlob;
   listBlobsFlat(options: { prefix: string; includeMetadata: true; abortSignal: AbortSignal }): {
     byPage(options: { continuationToken?: string | undefined }): AsyncIterator<{
-      readonly segment: { readonly blobItems: readonly ListedBlob[] };
+      readonly segment?: { readonly blobItems?: readonly ListedBlob[] };
       readonly continuationToken?: string;
     }>;
   };

@@ -3,9 +3,9 @@
 
 import { mapSome } from '../../../base/index.ts';
 import { again, isBusy } from '../objects/again.ts';
-import type { ListedObject, ObjectBytes, ObjectClient } from '../objects/client.ts';
+import { allPages, lookOf, noList, rangeBytes } from '../objects/answers.ts';
+import type { ObjectBytes, ObjectClient } from '../objects/client.ts';
 import { failureOf } from '../objects/failures.ts';
-import { versionText } from '../objects/read.ts';
 import { IDLE_MS } from '../objects/store.ts';
 import type { GsStoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
@@ -13,6 +13,8 @@ import { answerOf, GsService, refusalOf } from './service.ts';
 import { ResumableUpload } from './upload.ts';
 
 interface Page {
+  /** Also where nothing is listed. */
+  readonly kind?: string;
   readonly items?: readonly { readonly name: string }[];
   readonly nextPageToken?: string;
 }
@@ -25,6 +27,15 @@ function objectOf(bucket: string, key: string): string {
   return `${objectsOf(bucket)}/${encodeURIComponent(key)}`;
 }
 
+/** A text of JSON, of which something in between may have made another. */
+function said<T>(text: string): T {
+  try {
+    return (JSON.parse(text) ?? {}) as T;
+  } catch (cause) {
+    throw new Error(`the service answers with no JSON: ${text.slice(0, 60)}`, { cause });
+  }
+}
+
 /** @param idleMs - after so long without a byte either way a request is tried again */
 export function gsObjects(options: GsStoreOptions = {}, idleMs = IDLE_MS): ObjectClient {
   const service = new GsService(options, idleMs);
@@ -33,54 +44,47 @@ export function gsObjects(options: GsStoreOptions = {}, idleMs = IDLE_MS): Objec
     credentials:
       "Credentials are those that Google's packages find: GOOGLE_APPLICATION_CREDENTIALS, those of `gcloud auth application-default login`, or the service account of the machine, in each process that reads or writes. A public bucket wants stores: { gs: { anonymous: true } }.",
 
-    async *list(bucket, prefix): AsyncGenerator<ListedObject> {
-      let pageToken: string | undefined;
-      do {
-        const query = { prefix, pageToken, fields: 'items(name),nextPageToken' };
-        const { text } = await service.repeat(service.urlOf(objectsOf(bucket), query), {
-          headers: {},
-        });
-        const page = JSON.parse(text) as Page;
-        for (const { name } of page.items ?? []) yield { key: name };
-        pageToken = page.nextPageToken;
-      } while (pageToken !== undefined && pageToken !== '');
-    },
+    list: (bucket, prefix) =>
+      allPages(async (pageToken) => {
+        const query = { prefix, pageToken, fields: 'kind,items(name),nextPageToken' };
+        const url = service.urlOf(objectsOf(bucket), query);
+        const page = said<Page>((await service.repeat(url, { headers: {} })).text);
+        if (page.kind === undefined && !page.items && !page.nextPageToken) noList();
+        const keys = (page.items ?? []).map(({ name }) => name);
+        return { keys, next: page.nextPageToken || undefined };
+      }),
 
     async look(bucket, key): Promise<FileLook | undefined> {
       const url = service.urlOf(objectOf(bucket, key), { fields: 'size,generation' });
       try {
         const { text } = await service.repeat(url, { headers: {} });
-        const { size, generation } = JSON.parse(text) as { size: string; generation: string };
-        return { size: Number(size), version: versionText(Number(size), generation) };
+        const { size, generation } = said<{ size?: string; generation?: string }>(text);
+        return lookOf(Number(size ?? Number.NaN), generation);
       } catch (error) {
         if (failureOf(error) === 'missing') return undefined;
         throw error;
       }
     },
 
-    async get(bucket, key, version, start, end, signal): Promise<ObjectBytes> {
+    async get(bucket, key, ifGenerationMatch, start, end, signal): Promise<ObjectBytes> {
       const url = service.urlOf(objectOf(bucket, key), {
         alt: 'media',
-        ifGenerationMatch: version,
+        ifGenerationMatch,
       });
       // Otherwise objects that were stored compressed would come as something else.
       const headers = { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'gzip' };
       const open = async () => {
         const answer = await service.open(url, { headers, signal });
-        if (answer.statusCode === 206) return answer;
-        if (answer.statusCode !== 200) throw refusalOf(await answerOf(answer));
-        answer.destroy();
-        throw new Error('the service gives no parts of objects');
+        if (answer.statusCode === 206 || answer.statusCode === 200) return answer;
+        throw refusalOf(await answerOf(answer));
       };
       // What is lost is gone on with by whoever reads.
       const answer = await again(isBusy, open, signal);
-      const range = `bytes ${start}-${end - 1}/`;
-      if (!answer.headers['content-range']?.startsWith(range)) {
-        answer.destroy();
-        throw new Error(`the service gives ${answer.headers['content-range']}, and not ${range}`);
-      }
+      const { 'content-range': range, 'content-length': length } = answer.headers;
       const tag = answer.headers['x-goog-generation'];
-      return { version: typeof tag === 'string' ? tag : undefined, chunks: answer };
+      const version = typeof tag === 'string' ? tag : undefined;
+      const told = { status: answer.statusCode, range, length: Number(length), version };
+      return rangeBytes({ ...told, chunks: answer }, start, end);
     },
 
     upload: async (bucket, key) => new ResumableUpload(service, bucket, key),

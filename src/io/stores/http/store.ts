@@ -6,8 +6,8 @@ import type { IncomingMessage } from 'node:http';
 import { BeamBridgeError } from '../../../base/index.ts';
 import { changed } from '../changed.ts';
 import { again, isLost } from '../objects/again.ts';
+import { lookOf } from '../objects/answers.ts';
 import type { ObjectReader } from '../objects/client.ts';
-import { versionText } from '../objects/read.ts';
 import { namedObjects } from '../objects/store.ts';
 import type { FileLook, Store } from '../store.ts';
 import { Answered, get } from './request.ts';
@@ -59,14 +59,7 @@ function readerOf(scheme: string, idleMs: number): ObjectReader {
       // Its connection is closed, of which nobody needs to hear.
       answer.on('error', () => {});
       if (answer.statusCode === 404 || answer.statusCode === 410) return undefined;
-      const size = sizeOf(answer, url);
-      const tag = tagOf(answer);
-      if (tag === '') {
-        throw new BeamBridgeError('UNSUPPORTED', `${url}: the server tells no versions apart`, {
-          hint: 'Download the file first: without ETag and Last-Modified nobody sees that it changes while it is read.',
-        });
-      }
-      return { size, version: versionText(size, tag) };
+      return lookOf(sizeOf(answer, url), tagOf(answer));
     },
 
     async get(host, path, tag, start, end, signal) {

@@ -134,26 +134,23 @@ export class ObjectFile implements OpenFile {
       // A store may not know the condition that it was asked by.
       if (version !== undefined && version !== tag) throw changed(this.told.path);
       const iterator = chunks[Symbol.asyncIterator]();
-      try {
-        for (;;) {
-          const next = iterator.next();
-          next.catch(() => {});
-          const { value, done } = await Promise.race([next, idle]);
-          if (done) break;
-          if (filled + value.length > bytes.length)
-            throw new Error(`more bytes came than were asked for`);
-          bytes.set(value, filled);
-          filled += value.length;
-          timer?.refresh();
-        }
-      } finally {
-        // What is not read to its end is let go of; nobody waits for that.
-        if (filled < bytes.length) stop.abort();
+      for (;;) {
+        const next = iterator.next();
+        next.catch(() => {});
+        const { value, done } = await Promise.race([next, idle]);
+        if (done) break;
+        if (filled + value.length > bytes.length)
+          throw new Error(`more bytes came than were asked for`);
+        bytes.set(value, filled);
+        filled += value.length;
+        timer?.refresh();
       }
       if (filled < bytes.length)
         throw new TornTransfer(`${filled - from} of ${bytes.length - from} bytes came`);
       return filled;
     } catch (error) {
+      // What is not read to its end is let go of; nobody waits for that.
+      stop.abort();
       throw new Torn(filled, error);
     } finally {
       clearTimeout(timer);

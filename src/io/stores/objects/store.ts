@@ -10,7 +10,7 @@ import { objectError, type Told } from './failures.ts';
 import { ObjectOutputs } from './outputs.ts';
 import { placeOf } from './path.ts';
 import { isPattern, keyMatcher, literalPrefix, unescaped } from './patterns.ts';
-import { ObjectFile } from './read.ts';
+import { ObjectFile, partsOfVersion } from './read.ts';
 
 export const IDLE_MS = 60_000;
 const PIECE = 1024 * 1024;
@@ -24,9 +24,9 @@ export function namedObjects(
   const look = async (path: string): Promise<FileLook | undefined> => {
     const { bucket, key } = placeOf(path);
     try {
-      return await client.look(bucket, key);
+      return versioned(path, await client.look(bucket, key));
     } catch (error) {
-      throw objectError(error, told(client, path));
+      throw objectError(error, toldOf(client, path));
     }
   };
   const open = async (path: string, version?: string, end?: number): Promise<OpenFile> => {
@@ -34,7 +34,7 @@ export function namedObjects(
     if (wanted === undefined) {
       throw new BeamBridgeError('FILE_NOT_FOUND', `${path} is not there`);
     }
-    return new ObjectFile(client, placeOf(path), told(client, path), wanted, end, idleMs);
+    return new ObjectFile(client, placeOf(path), toldOf(client, path), wanted, end, idleMs);
   };
   return {
     pathOf: (given) => {
@@ -47,8 +47,16 @@ export function namedObjects(
   };
 }
 
-function told({ credentials }: ObjectReader, path: string): Told {
+function toldOf({ credentials }: ObjectReader, path: string): Told {
   return { path, bucket: placeOf(path).bucket, credentials, done: 'read' };
+}
+
+/** @throws `UNSUPPORTED` for a service that tells no versions apart */
+function versioned(path: string, found: FileLook | undefined): FileLook | undefined {
+  if (!found || partsOfVersion(found.version).tag !== '') return found;
+  throw new BeamBridgeError('UNSUPPORTED', `${path}: the server tells no versions apart`, {
+    hint: 'Download the file first: without ETag (or Last-Modified of a web server, or a generation in gs://) nobody sees that it changes while it is read.',
+  });
 }
 
 export function objectStore(client: ObjectClient, idleMs?: number): Store {
@@ -63,7 +71,7 @@ export function objectStore(client: ObjectClient, idleMs?: number): Store {
         if (keys.length >= most) break;
       }
     } catch (error) {
-      throw objectError(error, told(client, path));
+      throw objectError(error, toldOf(client, path));
     }
     return keys;
   };

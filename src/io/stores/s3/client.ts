@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `s3://`, by the AWS SDK: Amazon's S3, and services that speak its protocol.
 
-import type { ListedObject, ObjectBytes, ObjectClient, Upload } from '../objects/client.ts';
+import { allPages, lookOf, noList, rangeBytes } from '../objects/answers.ts';
+import type { ObjectBytes, ObjectClient, Upload } from '../objects/client.ts';
 import { failureOf, statusOf } from '../objects/failures.ts';
-import { versionText } from '../objects/read.ts';
 import { IDLE_MS } from '../objects/store.ts';
 import type { S3StoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
@@ -17,12 +17,14 @@ interface Head {
   readonly ETag?: string;
 }
 interface Page {
+  readonly IsTruncated?: boolean;
   readonly Contents?: readonly { readonly Key?: string }[];
   readonly NextContinuationToken?: string;
 }
-interface Body {
-  readonly ETag?: string;
+interface Body extends Head {
+  readonly ContentRange?: string;
   readonly Body: AsyncIterable<Uint8Array>;
+  readonly $metadata: { readonly httpStatusCode?: number };
 }
 interface Begun {
   readonly UploadId: string;
@@ -58,21 +60,16 @@ export function s3Objects(options: S3StoreOptions = {}, idleMs = IDLE_MS): Objec
     credentials:
       'Credentials are those that the AWS SDK finds: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of the machine, in each process that reads or writes.',
 
-    async *list(Bucket, Prefix): AsyncGenerator<ListedObject> {
-      let ContinuationToken: string | undefined;
-      do {
+    list: (Bucket, Prefix) =>
+      allPages(async (ContinuationToken) => {
         const input = { Bucket, Prefix, ContinuationToken };
-        const page: Page = await send((sdk) => new sdk.ListObjectsV2Command(input));
-        for (const { Key } of page.Contents ?? []) if (Key !== undefined) yield { key: Key };
-        ContinuationToken = page.NextContinuationToken;
-      } while (ContinuationToken !== undefined);
-    },
+        return pageOf(await send((sdk) => new sdk.ListObjectsV2Command(input)));
+      }),
 
     async look(Bucket, Key): Promise<FileLook | undefined> {
       try {
         const head: Head = await send((sdk) => new sdk.HeadObjectCommand({ Bucket, Key }));
-        const size = head.ContentLength ?? 0;
-        return { size, version: versionText(size, head.ETag ?? '') };
+        return lookOf(head.ContentLength, head.ETag);
       } catch (error) {
         if (statusOf(error) === 404) return undefined;
         throw error;
@@ -81,8 +78,11 @@ export function s3Objects(options: S3StoreOptions = {}, idleMs = IDLE_MS): Objec
 
     async get(Bucket, Key, IfMatch, start, end, signal): Promise<ObjectBytes> {
       const input = { Bucket, Key, IfMatch, Range: `bytes=${start}-${end - 1}` };
-      const { ETag, Body }: Body = await send((sdk) => new sdk.GetObjectCommand(input), signal);
-      return { version: ETag, chunks: Body };
+      const answer: Body = await send((sdk) => new sdk.GetObjectCommand(input), signal);
+      const { ETag, ContentLength, ContentRange, Body, $metadata } = answer;
+      const status = $metadata.httpStatusCode;
+      const told = { status, range: ContentRange, length: ContentLength };
+      return rangeBytes({ ...told, version: ETag, chunks: Body }, start, end);
     },
 
     upload: async (bucket, key) => new MultipartUpload(send, await loaded(), bucket, key),
@@ -105,6 +105,14 @@ function given({ endpoint, region, forcePathStyle, profile }: S3StoreOptions): o
     ...(forcePathStyle !== undefined && { forcePathStyle }),
     ...(profile !== undefined && { profile }),
   };
+}
+
+function pageOf({ IsTruncated, Contents = [], NextContinuationToken: next }: Page) {
+  if (IsTruncated === undefined) noList();
+  if (IsTruncated && !next)
+    throw new Error('the service has more objects than it lists, and does not say how to go on');
+  const keys = Contents.flatMap(({ Key }) => (Key === undefined ? [] : [Key]));
+  return { keys, next: IsTruncated ? next : undefined };
 }
 
 type Send = <T>(make: (sdk: S3Package) => object) => Promise<T>;
