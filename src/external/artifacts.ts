@@ -36,6 +36,7 @@ export async function fetchArtifacts(
   if (!environments.some(hasDependencies)) return;
   const client = createClient(jobs.ArtifactRetrievalService, service.address, {
     token: service.token,
+    sharedBy: service.host,
   });
   try {
     const into = await folder();

@@ -56,7 +56,7 @@ export async function askForExpansion(
   kept?: Kept,
 ): Promise<ExternalExpansion> {
   const { host } = service;
-  const client = createClient(ExpansionService, service.address, { token: service.token });
+  const client = clientOf(service);
   try {
     signal?.throwIfAborted();
     await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
@@ -107,13 +107,22 @@ export async function askedForBy(
   }
 }
 
+/** The connection to a host of ours is there for others, too. */
+function clientOf({
+  address,
+  token,
+  host,
+}: ServiceAddress): ServiceClient<typeof ExpansionService> {
+  return createClient(ExpansionService, address, { token, sharedBy: host });
+}
+
 /** What managed services of Java have said of their schema transforms: they stay as they are. */
 const discovered = new WeakMap<JavaService, Promise<DiscoverSchemaTransformResponse>>();
 
 /** What a service says of the schema transforms that it has. */
 export async function discover(service: ServiceAddress): Promise<DiscoverSchemaTransformResponse> {
   const { host } = service;
-  const client = createClient(ExpansionService, service.address, { token: service.token });
+  const client = clientOf(service);
   try {
     await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
     return await discoverBy(client, service);

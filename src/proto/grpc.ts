@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type * as grpc from '@grpc/grpc-js';
+import { shareClient } from './shared-client.ts';
 
 const require = createRequire(import.meta.url);
 let loaded: typeof grpc | undefined;
@@ -85,6 +86,14 @@ type ClientMethod<M> = M extends { methodKind: 'unary' }
         options?: CallOptions,
       ) => grpc.ClientDuplexStream<MessageShape<Input<M>>, MessageShape<Output<M>>>;
 
+/** What a client may be given. */
+export interface ClientOptions {
+  token?: string | undefined;
+  metadata?: Record<string, string> | undefined;
+  /** Whoever listens at the address: all clients that name it share a connection, which outlives them. @default one of its own */
+  sharedBy?: object | undefined;
+}
+
 /** A typed client: a method per RPC, plus `close`. */
 export type ServiceClient<S extends DescService> = {
   [K in keyof Methods<S>]: ClientMethod<Methods<S>[K]>;
@@ -150,16 +159,21 @@ function callMetadata(token: string | undefined, extra: Record<string, string> |
 export function createClient<S extends DescService>(
   service: S,
   address: string,
-  options: { token?: string | undefined; metadata?: Record<string, string> | undefined } = {},
+  options: ClientOptions = {},
 ): ServiceClient<S> {
-  const { Client, credentials } = library();
-  const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const make = () => {
+    const { Client, credentials } = library();
+    return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  };
+  const shared = options.sharedBy && shareClient(options.sharedBy, address, make);
+  const client = shared?.client ?? make();
+  const begin = shared?.begin ?? (() => () => {});
   const out: Record<string, unknown> = {
     ready: (timeoutMs: number) =>
       new Promise<void>((resolve, reject) => {
         client.waitForReady(Date.now() + timeoutMs, (error) => (error ? reject(error) : resolve()));
       }),
-    close: () => client.close(),
+    close: () => (shared ?? client).close(),
   };
   for (const method of service.methods) {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, method);
@@ -174,6 +188,7 @@ export function createClient<S extends DescService>(
       ) =>
         new Promise((resolve, reject) => {
           const { metadata, callOptions } = prepare(call);
+          const ended = begin();
           const handle = client.makeUnaryRequest(
             path,
             requestSerialize,
@@ -182,6 +197,7 @@ export function createClient<S extends DescService>(
             metadata,
             callOptions,
             (error, response) => {
+              ended();
               call?.signal?.removeEventListener('abort', cancel);
               if (error) reject(error);
               else resolve(response);
@@ -205,6 +221,7 @@ export function createClient<S extends DescService>(
           metadata,
           callOptions,
         );
+        stream.once('status', begin());
         return cancelOnAbort(stream, call?.signal);
       };
     } else {
@@ -217,6 +234,7 @@ export function createClient<S extends DescService>(
           metadata,
           callOptions,
         );
+        stream.once('status', begin());
         return cancelOnAbort(stream, call?.signal);
       };
     }

@@ -45,7 +45,10 @@ export interface PythonPool {
 /** Opens the worker pool of `host` for one job. */
 export function openPythonPool(host: Host, options: PythonPoolOptions): PythonPool {
   const { token, signal, keep } = options;
-  const client = createClient(jobs.JobService, host.address, { token: host.token });
+  const client = createClient(jobs.JobService, host.address, {
+    token: host.token,
+    sharedBy: host,
+  });
   const lines: string[] = [];
   let isBroken = false;
   let ready: () => void = () => {};

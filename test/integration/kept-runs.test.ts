@@ -234,6 +234,17 @@ test('a worker that is killed between two runs is replaced', options, async () =
   assert.deepEqual(await run(), { predictions: [3, 3], loads: 1 });
 });
 
+test('a host that is killed between two runs is replaced', options, async () => {
+  await run();
+  assert.equal((await run()).loads, 0);
+  const [host] = await runningHosts();
+  process.kill(host!.pid, 'SIGKILL');
+  // At once, whether this program knows of it or not, and when it does.
+  assert.deepEqual((await run()).predictions, [3, 3]);
+  await gone(host!.pid);
+  assert.deepEqual((await run()).predictions, [3, 3]);
+});
+
 test('runs at the same time have workers of their own, and few are kept', options, async () => {
   const both = await Promise.all(Array.from({ length: 6 }, () => run()));
   assert.deepEqual(

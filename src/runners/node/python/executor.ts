@@ -253,7 +253,16 @@ export class PythonExecutor implements AsyncDisposable {
       });
     // Before the set hears of it and fails its bundles, which then find the next.
     void pool?.ended.then((reason) => this.replace(key, given, host!, reason));
-    const set = new WorkerSet({ endpoint, params, limit, server, pool, java, foreignStartMs });
+    const set = new WorkerSet({
+      endpoint,
+      params,
+      limit,
+      server,
+      pool,
+      host,
+      java,
+      foreignStartMs,
+    });
     if (this.closed) set.close(this.closed);
     return set;
   }

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BeamBridgeError, getLogger, retry } from '../../../base/index.ts';
 import { createClient, fn } from '../../../proto/index.ts';
+import type { Host } from '../../../services/index.ts';
 import type { PythonPool } from '../../python-pool.ts';
 import type { FnServer } from './fn-server.ts';
 import { Worker, type WorkerHome } from './worker.ts';
@@ -33,6 +34,8 @@ export interface WorkerSetOptions {
   readonly server: FnServer;
   /** The managed host's side of the pool; undefined for a pool of somebody else. */
   readonly pool: PythonPool | undefined;
+  /** That host; undefined for a pool of somebody else. */
+  readonly host?: Host | undefined;
   /** The service of Java that has the pool, where it is ours. */
   readonly java?: WorkerHome | undefined;
   /** How long a worker of somebody else's pool may take until it connects. @default 60,000 */
@@ -56,7 +59,9 @@ export class WorkerSet {
   private broken: BeamBridgeError | undefined;
 
   constructor(private readonly options: WorkerSetOptions) {
-    this.client = createClient(fn.BeamFnExternalWorkerPool, options.endpoint);
+    this.client = createClient(fn.BeamFnExternalWorkerPool, options.endpoint, {
+      sharedBy: options.host,
+    });
     void this.home?.ended.then((reason) => this.close(reason));
   }
 
