@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of 64 numbers, Parquet to Parquet through a scikit-learn model, whole processes with a warm host, against the same
 // pipeline in Python. Files are written by pyarrow, as it writes them unless it is told otherwise: the numbers as a
-// list in one column, or each in a column of its own.
+// list in one column, or each in a column of its own. The last columns: the
+// file read into packed batches, in this process, against `hyparquet` reading the same columns and doing nothing with them.
 //
 // `npm run bench -- parquet --rows=200000 --runs=5`
 
@@ -12,6 +13,7 @@ import { ensurePythonEnvironment } from '../src/services/index.ts';
 import { rowsOfDigits, trainedModel } from './support/digits.ts';
 import { type Measured, measure, median } from './support/measure.ts';
 import { option } from './support/option.ts';
+import { columnMillis, packedMillis } from './support/packed-parquet.ts';
 import { buildPackage, compiled, root } from './support/program.ts';
 import type { Table } from './support/table.ts';
 
@@ -61,14 +63,37 @@ export async function run(): Promise<Table> {
   }
   const seconds = (name: string, shape: string) =>
     median(taken.get(`${name} ${shape}`)!.map((measured) => measured.seconds));
+  const packed = new Map<string, number>();
+  const columns = new Map<string, number>();
+  for (const shape of SHAPES) {
+    const ours: number[] = [];
+    const theirs: number[] = [];
+    for (let i = 0; i < runs; i++) {
+      ours.push((await packedMillis(input(shape), shape))[0]);
+      theirs.push((await columnMillis(input(shape), shape))[0]);
+    }
+    packed.set(shape, median(ours));
+    columns.set(shape, median(theirs));
+  }
   return {
     title: `parquet: ${size.toLocaleString('en')} rows of 64 numbers, Parquet to Parquet through scikit-learn; medians of ${runs}`,
-    head: ['columns', 'Python pipeline', 'beambridge, warm host', '× Python'],
+    head: [
+      'columns',
+      'Python pipeline',
+      'beambridge, warm host',
+      '× Python',
+      'read and packed',
+      "hyparquet's columns",
+      '× hyparquet',
+    ],
     rows: SHAPES.map((shape) => [
       shape,
       `${seconds('Python', shape).toFixed(2)} s`,
       `${seconds('beambridge', shape).toFixed(2)} s`,
       (seconds('beambridge', shape) / seconds('Python', shape)).toFixed(2),
+      `${packed.get(shape)!.toFixed(0)} ms`,
+      `${columns.get(shape)!.toFixed(0)} ms`,
+      (packed.get(shape)! / columns.get(shape)!).toFixed(2),
     ]),
   };
 }

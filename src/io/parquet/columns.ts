@@ -8,7 +8,7 @@ import { type SchemaType, typeName } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
 import { DamagedColumn } from './damaged-column.ts';
 import { annotationOf, type FileNode, leafOf } from './file-schema.ts';
-import { type ListType, listOf, type TypedLists } from './list-values.ts';
+import { isNullEmpty, type ListType, listOf, type TypedLists } from './list-values.ts';
 import { mismatch } from './mismatch.ts';
 import type { SchemaElement } from './package.ts';
 import { leafReader, type PlainNumbers, plainNumbers } from './values.ts';
@@ -98,15 +98,6 @@ function matchPart(type: SchemaType, part: FileNode, above: string[], path: stri
       throw new Misfit('it is null', `Declare it nullable(${typeName(type)}).`);
     },
   };
-}
-
-/** Whether what comes as null is a list without elements: of a leaf that is repeated, also as all of a list. */
-function isNullEmpty({ element, children, leaf }: FileNode): boolean {
-  const isRepeated = (one: SchemaElement) => one.repetition_type === 'REPEATED';
-  if (leaf !== undefined) return isRepeated(element);
-  const [only] = children;
-  const isList = annotationOf(element) === 'LIST' && children.length === 1;
-  return isList && only?.leaf !== undefined && isRepeated(only.element);
 }
 
 /** A part whose values are there, or refused. */

@@ -16,7 +16,7 @@ import { DamagedColumn } from './damaged-column.ts';
 import { RawLists } from './decode/assemble.ts';
 import type { Values } from './decode/values.ts';
 import type { FileNode } from './file-schema.ts';
-import type { TypedLists } from './list-values.ts';
+import { elementsOf, fill } from './typed-blocks.ts';
 import { NONE } from './values.ts';
 
 /** A column's values as they lie in a row group. */
@@ -237,22 +237,6 @@ function listsInto(
   return true;
 }
 
-/** Elements as those of a kind, in a buffer of their own. @throws {@link Misfit} */
-function elementsOf(
-  Typed: Float64ArrayConstructor,
-  raw: Float64Array,
-  { element: { read, plain: range = NONE }, lies }: TypedLists,
-): Float64Array<ArrayBuffer> {
-  if (lies && raw instanceof Typed) return new Typed(raw);
-  const values = new Typed(raw.length);
-  for (let at = 0; at < raw.length; at++) {
-    const value: unknown = raw[at];
-    const isPlain = typeof value === 'number' && value >= range.least && value <= range.most;
-    values[at] = (isPlain ? value : read(value)) as number;
-  }
-  return values;
-}
-
 /**
  * Gives a field to rows as views of buffers that are filled column by column.
  *
@@ -275,25 +259,6 @@ function viewsInto(
       fill(block, i, width, raws[i] as Values, from + begin, columns[i]!);
     for (let i = 0; i < count; i++)
       setField(rows[begin + i]!, field, new Typed(block.buffer, i * bytes, width));
-  }
-}
-
-/** Fills every so many elements of a block, from one on, with the values of a column. */
-function fill(
-  block: Float64Array,
-  offset: number,
-  stride: number,
-  raw: Values,
-  from: number,
-  { plain: range = NONE, read }: MatchedColumn,
-): void {
-  const { least, most } = range;
-  for (let at = from, to = offset; to < block.length; at++, to += stride) {
-    const value = raw[at];
-    block[to] =
-      typeof value === 'number' && value >= least && value <= most
-        ? value
-        : (read(value) as number);
   }
 }
 

@@ -6,6 +6,8 @@ import type { SchemaType } from '../../schema/index.ts';
 import { Misfit } from '../records/misfit.ts';
 import type { Matched } from './columns.ts';
 import { DamagedColumn } from './damaged-column.ts';
+import { annotationOf, type FileNode } from './file-schema.ts';
+import type { SchemaElement } from './package.ts';
 import { NONE } from './values.ts';
 
 export type ListType = SchemaType & { kind: 'array' | 'iterable' };
@@ -17,6 +19,15 @@ export interface TypedLists {
   readonly lies: boolean;
   /** What a raw element is. */
   readonly element: Pick<Matched, 'read' | 'plain'>;
+}
+
+/** Whether what comes as null is a list without elements: of a leaf that is repeated, also as all of a list. */
+export function isNullEmpty({ element, children, leaf }: FileNode): boolean {
+  const isRepeated = (one: SchemaElement) => one.repetition_type === 'REPEATED';
+  if (leaf !== undefined) return isRepeated(element);
+  const [only] = children;
+  const isList = annotationOf(element) === 'LIST' && children.length === 1;
+  return isList && only?.leaf !== undefined && isRepeated(only.element);
 }
 
 /** What is known of lists by their elements. */
