@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines of one range of a file, in batches, with memory for one piece of the file at a time.
+// The lines of one range of a file, in batches, with memory for two pieces of the file at a time.
 
 import { readError } from '../file-error.ts';
 import { changed } from '../stores/changed.ts';
@@ -14,6 +14,7 @@ import {
   LineSplitter,
   type TextEncoding,
 } from './line-splitter.ts';
+import { piecesAhead } from './pieces-ahead.ts';
 import { isUtf16, type Utf16, utf16AsUtf8 } from './utf16.ts';
 
 /** Large enough for the cost of reading to vanish; its lines fit into the processor's cache. */
@@ -145,17 +146,14 @@ async function* rangePieces(
   file: OpenFile,
   range: FileRange,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, range.end - range.start + PIECE / 16));
   // A line that begins exactly at `start` follows a newline at `start - 1`.
   let searching = !range.atLine;
   let position = searching ? range.start - 1 : range.start;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-    if (bytesRead === 0) {
-      if (position < range.end) throw changed(range.path);
-      return;
-    }
-    const piece = buffer.subarray(0, bytesRead);
+  // The last line may go on behind the end, which only its bytes tell.
+  const sure = { from: position, end: range.end };
+  const size = Math.min(PIECE, range.end - range.start + PIECE / 16);
+  for await (const piece of piecesAhead(file, size, sure)) {
+    const { length } = piece;
     let from = 0;
     if (searching) {
       const newline = piece.indexOf(NEWLINE);
@@ -164,7 +162,7 @@ async function* rangePieces(
         from = newline + 1;
       }
       // The line that the range begins in goes on beyond its end.
-      if (position + (searching ? bytesRead : from) >= range.end) return;
+      if (position + (searching ? length : from) >= range.end) return;
     }
     if (!searching) {
       const last = piece.indexOf(NEWLINE, Math.max(from, range.end - 1 - position));
@@ -172,19 +170,14 @@ async function* rangePieces(
         yield piece.subarray(from, last + 1);
         return;
       }
-      if (from < bytesRead) yield piece.subarray(from);
+      if (from < length) yield piece.subarray(from);
     }
-    position += bytesRead;
+    position += length;
   }
+  if (position < range.end) throw changed(range.path);
 }
 
 /** All bytes of a file. Each piece is valid until the next is asked for. */
-async function* allPieces(file: OpenFile): AsyncGenerator<Buffer, void, void> {
-  const buffer = Buffer.allocUnsafeSlow(PIECE);
-  for (let position = 0; ; ) {
-    const { bytesRead } = await file.read(buffer, 0, PIECE, position);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-    position += bytesRead;
-  }
+function allPieces(file: OpenFile): AsyncGenerator<Buffer, void, void> {
+  return piecesAhead(file, PIECE, { from: 0, end: Infinity });
 }
