@@ -48,6 +48,8 @@ export class BoundContext implements ParamProvider {
   readonly value: unknown;
   /** Whether the function can tell the windows of an element apart. */
   readonly observesWindows: boolean;
+  /** Whether parameters are about an element's value as well as about its time, windows and pane. */
+  readonly needsValue: boolean;
   /** The element being processed; undefined before the first and after the last. */
   element: WindowedValue<unknown> | undefined;
 
@@ -61,6 +63,7 @@ export class BoundContext implements ParamProvider {
     private readonly timers?: UserTimers,
   ) {
     this.value = bindContext(template, this);
+    this.needsValue = states !== undefined || timers !== undefined;
     this.observesWindows =
       sideInputs !== undefined ||
       paramsOf(template).some(

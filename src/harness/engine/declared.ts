@@ -20,6 +20,10 @@ export class Declared implements Taker {
     return this.next.receive(withValue(element, this.checked(element.value)));
   }
 
+  receiveValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    return this.next.receiveValue(this.checked(value), from);
+  }
+
   private checked(value: unknown): unknown {
     try {
       return transcode(this.coder, value);

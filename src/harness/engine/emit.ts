@@ -7,7 +7,8 @@ import type { WindowedValue } from '../../coders/index.ts';
 import { TaggedOutput, TimestampedValue } from '../../pipeline/index.ts';
 import { type TransformInfo, userError } from './errors.ts';
 import { giveUp } from './give-up.ts';
-import { type Taker, withValue } from './operator.ts';
+import { hush, isWrapped } from './hush.ts';
+import type { Taker } from './operator.ts';
 import type { BundleScope } from './scope.ts';
 import { isThenable, type MaybePromise } from './types.ts';
 import { type Unwrapped, unwrap } from './unwrap.ts';
@@ -46,8 +47,8 @@ export class Emitter {
   }
 
   /** The element itself, as it came. */
-  same(element: WindowedValue<unknown>): MaybePromise<void> {
-    return this.main.receive(element);
+  same(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    return this.main.receiveValue(value, from);
   }
 
   /**
@@ -60,8 +61,7 @@ export class Emitter {
       if (output instanceof TimestampedValue) return this.timed(output, from);
       if (output instanceof TaggedOutput) return this.wrapped(output, from);
     }
-    // An element that stays what it is, as where only its coder changes, need not be made anew.
-    return this.main.receive(Object.is(output, from.value) ? from : withValue(from, output));
+    return this.main.receiveValue(output, from);
   }
 
   /** Nearly always only a timestamp around a value that is there. */
@@ -129,7 +129,7 @@ export class Emitter {
     const send = sendWhole ?? ((output: unknown) => this.one(output, from!));
     // A Set of promises is at hand as a whole, as an array is: see `hush`.
     const list = outputs instanceof Set ? [...outputs] : outputs;
-    if (!Array.isArray(list)) return this.iterate(list, send);
+    if (!Array.isArray(list)) return this.iterate(list, from, send);
     let i = 0;
     try {
       while (i < list.length) {
@@ -162,21 +162,30 @@ export class Emitter {
     }
   }
 
-  private iterate(outputs: unknown, send: Send): MaybePromise<void> {
+  private iterate(
+    outputs: unknown,
+    from: WindowedValue<unknown> | undefined,
+    send: Send,
+  ): MaybePromise<void> {
     const iterator = this.iteratorOf(outputs);
     if (!isIterable(outputs)) return this.iterateLater(iterator, send);
-    const pending = this.iterateNow(iterator as Iterator<unknown>, send);
-    if (pending) return this.iterateOn(pending, iterator as Iterator<unknown>, send);
+    const pending = this.iterateNow(iterator as Iterator<unknown>, from, send);
+    if (pending) return this.iterateOn(pending, iterator as Iterator<unknown>, from, send);
   }
 
   /** As far as nothing has to be waited for. */
-  private iterateNow(iterator: Iterator<unknown>, send: Send): Promise<void> | undefined {
+  private iterateNow(
+    iterator: Iterator<unknown>,
+    from: WindowedValue<unknown> | undefined,
+    send: Send,
+  ): Promise<void> | undefined {
     for (;;) {
       const next = this.stepOf(iterator);
       if (next.done) return;
       let pending: MaybePromise<void>;
       try {
-        pending = send(next.value) ?? this.turn();
+        // Nearly always for an element, as in a list.
+        pending = (from ? this.one(next.value, from) : send(next.value)) ?? this.turn();
       } catch (error) {
         void giveUp(iterator, this.info.transform);
         throw error;
@@ -189,6 +198,7 @@ export class Emitter {
   private async iterateOn(
     first: Promise<void>,
     iterator: Iterator<unknown>,
+    from: WindowedValue<unknown> | undefined,
     send: Send,
   ): Promise<void> {
     for (let pending: Promise<void> | undefined = first; pending; ) {
@@ -201,7 +211,7 @@ export class Emitter {
         void giveUp(iterator, this.info.transform);
         throw error;
       }
-      pending = this.iterateNow(iterator, send);
+      pending = this.iterateNow(iterator, from, send);
     }
   }
 
@@ -282,33 +292,9 @@ export class Emitter {
   }
 }
 
-function isWrapped(output: unknown): output is TaggedOutput<unknown> | TimestampedValue<unknown> {
-  return output instanceof TaggedOutput || output instanceof TimestampedValue;
-}
-
 function isIterable(value: unknown): value is Iterable<unknown> {
   return (
     typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] ===
     'function'
   );
-}
-
-/**
- * Takes note of promises that may be rejected before their turn comes, or never have one: nobody would
- * be listening, which ends the program. Their own turn still tells.
- */
-export function hush(outputs: readonly unknown[], from: number): void {
-  for (let i = from; i < outputs.length; i++) {
-    let output = outputs[i];
-    if (typeof output !== 'object') continue;
-    while (isWrapped(output)) {
-      output = output.value as unknown;
-    }
-    // Outputs of finishBundle are whole elements.
-    if (output !== null && typeof output === 'object' && 'value' in output && 'windows' in output) {
-      output = (output as { value: unknown }).value;
-    }
-    // Other thenables may begin their work when they are asked, and are asked once.
-    if (output instanceof Promise) output.catch(() => {});
-  }
 }

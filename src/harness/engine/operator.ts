@@ -20,6 +20,11 @@ export interface Operator {
   /** Before the first element of a bundle; consumers start before their producers. */
   startBundle?(): MaybePromise<void>;
   process(element: WindowedValue<unknown>): MaybePromise<void>;
+  /**
+   * As {@link process}, of an element that has a value of its own and all else of `from`. No object is made for it where
+   * nobody keeps it, which is what most of a simple step's time would go into.
+   */
+  processValue?(value: unknown, from: WindowedValue<unknown>): MaybePromise<void>;
   /** After the last element of a bundle; producers finish before their consumers. */
   finishBundle?(): MaybePromise<void>;
   /** Which share of the element being processed is done, from 0 to 1; undefined when nobody knows. */
@@ -37,6 +42,8 @@ export interface Operator {
 /** Takes elements. */
 export interface Taker {
   receive(element: WindowedValue<unknown>): MaybePromise<void>;
+  /** As {@link receive}, see {@link Operator.processValue}. */
+  receiveValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void>;
 }
 
 /** Hands the elements of one PCollection to the operators that consume it, and counts them. */
@@ -44,6 +51,8 @@ export class Receiver implements Taker {
   /** Elements received in the current bundle. */
   count = 0;
   private only: Operator | undefined;
+  /** The same, where values are enough for it. */
+  private onlyOfValues: Required<Pick<Operator, 'processValue'>> | undefined;
   protected readonly consumers: Operator[] = [];
 
   constructor(readonly pcollectionId: string) {}
@@ -51,6 +60,7 @@ export class Receiver implements Taker {
   add(consumer: Operator): void {
     this.consumers.push(consumer);
     this.only = this.consumers.length === 1 ? consumer : undefined;
+    this.onlyOfValues = this.only && takesValues(this.only) ? this.only : undefined;
   }
 
   startBundle(): void {
@@ -74,6 +84,12 @@ export class Receiver implements Taker {
     return this.only ? this.only.process(element) : this.toEach(element);
   }
 
+  receiveValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    if (!this.onlyOfValues) return this.receive(withValue(from, value));
+    this.count += 1;
+    return this.onlyOfValues.processValue(value, from);
+  }
+
   protected toEach(element: WindowedValue<unknown>): MaybePromise<void> {
     for (let i = 0; i < this.consumers.length; i++) {
       const pending = this.consumers[i]!.process(element);
@@ -91,8 +107,15 @@ export class Receiver implements Taker {
   }
 }
 
-/** The element with another value; time, windows and pane stay. */
+function takesValues(
+  operator: Operator,
+): operator is Operator & Required<Pick<Operator, 'processValue'>> {
+  return operator.processValue !== undefined;
+}
+
+/** The element with another value; time, windows and pane stay. One whose value stays what it is is not made anew. */
 export function withValue(element: WindowedValue<unknown>, value: unknown): WindowedValue<unknown> {
+  if (Object.is(element.value, value)) return element;
   return {
     value,
     timestamp: element.timestamp,

@@ -66,6 +66,10 @@ export class StrictReceiver extends Receiver {
     return isForSinks ? this.toEach(element) : this.from(0, element, bytes);
   }
 
+  override receiveValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    return this.receive(withValue(from, value));
+  }
+
   /** Without encoding between steps, the next one may see an object as it became afterwards. */
   override finishBundle(): void {
     // A consumer may have kept what it was given, and changed it later on.

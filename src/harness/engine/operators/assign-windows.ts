@@ -12,7 +12,7 @@ import { counter, type WindowFn } from '../../../pipeline/index.ts';
 import { isGlobal } from '../../../transforms/index.ts';
 import { type TransformInfo, userError } from '../errors.ts';
 import { type MonitoringInfo, UserMetrics } from '../metrics.ts';
-import type { Operator, Receiver } from '../operator.ts';
+import { type Operator, type Receiver, withValue } from '../operator.ts';
 import type { MaybePromise } from '../types.ts';
 import type { WindowKinds } from '../window-kinds.ts';
 
@@ -41,9 +41,21 @@ export class AssignWindows implements Operator {
   }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
+    return this.isDone(element) ? this.out.receive(element) : this.assign(element);
+  }
+
+  processValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    return this.isDone(from)
+      ? this.out.receiveValue(value, from)
+      : this.assign(withValue(from, value));
+  }
+
+  private isDone({ windows }: WindowedValue<unknown>): boolean {
+    return this.isGlobal && windows.length === 1 && windows[0] instanceof GlobalWindow;
+  }
+
+  private assign(element: WindowedValue<unknown>): MaybePromise<void> {
     const { value, timestamp, pane } = element;
-    if (this.isGlobal && element.windows.length === 1 && element.windows[0] instanceof GlobalWindow)
-      return this.out.receive(element);
     const windows = this.windowsOf(element);
     const before = element.windows.length;
     if (windows.length === 0) {

@@ -14,20 +14,21 @@ export class FilterOperator extends ParDoOperator {
     super(parts);
   }
 
-  protected override call(element: WindowedValue<unknown>): MaybePromise<void> {
+  protected override call(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
     let keep: unknown;
     try {
-      keep = this.fn(element.value, this.context.value);
+      keep = this.fn(value, this.context.value);
     } catch (error) {
       throw this.failed(error);
     }
-    if (isThenable(keep)) return this.callLater(keep, element);
-    if (keep) return this.emitter.same(element);
+    if (isThenable(keep)) return this.callLater(keep, value, from);
+    if (keep) return this.emitter.same(value, from);
   }
 
   private async callLater(
     pending: PromiseLike<unknown>,
-    element: WindowedValue<unknown>,
+    value: unknown,
+    from: WindowedValue<unknown>,
   ): Promise<void> {
     let keep: unknown;
     try {
@@ -37,6 +38,6 @@ export class FilterOperator extends ParDoOperator {
     } catch (error) {
       throw this.failed(error);
     }
-    if (keep) await this.emitter.same(element);
+    if (keep) await this.emitter.same(value, from);
   }
 }

@@ -14,20 +14,20 @@ export class FlatMapOperator extends ParDoOperator {
     super(parts);
   }
 
-  protected override call(element: WindowedValue<unknown>): MaybePromise<void> {
+  protected override call(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
     let outputs: unknown;
     try {
-      outputs = this.fn(element.value, this.context.value);
+      outputs = this.fn(value, this.context.value);
     } catch (error) {
       throw this.failed(error);
     }
-    if (isThenable(outputs)) return this.callLater(outputs, element);
-    return this.emit(outputs, element);
+    if (isThenable(outputs)) return this.callLater(outputs, from);
+    return this.emit(outputs, from);
   }
 
   private async callLater(
     pending: PromiseLike<unknown>,
-    element: WindowedValue<unknown>,
+    from: WindowedValue<unknown>,
   ): Promise<void> {
     let outputs: unknown;
     try {
@@ -37,12 +37,12 @@ export class FlatMapOperator extends ParDoOperator {
     } catch (error) {
       throw this.failed(error);
     }
-    await this.emit(outputs, element);
+    await this.emit(outputs, from);
   }
 
-  private emit(outputs: unknown, element: WindowedValue<unknown>): MaybePromise<void> {
+  private emit(outputs: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
     // Whoever returns nothing outputs nothing.
     if (outputs === undefined) return;
-    return this.emitter.all(outputs, element);
+    return this.emitter.all(outputs, from);
   }
 }

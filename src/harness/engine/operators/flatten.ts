@@ -15,4 +15,8 @@ export class Flatten implements Operator {
   process(element: WindowedValue<unknown>): MaybePromise<void> {
     return this.out.receive(element);
   }
+
+  processValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    return this.out.receiveValue(value, from);
+  }
 }

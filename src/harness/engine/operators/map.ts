@@ -14,13 +14,13 @@ export class MapOperator extends ParDoOperator {
     super(parts);
   }
 
-  protected override call(element: WindowedValue<unknown>): MaybePromise<void> {
+  protected override call(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
     let output: unknown;
     try {
-      output = this.fn(element.value, this.context.value);
+      output = this.fn(value, this.context.value);
     } catch (error) {
       throw this.failed(error);
     }
-    return this.emitter.one(output, element);
+    return this.emitter.one(output, from);
   }
 }

@@ -7,7 +7,7 @@ import type { BoundContext } from '../context.ts';
 import type { Emitter } from '../emit.ts';
 import { type TransformInfo, userError } from '../errors.ts';
 import type { MonitoringInfo, UserMetrics } from '../metrics.ts';
-import type { Operator } from '../operator.ts';
+import { type Operator, withValue } from '../operator.ts';
 import type { BundleScope } from '../scope.ts';
 import type { SideInputs } from '../side-inputs.ts';
 import type { MaybePromise } from '../types.ts';
@@ -55,9 +55,14 @@ export abstract class ParDoOperator implements Operator {
   }
 
   process(element: WindowedValue<unknown>): MaybePromise<void> {
-    if (this.context.observesWindows) return this.processWindows(element);
-    this.context.element = element;
-    return this.call(element);
+    return this.processValue(element.value, element);
+  }
+
+  processValue(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    const { context } = this;
+    if (context.observesWindows) return this.processWindows(value, from);
+    context.element = from;
+    return this.call(value, from);
   }
 
   finishBundle(): MaybePromise<void> {
@@ -68,8 +73,8 @@ export abstract class ParDoOperator implements Operator {
     return this.metrics.monitoringInfos();
   }
 
-  /** Calls the user's function on one element and sends on what it gives. */
-  protected abstract call(element: WindowedValue<unknown>): MaybePromise<void>;
+  /** Calls the user's function on the value of one element, which is else as `from`, and sends on what it gives. */
+  protected abstract call(value: unknown, from: WindowedValue<unknown>): MaybePromise<void>;
 
   /** Calls other user code than the one for elements, in the context of `element`. */
   protected async processWith(
@@ -95,33 +100,35 @@ export abstract class ParDoOperator implements Operator {
     return userError(thrown, this.info);
   }
 
-  private processWindows(element: WindowedValue<unknown>): MaybePromise<void> {
-    if (element.windows.length === 1) return this.processOne(element);
-    return this.processExploded(element);
+  private processWindows(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    const element = this.context.needsValue ? withValue(from, value) : from;
+    if (element.windows.length === 1) return this.processOne(value, element);
+    return this.processExploded(value, element);
   }
 
-  private async processExploded(element: WindowedValue<unknown>): Promise<void> {
-    const { value, timestamp, pane } = element;
-    for (const window of element.windows) {
-      const pending = this.processOne({ value, timestamp, windows: [window], pane });
+  private async processExploded(value: unknown, from: WindowedValue<unknown>): Promise<void> {
+    const { timestamp, pane } = from;
+    for (const window of from.windows) {
+      const pending = this.processOne(value, { value, timestamp, windows: [window], pane });
       if (pending) await pending;
     }
   }
 
   /** Calls the user's function on an element that is in one window, side inputs loaded. */
-  protected processOne(element: WindowedValue<unknown>): MaybePromise<void> {
-    const loading = this.sideInputs?.prepare(element.windows[0]!);
-    if (loading) return this.processLoaded(loading, element);
-    this.context.element = element;
-    return this.call(element);
+  protected processOne(value: unknown, from: WindowedValue<unknown>): MaybePromise<void> {
+    const loading = this.sideInputs?.prepare(from.windows[0]!);
+    if (loading) return this.processLoaded(loading, value, from);
+    this.context.element = from;
+    return this.call(value, from);
   }
 
   private async processLoaded(
     loading: Promise<void>,
-    element: WindowedValue<unknown>,
+    value: unknown,
+    from: WindowedValue<unknown>,
   ): Promise<void> {
     await loading;
-    this.context.element = element;
-    await this.call(element);
+    this.context.element = from;
+    await this.call(value, from);
   }
 }

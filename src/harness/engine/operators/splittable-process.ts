@@ -8,10 +8,10 @@ import { BeamBridgeError, yieldIfDue } from '../../../base/index.ts';
 import type { Window, WindowedValue } from '../../../coders/index.ts';
 import { type AnySplittableDoFn, ProcessContinuation } from '../../../pipeline/index.ts';
 import type { DoFnInstance } from '../do-fn-instances.ts';
-import { hush } from '../emit.ts';
 import { giveUp } from '../give-up.ts';
+import { hush } from '../hush.ts';
 import { type MonitoringInfo, workProgress } from '../metrics.ts';
-import type { ElementSplit } from '../operator.ts';
+import { type ElementSplit, withValue } from '../operator.ts';
 import type { BundleScope } from '../scope.ts';
 import { isThenable } from '../types.ts';
 import { unwrap } from '../unwrap.ts';
@@ -59,10 +59,14 @@ export class SplittableProcess extends DoFnOperator {
     this.done = [];
     this.waiting = this.context.observesWindows ? windows.map((window) => [window]) : [windows];
     for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
-      await this.processOne({ ...element, windows: next });
+      await this.processOne(element.value, { ...element, windows: next });
       this.done.push(...next);
     }
     this.forget();
+  }
+
+  override processValue(value: unknown, from: WindowedValue<unknown>): Promise<void> {
+    return this.process(withValue(from, value));
   }
 
   private forget(): void {
@@ -71,7 +75,7 @@ export class SplittableProcess extends DoFnOperator {
     this.waiting = [];
   }
 
-  protected override async call(given: WindowedValue<unknown>): Promise<void> {
+  protected override async call(_: unknown, given: WindowedValue<unknown>): Promise<void> {
     const { scope, goesOn } = this.wiring;
     let element = scope.io.isDraining?.() ? await this.truncated(given) : given;
     try {
