@@ -33,7 +33,7 @@ import {
   packingContext,
   packLimits,
 } from './packing/packing.ts';
-import { UnpackPredictions } from './packing/unpacking.ts';
+import { UnpackPredictions, unpackingContext } from './packing/unpacking.ts';
 import { type Packed, step } from './steps.ts';
 import { type UpdateSource, updatesSideInput } from './updates/model-updates.ts';
 import { gatherOverTime } from './updates/over-time.ts';
@@ -144,7 +144,7 @@ export function expandSteps(
   const predictions = apply(
     batches.apply(model),
     'Unpack',
-    { kind: 'doFn', doFn: unpack as never },
+    { kind: 'doFn', doFn: unpack as never, context: unpackingContext() },
     keyed(rows),
     FAILED,
   );

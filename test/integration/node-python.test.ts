@@ -24,7 +24,6 @@ import { UnpackPredictions } from '../../src/ml/packing/unpacking.ts';
 import { isWorkerLost, PythonExecutor } from '../../src/runners/node/python/index.ts';
 import { array, int64, type string } from '../../src/schema/index.ts';
 import { runningHosts, stopHosts } from '../../src/services/index.ts';
-import type { TimestampedValue } from '../../src/transforms/index.ts';
 import { gone, isAlive } from '../helpers/alive.ts';
 import { linesOf, predictedByPython, trainedDigits } from '../helpers/digits.ts';
 import { bundleIO, type PythonStage, pythonStage } from '../helpers/python-stage.ts';
@@ -115,10 +114,12 @@ test('inference on packed batches gives what scikit-learn gives', async () => {
   const { values } = await run(python, stage, batches);
   const unpack = new UnpackPredictions(types, ['example', 'inference']);
   const answers = values.flatMap((answer) => [
-    ...(unpack.process(answer as Uint8Array) as Iterable<TimestampedValue<unknown>>),
+    ...(unpack.process(answer as Uint8Array, { timestamp: at.timestamp } as never) as Iterable<{
+      inference: number;
+    }>),
   ]);
   assert.deepEqual(
-    answers.map(({ value }, i) => `${rows[i]![0]},${(value as { inference: number }).inference}`),
+    answers.map(({ inference }, i) => `${rows[i]![0]},${inference}`),
     predictedByPython(digits, digits.all),
   );
 });

@@ -4,13 +4,8 @@
 // from then on.
 
 import { ByteWriter } from '../../base/index.ts';
-import {
-  type NumberKind,
-  type NumberStore,
-  numberStore,
-  type Room,
-  wireCode,
-} from './number-store.ts';
+import { type NumberKind, numberStore, wireCode } from './number-store.ts';
+import type { NumberStore, Room } from './numbers.ts';
 
 export const NUMBERS = 1;
 export const EQUAL_LISTS = 2;

@@ -20,7 +20,8 @@ import {
   LISTS,
   NUMBERS,
 } from './column-builder.ts';
-import { type NumberKind, type Numbers, numberKind, Room, WIRE_TYPES } from './number-store.ts';
+import { type NumberKind, numberKind } from './number-store.ts';
+import { type Numbers, Room, WIRE_TYPES } from './numbers.ts';
 import { isPackedRow, ROWS, RowColumn } from './row-columns.ts';
 import { RAGGED_TENSORS, TENSORS, TensorColumn } from './tensor-columns.ts';
 
@@ -193,10 +194,24 @@ function viewsOf(
   return (start, length) => {
     if (start + length > from + block.length) {
       from = start;
-      block = new Typed(all.slice(start, Math.max(start + length, start + most)) as number[]);
+      block = partOf(all, Typed, start, Math.max(start + length, start + most));
     }
     return new Typed(block.buffer, (start - from) * Typed.BYTES_PER_ELEMENT, length);
   };
+}
+
+/** A copy of a part. Numbers of a narrower type are set in an array that is there: that takes half as long as to make one of them. */
+function partOf(
+  all: Values,
+  Typed: Float64ArrayConstructor,
+  start: number,
+  end: number,
+): Float64Array<ArrayBuffer> {
+  if (Array.isArray(all)) return new Typed(all.slice(start, end) as number[]);
+  const part = all.subarray(start, end);
+  const copy = new Typed(part.length);
+  copy.set(part);
+  return copy;
 }
 
 function listOf(all: Values, start: number, length: number): unknown {

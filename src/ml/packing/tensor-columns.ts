@@ -15,7 +15,7 @@ import {
   tensorShape,
   tensorStore,
 } from '../../coders/index.ts';
-import { WIRE_TYPES as NUMBER_TYPES } from './number-store.ts';
+import { WIRE_TYPES as NUMBER_TYPES } from './numbers.ts';
 
 export const TENSORS = 4;
 export const RAGGED_TENSORS = 5;

@@ -258,6 +258,33 @@ test('fractions that travel as whole numbers come back as they were', () => {
   assert.deepEqual(codec.read(built(typedArray('float32'), lists)!, 2), lists);
 });
 
+test('small whole numbers, others and typed arrays follow each other in any order', () => {
+  const small = fc.array(fc.integer({ min: -130, max: 130 }), { maxLength: 80 });
+  const any = fc.array(fraction, { maxLength: 4 });
+  const list = fc.oneof(
+    { weight: 4, arbitrary: small },
+    { weight: 1, arbitrary: any },
+    { weight: 1, arbitrary: small.map((values) => Float32Array.from(values)) },
+    { weight: 1, arbitrary: small.map((values) => Float64Array.from(values)) },
+    { weight: 1, arbitrary: any.map((values) => Float32Array.from(values)) },
+  );
+  fc.assert(
+    fc.property(fc.array(list, { maxLength: 12 }), fc.array(fc.nat(11)), (lists, dropped) => {
+      for (const type of [float32, float64]) {
+        const builder = new ColumnCodec('example', array(type)).builder()!;
+        const taken: unknown[] = [];
+        for (const [at, one] of lists.entries()) {
+          if (!builder.add(one)) continue;
+          if (dropped.includes(at)) builder.drop();
+          else taken.push(one);
+        }
+        assert.deepEqual(Buffer.concat(builder.parts()), plain(array(type), taken));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('typed arrays are taken like arrays, other views and iterables are not', () => {
   const rows = [Int16Array.of(1, -300), Float64Array.of(5, -0), [2 ** 40, 1], Uint8Array.of(1, 2)];
   assert.deepEqual(built(array(int64), rows), plain(array(int64), rows));

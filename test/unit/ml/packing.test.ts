@@ -16,7 +16,7 @@ import { ColumnCodec } from '../../../src/ml/packing/columns.ts';
 import { type InferenceTypes, PackExamples, packLimits } from '../../../src/ml/packing/packing.ts';
 import { UnpackPredictions } from '../../../src/ml/packing/unpacking.ts';
 import { array, float64, int64, nullable, string } from '../../../src/schema/index.ts';
-import { fixedWindows, type TimestampedValue } from '../../../src/transforms/index.ts';
+import { fixedWindows, TimestampedValue } from '../../../src/transforms/index.ts';
 
 const TYPES: InferenceTypes = { example: int64, inference: string };
 const windowCoder = fixedWindows(1).windowCoder();
@@ -58,9 +58,12 @@ function answer(batch: Uint8Array, inference: string): Uint8Array {
   return out.take();
 }
 
+/** Of a batch in which no row has the time of all. */
+const NO_TIME = context({ ...somewhere, timestamp: Number.NaN });
+
 function unpack(types: InferenceTypes, bytes: Uint8Array): TimestampedValue<unknown>[] {
   const doFn = new UnpackPredictions(types, ['example', 'inference']);
-  return [...doFn.process(bytes)] as TimestampedValue<unknown>[];
+  return [...doFn.process(bytes, NO_TIME)] as TimestampedValue<unknown>[];
 }
 
 test('rows come back with their own timestamps', () => {
@@ -80,6 +83,26 @@ test('rows come back with their own timestamps', () => {
       [{ example: 3, inference: 'x' }, MIN_TIMESTAMP],
     ],
   );
+});
+
+test('rows at the time of their batch come back as they are, one by one', () => {
+  const { rest } = pack(TYPES, [
+    [1, { ...somewhere, timestamp: 7 }],
+    [2, { ...somewhere, timestamp: 5 }],
+    [3, { ...somewhere, timestamp: 5 }],
+  ]);
+  const doFn = new UnpackPredictions(TYPES, ['example', 'inference']);
+  const at = context({ ...somewhere, timestamp: rest[0]!.timestamp });
+  const rows = doFn.process(answer(rest[0]!.value, 'x'), at);
+  assert.deepEqual(
+    [...rows],
+    [
+      new TimestampedValue({ example: 1, inference: 'x' }, 7),
+      { example: 2, inference: 'x' },
+      { example: 3, inference: 'x' },
+    ],
+  );
+  assert.deepEqual([...rows], []);
 });
 
 test('a batch holds rows of one window and one pane', () => {
@@ -162,8 +185,9 @@ test('a declared model id is a field like any other', () => {
   );
   const [first] = new UnpackPredictions(types, ['model_id', 'example', 'inference']).process(
     out.take(),
+    context(somewhere),
   );
-  assert.deepEqual(Object.entries(first!.value as object), [
+  assert.deepEqual(Object.entries(first as object), [
     ['model_id', 'digits.pkl'],
     ['example', 1],
     ['inference', 'x'],
