@@ -13,6 +13,9 @@ import type { BoundField } from './columns.ts';
 /** The most rows that are made at once. */
 const BLOCK_ROWS = 64;
 
+/** Typed arrays of numbers are all alike here. */
+export type Numbers = Float64Array;
+
 /** The values of a field in the rows that are being made. */
 export interface FieldValues {
   /** Readies it for the values of a row. */
@@ -87,7 +90,7 @@ class Lists implements FieldValues {
 /** Of a field that is one number, and of arrays of numbers. */
 export class NumberValues implements FieldValues {
   /** Those of a row behind those of the one before. */
-  readonly numbers: Float64Array;
+  readonly numbers: Numbers;
 
   constructor(
     protected readonly name: string,
@@ -96,8 +99,10 @@ export class NumberValues implements FieldValues {
     protected readonly round: ((value: number) => number) | undefined,
     /** How many of them are of each row. */
     readonly stride = 1,
+    /** What they are gathered in. */
+    Gathered: Float64ArrayConstructor = Float64Array,
   ) {
-    this.numbers = new Float64Array(most * stride);
+    this.numbers = new Gathered(most * stride);
   }
 
   begin(): void {}
@@ -139,8 +144,9 @@ class TypedValues extends NumberValues {
   private readonly Typed: Float64ArrayConstructor;
 
   constructor(name: string, most: number, stride: number, typed: TypedArrayKind) {
-    super(name, most, undefined, stride);
-    this.Typed = TYPED_ARRAY_KINDS[typed] as Float64ArrayConstructor;
+    const Typed = TYPED_ARRAY_KINDS[typed] as Float64ArrayConstructor;
+    super(name, most, undefined, stride, Typed);
+    this.Typed = Typed;
   }
 
   override finish(rows: readonly Record<string, unknown>[]): void {
