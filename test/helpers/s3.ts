@@ -2,7 +2,7 @@
 // An S3 service for one test file: s3rver on a folder, behind a proxy that can be slow, lose connections and refuse, and
 // that knows how to give up an upload, which s3rver does not. With TEST_S3_ENDPOINT it is the service there.
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,12 +45,20 @@ export async function startS3(): Promise<TestS3> {
     const { method = '', url = '' } = incoming;
     requests.push(`${method} ${url}`);
     const upload = /[?&]uploadId=(\w+)/.exec(url)?.[1];
-    if (!given && method === 'DELETE' && upload !== undefined) {
-      rmSync(join(directory, BUCKET, UPLOADS, upload), { recursive: true });
-      outgoing.writeHead(204).end();
-      return;
+    let fault = test.fault?.(method, url);
+    const isLast = method === 'DELETE' || method === 'POST';
+    if (!given && isLast && upload !== undefined) {
+      const parts = join(directory, BUCKET, UPLOADS, upload);
+      // Of one that is over s3rver would make an object of nothing.
+      if (!existsSync(parts) && !(fault && 'status' in fault))
+        fault = { status: 404, code: 'NoSuchUpload' };
+      if (method === 'DELETE' && !fault) {
+        rmSync(parts, { recursive: true });
+        outgoing.writeHead(204).end();
+        return;
+      }
     }
-    pass(incoming, outgoing, port, test.fault?.(method, url), refusal);
+    pass(incoming, outgoing, port, fault, refusal);
   });
   const endpoint = `http://127.0.0.1:${await listening(proxy)}`;
   const s3 = { endpoint, region: 'us-east-1', forcePathStyle: true };

@@ -2,6 +2,7 @@
 // `az://`: Azure's Blob Storage, by its package; what it calls a container is the bucket.
 
 import { mapSome } from '../../../base/index.ts';
+import { again } from '../objects/again.ts';
 import { allPages, lookOf, noList, rangeBytes } from '../objects/answers.ts';
 import type { ObjectBytes, ObjectClient } from '../objects/client.ts';
 import { failureOf } from '../objects/failures.ts';
@@ -9,7 +10,7 @@ import { IDLE_MS } from '../objects/store.ts';
 import type { AzStoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
 import { azService } from './account.ts';
-import { attempt } from './attempt.ts';
+import { attempt, isThrottled } from './attempt.ts';
 import type { BlobService, BlockBlob, ListedBlob } from './package.ts';
 import { BlockUpload } from './upload.ts';
 
@@ -62,12 +63,14 @@ export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): Objec
 
     async get(container, name, ifMatch, start, end, abortSignal): Promise<ObjectBytes> {
       const blob = await blobOf(container, name);
-      const answer = await blob.download(start, end - start, {
+      const options = {
         conditions: { ifMatch },
         // What is torn is gone on with by whoever reads.
-        maxRetryRequests: 0,
+        maxRetryRequests: 0 as const,
         abortSignal,
-      });
+      };
+      const ask = () => blob.download(start, end - start, options);
+      const answer = await again(isThrottled, ask, abortSignal);
       const { contentRange: range, contentLength: length, etag: version } = answer;
       const told = { status: answer._response.status, range, length, version };
       return rangeBytes({ ...told, chunks: answer.readableStreamBody! }, start, end);

@@ -2,8 +2,10 @@
 // A blob of Azure in blocks, which nobody sees before their list is committed.
 
 import { randomBytes } from 'node:crypto';
+import { isPassing } from '../objects/again.ts';
 import type { Upload } from '../objects/client.ts';
 import { failureOf } from '../objects/failures.ts';
+import { type Outcome, settle } from '../objects/outcome.ts';
 import { attempt } from './attempt.ts';
 import type { BlockBlob } from './package.ts';
 
@@ -43,26 +45,44 @@ export class BlockUpload implements Upload {
 
   async finish(): Promise<void> {
     try {
-      await attempt(this.idleMs, (options) => this.blob.commitBlockList(this.ids, options));
-    } catch (error) {
-      if (await this.isThere(error)) return;
-      const { code } = (error ?? {}) as { code?: string };
-      if (!UNKNOWN_BLOCKS.test(`${code}`)) throw error;
-      throw new Error(
-        `another run wrote ${this.path} meanwhile, with which what was sent of this one is gone; run it again`,
-        { cause: error },
+      const { etag } = await attempt(this.idleMs, (options) =>
+        this.blob.commitBlockList(this.ids, options),
       );
+      if (!etag) throw new Error('the service does not say that the blob is there');
+    } catch (error) {
+      await settle(this.told(error), () => this.outcome(error));
     }
   }
 
-  /** Whether it appeared, although the answer that told so was lost. */
-  private async isThere(error: unknown): Promise<boolean> {
-    if (failureOf(error) === 'refused' || this.ids.length === 0) return false;
-    const list = await attempt(this.idleMs, (options) =>
-      this.blob.getBlockList('committed', options),
-    ).catch(() => undefined);
-    const names = list?.committedBlocks?.map(({ name }) => name);
-    return names !== undefined && names.join() === this.ids.join();
+  private told(error: unknown): unknown {
+    const { code } = (error ?? {}) as { code?: string };
+    if (!UNKNOWN_BLOCKS.test(`${code}`)) return error;
+    return new Error(
+      `another run wrote ${this.path} meanwhile, with which what was sent of this one is gone; run it again`,
+      { cause: error },
+    );
+  }
+
+  /** Nothing can have the service let go of blocks, and so of a list that it is still at. */
+  private async outcome(error: unknown): Promise<Outcome> {
+    if (await this.isThere()) return 'there';
+    return isPassing(error) ? 'open' : 'over';
+  }
+
+  private async isThere(): Promise<boolean> {
+    try {
+      if (this.ids.length === 0) {
+        const found = await attempt(this.idleMs, (options) => this.blob.getProperties(options));
+        return found.contentLength === 0;
+      }
+      const { committedBlocks = [] } = await attempt(this.idleMs, (options) =>
+        this.blob.getBlockList('committed', options),
+      );
+      return committedBlocks.map(({ name }) => name).join() === this.ids.join();
+    } catch (error) {
+      if (failureOf(error) === 'missing') return false;
+      throw error;
+    }
   }
 
   /** Blocks that are in no list cannot be removed; the service does it after a week. */

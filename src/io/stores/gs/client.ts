@@ -9,7 +9,7 @@ import { failureOf } from '../objects/failures.ts';
 import { IDLE_MS } from '../objects/store.ts';
 import type { GsStoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
-import { answerOf, GsService, refusalOf } from './service.ts';
+import { answerOf, GsService, refusalOf, said } from './service.ts';
 import { ResumableUpload } from './upload.ts';
 
 interface Page {
@@ -27,18 +27,20 @@ function objectOf(bucket: string, key: string): string {
   return `${objectsOf(bucket)}/${encodeURIComponent(key)}`;
 }
 
-/** A text of JSON, of which something in between may have made another. */
-function said<T>(text: string): T {
-  try {
-    return (JSON.parse(text) ?? {}) as T;
-  } catch (cause) {
-    throw new Error(`the service answers with no JSON: ${text.slice(0, 60)}`, { cause });
-  }
-}
-
 /** @param idleMs - after so long without a byte either way a request is tried again */
 export function gsObjects(options: GsStoreOptions = {}, idleMs = IDLE_MS): ObjectClient {
   const service = new GsService(options, idleMs);
+  const look = async (bucket: string, key: string): Promise<FileLook | undefined> => {
+    const url = service.urlOf(objectOf(bucket, key), { fields: 'size,generation' });
+    try {
+      const { text } = await service.repeat(url, { headers: {} });
+      const { size, generation } = said<{ size?: string; generation?: string }>(text);
+      return lookOf(Number(size ?? Number.NaN), generation);
+    } catch (error) {
+      if (failureOf(error) === 'missing') return undefined;
+      throw error;
+    }
+  };
   return {
     scheme: 'gs',
     credentials:
@@ -54,17 +56,7 @@ export function gsObjects(options: GsStoreOptions = {}, idleMs = IDLE_MS): Objec
         return { keys, next: page.nextPageToken || undefined };
       }),
 
-    async look(bucket, key): Promise<FileLook | undefined> {
-      const url = service.urlOf(objectOf(bucket, key), { fields: 'size,generation' });
-      try {
-        const { text } = await service.repeat(url, { headers: {} });
-        const { size, generation } = said<{ size?: string; generation?: string }>(text);
-        return lookOf(Number(size ?? Number.NaN), generation);
-      } catch (error) {
-        if (failureOf(error) === 'missing') return undefined;
-        throw error;
-      }
-    },
+    look,
 
     async get(bucket, key, ifGenerationMatch, start, end, signal): Promise<ObjectBytes> {
       const url = service.urlOf(objectOf(bucket, key), {
@@ -87,7 +79,7 @@ export function gsObjects(options: GsStoreOptions = {}, idleMs = IDLE_MS): Objec
       return rangeBytes({ ...told, chunks: answer }, start, end);
     },
 
-    upload: async (bucket, key) => new ResumableUpload(service, bucket, key),
+    upload: async (bucket, key) => new ResumableUpload(service, look, bucket, key),
 
     async remove(bucket, keys) {
       await mapSome([...keys], async (key) => {

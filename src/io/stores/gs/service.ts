@@ -121,3 +121,12 @@ export async function answerOf(answer: IncomingMessage): Promise<GsAnswer> {
   const { statusCode: status = 0, headers } = answer;
   return { status, headers, text: Buffer.concat(chunks).toString() };
 }
+
+/** A text of JSON, of which something in between may have made another. */
+export function said<T>(text: string): T {
+  try {
+    return (JSON.parse(text) ?? {}) as T;
+  } catch (cause) {
+    throw new Error(`the service answers with no JSON: ${text.slice(0, 60)}`, { cause });
+  }
+}

@@ -2,15 +2,19 @@
 // An object of Cloud Storage in pieces: a resumable upload, which appears with the piece that is said to be the last.
 
 import { isPassing, MOST_ATTEMPTS, pauseBehind } from '../objects/again.ts';
-import type { Upload } from '../objects/client.ts';
-import { type GsAnswer, GsRefusal, type GsService, refusalOf } from './service.ts';
+import type { Before, ObjectReader, Upload } from '../objects/client.ts';
+import { Unsettled } from '../objects/failures.ts';
+import { type Outcome, settle } from '../objects/outcome.ts';
+import { type GsAnswer, GsRefusal, type GsService, refusalOf, said } from './service.ts';
 
 /** Of which all pieces but the last are a multiple, in bytes. */
 const GRAIN = 256 * 1024;
 /** "Resume incomplete": the bytes so far are there. */
 const INCOMPLETE = 308;
-/** That an upload is given up (499), that it was, and that an emulator has none to give up (501). */
-const GIVEN_UP = new Set([404, 410, 499, 501]);
+/** That an emulator gives none up. */
+const CANNOT = 501;
+/** That an upload is given up (499), or was. */
+const GIVEN_UP = new Set([404, 410, 499, CANNOT]);
 
 export class ResumableUpload implements Upload {
   private session: string | undefined;
@@ -21,6 +25,7 @@ export class ResumableUpload implements Upload {
 
   constructor(
     private readonly service: GsService,
+    private readonly look: ObjectReader['look'],
     private readonly bucket: string,
     private readonly key: string,
   ) {}
@@ -47,10 +52,30 @@ export class ResumableUpload implements Upload {
     this.rest = Buffer.from(all.subarray(whole));
   }
 
-  async finish(): Promise<void> {
+  async finish(before: Before): Promise<void> {
     if (this.session === undefined) await this.begin();
-    await this.put(this.rest, this.kept + this.rest.length);
+    const total = this.kept + this.rest.length;
+    try {
+      await this.put(this.rest, total);
+    } catch (error) {
+      await settle(error, () => this.outcome(before, total));
+    }
     this.session = undefined;
+  }
+
+  private async outcome(before: Before, total: number): Promise<Outcome> {
+    if (await this.isOurs(before, total)) return 'there';
+    // Behind this what was sent cannot become an object.
+    if (this.session !== undefined && (await this.givenUp(this.session)).status === CANNOT)
+      return 'open';
+    this.session = undefined;
+    return (await this.isOurs(before, total)) ? 'there' : 'over';
+  }
+
+  private async isOurs(before: Before, total: number): Promise<boolean> {
+    const found = await this.look(this.bucket, this.key);
+    if (before === 'unknown' || found?.size !== total) return false;
+    return before === 'nothing' || before.version !== found.version;
   }
 
   /**
@@ -104,19 +129,26 @@ export class ResumableUpload implements Upload {
     if (answer.status === INCOMPLETE)
       return 1 + Number(/^bytes=0-(\d+)$/.exec(answer.headers.range ?? '')?.[1] ?? -1);
     if (answer.status !== 200 && answer.status !== 201) throw refusalOf(answer);
-    const { size } = JSON.parse(answer.text) as { size?: string };
+    const { size } = said<{ size?: string }>(answer.text);
+    if (size === undefined) throw new Error('the service does not say that the object is there');
     if (total !== undefined && Number(size) === total) return 'all';
-    throw new Error(`the service made an object of ${size} bytes, of ${total ?? 'more'}`);
+    const wrong = new Error(`the service made an object of ${size} bytes, of ${total ?? 'more'}`);
+    throw new Unsettled('there', wrong);
   }
 
   async abort(): Promise<void> {
     const { session } = this;
     if (session === undefined) return;
     this.session = undefined;
+    await this.givenUp(session);
+  }
+
+  private async givenUp(session: string): Promise<GsAnswer> {
     const answer = await this.service.sendOn(session, {
       method: 'DELETE',
       headers: { 'content-length': '0' },
     });
     if (answer.status >= 300 && !GIVEN_UP.has(answer.status)) throw refusalOf(answer);
+    return answer;
   }
 }

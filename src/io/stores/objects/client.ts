@@ -15,14 +15,21 @@ export interface ObjectBytes {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
+/** What is known of a name in front of an object appearing under it. */
+export type Before = FileLook | 'nothing' | 'unknown';
+
 /** An object that is being written, and that nobody sees before it is whole. */
 export interface Upload {
   /** Has the store agree to it, before there is a byte. */
   begin(): Promise<void>;
   /** Sends the next bytes, all of which but the last are at least 8 MiB. */
   write(bytes: Buffer): Promise<void>;
-  /** Has the object appear. */
-  finish(): Promise<void>;
+  /**
+   * Has the object appear. What it throws says that it is not there, but for `Unsettled`.
+   *
+   * @param before - of its name
+   */
+  finish(before: Before): Promise<void>;
   /** Has nothing be left of it. */
   abort(): Promise<void>;
 }

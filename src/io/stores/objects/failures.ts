@@ -8,6 +8,16 @@ import { changed } from '../changed.ts';
 /** A transfer that came to no end, and may be begun anew. */
 export class TornTransfer extends Error {}
 
+/** A last call that failed, though the object is there and not as it should be, or nobody knows whether it is. */
+export class Unsettled extends Error {
+  constructor(
+    readonly is: 'there' | 'unknown',
+    readonly reason: unknown,
+  ) {
+    super();
+  }
+}
+
 /** What became of a request. */
 export type Failure = 'missing' | 'no-bucket' | 'changed' | 'refused' | 'busy' | 'lost' | 'other';
 
@@ -16,7 +26,7 @@ interface SdkError {
   readonly code?: unknown;
   readonly message?: string;
   readonly statusCode?: unknown;
-  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number };
 }
 
 const NO_BUCKET = /NoSuchBucket|ContainerNotFound|specified (?:bucket|container) does not exist/;
@@ -29,6 +39,11 @@ export function statusOf(error: unknown): number | undefined {
   const { $metadata, statusCode, code } = (error ?? {}) as SdkError;
   const status = $metadata?.httpStatusCode ?? statusCode ?? code;
   return typeof status === 'number' ? status : undefined;
+}
+
+/** How often a package made the request, as far as it says. */
+export function attemptsOf(error: unknown): number {
+  return ((error ?? {}) as SdkError).$metadata?.attempts ?? 1;
 }
 
 export function failureOf(error: unknown): Failure {
@@ -56,6 +71,7 @@ export interface Told {
 /** What was thrown, as an error of reading or writing a path. */
 export function objectError(error: unknown, told: Told): BeamBridgeError {
   if (error instanceof BeamBridgeError) return error;
+  if (error instanceof Unsettled) return objectError(error.reason, told);
   const { path, bucket, credentials, done } = told;
   const make = (
     code: 'FILE_NOT_FOUND' | 'IO_FAILED' | 'OUTPUT_NOT_WRITABLE',

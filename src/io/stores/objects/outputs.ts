@@ -16,6 +16,7 @@ import type { ObjectClient, Upload } from './client.ts';
 import { objectError } from './failures.ts';
 import { placeOf } from './path.ts';
 import { pieces } from './pieces.ts';
+import { type Appeared, appear, takenBack } from './placing.ts';
 
 const log = getLogger('io');
 /** How many shards are sent at the same time, each of which holds two pieces. */
@@ -26,13 +27,6 @@ interface Pending {
   readonly to: string;
   readonly temporary: string;
   readonly upload: Upload;
-}
-
-/** A shard that has appeared. */
-interface Placed {
-  readonly to: string;
-  /** Whether there was one of that name. */
-  readonly replaced: boolean;
 }
 
 function nameOf({ to, temporary }: Pick<Move, 'to' | 'temporary'>): string {
@@ -106,7 +100,7 @@ export class ObjectOutputs implements Outputs {
     if (!this.isInStore(temporary)) return path;
     const to = `${temporary}/${basename(path)}`;
     const upload = await this.send(to, temporary, () => createReadStream(path), false);
-    await this.told(to, () => upload.finish());
+    await this.told(to, () => upload.finish('nothing'));
     await rm(path, { force: true });
     return to;
   }
@@ -198,75 +192,38 @@ export class ObjectOutputs implements Outputs {
 
   /**
    * All or none as far as a store of objects can: before the first one appears all are sent, and when one cannot appear
-   * those before it are removed again. What they replaced is gone, though, and the error says so.
+   * those before it are removed again, as `takenBack` tells.
    */
   async place(moves: readonly Move[]): Promise<void> {
     const left = moves.filter((move) => !this.placed.has(nameOf(move)));
     const wanted = left.map((move) => this.wantedOf(move));
-    const done: Placed[] = [];
+    const done: Appeared[] = [];
     for (let at = 0; at < wanted.length; at += AT_ONCE) {
-      const some = await Promise.allSettled(
-        wanted.slice(at, at + AT_ONCE).map((pending) => this.appear(pending)),
-      );
-      for (const one of some) if (one.status === 'fulfilled') done.push(one.value);
-      const failed = some.find((one) => one.status === 'rejected');
-      if (!failed) continue;
+      const some = wanted.slice(at, at + AT_ONCE).map((pending) => this.appear(pending));
+      done.push(...(await Promise.all(some)));
+      const error = done.find((one) => one.error)?.error;
+      if (!error) continue;
       for (const pending of wanted) {
         if (!this.placed.has(nameOf(pending))) await this.giveUp(pending);
       }
-      throw await this.takenBack(failed.reason, done);
+      throw await takenBack(this.client, error, done);
     }
+  }
+
+  private async appear(pending: Pending): Promise<Appeared> {
+    const { to, upload } = pending;
+    const appeared = await appear(this.client, to, upload, (...of) => this.errorOf(...of));
+    if (!appeared.error) {
+      this.pending.delete(nameOf(pending));
+      this.placed.add(nameOf(pending));
+    }
+    return appeared;
   }
 
   private wantedOf(move: Move): Pending {
     const pending = this.pending.get(nameOf(move));
     if (pending) return pending;
     throw new BeamBridgeError('ABORTED', `${move.to} is not written: the run is over`);
-  }
-
-  private async appear(pending: Pending): Promise<Placed> {
-    const { to, upload } = pending;
-    try {
-      const replaced = await this.isThere(to);
-      await upload.finish();
-      this.pending.delete(nameOf(pending));
-      this.placed.add(nameOf(pending));
-      return { to, replaced };
-    } catch (error) {
-      throw this.errorOf(error, to);
-    }
-  }
-
-  private async isThere(path: string): Promise<boolean> {
-    const { bucket, key } = placeOf(path);
-    // Who may write may not be allowed to look.
-    return (await this.client.look(bucket, key).catch(() => undefined)) !== undefined;
-  }
-
-  private async takenBack(
-    error: BeamBridgeError,
-    done: readonly Placed[],
-  ): Promise<BeamBridgeError> {
-    const left = done.filter(({ replaced }) => replaced).map(({ to }) => to);
-    for (const { to, replaced } of done) {
-      if (replaced) continue;
-      try {
-        const { bucket, key } = placeOf(to);
-        await this.client.remove(bucket, [key]);
-      } catch (cause) {
-        log.warn(`${to} could not be removed after the run that wrote it had failed`, cause);
-        left.push(to);
-      }
-    }
-    if (left.length === 0) return error;
-    return new BeamBridgeError(
-      error.code,
-      `${error.shortMessage}; ${left.length} of the output's files are there already, such as ${left[0]}`,
-      {
-        hint: 'A store of objects cannot put back what was replaced: run it again, or remove them.',
-        cause: error,
-      },
-    );
   }
 
   async removeTemporary(folder: string): Promise<void> {

@@ -2,12 +2,13 @@
 // `s3://`, by the AWS SDK: Amazon's S3, and services that speak its protocol.
 
 import { allPages, lookOf, noList, rangeBytes } from '../objects/answers.ts';
-import type { ObjectBytes, ObjectClient, Upload } from '../objects/client.ts';
-import { failureOf, statusOf } from '../objects/failures.ts';
+import type { ObjectBytes, ObjectClient } from '../objects/client.ts';
+import { statusOf } from '../objects/failures.ts';
 import { IDLE_MS } from '../objects/store.ts';
 import type { S3StoreOptions } from '../options.ts';
 import type { FileLook } from '../store.ts';
 import { type S3Client, type S3Package, s3Package } from './package.ts';
+import { MultipartUpload } from './upload.ts';
 
 /** How many keys one request removes. */
 const MOST_KEYS = 1000;
@@ -25,13 +26,6 @@ interface Body extends Head {
   readonly ContentRange?: string;
   readonly Body: AsyncIterable<Uint8Array>;
   readonly $metadata: { readonly httpStatusCode?: number };
-}
-interface Begun {
-  readonly UploadId: string;
-}
-interface Sent {
-  readonly ETag?: string;
-  readonly ChecksumCRC32?: string;
 }
 interface Removed {
   readonly Errors?: readonly { readonly Key?: string; readonly Message?: string }[];
@@ -55,6 +49,15 @@ export function s3Objects(options: S3StoreOptions = {}, idleMs = IDLE_MS): Objec
     const { sdk, client } = await loaded();
     return (await client.send(make(sdk), signal && { abortSignal: signal })) as T;
   };
+  const look = async (Bucket: string, Key: string): Promise<FileLook | undefined> => {
+    try {
+      const head: Head = await send((sdk) => new sdk.HeadObjectCommand({ Bucket, Key }));
+      return lookOf(head.ContentLength, head.ETag);
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  };
   return {
     scheme: 's3',
     credentials:
@@ -66,15 +69,7 @@ export function s3Objects(options: S3StoreOptions = {}, idleMs = IDLE_MS): Objec
         return pageOf(await send((sdk) => new sdk.ListObjectsV2Command(input)));
       }),
 
-    async look(Bucket, Key): Promise<FileLook | undefined> {
-      try {
-        const head: Head = await send((sdk) => new sdk.HeadObjectCommand({ Bucket, Key }));
-        return lookOf(head.ContentLength, head.ETag);
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      }
-    },
+    look,
 
     async get(Bucket, Key, IfMatch, start, end, signal): Promise<ObjectBytes> {
       const input = { Bucket, Key, IfMatch, Range: `bytes=${start}-${end - 1}` };
@@ -85,7 +80,7 @@ export function s3Objects(options: S3StoreOptions = {}, idleMs = IDLE_MS): Objec
       return rangeBytes({ ...told, version: ETag, chunks: Body }, start, end);
     },
 
-    upload: async (bucket, key) => new MultipartUpload(send, await loaded(), bucket, key),
+    upload: async (bucket, key) => new MultipartUpload({ send, look }, await loaded(), bucket, key),
 
     async remove(Bucket, keys) {
       for (let at = 0; at < keys.length; at += MOST_KEYS) {
@@ -113,89 +108,4 @@ function pageOf({ IsTruncated, Contents = [], NextContinuationToken: next }: Pag
     throw new Error('the service has more objects than it lists, and does not say how to go on');
   const keys = Contents.flatMap(({ Key }) => (Key === undefined ? [] : [Key]));
   return { keys, next: IsTruncated ? next : undefined };
-}
-
-type Send = <T>(make: (sdk: S3Package) => object) => Promise<T>;
-
-/** An object in parts, which appears when they are said to be all. One without bytes is put as it is. */
-class MultipartUpload implements Upload {
-  private id: string | undefined;
-  private readonly parts: { PartNumber: number; ETag: string | undefined }[] = [];
-  private size = 0;
-  private before: FileLook | undefined;
-
-  constructor(
-    private readonly send: Send,
-    private readonly loaded: { client: S3Client },
-    private readonly Bucket: string,
-    private readonly Key: string,
-  ) {}
-
-  async begin(): Promise<void> {
-    const { Bucket, Key } = this;
-    const rule = await this.loaded.client.config.requestChecksumCalculation?.();
-    // The parts' own are refused where the upload was begun without.
-    const ChecksumAlgorithm = rule === 'WHEN_SUPPORTED' ? ('CRC32' as const) : undefined;
-    const begun: Begun = await this.send(
-      (sdk) => new sdk.CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm }),
-    );
-    this.id = begun.UploadId;
-  }
-
-  async write(Body: Buffer): Promise<void> {
-    const { Bucket, Key } = this;
-    if (this.id === undefined) await this.begin();
-    const PartNumber = this.parts.length + 1;
-    const input = { Bucket, Key, UploadId: this.id!, PartNumber, Body };
-    const { ETag, ChecksumCRC32 }: Sent = await this.send(
-      (sdk) => new sdk.UploadPartCommand(input),
-    );
-    this.parts.push({ PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
-    this.size += Body.length;
-  }
-
-  async finish(): Promise<void> {
-    const { Bucket, Key, id } = this;
-    if (id === undefined) {
-      const Body = Buffer.alloc(0);
-      await this.send((sdk) => new sdk.PutObjectCommand({ Bucket, Key, Body }));
-      return;
-    }
-    this.before = await this.look();
-    const input = { Bucket, Key, UploadId: id, MultipartUpload: { Parts: this.parts } };
-    try {
-      await this.send((sdk) => new sdk.CompleteMultipartUploadCommand(input));
-    } catch (error) {
-      if (!(await this.isThere(error))) throw error;
-    }
-    this.id = undefined;
-  }
-
-  private async look(): Promise<FileLook | undefined> {
-    try {
-      const { Bucket, Key } = this;
-      const head: Head = await this.send((sdk) => new sdk.HeadObjectCommand({ Bucket, Key }));
-      return { size: head.ContentLength ?? 0, version: head.ETag ?? '' };
-    } catch (error) {
-      if (failureOf(error) === 'missing' || failureOf(error) === 'refused') return undefined;
-      throw error;
-    }
-  }
-
-  /** Whether it appeared, although the answer that told so was lost and the next one knew of no upload. */
-  private async isThere(error: unknown): Promise<boolean> {
-    if (failureOf(error) === 'refused') return false;
-    const found = await this.look().catch(() => undefined);
-    if (!found || found.size !== this.size) return false;
-    // The tag of what was put together of parts ends with how many there were.
-    const isOurs = found.version.replaceAll('"', '').endsWith(`-${this.parts.length}`);
-    return isOurs && found.version !== this.before?.version;
-  }
-
-  async abort(): Promise<void> {
-    const { Bucket, Key, id: UploadId } = this;
-    if (UploadId === undefined) return;
-    this.id = undefined;
-    await this.send((sdk) => new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
-  }
 }
