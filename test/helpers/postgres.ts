@@ -14,7 +14,7 @@ import { onPath } from './engines.ts';
 export interface Postgres extends AsyncDisposable {
   readonly port: number;
   /** The answer to a statement, a line for each row and `|` between columns. */
-  query(sql: string): string;
+  query(sql: string, database?: string): string;
   /** From here on that user needs his password. */
   requirePassword(user: string): void;
 }
@@ -71,10 +71,22 @@ export async function startPostgres(): Promise<Postgres> {
     ready: (line) => (line.includes('ready to accept connections') ? (true as const) : undefined),
     readyOnErrors: true,
   });
-  const query = (sql: string) =>
-    execFileSync('psql', ['-h', '127.0.0.1', '-p', String(port), '-U', USER, '-At', '-c', sql], {
-      encoding: 'utf8',
-    }).trim();
+  const query = (sql: string, database = USER) => {
+    const args = [
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      '-U',
+      USER,
+      '-d',
+      database,
+      '-At',
+      '-c',
+      sql,
+    ];
+    return execFileSync('psql', args, { encoding: 'utf8' }).trim();
+  };
   return {
     port,
     query,

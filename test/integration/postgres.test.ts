@@ -2,8 +2,9 @@
 // readFromPostgres and writeToPostgres with a real PostgreSQL, on the runner node. Skipped where there is none.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import type { BeamBridgeError } from '../../src/base/index.ts';
+import { type BeamBridgeError, nap } from '../../src/base/index.ts';
 import { create, createRunner, type PCollection, type Root } from '../../src/index.ts';
 import {
   type ReadPostgresOptions,
@@ -218,6 +219,109 @@ describe('PostgreSQL on node', { skip: postgresSkip(), timeout: 600_000 }, () =>
     assert.deepEqual(new Set(seen.map(({ version }) => version)), new Set([0]));
   });
 
+  test('a name that is no column is none, though there is a function of rows that has it', async () => {
+    for (const name of ['count', 'concat', 'to_json', 'num_nulls']) {
+      const declared = name === 'concat' || name === 'to_json' ? string : int64;
+      const error = await failed(
+        rowsOf({ table: 'numbers', schema: row({ [name]: declared }) as RowType<unknown> }),
+      );
+      assert.equal(error.code, 'HEADER_MISMATCH', name);
+      assert.equal(error.hint, 'There are "id", "rest".');
+      const cut = await failed(rowsOf({ table: 'numbers', schema: number, partitionBy: name }));
+      assert.equal(cut.code, 'HEADER_MISMATCH', name);
+    }
+  });
+
+  test('floats that lie near one another are read once', async () => {
+    const [least, greatest] = [98.51105228706103, 98.51105228706108];
+    const near: number[] = [];
+    for (let value = least; value <= greatest; value += 2 ** -46) near.push(value);
+    database.query(`CREATE TABLE near AS SELECT unnest('{${near.join(',')}}'::float8[]) AS x`);
+    const found = await rowsOf({ table: 'near', schema: row({ x: float64 }), partitionBy: 'x' });
+    assert.deepEqual(
+      found.map(({ x }) => x).sort((a, b) => a - b),
+      near,
+    );
+  });
+
+  test('a query that gives numbers to rows gives each the same in every range', async () => {
+    // So large that scans which are under way at the same time would begin where the others are.
+    database.query(`SET max_parallel_workers_per_gather = 0; CREATE TABLE large AS
+      SELECT i AS id, repeat('x', 200) AS text FROM generate_series(1, 300000) AS i`);
+    const query = 'SELECT id, row_number() OVER () AS place FROM large';
+    const found = await rowsOf({ query, schema: number, partitionBy: 'place', ranges: 4 });
+    assert.equal(found.length, 300_000);
+    assert.equal(new Set(found.map(({ id }) => id)).size, 300_000);
+    database.query('DROP TABLE large');
+  });
+
+  test('who waits to alter a table that is read ends neither in a hang nor in fewer rows', async () => {
+    database.query(
+      "CREATE TABLE altered AS SELECT i AS id, repeat('x', 1000) AS text FROM generate_series(1, 20000) AS i",
+    );
+    const waiting = new AbortController();
+    let count = 0;
+    const read = failed(
+      runner.run((root: Root) => {
+        root
+          .apply(readFromPostgres({ connection, table: 'altered', schema: number, ranges: 16 }))
+          .map(async () => {
+            count += 1;
+            if (count > 1) return;
+            const args = ['-h', '127.0.0.1', '-p', String(database.port), '-U', 'postgres'];
+            spawn('psql', [...args, '-qc', 'TRUNCATE altered'], {
+              stdio: 'ignore',
+              signal: waiting.signal,
+            }).on('error', () => {});
+            const waits = `SELECT count(*) FROM pg_locks WHERE relation = 'altered'::regclass AND NOT granted`;
+            while (database.query(waits) === '0') await nap(50);
+          });
+      }),
+    );
+    const error = await read;
+    waiting.abort();
+    assert.equal(error.code, 'TIMEOUT', error.message);
+    assert.match(
+      error.shortMessage,
+      /"altered" cannot be read: canceling statement due to lock timeout/,
+    );
+    assert.match(error.hint!, /ALTER TABLE, TRUNCATE/);
+  });
+
+  test('what a database has set changes no value', async () => {
+    database.query('CREATE DATABASE odd');
+    for (const setting of [
+      'IntervalStyle TO sql_standard',
+      'array_nulls TO off',
+      'DateStyle TO German',
+    ])
+      database.query(`ALTER DATABASE odd SET ${setting}`);
+    const odd = { ...connection, database: 'odd' };
+    const type = row({ id: int64, length: string, text: nullable(string) });
+    const create = 'CREATE TABLE lengths (id int PRIMARY KEY, length interval, text text)';
+    const inOdd = (sql: string) => database.query(sql, 'odd');
+    inOdd(create);
+    inOdd("INSERT INTO lengths VALUES (1, interval '-1 day' - interval '2:03:04', NULL)");
+    database.query(create);
+    const copy = (from: object, to: object, key?: 'id') =>
+      runner.run((root: Root) => {
+        const rows = root.apply(
+          readFromPostgres({ connection: from, table: 'lengths', schema: type }),
+        ) as PCollection<{ id: number; length: string; text: string | null }>;
+        rows.apply(
+          writeToPostgres({ connection: to, table: 'lengths', schema: type, ...(key && { key }) }),
+        );
+      });
+    const stored = 'SELECT id, extract(epoch FROM length)::int, text IS NULL FROM lengths';
+    await copy(odd, connection);
+    assert.equal(database.query(stored), '1|-93784|t');
+    for (const key of [undefined, 'id'] as const) {
+      inOdd('TRUNCATE lengths');
+      await copy(connection, odd, key);
+      assert.equal(inOdd(stored), '1|-93784|t');
+    }
+  });
+
   test('a table is copied on direct, added and by its key', async () => {
     database.query('CREATE TABLE copied (id int PRIMARY KEY)');
     const direct = createRunner({ runner: 'direct', progress: false });
@@ -286,7 +390,7 @@ describe('PostgreSQL on node', { skip: postgresSkip(), timeout: 600_000 }, () =>
       [
         row({ id: int64, none: string }) as never,
         'HEADER_MISMATCH',
-        /column q\.none does not exist/,
+        /column "none" does not exist/,
       ],
       [
         row({ big: int64 }) as never,

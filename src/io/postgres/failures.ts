@@ -42,7 +42,7 @@ const BY_STATE: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^42703$/, 'HEADER_MISMATCH'],
   [/^42P10$/, 'INVALID_ARGUMENT'],
   [/^23/, 'CONSTRAINT_VIOLATED'],
-  [/^57014$/, 'TIMEOUT'],
+  [/^(?:57014|55P03)$/, 'TIMEOUT'],
   [/^0A/, 'UNSUPPORTED'],
   [AWAY, 'ENDPOINT_UNAVAILABLE'],
   [/^(?:08|40|57)/, 'IO_FAILED'],
@@ -60,6 +60,11 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   INVALID_ARGUMENT: 'The columns of key need a unique index of exactly these, or a primary key.',
   TIMEOUT: 'The server has a statement_timeout, or somebody has cancelled the statement.',
 };
+
+/** A lock that was waited for too long. */
+const NO_LOCK = '55P03';
+const LOCK_HINT =
+  'Somebody has the table or the rows, or waits for them before you, such as an ALTER TABLE, TRUNCATE or VACUUM FULL that waits for a read of this run: run it again when that has ended. A lock_timeout of the server, the database or the user counts in place of 60 seconds.';
 
 /** The SQLSTATE of a failure, or a code of the system; empty where there is none. */
 export function stateOf(thrown: unknown): string {
@@ -90,8 +95,9 @@ export function failure(thrown: unknown, failing: Failing): BeamBridgeError {
   if (thrown instanceof BeamBridgeError) return thrown;
   const code = codeOf(thrown, failing);
   const { hint } = (thrown ?? {}) as ServerError;
+  const ours = stateOf(thrown) === NO_LOCK ? LOCK_HINT : HINTS[code];
   return new BeamBridgeError(code, `${failing.what}: ${said(thrown, failing)}`, {
-    hint: typeof hint === 'string' ? concealed(hint, failing) : HINTS[code],
+    hint: typeof hint === 'string' ? concealed(hint, failing) : ours,
   });
 }
 

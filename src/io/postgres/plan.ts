@@ -19,7 +19,7 @@ export class PlanRanges implements DoFn<Uint8Array, ReadRange> {
   async process(): Promise<ReadRange[]> {
     const { spec } = this;
     const session = await openReading(spec.of, spec.options, null);
-    // Its locks keep the table what it is, too.
+    // Its locks keep the table what it is, too: a TRUNCATE would show in every snapshot.
     this.sessions.add(session);
     fieldReaders(spec, await columnTypes(session, spec));
     const conditions = await rangesOf(session, spec);

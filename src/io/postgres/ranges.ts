@@ -55,10 +55,10 @@ async function byPages(
   const borders: string[] = [];
   for (let at = 1; at < count; at++)
     borders.push(`'(${Math.floor((Number(pages) * at) / count)},0)'::tid`);
-  return between('q.ctid', borders);
+  return between('ctid', borders);
 }
 
-/** Ranges of a column between borders; the last has no end, so that nothing lies beyond it. */
+/** Ranges of a column between borders that rise; the last has no end, so that nothing lies beyond it. */
 function between(column: string, borders: readonly string[]): string[] {
   if (borders.length === 0) return ['true'];
   const conditions = [`${column} < ${borders[0]}`];
@@ -88,7 +88,7 @@ const BORDERS: Readonly<Record<string, { border: string; type: string; filter?: 
 };
 
 async function byColumn(session: Session, spec: ReadSpec, column: string): Promise<string[]> {
-  const name = `q.${quoteName(column)}`;
+  const name = quoteName(column);
   const from = fromOf(spec);
   const values = valuesOf(spec);
   const what = `ranges of column ${quoteName(column)} cannot be found`;
@@ -101,13 +101,16 @@ async function byColumn(session: Session, spec: ReadSpec, column: string): Promi
   const count = spec.ranges ?? RANGES;
   const { rows } = await session.query(
     what,
-    `SELECT (${border})::text FROM (SELECT min(${name}) AS a, max(${name}) AS b FROM ${from} ${where}) AS ends,
-      (SELECT ${count} AS n) AS counted, generate_series(1, ${count - 1}) AS i WHERE a < b`,
+    // In their order, each once: those of floats that are near one another are rounded, and fall now and then.
+    `SELECT border::text FROM (
+      SELECT DISTINCT (${border})::${cast} AS border FROM (SELECT min(${name}) AS a, max(${name}) AS b FROM ${from} ${where}) AS ends,
+        (SELECT ${count} AS n) AS counted, generate_series(1, ${count - 1}) AS i WHERE a < b) AS borders
+    ORDER BY borders.border`,
     values,
   );
-  const borders = new Set(rows.map(([text]) => `${quoteText(text!)}::${cast}`));
-  if (borders.size === 0) return ['true'];
-  return [...between(name, [...borders]), `${name} IS NULL`];
+  const borders = rows.map(([text]) => `${quoteText(text!)}::${cast}`);
+  if (borders.length === 0) return ['true'];
+  return [...between(name, borders), `${name} IS NULL`];
 }
 
 function bordersOf({ of }: ReadSpec, column: string, { family, base, name }: PgType) {

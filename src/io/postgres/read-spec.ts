@@ -35,15 +35,21 @@ export function nameOf({ table }: ReadSpec): string {
   return table ? quoteTable(table) : 'the query';
 }
 
-/** What stands behind FROM, with the alias `q`. */
+/** No column has this name, which would be a row as a whole. */
+const ALIAS = '"rows of beambridge"';
+
+/**
+ * What stands behind FROM. Columns are named without an alias: behind one PostgreSQL takes a name that is no column for a function
+ * of the row, such as `count`.
+ */
 export function fromOf({ table, query }: ReadSpec): string {
   // A comment at its end must not hide the parenthesis.
-  return table ? `${quoteTable(table)} AS q` : `(\n${query}\n) AS q`;
+  return table ? `${quoteTable(table)} AS ${ALIAS}` : `(\n${query}\n) AS ${ALIAS}`;
 }
 
 /** The query of the rows of a range. */
 export function selectOf(spec: ReadSpec, condition: string): string {
-  const columns = spec.columns.map(({ column }) => `q.${quoteName(column)}`).join(', ');
+  const columns = spec.columns.map(({ column }) => quoteName(column)).join(', ');
   return `SELECT ${columns} FROM ${fromOf(spec)} WHERE ${condition}`;
 }
 

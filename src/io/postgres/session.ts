@@ -11,6 +11,7 @@ import {
   type PgResult,
   pgPackage,
 } from './package.ts';
+import { writeSettings } from './settings.ts';
 
 /** How long a server that starts anew, or has no connection left, is waited for. Milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -131,6 +132,18 @@ export class Session implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** A connection that writes. */
+export async function openWriting(of: string, options: ClientOptions): Promise<Session> {
+  const session = await Session.open(of, options);
+  try {
+    await session.query('a connection cannot be set up', writeSettings());
+    return session;
+  } catch (error) {
+    await session.close();
+    throw error;
   }
 }
 

@@ -8,11 +8,8 @@ import { quoteText } from '../sql/names.ts';
 import { failure, stateOf } from './failures.ts';
 import type { ClientOptions } from './package.ts';
 import { Session } from './session.ts';
+import { readSettings } from './settings.ts';
 
-/** Texts of values do not depend on what a database or a user has set. */
-const SETTINGS = `
-SET LOCAL DateStyle = 'ISO'; SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = 'hex';
-SET LOCAL extra_float_digits = 1; SET LOCAL idle_in_transaction_session_timeout = 0`;
 const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
 /** No function of this name, as databases have it that speak like PostgreSQL. */
@@ -28,7 +25,7 @@ export async function openReading(
   try {
     await session.query('no transaction can begin', BEGIN);
     if (snapshot !== null) await join(session, of, snapshot);
-    await session.query('a transaction cannot be set up', SETTINGS);
+    await session.query('a transaction cannot be set up', readSettings(snapshot !== null));
     return session;
   } catch (error) {
     await session.close();

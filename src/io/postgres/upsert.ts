@@ -8,7 +8,7 @@ import { type KeyOfRows, quoteName, quoteTable } from '../sql/names.ts';
 import { arrayText } from './array-text.ts';
 import { failure, isLost, mayPass } from './failures.ts';
 import type { RowSink } from './row-sink.ts';
-import { Session } from './session.ts';
+import { openWriting, type Session } from './session.ts';
 import type { RowTexts, TargetColumn, WriteSpec } from './target.ts';
 
 /** Rows of one statement. */
@@ -97,7 +97,7 @@ export class UpsertRows implements RowSink {
 
   private async reopen(): Promise<void> {
     await this.session.close();
-    this.session = await Session.open(this.spec.of, this.spec.options);
+    this.session = await openWriting(this.spec.of, this.spec.options);
     this.replace(this.session);
   }
 }

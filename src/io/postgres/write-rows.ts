@@ -5,7 +5,7 @@ import type { DoFn } from '../../pipeline/index.ts';
 import { checkedRender } from '../records/write-type.ts';
 import { AppendRows } from './append.ts';
 import type { RowSink } from './row-sink.ts';
-import { Session } from './session.ts';
+import { openWriting, type Session } from './session.ts';
 import {
   type RowTexts,
   rowTexts,
@@ -41,7 +41,7 @@ export class WriteRows implements DoFn<unknown, never> {
 
   private async begin(row: unknown): Promise<void> {
     const { spec } = this;
-    this.session ??= await Session.open(spec.of, spec.options);
+    this.session ??= await openWriting(spec.of, spec.options);
     const { session } = this;
     if (!this.render) {
       const columns = await targetColumns(session, spec);
