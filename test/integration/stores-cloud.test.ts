@@ -402,6 +402,35 @@ test('az:// needs an account', async () => {
   await assert.rejects(read({}), { code: 'INVALID_ARGUMENT', hint: /AZURE_STORAGE_ACCOUNT/ });
 });
 
+test('az:// refuses names that its package makes others of', async () => {
+  const { az } = servers;
+  az.fault = undefined;
+  const { stores } = az;
+  await az.put('w/b.txt', 'another');
+  const refused = { code: 'INVALID_ARGUMENT', message: /makes another name of it/ };
+  const at = (key: string) => `az://${BUCKET}/${key}`;
+  await assert.rejects(
+    valuesOf((root) => root.apply(readFromText(at('w/a/../b.txt'), { stores }))),
+    refused,
+  );
+  for (const key of ['w/a/../b/out', 'w/./out', 'w/back\\slash'])
+    await assert.rejects(
+      run((root) => {
+        root.apply(create(['a'])).apply(writeToText(at(key), { stores }));
+      }),
+      refused,
+    );
+  assert.deepEqual(
+    (await az.keys()).filter((key) => key.startsWith('w/')),
+    ['w/b.txt'],
+  );
+  await az.put('w/[1].txt', 'escaped');
+  const escaped = at('w/\\[1\\].txt');
+  assert.deepEqual(await valuesOf((root) => root.apply(readFromText(escaped, { stores }))), [
+    'escaped',
+  ]);
+});
+
 test('credentials are no options', () => {
   for (const given of [
     { az: { accountKey: 'A' } },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `az://`: Azure's Blob Storage, by its package; what it calls a container is the bucket.
 
-import { mapSome } from '../../../base/index.ts';
+import { BeamBridgeError, mapSome } from '../../../base/index.ts';
 import { again } from '../objects/again.ts';
 import { allPages, lookOf, noList, rangeBytes } from '../objects/answers.ts';
 import type { ObjectBytes, ObjectClient } from '../objects/client.ts';
@@ -19,6 +19,16 @@ function isFolder({ metadata }: Pick<ListedBlob, 'metadata'>): boolean {
   return metadata?.hdi_isfolder === 'true';
 }
 
+/** @throws `INVALID_ARGUMENT` for a name that Azure's package makes another one of in its URL, which would be written */
+function refuseName(container: string, name: string): void {
+  if (!/\\|(?:^|\/)\.\.?(?:\/|$)/.test(name)) return;
+  throw new BeamBridgeError(
+    'INVALID_ARGUMENT',
+    `az://${container}/${name}: Azure's package makes another name of it`,
+    { hint: 'Names in Azure can have no backslash, and no part that is . or .. here.' },
+  );
+}
+
 /** @param idleMs - after so long without a byte either way a request is tried again */
 export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): ObjectClient {
   let making: Promise<BlobService> | undefined;
@@ -30,8 +40,10 @@ export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): Objec
     });
     return making;
   };
-  const blobOf = async (container: string, name: string): Promise<BlockBlob> =>
-    (await service()).getContainerClient(container).getBlockBlobClient(name);
+  const blobOf = async (container: string, name: string): Promise<BlockBlob> => {
+    refuseName(container, name);
+    return (await service()).getContainerClient(container).getBlockBlobClient(name);
+  };
   return {
     scheme: 'az',
     credentials:
@@ -50,6 +62,8 @@ export function azObjects(options: AzStoreOptions = {}, idleMs = IDLE_MS): Objec
       }),
 
     async look(container, name): Promise<FileLook | undefined> {
+      // Of a pattern, which is looked at as a name first.
+      if (name.includes('\\')) return undefined;
       const blob = await blobOf(container, name);
       try {
         const found = await attempt(idleMs, (sending) => blob.getProperties(sending));
