@@ -362,6 +362,64 @@ feather.write_feather(table, ${JSON.stringify(path)}, chunksize=1000)`,
   ]);
 });
 
+test('columns beside a union are read, and metadata of version 4 with one are refused', async () => {
+  const write = (path: string, version: string) =>
+    execFileSync(python, [
+      '-c',
+      `
+import decimal, pyarrow as pa, pyarrow.ipc as ipc
+kinds = pa.array([0, 1, 0], pa.int8())
+union = pa.UnionArray.from_sparse(kinds, [pa.array([1, 2, 3]), pa.array(['a', 'b', 'c'])])
+price = pa.array([decimal.Decimal('1200'), None, decimal.Decimal('-300')], pa.decimal128(10, -2))
+table = pa.table({'union': union, 'yes': pa.array([True, None, False]), 'price': price})
+options = ipc.IpcWriteOptions(metadata_version=ipc.MetadataVersion.${version}, compression='zstd')
+with ipc.new_file(${JSON.stringify(path)}, table.schema, options=options) as writer: writer.write_table(table)`,
+    ]);
+  const schema = row({ yes: nullable(boolean), price: nullable(decimal) });
+  const path = join(scratch, 'union.arrow');
+  const read = () => valuesOf((root) => root.apply(readFromArrow(path, { schema })));
+  write(path, 'V5');
+  assert.deepEqual(
+    (await read()).map(({ yes, price }) => [yes, price && `${price}`]),
+    [
+      [true, '1200'],
+      [null, null],
+      [false, '-300'],
+    ],
+  );
+  write(path, 'V4');
+  await assert.rejects(read(), { code: 'UNSUPPORTED', message: /V4, and a union in its column/ });
+});
+
+for (const codec of ['lz4', 'zstd'] as const) {
+  test(`compressed buffers (${codec}) that are longer or shorter than they say are errors, where they are asked for`, async () => {
+    const path = join(scratch, `lengths-${codec}.arrow`);
+    execFileSync(python, [
+      '-c',
+      `
+import pyarrow as pa, pyarrow.ipc as ipc
+table = pa.table({'a': pa.array([7] * 5000, pa.int32()), 'b': pa.array([3] * 6000)[:5000]})
+with ipc.new_file(${JSON.stringify(path)}, table.schema, options=ipc.IpcWriteOptions(compression='${codec}')) as writer: writer.write_table(table)`,
+    ]);
+    const whole = readFileSync(path);
+    const [a, b] = [row({ a: int32 }), row({ b: int64 })];
+    const read = (schema: typeof a | typeof b) =>
+      valuesOf((root) => root.apply(readFromArrow(path, { schema: schema as typeof a })));
+    assert.deepEqual(await read(a), Array(5000).fill({ a: 7 }));
+    const length = Buffer.alloc(8);
+    length.writeBigInt64LE(20_000n);
+    const place = whole.indexOf(length);
+    assert.ok(place > 0);
+    for (const other of [20_004n, 19_996n, 2n ** 40n, -2n, 2n ** 62n]) {
+      const bytes = Buffer.from(whole);
+      bytes.writeBigInt64LE(other, place);
+      writeFileSync(path, bytes);
+      await assert.rejects(read(a), { code: 'MALFORMED_DATA' }, `${other}`);
+      assert.equal((await read(b)).length, 5000);
+    }
+  });
+}
+
 test('bytes of a file that are others are an error or other values, and end', async () => {
   const path = join(scratch, 'fuzz.arrow');
   tableOf(path, 'file', 'lz4', 'no');

@@ -15,7 +15,30 @@ export function registerCodecs({ compressionRegistry: registry }: ArrowPackage):
   if (!registry.get(ZSTD)?.decode) registry.set(ZSTD, { ...registry.get(ZSTD), decode: zstd });
 }
 
-let fzstd: { decompress(data: Uint8Array): Uint8Array } | undefined;
+export interface Decoder {
+  /** @param size - how many bytes there are to be */
+  decode(data: Uint8Array, size: number): Uint8Array;
+  /** How many bytes so many can stand for at most. */
+  most(bytes: number): number;
+}
+
+/** How buffers are unpacked. @throws `UNSUPPORTED` for what is not known */
+export function decoderOf(
+  { compressionRegistry }: ArrowPackage,
+  codec: number,
+  path: string,
+): Decoder {
+  const decode = compressionRegistry.get(codec)?.decode;
+  if (decode && codec in MOST) return { decode, most: (bytes) => MOST[codec]! * bytes };
+  throw new BeamBridgeError('UNSUPPORTED', `${path} is compressed by an unknown codec, ${codec}`, {
+    hint: "Write it with the compression 'lz4' or 'zstd', or without.",
+  });
+}
+
+/** A byte of LZ4 repeats up to 255 more; four bytes of zstd can be a block of 128 KiB. */
+const MOST: Readonly<Record<number, number>> = { [LZ4]: 256, [ZSTD]: 1 << 15 };
+
+let fzstd: { decompress(data: Uint8Array, into?: Uint8Array): Uint8Array } | undefined;
 
 /** Loads what zstd wants, if it is there: the package asks for it in the middle of what cannot wait. */
 export async function prepareZstd(): Promise<void> {
@@ -24,34 +47,75 @@ export async function prepareZstd(): Promise<void> {
   );
 }
 
-function zstd(data: Uint8Array): Uint8Array {
+function zstd(data: Uint8Array, size?: number): Uint8Array {
+  if (!fzstd) {
+    throw new BeamBridgeError('PACKAGE_NOT_FOUND', 'zstd in Arrow files needs the package fzstd', {
+      hint: 'Install it beside beambridge: npm install fzstd.',
+    });
+  }
   // Aligned, as numbers in it want to be.
-  if (fzstd) return new Uint8Array(fzstd.decompress(data));
-  throw new BeamBridgeError('PACKAGE_NOT_FOUND', 'zstd in Arrow files needs the package fzstd', {
-    hint: 'Install it beside beambridge: npm install fzstd.',
-  });
+  if (size === undefined || size === 0 || contentSize(data) !== size)
+    return new Uint8Array(fzstd.decompress(data));
+  // It gives as many as there is room for, whatever there is: what it never wrote is what it was before.
+  const { decompress } = fzstd;
+  const around = (mark: number) =>
+    decompress(data, new Uint8Array(size + BEHIND).fill(mark, size - 1));
+  const bytes = around(0xa7);
+  if (bytes.subarray(size).some((byte) => byte !== 0xa7))
+    throw new RangeError('zstd gives more than it says');
+  if (bytes[size - 1] === 0xa7 && around(0x58)[size - 1] === 0x58)
+    throw new RangeError('zstd ends too early');
+  return bytes.subarray(0, size);
+}
+
+/** Room behind what is to be there. */
+const BEHIND = 8;
+
+/**
+ * How many bytes a frame of zstd says there are, if it does.
+ * Source: https://github.com/facebook/zstd/blob/dev/doc/zstd_compression_format.md
+ */
+function contentSize(data: Uint8Array): number | undefined {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const flags = view.getUint8(4);
+  const isSingle = (flags & 32) !== 0;
+  const at = (isSingle ? 5 : 6) + [0, 1, 2, 4][flags & 3]!;
+  switch (flags >> 6) {
+    case 0:
+      return isSingle ? view.getUint8(at) : undefined;
+    case 1:
+      return view.getUint16(at, true) + 256;
+    case 2:
+      return view.getUint32(at, true);
+    default:
+      return Number(view.getBigUint64(at, true));
+  }
 }
 
 /**
  * The bytes of a frame of LZ4, whose blocks may go back into those before them.
+ *
+ * @param size - how many bytes there are to be, if that is known
+ * @throws RangeError for what is no such frame, or gives more
  * Source: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
  */
-export function lz4Frame(data: Uint8Array): Uint8Array {
+export function lz4Frame(data: Uint8Array, size = Number.POSITIVE_INFINITY): Uint8Array {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (view.getUint32(0, true) !== LZ4_MAGIC) throw new RangeError('no frame of LZ4');
   const flags = view.getUint8(4);
   const [hasBlockSums, hasSize, hasDictionary] = [flags & 16, flags & 8, flags & 1];
   if (flags >> 6 !== 1 || hasDictionary) throw new RangeError('an unknown kind of LZ4');
   let at = 6 + (hasSize ? 8 : 0) + 1;
-  const sink = new GrowingBytes(hasSize ? Number(view.getBigUint64(6, true)) : data.length * 4);
+  const told = hasSize ? Number(view.getBigUint64(6, true)) : data.length * 4;
+  const sink = new GrowingBytes(size, Math.min(told, size));
   for (;;) {
-    const size = view.getUint32(at, true);
+    const head = view.getUint32(at, true);
     at += 4;
-    if (size === 0) return sink.bytes();
-    const length = size & 0x7fffffff;
+    if (head === 0) return sink.bytes();
+    const length = head & 0x7fffffff;
     if (at + length > data.length) throw new RangeError('a block of LZ4 is cut off');
     const block = data.subarray(at, at + length);
-    if (size >>> 31) sink.append(block);
+    if (head >>> 31) sink.append(block);
     else unpack(block, sink);
     at += length + (hasBlockSums ? 4 : 0);
   }
@@ -62,7 +126,10 @@ class GrowingBytes {
   private all: Uint8Array;
   private size = 0;
 
-  constructor(likely: number) {
+  constructor(
+    private readonly most: number,
+    likely: number,
+  ) {
     this.all = new Uint8Array(Math.min(likely, 1 << 26));
   }
 
@@ -88,7 +155,10 @@ class GrowingBytes {
 
   private room(more: number): void {
     if (this.size + more <= this.all.length) return;
-    const larger = new Uint8Array(Math.max(this.size + more, this.all.length * 2));
+    if (this.size + more > this.most) throw new RangeError('LZ4 gives more than it says');
+    const larger = new Uint8Array(
+      Math.min(this.most, Math.max(this.size + more, this.all.length * 2)),
+    );
     larger.set(this.bytes());
     this.all = larger;
   }

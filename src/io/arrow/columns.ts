@@ -21,8 +21,10 @@ export type Bind = (data: ArrowData) => ValueAt;
  * @throws `HEADER_MISMATCH` where there is none, or two
  */
 export function only(fields: readonly ArrowField[], name: string, path: string): number {
-  const at = fields.findIndex((field) => field.name === name);
-  const isOnce = at >= 0 && fields.findLastIndex((field) => field.name === name) === at;
+  // apache-arrow has no name for one that is empty.
+  const isNamed = (field: ArrowField) => (field.name ?? '') === name;
+  const at = fields.findIndex(isNamed);
+  const isOnce = at >= 0 && fields.findLastIndex(isNamed) === at;
   if (isOnce) return at;
   const names = fields.slice(0, 30).map((field) => field.name);
   const listed = names.join(', ') + (fields.length > 30 ? ', …' : '');
@@ -139,16 +141,16 @@ export function matchRow(
   arrow: ArrowPackage,
   type: SchemaType & { kind: 'row' },
   held: readonly ArrowField[],
-  path: string,
+  path?: string,
   nameOf: (field: string) => string = (field) => field,
 ): Bind {
+  const isTop = path === undefined;
   const fields = type.fields.map(({ name, type: declared }) => {
     const column = nameOf(name);
-    const at = path === '' ? column : `${path}.${column}`;
+    const at = isTop ? column : `${path}.${column}`;
     const index = only(held, column, at);
     return { name, column, index, bind: matchPart(arrow, declared, held[index]!.type, at) };
   });
-  const isTop = path === '';
   return (data) => {
     const bound = fields.map(({ name, column, index, bind }) => {
       const part = data.children[index];

@@ -2,14 +2,17 @@
 // An Arrow file that is open: the file format, whose footer says where record batches are, or a stream of messages, which
 // is read from its beginning to its end.
 
+import { isDeepStrictEqual } from 'node:util';
 import { BeamBridgeError } from '../../base/index.ts';
 import type { RowType } from '../../schema/index.ts';
 import { readError } from '../file-error.ts';
 import type { StoreOptions } from '../stores/options.ts';
 import { openFile } from '../stores/store-of.ts';
+import { batchBytes, Wanted } from './body.ts';
 import { prepareZstd, registerCodecs } from './codecs.ts';
 import { type Bind, matchRow } from './columns.ts';
-import { ArrowBytes, bytesOf, checkFooter, damaged, messageAt } from './messages.ts';
+import { ArrowBytes, damaged, footerOf, type Message, messageAt, reading } from './messages.ts';
+import { type Column, columnsOf, MESSAGE } from './metadata.ts';
 import {
   type ArrowBatch,
   type ArrowBlock,
@@ -69,8 +72,8 @@ export async function* inArrowFile<T>(
     }
     const isFile = mark === MARK;
     const bytes = isFile
-      ? await bytesOfFile(arrow, file, start, end)
-      : { messages: messagesFrom(file), rowsBefore: async () => 0 };
+      ? await bytesOfFile(arrow, file, format, start, end)
+      : { messages: messagesFrom(arrow, file, format), rowsBefore: async () => 0 };
     // A stream is read by whoever has its beginning.
     if (isFile || start === 0) yield* inBatches(arrow, path, bytes, format, use);
     await opened.checkVersion();
@@ -106,9 +109,7 @@ function bound(
   held: ArrowSchema,
 ): Bind {
   try {
-    return matchRow(arrow, schema, held.fields, '', (field) =>
-      Object.hasOwn(names, field) ? names[field]! : field,
-    );
+    return matchRow(arrow, schema, held.fields, undefined, (field) => columnOf(names, field));
   } catch (error) {
     if (!(error instanceof BeamBridgeError)) throw error;
     const { code, shortMessage, hint, cause } = error;
@@ -130,7 +131,7 @@ async function decoding<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof BeamBridgeError || (error as { code?: unknown }).code !== undefined)
+    if (error instanceof BeamBridgeError || typeof (error as { code?: unknown }).code === 'string')
       throw error;
     const why = error instanceof Error ? error.message : String(error);
     if (/unrecognized|unsupported|not implemented|codec/i.test(why)) {
@@ -147,6 +148,7 @@ async function decoding<T>(path: string, work: () => Promise<T>): Promise<T> {
 async function bytesOfFile(
   arrow: ArrowPackage,
   file: ArrowBytes,
+  format: ArrowFormat,
   start: number,
   end: number,
 ): Promise<Bytes> {
@@ -157,22 +159,97 @@ async function bytesOfFile(
     throw damaged(path, 'it does not end as one');
   const length = tail.readInt32LE(0);
   if (length <= 0 || length > size - BEHIND - 8) throw damaged(path, 'it has no footer');
-  const bytes = await file.read(size - BEHIND - length, size - BEHIND);
-  checkFooter(path, bytes);
-  const footer = await decoding(path, async () => Footer.decode(bytes));
-  const { schema } = footer;
-  const batches = [...footer.recordBatches()];
+  const footerStart = size - BEHIND - length;
+  const bytes = await file.read(footerStart, size - BEHIND);
+  const { columns, batches, dictionaries } = footerOf(path, bytes, footerStart);
+  const asked = wantedOf(path, columns, format);
+  await checkLast(file, [...dictionaries, ...batches], footerStart);
+  const schema = await decoding(path, async () =>
+    schemaMessage(arrow, Footer.decode(bytes).schema),
+  );
   const wanted = batches.filter(({ offset }) => offset >= start && offset < end);
   const before = batches.slice(0, batches.indexOf(wanted[0]!));
-  const blocks = wanted.length > 0 ? [...footer.dictionaryBatches(), ...wanted] : [];
+  async function* messages(): AsyncGenerator<Uint8Array> {
+    yield schema;
+    if (wanted.length === 0) return;
+    for (const block of dictionaries)
+      yield* bytesAt(arrow, file, await blockAt(file, block, MESSAGE.dictionary), asked);
+    for (const block of wanted)
+      yield* bytesAt(arrow, file, await blockAt(file, block, MESSAGE.batch), asked);
+  }
   return {
-    messages: messagesOf(file, schemaMessage(arrow, schema), blocks),
+    messages: messages(),
     async rowsBefore() {
       let rows = 0;
-      for (const { offset } of before) rows += (await messageAt(file, offset))?.rows ?? 0;
+      for (const block of before) rows += (await blockAt(file, block, MESSAGE.batch)).rows ?? 0;
       return rows;
     },
   };
+}
+
+/** Behind the last batch is how a stream ends, and so room for no batch that the footer does not tell of. */
+async function checkLast(
+  file: ArrowBytes,
+  blocks: readonly ArrowBlock[],
+  footerStart: number,
+): Promise<void> {
+  let at = FIRST;
+  for (const { offset, metaDataLength, bodyLength } of blocks)
+    at = Math.max(at, offset + metaDataLength + bodyLength);
+  if (blocks.length === 0) at = (await messageAt(file, at).catch(nothing))?.next ?? footerStart;
+  if (footerStart - at <= END_BYTES) return;
+  const more = await messageAt(file, at).catch(nothing);
+  if (more?.kind === MESSAGE.batch)
+    throw damaged(file.path, `its footer does not tell of the batch at ${at}`);
+}
+
+/** Where a file's first message is. */
+const FIRST = 8;
+
+/** What is no message may be there. */
+function nothing(error: unknown): undefined {
+  if (!(error instanceof BeamBridgeError)) throw error;
+}
+
+/** @throws `MALFORMED_DATA` where there is no such message */
+async function blockAt(
+  file: ArrowBytes,
+  { offset, metaDataLength }: ArrowBlock,
+  kind: number,
+): Promise<Message> {
+  const message = await messageAt(file, offset);
+  if (message?.kind === kind && message.head.length === metaDataLength) return message;
+  throw damaged(file.path, `no ${kind === MESSAGE.batch ? 'batch' : 'dictionary'} is at ${offset}`);
+}
+
+function wantedOf(
+  path: string,
+  columns: readonly Column[],
+  { schema, names }: ArrowFormat,
+): Wanted {
+  const asked = new Set(schema.fields.map(({ name }) => columnOf(names, name)));
+  return new Wanted(path, columns, (at) => asked.has(columns[at]!.name));
+}
+
+/** The name of a field's column. */
+function columnOf(names: ArrowFormat['names'], field: string): string {
+  return Object.hasOwn(names, field) ? names[field]! : field;
+}
+
+/** @throws `MALFORMED_DATA` for a batch that is none of these columns */
+async function* bytesAt(
+  arrow: ArrowPackage,
+  file: ArrowBytes,
+  message: Message,
+  wanted: Wanted,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* batchBytes(arrow, file, message, wanted);
+  } catch (error) {
+    reading(file.path, 'a batch is damaged', () => {
+      throw error;
+    });
+  }
 }
 
 /** The bytes of a stream of no batches, without its end: files of this package itself have none. */
@@ -187,25 +264,30 @@ export function schemaMessage(arrow: ArrowPackage, schema: ArrowSchema): Uint8Ar
 /** How a stream ends. */
 export const END_BYTES = 8;
 
-async function* messagesOf(
+/** The messages of a stream. */
+async function* messagesFrom(
+  arrow: ArrowPackage,
   file: ArrowBytes,
-  schema: Uint8Array,
-  blocks: readonly ArrowBlock[],
+  format: ArrowFormat,
 ): AsyncGenerator<Uint8Array> {
-  yield schema;
-  for (const { offset } of blocks) {
-    const message = await messageAt(file, offset);
-    if (!message) throw damaged(file.path, `no message begins at ${offset}`);
-    yield* bytesOf(file, message, offset);
-  }
-}
-
-async function* messagesFrom(file: ArrowBytes): AsyncGenerator<Uint8Array> {
+  const { path } = file;
+  let wanted: Wanted | undefined;
   for (let at = 0; ; ) {
     const message = await messageAt(file, at);
-    if (!message && at === 0) throw damaged(file.path, 'it is empty');
+    if (!message && at === 0) throw damaged(path, 'it is empty');
     if (!message) return;
-    yield* bytesOf(file, message, at);
+    if (message.kind === MESSAGE.schema) {
+      const columns = reading(path, 'its schema is none', () => columnsOf(message.header));
+      if (wanted && !isDeepStrictEqual(wanted.columns, columns)) {
+        throw damaged(path, `another schema is at ${at}, of other columns than those before it`);
+      }
+      wanted = wantedOf(path, columns, format);
+      if (message.bodyBytes > 0) throw damaged(path, `the schema at ${at} has a body`);
+      yield message.head;
+    } else {
+      if (!wanted) throw damaged(path, 'it does not begin with a schema');
+      yield* bytesAt(arrow, file, message, wanted);
+    }
     at = message.next;
   }
 }

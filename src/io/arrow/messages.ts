@@ -5,6 +5,17 @@
 import { BeamBridgeError } from '../../base/index.ts';
 import { changed } from '../stores/changed.ts';
 import type { OpenFile } from '../stores/store.ts';
+import { DamagedMetadata, longAt, Table } from './flatbuffer.ts';
+import {
+  type Column,
+  columnsOf,
+  FOOTER_SHAPE,
+  MESSAGE,
+  MESSAGE_SHAPE,
+  V4,
+  V5,
+} from './metadata.ts';
+import type { ArrowBlock } from './package.ts';
 
 /** Bytes of a file by their place. */
 export class ArrowBytes {
@@ -20,12 +31,17 @@ export class ArrowBytes {
       throw damaged(this.path, 'it is cut off');
     // Aligned, as numbers in it want to be.
     const bytes = Buffer.allocUnsafeSlow(end - start);
+    await this.readInto(bytes, start);
+    return bytes;
+  }
+
+  /** What begins at a place, as much as there is room for. */
+  async readInto(bytes: Buffer, start: number): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       const { bytesRead } = await this.opened.read(bytes, at, bytes.length - at, start + at);
       if (bytesRead === 0) throw changed(this.path);
       at += bytesRead;
     }
-    return bytes;
   }
 }
 
@@ -38,49 +54,6 @@ export function damaged(path: string, why: string, cause?: unknown): BeamBridgeE
 
 /** In front of the length of a message. */
 const CONTINUATION = -1;
-const SCHEMA = 1;
-const BATCH = 3;
-
-/** A table of a flatbuffer, of which the format's metadata are. */
-class Table {
-  constructor(
-    private readonly view: DataView,
-    private readonly at: number,
-  ) {}
-
-  static root(bytes: Uint8Array): Table {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return new Table(view, view.getUint32(0, true));
-  }
-
-  /** Where a field is; nothing for one that is not there. */
-  private field(id: number): number | undefined {
-    const fields = this.at - this.view.getInt32(this.at, true);
-    if (4 + 2 * id >= this.view.getUint16(fields, true)) return undefined;
-    const offset = this.view.getUint16(fields + 4 + 2 * id, true);
-    return offset === 0 ? undefined : this.at + offset;
-  }
-
-  byte(id: number): number {
-    const at = this.field(id);
-    return at === undefined ? 0 : this.view.getUint8(at);
-  }
-
-  short(id: number): number {
-    const at = this.field(id);
-    return at === undefined ? 0 : this.view.getInt16(at, true);
-  }
-
-  long(id: number): number {
-    const at = this.field(id);
-    return at === undefined ? 0 : Number(this.view.getBigInt64(at, true));
-  }
-
-  table(id: number): Table | undefined {
-    const at = this.field(id);
-    return at === undefined ? undefined : new Table(this.view, at + this.view.getUint32(at, true));
-  }
-}
 
 /** @throws `UNSUPPORTED` for numbers that lie the other way round */
 function checkEndianness(path: string, schema: Table | undefined): void {
@@ -90,24 +63,87 @@ function checkEndianness(path: string, schema: Table | undefined): void {
   });
 }
 
-/** @param footer - of a file, without its length */
-export function checkFooter(path: string, footer: Uint8Array): void {
+/** @throws `UNSUPPORTED` for versions whose columns lie otherwise */
+function checkVersion(path: string, version: number): void {
+  if (version === V4 || version === V5) return;
+  throw new BeamBridgeError('UNSUPPORTED', `${path} has metadata of version V${version + 1}`, {
+    hint: 'Write it with version V5, which is the default of pyarrow.',
+  });
+}
+
+/** What reads metadata. @throws `MALFORMED_DATA` where they are damaged */
+export function reading<T>(path: string, what: string, work: () => T): T {
   try {
-    checkEndianness(path, Table.root(footer).table(1));
+    return work();
   } catch (error) {
-    throw error instanceof RangeError ? damaged(path, 'its footer is none', error) : error;
+    if (error instanceof DamagedMetadata) throw damaged(path, `${what}: ${error.why}`, error);
+    throw error instanceof RangeError ? damaged(path, what, error) : error;
   }
+}
+
+/** What is said at the end of a file. */
+export interface Footer {
+  readonly columns: readonly Column[];
+  readonly batches: readonly ArrowBlock[];
+  readonly dictionaries: readonly ArrowBlock[];
+}
+
+/** @param bytes - of a footer, without its length */
+export function footerOf(path: string, bytes: Uint8Array, start: number): Footer {
+  return reading(path, 'its footer is none', () => {
+    const footer = Table.root(bytes, FOOTER_SHAPE);
+    const schema = footer.table(1);
+    if (!schema) throw new DamagedMetadata('it has no schema');
+    checkEndianness(path, schema);
+    checkVersion(path, footer.short(0));
+    const blocks = (id: number) => {
+      const numbers = blockNumbers(footer.vector(id), bytes);
+      for (const { offset, metaDataLength, bodyLength } of numbers) {
+        const isInside = offset >= 8 && metaDataLength > 0 && bodyLength >= 0;
+        if (!isInside || offset + metaDataLength + bodyLength > start)
+          throw new DamagedMetadata('it tells of a batch that is not in the file');
+      }
+      return numbers;
+    };
+    return { columns: columnsOf(schema), dictionaries: blocks(2), batches: blocks(3) };
+  });
+}
+
+/** Where batches are: 24 bytes each. */
+function blockNumbers(
+  { at, length }: { at: number; length: number },
+  bytes: Uint8Array,
+): ArrowBlock[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length }, (_, n) => {
+    const from = at + 24 * n;
+    return {
+      offset: longAt(view, from),
+      metaDataLength: view.getInt32(from + 8, true),
+      bodyLength: longAt(view, from + 16),
+    };
+  });
 }
 
 /** A message of a file. */
 export interface Message {
+  readonly version: number;
+  readonly kind: number;
+  readonly header: Table;
   /** Where the next one begins. */
   readonly next: number;
   /** How many rows it has, if it is a record batch. */
   readonly rows: number | undefined;
-  /** What is in front of its body. */
+  /** What is in front of its body, and where the metadata begin in it. */
   readonly head: Buffer;
+  readonly metadataStart: number;
+  readonly bodyStart: number;
+  readonly bodyBytes: number;
+  /** Where the length of its body is in the metadata. */
+  readonly bodyPlace: number | undefined;
 }
+
+const KINDS: readonly number[] = Object.values(MESSAGE);
 
 /**
  * The message at a place, without its body; nothing where the messages end.
@@ -115,39 +151,32 @@ export interface Message {
  * @throws `MALFORMED_DATA` for one that is not whole
  */
 export async function messageAt(file: ArrowBytes, at: number): Promise<Message | undefined> {
+  const { path } = file;
   if (at === file.size) return undefined;
   const prefix = await file.read(at, Math.min(at + 8, file.size));
-  if (prefix.length < 4) throw damaged(file.path, 'it is cut off');
+  if (prefix.length < 4) throw damaged(path, 'it is cut off');
   const isOld = prefix.readInt32LE(0) !== CONTINUATION;
-  const prefixed = isOld ? 4 : 8;
-  if (prefix.length < prefixed) throw damaged(file.path, 'it is cut off');
-  const length = prefix.readInt32LE(prefixed - 4);
+  const metadataStart = isOld ? 4 : 8;
+  if (prefix.length < metadataStart) throw damaged(path, 'it is cut off');
+  const length = prefix.readInt32LE(metadataStart - 4);
   if (length === 0) return undefined;
-  if (length < 8) throw damaged(file.path, `no message begins at ${at}`);
-  const head = await file.read(at, at + prefixed + length);
-  try {
-    const message = Table.root(head.subarray(prefixed));
-    const kind = message.byte(1);
-    const header = message.table(2);
-    if (kind === SCHEMA) checkEndianness(file.path, header);
-    const body = message.long(3);
-    const next = at + head.length + body;
-    if (body < 0 || next > file.size) throw damaged(file.path, 'it is cut off');
-    return { head, next, rows: kind === BATCH ? header?.long(0) : undefined };
-  } catch (error) {
-    throw error instanceof RangeError
-      ? damaged(file.path, `no message begins at ${at}`, error)
-      : error;
-  }
-}
-
-/** A message with its body. */
-export async function* bytesOf(
-  file: ArrowBytes,
-  { head, next }: Message,
-  at: number,
-): AsyncGenerator<Uint8Array> {
-  yield head;
-  const start = at + head.length;
-  if (next > start) yield await file.read(start, next);
+  if (length < 8) throw damaged(path, `no message begins at ${at}`);
+  const head = await file.read(at, at + metadataStart + length);
+  return reading(path, `no message begins at ${at}`, () => {
+    const message = Table.root(head.subarray(metadataStart), MESSAGE_SHAPE);
+    const [version, kind, header] = [message.short(0), message.byte(1), message.table(2)];
+    checkVersion(path, version);
+    if (!header || !KINDS.includes(kind)) throw new DamagedMetadata('it is of no known kind');
+    if (kind === MESSAGE.schema) checkEndianness(path, header);
+    const bodyBytes = message.long(3);
+    const bodyStart = at + head.length;
+    const next = bodyStart + bodyBytes;
+    if (bodyBytes < 0 || next > file.size) throw damaged(path, 'it is cut off');
+    const rows = kind === MESSAGE.batch ? header.long(0) : undefined;
+    const bodyPlace = message.place(3);
+    return {
+      ...{ version, kind, header, next, rows },
+      ...{ head, metadataStart, bodyStart, bodyBytes, bodyPlace },
+    };
+  });
 }

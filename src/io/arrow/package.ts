@@ -25,7 +25,7 @@ export interface ArrowType {
 }
 
 export interface ArrowField {
-  readonly name: string;
+  readonly name: string | null;
   readonly type: ArrowType;
 }
 
@@ -63,7 +63,7 @@ export interface ArrowBatch {
 }
 
 interface Codec {
-  decode?(data: Uint8Array): Uint8Array;
+  decode?(data: Uint8Array, size?: number): Uint8Array;
 }
 
 interface BatchWriter {

@@ -29,7 +29,7 @@ export function leafOf({ Type }: ArrowPackage, type: ArrowType): Leaf | undefine
     case Type.FixedSizeBinary:
       return { kind: 'bytes' };
     case Type.Decimal:
-      return { kind: 'decimal', scale: type.scale ?? 0 };
+      return { kind: 'decimal', scale: Math.max(type.scale ?? 0, 0) };
     case Type.Date:
       // Days, or milliseconds of them.
       return type.unit === 0 ? { kind: 'date' } : { kind: 'timestamp', unit: 'MILLIS' };
@@ -67,11 +67,13 @@ export function rawOf({ Type }: ArrowPackage, data: ArrowData): RawAt {
     case Type.Decimal: {
       const words = (type.bitWidth ?? 128) / 32;
       need(values, words * length);
+      // One below zero stands for zeros behind the digits.
+      const zeros = 10n ** BigInt(Math.max(-(type.scale ?? 0), 0));
       return (at) => {
         let all = 0n;
         for (let word = words - 1; word >= 0; word--)
           all = (all << 32n) | BigInt(values[at * words + word]!);
-        return BigInt.asIntN(words * 32, all);
+        return BigInt.asIntN(words * 32, all) * zeros;
       };
     }
     case Type.Float:
