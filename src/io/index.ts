@@ -90,7 +90,8 @@ export type {
 export type { Compression, WriteCompression } from './text/compression.ts';
 export type { TextEncoding } from './text/line-splitter.ts';
 export type { Utf16 } from './text/utf16.ts';
-export type { WriteFilesOptions, WrittenFiles } from './text/write-files.ts';
+export type { WrittenFiles } from './text/write-files.ts';
+export type { WriteFilesOptions } from './text/write-options.ts';
 export { type WatchFilesOptions, watchFiles } from './watch-files.ts';
 export { type WriteArrowOptions, writeToArrow } from './write-to-arrow.ts';
 export { type WriteAvroOptions, writeToAvro } from './write-to-avro.ts';

@@ -11,16 +11,11 @@ import type { ParquetDecimal } from './parquet/write-leaf.ts';
 import { type ParquetRow, parquetRows } from './parquet/write-type.ts';
 import { refuseOption } from './records/read-options.ts';
 import { checkedRender, typedRows } from './records/write-type.ts';
-import {
-  checkOutput,
-  WRITE_OPTIONS,
-  WriteFiles,
-  type WriteFilesOptions,
-  type WrittenFiles,
-} from './text/write-files.ts';
+import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
+import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
 
 /** Options of {@link writeToArrow}. */
-export interface WriteArrowOptions<T> extends Omit<WriteFilesOptions, 'compression'> {
+export interface WriteArrowOptions<T> extends Omit<WriteFilesOptions<T>, 'compression'> {
   /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
   schema?: RowType<T>;
   /** The most rows in a record batch, which is what readers share and pass over. @default 65,536 */
@@ -70,6 +65,10 @@ const OPTIONS: OptionNames<WriteArrowOptions<unknown>> = {
  * scores
  *   .map(({ key, value }) => ({ id: key, score: value.inference }))
  *   .apply(writeToArrow('out/scores', { schema: row({ id: string, score: float64 }) }));
+ * // By key and window: out/country=de/part-20260101T000000Z-20260102T000000Z-00000-of-00001.arrow
+ * birds
+ *   .apply(windowInto(fixedWindows(86_400)))
+ *   .apply(writeToArrow('out/', { schema: bird, windowed: true, destination: (b) => `country=${b.country}/part` }));
  * ```
  */
 export function writeToArrow<T>(
@@ -112,7 +111,7 @@ export function writeToArrow<T>(
     checkParquetType(typed.schema, '', false, 'Arrow files');
     checkDecimals(name, decimals, typed.schema);
     const { row } = parquetRows(typed.schema as RowType<unknown>, decimals as never);
-    const output = checkOutput<ParquetRow>(name, prefix, settled, () =>
+    const output = checkOutput<T, ParquetRow>(name, prefix, settled, () =>
       arrowFormat(layoutOf(typed.schema)),
     );
     const render = checkedRender<T, ParquetRow>(typed.schema, row);

@@ -15,16 +15,11 @@ import { checkAvroType } from './read-from-avro.ts';
 import { Misfit } from './records/misfit.ts';
 import { checkRowType, refuseOption } from './records/read-options.ts';
 import { checkedRender, typedRows } from './records/write-type.ts';
-import {
-  checkOutput,
-  WRITE_OPTIONS,
-  WriteFiles,
-  type WriteFilesOptions,
-  type WrittenFiles,
-} from './text/write-files.ts';
+import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
+import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
 
 /** Options of {@link writeToAvro}. */
-export interface WriteAvroOptions<T> extends Omit<WriteFilesOptions, 'compression'> {
+export interface WriteAvroOptions<T> extends Omit<WriteFilesOptions<T>, 'compression'> {
   /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
   schema?: RowType<T>;
   /**
@@ -65,6 +60,10 @@ const NAME = 'Row';
  * @example
  * ```ts
  * scores.apply(writeToAvro('out/scores', { schema: row({ id: string, score: float64 }) }));
+ * // By key and window: out/country=de/part-20260101T000000Z-20260102T000000Z-00000-of-00001.avro
+ * birds
+ *   .apply(windowInto(fixedWindows(86_400)))
+ *   .apply(writeToAvro('out/', { schema: bird, windowed: true, destination: (b) => `country=${b.country}/part` }));
  * ```
  */
 export function writeToAvro<T>(

@@ -9,16 +9,11 @@ import { csvLines } from './csv/lines.ts';
 import { checkRowType, refuseOption } from './records/read-options.ts';
 import { checkedRender, strictRender, typedRows } from './records/write-type.ts';
 import { textFormat } from './text/text-format.ts';
-import {
-  checkOutput,
-  WRITE_OPTIONS,
-  WriteFiles,
-  type WriteFilesOptions,
-  type WrittenFiles,
-} from './text/write-files.ts';
+import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
+import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
 
 /** Options of {@link writeToCsv}. */
-export interface WriteCsvOptions<T> extends WriteFilesOptions {
+export interface WriteCsvOptions<T> extends WriteFilesOptions<T> {
   /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
   schema?: RowType<T>;
   /** Whether each file begins with the fields' names. @default true */
@@ -57,6 +52,10 @@ const OPTIONS: OptionNames<WriteCsvOptions<unknown>> = {
  * scores
  *   .map(({ key, value }) => ({ id: key, score: value.inference }))
  *   .apply(writeToCsv('out/scores', { schema: row({ id: string, score: float64 }) }));
+ * // By key and window: out/country=de/part-20260101T000000Z-20260102T000000Z-00000-of-00001.csv
+ * birds
+ *   .apply(windowInto(fixedWindows(86_400)))
+ *   .apply(writeToCsv('out/', { schema: bird, windowed: true, destination: (b) => `country=${b.country}/part` }));
  * ```
  */
 export function writeToCsv<T>(

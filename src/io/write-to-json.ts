@@ -8,16 +8,11 @@ import { jsonText } from './json/lines.ts';
 import { refuseOption } from './records/read-options.ts';
 import { checkedRender, typedRows } from './records/write-type.ts';
 import { textFormat } from './text/text-format.ts';
-import {
-  checkOutput,
-  WRITE_OPTIONS,
-  WriteFiles,
-  type WriteFilesOptions,
-  type WrittenFiles,
-} from './text/write-files.ts';
+import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
+import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
 
 /** Options of {@link writeToJson}. */
-export interface WriteJsonOptions<T> extends WriteFilesOptions {
+export interface WriteJsonOptions<T> extends WriteFilesOptions<T> {
   /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
   schema?: RowType<T>;
   /** Whether each line is a record; else each file is one array of them. @default true */
@@ -50,6 +45,10 @@ const LINES = { header: '', footer: '', lineEnd: '\n' };
  * @example
  * ```ts
  * images.apply(RunInference.of(model)).apply(writeToJson('out/predictions'));
+ * // By key and window: out/country=de/part-20260101T000000Z-20260102T000000Z-00000-of-00001.jsonl
+ * birds
+ *   .apply(windowInto(fixedWindows(86_400)))
+ *   .apply(writeToJson('out/', { schema: bird, windowed: true, destination: (b) => `country=${b.country}/part` }));
  * ```
  */
 export function writeToJson<T>(

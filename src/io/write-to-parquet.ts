@@ -11,16 +11,11 @@ import type { ParquetDecimal } from './parquet/write-leaf.ts';
 import { type ParquetRow, parquetRows } from './parquet/write-type.ts';
 import { checkRowType, refuseOption } from './records/read-options.ts';
 import { checkedRender, holdsPlainValues, strictRender, typedRows } from './records/write-type.ts';
-import {
-  checkOutput,
-  WRITE_OPTIONS,
-  WriteFiles,
-  type WriteFilesOptions,
-  type WrittenFiles,
-} from './text/write-files.ts';
+import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
+import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
 
 /** Options of {@link writeToParquet}. */
-export interface WriteParquetOptions<T> extends Omit<WriteFilesOptions, 'compression'> {
+export interface WriteParquetOptions<T> extends Omit<WriteFilesOptions<T>, 'compression'> {
   /** The type of the rows, each of which is then checked. @default what their PCollection is declared to hold */
   schema?: RowType<T>;
   /** How pages are compressed; `'zstd'` wants Node.js 22.15. @default `'snappy'` */
@@ -72,6 +67,10 @@ const ROW_GROUP_BYTES = 8 * 1024 * 1024;
  * scores
  *   .map(({ key, value }) => ({ id: key, score: value.inference }))
  *   .apply(writeToParquet('out/scores', { schema: row({ id: string, score: float64 }) }));
+ * // By key and window: out/country=de/part-20260101T000000Z-20260102T000000Z-00000-of-00001.parquet
+ * birds
+ *   .apply(windowInto(fixedWindows(86_400)))
+ *   .apply(writeToParquet('out/', { schema: bird, windowed: true, destination: (b) => `country=${b.country}/part` }));
  * ```
  */
 export function writeToParquet<T>(
@@ -100,7 +99,7 @@ export function writeToParquet<T>(
     checkDecimals(name, decimals, typed.schema);
     const { elements, row } = parquetRows(typed.schema as RowType<unknown>, decimals as never);
     const format = () => parquetFormat({ ...layout, elements });
-    const output = checkOutput<ParquetRow>(name, prefix, settled, format);
+    const output = checkOutput<T, ParquetRow>(name, prefix, settled, format);
     const render = (isStrict ? strictRender : checkedRender)<T, ParquetRow>(typed.schema, row);
     return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
   };
@@ -110,7 +109,7 @@ export function writeToParquet<T>(
 /** @throws `INVALID_ARGUMENT`, `UNSUPPORTED` */
 function checkLayout(
   name: string,
-  options: Omit<WriteParquetOptions<unknown>, 'schema' | 'decimals'>,
+  options: Pick<WriteParquetOptions<unknown>, 'compression' | 'rowGroupRows' | 'rowGroupBytes'>,
 ): Omit<ParquetLayout, 'elements'> {
   const {
     compression = 'snappy',

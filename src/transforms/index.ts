@@ -90,6 +90,7 @@ export { groupBy, groupGlobally } from './group-by.ts';
 export { GroupBy, GroupGlobally } from './group-by-classes.ts';
 export { groupByKey } from './group-by-key.ts';
 export { type GroupIntoBatchesOptions, groupIntoBatches } from './group-into-batches.ts';
+export { eachValue } from './grouped-values.ts';
 export type {
   CombineByFields,
   CombineKnown,
@@ -114,6 +115,7 @@ export {
 } from './side-inputs.ts';
 export { partition, type SplitOptions, type SplitOutputs, split } from './split.ts';
 export { doFnStep, flatMapStep, mapStep } from './transform.ts';
+export { mayFireAgain } from './trigger-rules.ts';
 export {
   AfterWatermark,
   type Alignment,

@@ -143,3 +143,22 @@ export function continuationTrigger(message: Message, isOnce = false): Message {
       return { trigger: given };
   }
 }
+
+/**
+ * Whether a trigger can fire more than once for a window of a stream.
+ *
+ * @param allowedLateness - in milliseconds
+ */
+export function mayFireAgain(message: Message, allowedLateness: number): boolean {
+  if (allowedLateness > 0) return true;
+  const given = caseOf(message);
+  switch (given.case) {
+    case 'default':
+    case 'never':
+      return false;
+    case 'afterEndOfWindow':
+      return given.value.earlyFirings !== undefined;
+    default:
+      return true;
+  }
+}

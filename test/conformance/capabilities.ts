@@ -47,7 +47,7 @@ export const capabilities: Readonly<Record<string, readonly Capability[]>> = {
     },
     {
       name: 'Source API',
-      typescript: ['group:text', 'group:records'],
+      typescript: ['group:text', 'group:records', 'group:files apart'],
       python: ['Python: a bounded source', 'Python: ReadFromText'],
     },
     {

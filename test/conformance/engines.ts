@@ -59,6 +59,10 @@ const prism: RunnerConfiguration = {
       'Python: early, on-time and late panes that accumulate',
       'Python: a composite trigger that looks at the clock',
     ),
+    ...each(
+      'it gives all so far once more when the window is over',
+      'each pane of a stream has files of its own, accumulating',
+    ),
   },
 };
 
@@ -106,6 +110,7 @@ const flink: RunnerConfiguration = {
     ...each(
       'its panes come at other times',
       'distinct of a stream gives an element in the first pane in which it is',
+      'a stream of a source has files by window',
       'latestPerKey of a stream follows its panes',
       'late values come in batches too, once they are there',
       'early, on-time and late panes of a scripted stream',

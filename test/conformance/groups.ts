@@ -6,6 +6,7 @@ import { assertions } from './cases/assertions.ts';
 import { batching } from './cases/batching.ts';
 import { combining } from './cases/combining.ts';
 import { elementwise } from './cases/elementwise.ts';
+import { filesApart } from './cases/files-apart.ts';
 import { grouping } from './cases/grouping.ts';
 import { lifecycle } from './cases/lifecycle.ts';
 import {
@@ -44,6 +45,7 @@ export const groups: Readonly<Record<string, Cases>> = {
   'life cycle': lifecycle,
   text,
   records,
+  'files apart': filesApart,
   assertions,
   'test streams': testStreams,
 };

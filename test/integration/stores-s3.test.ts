@@ -9,7 +9,14 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
-import { create, type PCollection, type Root } from '../../src/index.ts';
+import {
+  create,
+  fixedWindows,
+  type PCollection,
+  type Root,
+  timestamped,
+  windowInto,
+} from '../../src/index.ts';
 import {
   readAllFromText,
   readFromAvro,
@@ -36,6 +43,7 @@ import {
 import { textFormat } from '../../src/io/text/text-format.ts';
 import { createRunner } from '../../src/runners/index.ts';
 import { int64, row, string } from '../../src/schema/index.ts';
+import { testStream } from '../../src/testing/index.ts';
 import type { Fault } from '../helpers/faults.ts';
 import { BUCKET, startS3 } from '../helpers/s3.ts';
 
@@ -433,4 +441,72 @@ test('credentials are no options', () => {
     hint: /environment/,
   });
   assert.throws(() => readFromText('s3://bucket'), { code: 'INVALID_ARGUMENT' });
+});
+
+test('destinations and the panes of a stream are objects that appear whole, and leave nothing else', async () => {
+  const lines = manyLines(200);
+  const destination = (line: string) => `kind=${line.slice(0, 1)}/part`;
+  await run((root) => {
+    root.apply(create(lines)).apply(writeToText(at('apart/'), { stores, destination }));
+  });
+  const batch = (await s3.keys()).filter((key) => key.startsWith('apart/'));
+  assert.deepEqual(
+    batch.sort(),
+    Array.from({ length: 10 }, (_, i) => `apart/kind=${i}/part-00000-of-00001`),
+  );
+  assert.deepEqual((await linesOf(at('apart/*/*'))).sort(), [...lines].sort());
+
+  const rows = row({ line: string });
+  for (let turn = 0; turn < 2; turn++) {
+    const paths: string[] = [];
+    await run((root) => {
+      const { filesWritten } = root
+        .apply(
+          testStream(rows)
+            .addElements(...lines.map((line, i) => timestamped({ line }, i * 1000)))
+            .advanceWatermarkToInfinity(),
+        )
+        .apply(windowInto(fixedWindows(60)))
+        .apply(
+          writeToJson(at('panes/'), {
+            stores,
+            schema: rows,
+            windowed: true,
+            numShards: 2,
+            fileNameSuffix: '.jsonl.gz',
+            destination: ({ line }) => destination(line),
+          }),
+        );
+      filesWritten.map((path) => void paths.push(path));
+    });
+    const keys = (await s3.keys()).filter((key) => key.startsWith('panes/'));
+    assert.deepEqual(paths.sort(), keys.map(at).sort());
+    assert.match(keys[0]!, /^panes\/kind=0\/part-19700101T00\d{4}Z-.*-of-00002\.jsonl\.gz$/);
+    const read = await valuesOf((root) =>
+      root.apply(readFromJson(at('panes/**/*.gz'), { schema: rows, stores })),
+    );
+    assert.deepEqual(read.map(({ line }) => line).sort(), [...lines].sort());
+  }
+  assert.deepEqual(await s3.openUploads(), []);
+});
+
+test('a pane that the service refuses fails the run, and leaves no upload', async () => {
+  s3.fault = always('PUT', 'refused/', { status: 403, code: 'AccessDenied' });
+  await assert.rejects(
+    run((root) => {
+      root
+        .apply(testStream(string).addElements('a', 'b').advanceWatermarkToInfinity())
+        .apply(windowInto(fixedWindows(60)))
+        .apply(
+          writeToText(at('refused/'), { stores, windowed: true, destination: (line) => line }),
+        );
+    }),
+    { code: 'OUTPUT_NOT_WRITABLE' },
+  );
+  s3.fault = undefined;
+  assert.deepEqual(
+    (await s3.keys()).filter((key) => key.startsWith('refused/')),
+    [],
+  );
+  assert.deepEqual(await s3.openUploads(), []);
 });

@@ -83,11 +83,17 @@ export interface Outputs {
   /** @throws `OUTPUT_NOT_WRITABLE` where a file cannot have this name */
   refuseName(path: string): Promise<void>;
   /**
-   * Gives whole files their names, all of them or none as far as the store can. May be repeated.
+   * Gives whole files their names, in folders that are made, all of them or none as far as the store can. May be repeated.
    *
    * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
    */
   place(moves: readonly Move[]): Promise<void>;
+  /**
+   * Gives one whole file its name at once, in the place of one that has it. May be repeated, also for another file of that name.
+   *
+   * @throws `OUTPUT_NOT_WRITABLE`, `IO_FAILED`
+   */
+  replace(move: Move): Promise<void>;
   /** The names of files in a folder; none where that cannot be told. */
   names(folder: string): Promise<string[]>;
 }

@@ -5,6 +5,7 @@
 // pipeline with a stream in it, whose run may never end.
 
 import type { PCollectionNode, Pipeline } from '../../pipeline/index.ts';
+import { claimFiles } from './name-claims.ts';
 import { placeOutputs, type WholeOutput } from './output.ts';
 
 /** What waits for the end of each pipeline's run, by its temporary folder. */
@@ -30,6 +31,7 @@ export async function nameOrWait(
   const isRead = pipeline.transforms.some(
     ({ inputs, children }) => children.length === 0 && [...inputs.values()].includes(filesWritten),
   );
+  claimFiles(pipeline, output.spec, output.finals);
   const outputs = waiting.get(pipeline);
   if (isRead || pipeline.isStream || !outputs || !pipeline.isCommittedHere)
     await placeOutputs([output]);

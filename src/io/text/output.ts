@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last two steps of an output, in whatever store: shards are made whole, and they get their names.
 
-import { getLogger, mapSome } from '../../base/index.ts';
+import { BeamBridgeError, mapSome } from '../../base/index.ts';
 import type { StoreOptions } from '../stores/options.ts';
-import { baseOf, folderOf } from '../stores/output-names.ts';
 import type { Move, Outputs } from '../stores/store.ts';
 import { outputsFor } from '../stores/store-of.ts';
 import type { Part, ShardFormat } from './shard-format.ts';
-import { shardName, shardPattern } from './shard-names.ts';
+import { shardName, templateOf } from './shard-names.ts';
+import { warnOfOthers } from './stale-shards.ts';
+import { paneName } from './window-names.ts';
 
-const log = getLogger('io');
 /** Where nobody asked for a number of shards, small files are joined up to this size. */
 const SHARD_BYTES = 64 * 1024 * 1024;
 
@@ -29,6 +29,10 @@ export interface OutputSpec<R = unknown> extends OutputPlace {
   maxRecords: number | undefined;
   maxBytes: number | undefined;
   format: ShardFormat<R>;
+  /** Whether what follows the prefix is told by each element. @default false */
+  byDestination?: boolean;
+  /** Whether each window has files of its own, and W and P in the template stand for it and its pane. @default false */
+  windowed?: boolean;
 }
 
 /**
@@ -96,19 +100,76 @@ export async function completeOutput(
   temporary: string,
   parts: readonly Part[],
 ): Promise<WholeOutput> {
-  const groups = spec.shards === undefined ? packed(parts, spec) : byShard(parts, spec.shards);
-  const finals = groups.map(
-    (_, index) => spec.prefix + shardName(spec.template, index, groups.length) + spec.suffix,
-  );
+  const shards: { parts: Part[]; final: string }[] = [];
+  for (const place of placesOf(spec, parts)) {
+    const groups = spec.shards === undefined ? packed(place, spec) : byShard(place, spec.shards);
+    const name = shardNames(spec, place[0]);
+    for (const [index, group] of groups.entries())
+      shards.push({ parts: group, final: name(index, groups.length) });
+  }
+  const finals = shards.map(({ final }) => final);
+  refuseMeeting(spec, finals);
   if (named.has(temporary)) {
     return { spec, temporary, moves: [], finals };
   }
   const outputs = outputsFor(spec.prefix, spec.stores);
-  for (const path of finals) await outputs.refuseName(path);
-  const moves = await mapSome(groups, (group, index) =>
-    completeShard(spec, outputs, temporary, group, finals[index]!, index),
+  await mapSome(finals, (path) => outputs.refuseName(path));
+  const moves = await mapSome(shards, ({ parts: group, final }, index) =>
+    completeShard(spec, outputs, temporary, group, final, index),
   );
   return { spec, temporary, moves, finals };
+}
+
+/** The parts of each destination and window; all of them where these are not told apart, be they none. */
+function placesOf(spec: OutputSpec, parts: readonly Part[]): (readonly Part[])[] {
+  if (!spec.byDestination && !spec.windowed) return [parts];
+  const places = new Map<string, Part[]>();
+  for (const part of parts) {
+    const name = `${part.destination ?? ''}\0${part.window ?? ''}`;
+    const place = places.get(name);
+    if (place) place.push(part);
+    else places.set(name, [part]);
+  }
+  // Always in the same order, since what is kept of files that are replaced is found by it.
+  return [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, place]) => place);
+}
+
+/** What names the shards of a destination, a window and a pane. */
+export function shardNames(
+  { prefix, template, suffix, windowed }: OutputSpec,
+  { destination = '', window = '' }: Pick<Part, 'destination' | 'window'> = {},
+  pane = ONLY_PANE,
+): (index: number, count: number) => string {
+  const own = windowed ? templateOf(template, window, pane) : template;
+  return (index, count) => prefix + destination + shardName(own, index, count) + suffix;
+}
+
+/** What has an end comes in one pane. */
+const ONLY_PANE = paneName({ index: 0 });
+
+/** Where names do not tell capitals from small letters, or one spelling of a letter from another. */
+const isVague = process.platform === 'darwin' || process.platform === 'win32';
+
+/** Paths that are equal by this are one file. */
+export function sameFile(path: string): string {
+  return isVague ? path.normalize('NFC').toLowerCase() : path;
+}
+
+/**
+ * Two destinations may go on to the same name: one that ends with digits, where the template begins with some.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+function refuseMeeting({ template }: OutputSpec, finals: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const path of finals) {
+    const name = sameFile(path);
+    if (seen.has(name))
+      throw new BeamBridgeError('INVALID_ARGUMENT', `two files of one output are called ${path}`, {
+        hint: `Of two destinations or windows one would replace the other: let the shardNameTemplate, which is ${JSON.stringify(template)}, keep them apart, as '-W-SSSSS-of-NNNNN' does.`,
+      });
+    seen.add(name);
+  }
 }
 
 /** Runs that end at the same time may write the same output: it is whole of one of them. */
@@ -194,19 +255,4 @@ async function completeShard(
   } finally {
     for (const { path } of parts) await outputs.leavePart(temporary, path);
   }
-}
-
-/** Shards of an earlier run with another number of shards would be read together with ours. */
-async function warnOfOthers(spec: OutputSpec, finals: readonly string[]): Promise<void> {
-  const outputs = outputsFor(spec.prefix, spec.stores);
-  const { separator } = outputs;
-  const base = baseOf(spec.prefix, separator);
-  const pattern = shardPattern(base, spec.template, spec.suffix);
-  const ours = new Set(finals.map((path) => baseOf(path, separator)));
-  const names = await outputs.names(folderOf(spec.prefix, separator));
-  const others = names.filter((name) => pattern.test(name) && !ours.has(name));
-  if (others.length === 0) return;
-  log.warn(
-    `beside the shards just written lie ${others.length} of an earlier run, such as ${others[0]}`,
-  );
 }

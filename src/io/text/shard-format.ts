@@ -12,6 +12,9 @@ export interface Part {
   textBytes: number;
   /** Which shard it belongs to, when their number was asked for. */
   shard: number;
+  /** What follows the prefix in its file's name, and its window there, where these are told apart. */
+  destination?: string;
+  window?: string;
   /** What the format wants to know of it when it is joined with others: plain data. */
   detail?: unknown;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of output files, as Beam forms them: PREFIX-00000-of-00003SUFFIX.
+// Names of output files, as Beam forms them: PREFIX-00000-of-00003SUFFIX, and with windows
+// PREFIX-20260101T100000Z-20260101T110000Z-pane-0-00000-of-00003SUFFIX.
 
 import { BeamBridgeError } from '../../base/index.ts';
+import { PANE_NAMES, WINDOW_NAMES } from './window-names.ts';
 
 export const SHARD_NAME_TEMPLATE = '-SSSSS-of-NNNNN';
 
@@ -12,15 +14,32 @@ export function shardName(template: string, shard: number, shards: number): stri
     .replace(/N+/g, (run) => `${shards}`.padStart(run.length, '0'));
 }
 
-/** Matches names that some number of shards would give. */
-export function shardPattern(base: string, template: string, suffix: string): RegExp {
-  const between = template
-    .split(/(S+|N+)/)
-    .map((part, index) => (index % 2 === 1 ? `\\d{${part.length},}` : literal(part)));
-  return new RegExp(`^${literal(base)}${between.join('')}${literal(suffix)}$`);
+/** The template of one window's files, or one pane's: W and P stand for them. Neither's name has an S or an N. */
+export function templateOf(template: string, window: string, pane: string): string {
+  return template.replace(/[WP]/g, (letter) => (letter === 'W' ? window : pane));
 }
 
-function literal(text: string): string {
+/** Matches names that some number of shards would give. */
+export function shardPattern(base: string, template: string, suffix: string): RegExp {
+  return new RegExp(`^${literal(base)}${restPattern(template, suffix, false)}$`);
+}
+
+/**
+ * What matches the names behind prefix and destination.
+ *
+ * @param isWindowed - whether W and P in the template stand for windows and panes; each is a group of the pattern then
+ */
+export function restPattern(template: string, suffix: string, isWindowed: boolean): string {
+  const parts = template.split(isWindowed ? /(S+|N+|W|P)/ : /(S+|N+)/);
+  const between = parts.map((part, index) => {
+    if (index % 2 === 0) return literal(part);
+    if (part === 'W') return `(${WINDOW_NAMES})`;
+    return part === 'P' ? `(${PANE_NAMES})` : `\\d{${part.length},}`;
+  });
+  return between.join('') + literal(suffix);
+}
+
+export function literal(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
 

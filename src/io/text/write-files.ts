@@ -1,66 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elements to files, which appear under their names when all of them are whole: the end of every writer of files.
+// Elements to files, which appear under their names when all of them are whole: the end of every writer of files. What has
+// an end gets its names together in the end; a stream's files appear pane by pane.
 
-import { BeamBridgeError, type OptionNames } from '../../base/index.ts';
-import { type Coder, describeValue, JsCoder, StrUtf8Coder } from '../../coders/index.ts';
+import { BeamBridgeError } from '../../base/index.ts';
+import { type Coder, JsCoder, KVCoder, StrUtf8Coder } from '../../coders/index.ts';
 import { type PCollection, type Pipeline, PTransformClass } from '../../pipeline/index.ts';
 import {
   doFnStep,
   flatMapStep,
   globalWindows,
+  groupByKey,
   impulse,
   listSideInput,
   mapStep,
+  paneInfoParam,
   singletonSideInput,
+  timestampParam,
   windowInto,
+  windowParam,
 } from '../../transforms/index.ts';
-import { checkStores, type StoreOptions } from '../stores/options.ts';
-import { storeOf } from '../stores/store-of.ts';
 import { commitWithRun, nameOrWait } from './commit.ts';
-import { checkWriteCompression, isGzip, type WriteCompression } from './compression.ts';
+import type { Destination } from './destinations.ts';
+import { bySession } from './merged-windows.ts';
 import { claimNames } from './name-claims.ts';
 import {
-  checkWritable,
   completeOutput,
   makeTemporary,
   type OutputSpec,
   removeMarked,
   removeTemporary,
 } from './output.ts';
-import type { Part, ShardFormat } from './shard-format.ts';
-import { checkShards, SHARD_NAME_TEMPLATE } from './shard-names.ts';
+import type { Part } from './shard-format.ts';
+import { checkStreamed, windowedTemplate } from './windowed-names.ts';
+import type { FileOutput } from './write-options.ts';
+import { PaneFiles, shardKey, WritePanes } from './write-panes.ts';
 import { type PartContext, type Render, WriteParts } from './write-parts.ts';
-
-/** Options that all writers of files share. */
-export interface WriteFilesOptions {
-  /** Where stores such as `s3://` are, as far as the environment does not say it. */
-  stores?: StoreOptions;
-  /** The end of each file's name. @default `''` for text; `'.csv'`, `'.jsonl'`, `'.json'`, `'.parquet'`, `'.arrow'` and `'.avro'` for records */
-  fileNameSuffix?: string;
-  /** How many files. @default as many as the size of the data suggests, one for small data */
-  numShards?: number;
-  /** Runs of S stand for a shard's number, runs of N for how many. @default `'-SSSSS-of-NNNNN'` */
-  shardNameTemplate?: string;
-  /** The most elements in a file, which is begun anew behind them. @default no bound */
-  maxRecordsPerShard?: number;
-  /**
-   * The most bytes in a file, before compression and with header and footer; only one element that is
-   * larger by itself makes a larger file. @default no bound; small files are joined up to 64 MiB
-   */
-  maxBytesPerShard?: number;
-  /** @default `'auto'`: gzip for a suffix that ends in `.gz` */
-  compression?: WriteCompression;
-}
-
-export const WRITE_OPTIONS: OptionNames<WriteFilesOptions> = {
-  stores: true,
-  fileNameSuffix: true,
-  numShards: true,
-  shardNameTemplate: true,
-  maxRecordsPerShard: true,
-  maxBytesPerShard: true,
-  compression: true,
-};
 
 /** What writers of files give. */
 export type WrittenFiles = {
@@ -68,152 +42,107 @@ export type WrittenFiles = {
   filesWritten: PCollection<string>;
 };
 
-/** Where an output goes. */
-export interface FileOutput<R> {
-  /** As the program wrote it, relative or not. */
-  readonly prefix: string;
-  readonly spec: OutputSpec<R>;
-}
-
-/**
- * Looks at where an output is to go.
- *
- * @param format - of the files, as a whole compressed by gzip or not
- * @throws `INVALID_ARGUMENT`, `UNSUPPORTED`, `OUTPUT_NOT_WRITABLE`
- */
-export function checkOutput<R>(
-  transform: string,
-  prefix: string,
-  options: WriteFilesOptions,
-  format: (gzip: boolean) => ShardFormat<R>,
-): FileOutput<R> {
-  const {
-    fileNameSuffix: suffix = '',
-    shardNameTemplate: template = SHARD_NAME_TEMPLATE,
-    compression = 'auto',
-  } = options;
-  if (typeof prefix !== 'string' || prefix === '') {
-    throw new BeamBridgeError(
-      'INVALID_ARGUMENT',
-      `${transform} was given ${describeValue(prefix)}`,
-      { hint: "Pass a folder and the beginning of the files' names: 'out/part'." },
-    );
-  }
-  checkStores(transform, options.stores);
-  const store = storeOf(prefix, 'written', options.stores);
-  const path = store.pathOf(prefix);
-  checkWriteCompression(compression);
-  const shards = checkShards(template, options.numShards);
-  checkBounds(options, shards);
-  const spec: OutputSpec<R> = {
-    prefix: store.absolute(path),
-    stores: options.stores,
-    suffix,
-    template,
-    shards,
-    maxRecords: options.maxRecordsPerShard,
-    maxBytes: options.maxBytesPerShard,
-    format: format(isGzip(suffix, compression)),
-  };
-  const bytes = spec.format.frameBytes;
-  if (spec.maxBytes !== undefined && spec.maxBytes <= bytes) {
-    throw new BeamBridgeError(
-      'INVALID_ARGUMENT',
-      `maxBytesPerShard is ${spec.maxBytes}, and header and footer alone are ${bytes} bytes`,
-      { hint: 'Give more bytes, or a shorter header and footer.' },
-    );
-  }
-  checkWritable(spec);
-  return { prefix: path, spec };
-}
-
-const BOUNDS = ['maxRecordsPerShard', 'maxBytesPerShard'] as const;
-
-/** @throws `INVALID_ARGUMENT` for bounds that are none, and bounds of a number of shards that is given */
-function checkBounds(options: WriteFilesOptions, shards: number | undefined): void {
-  for (const name of BOUNDS) {
-    const bound = options[name];
-    if (bound === undefined) continue;
-    if (!Number.isSafeInteger(bound) || bound < 1) {
-      throw new BeamBridgeError('INVALID_ARGUMENT', `${name} is ${describeValue(bound)}`, {
-        hint: 'Give a whole number, 1 or more, or leave it out.',
-      });
-    }
-    if (shards === undefined) continue;
-    throw new BeamBridgeError(
-      'INVALID_ARGUMENT',
-      `${name} bounds files whose number is ${shards}`,
-      {
-        hint: 'The bound decides how many files there are: leave out numShards, and let the shardNameTemplate hold their number.',
-      },
-    );
-  }
-}
-
-function unboundedInput(input: PCollection<unknown>, where?: object): BeamBridgeError | undefined {
+function unboundedInput(
+  input: PCollection<unknown>,
+  isWindowed: boolean,
+  where?: object,
+): BeamBridgeError | undefined {
   if (input.isBounded) return undefined;
   return new BeamBridgeError('UNSUPPORTED', 'an unbounded PCollection cannot be written to files', {
     ...where,
-    hint: 'Only bounded PCollections can: files are named when all elements are written.',
+    hint: isWindowed
+      ? 'That it has no end is known only now: have a step in this language give what has none, such as fromAsyncIterable.'
+      : 'Say windowed: true, with windows that end or a trigger: then each pane has files of its own. Without, files are named when all elements are written.',
   });
 }
 
 /** Writes elements to files, each as what `render` makes of it for their format. */
 export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFiles> {
   constructor(
-    name: string,
-    private readonly output: FileOutput<R>,
+    private readonly transform: string,
+    private readonly output: FileOutput<T, R>,
     private readonly render: Render<T, R>,
   ) {
-    super(name);
+    super(transform);
   }
 
   override expandInternal(input: PCollection<T>, pipeline: Pipeline): WrittenFiles {
-    const refusal = unboundedInput(input);
-    if (refusal) throw refusal;
-    const where = pipeline.current?.errorDetails;
-    pipeline.boundedChecks.push(() => unboundedInput(input, where));
-    const { spec, prefix } = this.output;
-    claimNames(pipeline, spec);
+    const { output } = this;
+    const isStream = !input.isBounded;
+    if (isStream && !output.spec.windowed) throw unboundedInput(input, false);
+    const template = windowedTemplate(this.transform, output, input);
+    const spec = { ...output.spec, template };
+    claimNames(pipeline, spec, isStream);
     commitWithRun(pipeline);
-    const text = new StrUtf8Coder();
+    if (isStream) {
+      checkStreamed(this.transform, { ...output, spec }, input);
+      return { filesWritten: this.writePanes(input, pipeline, spec) };
+    }
+    const where = pipeline.current?.errorDetails;
+    pipeline.boundedChecks.push(() => unboundedInput(input, spec.windowed === true, where));
+    const { destination } = output;
+    if (!spec.windowed || !input.node.windowing.windowFn.isMerging()) {
+      return { filesWritten: this.writeAll(input, pipeline, spec, this.render, destination) };
+    }
+    const merged = bySession(input, destination);
+    const render: Render<{ value: T }, R> = ({ value }) => this.render(value);
+    const filesWritten = this.writeAll(merged, pipeline, spec, render, ({ key }) => key);
+    return { filesWritten };
+  }
+
+  /** What follows the prefix as the program wrote it, relative or not. */
+  private asGiven = (path: string): string =>
+    this.output.prefix + path.slice(this.output.spec.prefix.length);
+
+  /** A folder for temporary files, which is gone when the run is over. */
+  private temporaryFolder(pipeline: Pipeline, spec: OutputSpec<R>): () => Promise<string> {
     const folders: string[] = [];
     let isOver = false;
-    const folder = input
-      .root()
-      .apply(impulse())
-      .apply(
-        mapStep(
-          'prepare',
-          async () => {
-            await spec.format.prepare?.();
-            const made = await makeTemporary(spec, pipeline.isCommittedHere, pipeline.runMark);
-            folders.push(made);
-            // A run that ended meanwhile has removed what there was.
-            if (isOver) await removeTemporary(spec, made);
-            return made;
-          },
-          text,
-        ),
-      );
-    folder.node.producer.staysHere = 'makes a folder that the run removes at its end';
     // Where the run was started, whatever is left is removed: after a success, nothing.
     pipeline.cleanUps.push(async () => {
       isOver = true;
       for (const made of folders.splice(0)) await removeTemporary(spec, made);
       if (pipeline.runMark !== undefined) await removeMarked(spec, pipeline.runMark);
     });
-    const parts = input
-      .apply(windowInto(globalWindows()))
-      .apply(
-        doFnStep<T, Part, PartContext>(
-          'write',
-          new WriteParts(spec, this.render),
-          new JsCoder() as Coder<unknown> as Coder<Part>,
-          { folder: singletonSideInput(folder) },
-        ),
-      );
-    parts.node.producer.staysHere = 'writes files, which the run names at its end';
+    return async () => {
+      await spec.format.prepare?.();
+      const made = await makeTemporary(spec, pipeline.isCommittedHere, pipeline.runMark);
+      folders.push(made);
+      // A run that ended meanwhile has removed what there was.
+      if (isOver) await removeTemporary(spec, made);
+      return made;
+    };
+  }
+
+  /** What has an end: the last step makes shards of what all bundles wrote. */
+  private writeAll<E>(
+    input: PCollection<E>,
+    pipeline: Pipeline,
+    spec: OutputSpec<R>,
+    render: Render<E, R>,
+    destination: Destination<E> | undefined,
+  ): PCollection<string> {
+    const text = new StrUtf8Coder();
+    const makeFolder = this.temporaryFolder(pipeline, spec);
+    const folder = input
+      .root()
+      .apply(impulse())
+      .apply(mapStep('prepare', makeFolder, text));
+    folder.node.producer.staysHere = 'makes a folder that the run removes at its end';
+    const elements = spec.windowed ? input : input.apply(windowInto(globalWindows()));
+    const written = elements.apply(
+      doFnStep<E, Part, PartContext>(
+        'write',
+        new WriteParts(spec, render, destination),
+        new JsCoder() as Coder<unknown> as Coder<Part>,
+        {
+          folder: singletonSideInput(folder),
+          ...(spec.windowed ? { window: windowParam() } : {}),
+        },
+      ),
+    );
+    written.node.producer.staysHere = 'writes files, which the run names at its end';
+    const parts = spec.windowed ? written.apply(windowInto(globalWindows())) : written;
     const context = { folder: singletonSideInput(folder), parts: listSideInput(parts) };
     const filesWritten: PCollection<string> = input
       .root()
@@ -224,8 +153,7 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
           async (_: Uint8Array, { folder, parts }: typeof context) => {
             const output = await completeOutput(spec, folder.lookup(), parts.lookup());
             await nameOrWait(output, pipeline, filesWritten.node);
-            // As the program wrote the prefix, relative or not.
-            return output.finals.map((path) => prefix + path.slice(spec.prefix.length));
+            return output.finals.map(this.asGiven);
           },
           text,
           context,
@@ -233,6 +161,37 @@ export class WriteFiles<T, R> extends PTransformClass<PCollection<T>, WrittenFil
       );
     filesWritten.node.producer.staysHere =
       'names files, with those of others at the end of the run';
-    return { filesWritten };
+    return filesWritten;
+  }
+
+  /** A stream: the panes of each destination and shard, as its trigger gives them. */
+  private writePanes(
+    input: PCollection<T>,
+    pipeline: Pipeline,
+    spec: OutputSpec<R>,
+  ): PCollection<string> {
+    const { destination } = this.output;
+    const shards = spec.maxRecords === undefined ? (spec.shards ?? 1) : 1;
+    let next = 0;
+    const keyed = (value: T) => {
+      const shard = next;
+      next = (shard + 1) % shards;
+      return { key: shardKey(shard, destination === undefined ? '' : destination(value)), value };
+    };
+    const text = new StrUtf8Coder();
+    const files = new PaneFiles(this.temporaryFolder(pipeline, spec));
+    const filesWritten = input
+      .apply(mapStep('byShard', keyed, new KVCoder(text, input.coder)))
+      .apply(groupByKey())
+      .apply(
+        doFnStep(
+          'write',
+          new WritePanes(this.transform, spec, this.render, files, this.asGiven),
+          text,
+          { window: windowParam(), pane: paneInfoParam(), timestamp: timestampParam() },
+        ),
+      );
+    filesWritten.node.producer.staysHere = 'writes files, whose folder the run removes at its end';
+    return filesWritten;
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '../../../src/transforms/index.ts';
 import type { Cases } from '../case.ts';
 import { batchStreams } from './batch-streams.ts';
+import { streamsOfFiles } from './files-apart.ts';
 
 const MINUTE = 60_000;
 const FIRST = new IntervalWindow(0, MINUTE);
@@ -29,6 +30,7 @@ const totals = () => groupGlobally<number>().combining((n) => n, sum, 'total');
 
 export const testStreams: Cases = [
   ...batchStreams,
+  ...streamsOfFiles,
   {
     name: 'early, on-time and late panes of a scripted stream',
     build: (root) => {

@@ -3,14 +3,14 @@
 // takes in the end.
 
 import { accessSync, constants, createWriteStream, realpathSync, statSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BeamBridgeError, getLogger, makeFolders, removeAtExit } from '../../../base/index.ts';
 import { writeError } from '../../file-error.ts';
 import { folderOf, temporaryName } from '../output-names.ts';
 import type { Move, Outputs } from '../store.ts';
-import { isKept, placeAll, refuseFolder } from './place.ts';
+import { exists, isKept, placeAll, refuseFolder } from './place.ts';
 
 const log = getLogger('io');
 
@@ -28,7 +28,8 @@ export const localOutputs: Outputs = {
   leavePart: async () => {},
   complete,
   refuseName: refuseFolder,
-  place: placeAll,
+  place,
+  replace,
   names: (folder) => readdir(folder).catch(() => []),
 };
 
@@ -137,5 +138,38 @@ async function complete(
     return { from, to, temporary };
   } catch (error) {
     throw writeError(error, from);
+  }
+}
+
+async function place(moves: readonly Move[]): Promise<void> {
+  const made: string[] = [];
+  try {
+    for (const folder of new Set(moves.map(({ to }) => dirname(to)))) {
+      made.push(...(await missing(folder)));
+      await makeFolders(folder).catch((error: unknown) => {
+        throw writeError(error, folder);
+      });
+    }
+    await placeAll(moves);
+  } catch (error) {
+    // Those that somebody has put something into stay.
+    for (const folder of made.reverse()) await rmdir(folder).catch(() => {});
+    throw error;
+  }
+}
+
+/** Those of a folder and the ones above it that are not there, the uppermost first. */
+async function missing(folder: string): Promise<string[]> {
+  if ((await exists(folder)) || dirname(folder) === folder) return [];
+  return [...(await missing(dirname(folder))), folder];
+}
+
+async function replace({ from, to }: Move): Promise<void> {
+  try {
+    await makeFolders(dirname(to));
+    await refuseFolder(to);
+    await rename(from, to);
+  } catch (error) {
+    throw writeError(error, to);
   }
 }

@@ -220,6 +220,13 @@ export class ObjectOutputs implements Outputs {
     return appeared;
   }
 
+  async replace(move: Move): Promise<void> {
+    const { error } = await this.appear(this.wantedOf(move));
+    if (error) throw error;
+    // It may come again with other contents, and there may be any number of them.
+    this.placed.delete(nameOf(move));
+  }
+
   private wantedOf(move: Move): Pending {
     const pending = this.pending.get(nameOf(move));
     if (pending) return pending;
