@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { type BeamBridgeError, nap } from '../../src/base/index.ts';
 import { create, createRunner, type PCollection, type Root } from '../../src/index.ts';
@@ -551,5 +552,77 @@ describe('PostgreSQL on node', { skip: postgresSkip(), timeout: 600_000 }, () =>
     assert.equal(database.query('SELECT count(*) FROM again'), '0');
     await written('id');
     assert.equal(database.query('SELECT count(*) FROM again'), '12000');
+  });
+
+  test('texts that a column would cut, round or guess are refused, added and by their key', async () => {
+    const texts: [string, string][] = [
+      ['date', '2020-01-02T23:59:59Z'],
+      ['time(0)', '12:00:00.6'],
+      ['time', '12:00:00+05'],
+      ['timetz(0)', '12:00:00.6+01'],
+      ['interval(0)', '1.6 seconds'],
+      ['interval day', '1 day 05:00:00'],
+      ['interval hour to second(2)', '00:00:00.125'],
+      ['money', '1.005'],
+      ['name', 'x'.repeat(70)],
+      ['"char"', 'abc'],
+    ];
+    const type = row({ id: int64, v: string });
+    for (const [column, v] of texts) {
+      database.query(
+        `DROP TABLE IF EXISTS forms; CREATE TABLE forms (id int PRIMARY KEY, v ${column})`,
+      );
+      for (const key of [undefined, 'id'] as const) {
+        const options = { table: 'forms', schema: type, ...(key && { key }) };
+        assert.equal((await failed(write([{ id: 1, v }], options))).code, 'ROW_MISMATCH', column);
+      }
+    }
+  });
+
+  test('a server that is away for longer than connecting takes is waited for where rows have keys', async () => {
+    const sockets = new Set<Socket>();
+    const proxy = createServer((client) => {
+      const server = connect(database.port, '127.0.0.1');
+      for (const socket of [client, server]) {
+        sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)));
+      }
+      client.pipe(server).pipe(client);
+    });
+    const listen = (port = 0) =>
+      new Promise<void>((resolve) => proxy.listen(port, '127.0.0.1', resolve));
+    await listen();
+    const { port } = proxy.address() as AddressInfo;
+    database.query('CREATE TABLE patient (id int PRIMARY KEY)');
+    let back: NodeJS.Timeout | undefined;
+    try {
+      await runner.run((root: Root) => {
+        (
+          root.apply(create(Array.from({ length: 12_000 }, (_, id) => ({ id })))) as PCollection<{
+            id: number;
+          }>
+        )
+          .map((one) => {
+            if (one.id === 11_000) {
+              proxy.close();
+              for (const socket of sockets) socket.destroy();
+              back = setTimeout(() => listen(port), 13_000);
+            }
+            return one;
+          })
+          .apply(
+            writeToPostgres({
+              connection: { ...connection, port },
+              table: 'patient',
+              schema: number,
+              key: 'id',
+            }),
+          );
+      });
+      assert.equal(database.query('SELECT count(*) FROM patient'), '12000');
+    } finally {
+      clearTimeout(back);
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    }
   });
 });

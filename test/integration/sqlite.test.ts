@@ -272,6 +272,8 @@ describe('SQLite on node', { skip: sqliteSkip(), timeout: 600_000 }, () => {
       [row({ g: int64 }) as never, 1, 'HEADER_MISMATCH', /"g" is computed/],
       [row({ x: int64 }) as never, 1, 'HEADER_MISMATCH', /"x" is no column/],
       [row({ i: string }) as never, '007', 'ROW_MISMATCH', /"007" would become a number/],
+      [row({ i: string }) as never, '1\0abc', 'ROW_MISMATCH', /would become a number/],
+      [row({ r: string }) as never, '1.5\0', 'ROW_MISMATCH', /would become a number/],
       [row({ r: float64 }) as never, Number.NaN, 'ROW_MISMATCH', /NaN/],
       [row({ i: int64 }) as never, 'x', 'ROW_MISMATCH', /./],
     ];
@@ -288,5 +290,46 @@ describe('SQLite on node', { skip: sqliteSkip(), timeout: 600_000 }, () => {
       'TABLE_NOT_FOUND',
     );
     assert.deepEqual(rowsIn(file, 'SELECT count(*) FROM t'), [[0]]);
+  });
+
+  test('a text that is no UTF-8 is refused, and one with U+FFFD is read', async () => {
+    const type = row({ id: int64, v: string });
+    const create = 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)';
+    const good = fileWith(`${create}; INSERT INTO t VALUES (1, 'a' || char(65533)), (2, 'ö')`);
+    assert.deepEqual(await read({ file: good, table: 't', schema: type }), [
+      { id: 1, v: 'a\ufffd' },
+      { id: 2, v: 'ö' },
+    ]);
+    const wide = fileWith(
+      `PRAGMA encoding = 'UTF-16le'; ${create}; INSERT INTO t VALUES (1, 'ö' || char(65533))`,
+    );
+    assert.deepEqual(await read({ file: wide, table: 't', schema: type }), [
+      { id: 1, v: 'ö\ufffd' },
+    ]);
+    for (const bytes of ['4A6F73E9', 'F09F90', 'EFBFBDE9']) {
+      const file = fileWith(`${create}; INSERT INTO t VALUES (1, CAST(x'${bytes}' AS TEXT))`);
+      const error = await failed(read({ file, table: 't', schema: type }));
+      assert.equal(error.code, 'ROW_MISMATCH', bytes);
+      assert.match(error.shortMessage, /row 1, column v: .* is no UTF-8/);
+    }
+  });
+
+  test('rows wait for their bundle in one transaction, which keeps nobody from the file', async () => {
+    const file = fileWith('CREATE TABLE t (id INTEGER PRIMARY KEY)');
+    const schema = row({ id: int64 });
+    await runner.run((root: Root) => {
+      (
+        root.apply(create(Array.from({ length: 2000 }, (_, id) => ({ id })))) as PCollection<{
+          id: number;
+        }>
+      )
+        .map((one) => {
+          // While others of the bundle wait.
+          if (one.id === 1000) rowsIn(file, 'INSERT INTO t VALUES (5000) RETURNING id');
+          return one;
+        })
+        .apply(writeToSqlite({ file, table: 't', schema }));
+    });
+    assert.deepEqual(rowsIn(file, 'SELECT count(*), max(id) FROM t'), [[2001, 5000]]);
   });
 });

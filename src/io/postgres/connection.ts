@@ -69,10 +69,15 @@ export function checkConnection(of: string, given: PostgresConnection): ClientOp
   if (connectionString !== undefined) {
     if (typeof connectionString !== 'string' || connectionString === '')
       throw wrong(of, 'connectionString is no text');
+    checkUrl(of, connectionString);
     return { ...common(), connectionString };
   }
+  checkEnvironment(of, connection);
   if (connection === undefined) return common();
   checkOptionNames(`${of}: connection`, connection, SERVER);
+  for (const [name, value] of Object.entries(connection))
+    if (value === undefined)
+      throw wrong(of, `connection.${name} is undefined: is the variable set that should hold it?`);
   const { port, ssl, password } = connection;
   for (const name of ['host', 'database', 'user'] as const) {
     const value = connection[name];
@@ -85,8 +90,45 @@ export function checkConnection(of: string, given: PostgresConnection): ClientOp
     throw wrong(of, "connection.ssl is neither a boolean nor options of Node's tls.connect");
   if (password !== undefined && typeof password !== 'string' && typeof password !== 'function')
     throw wrong(of, 'connection.password is neither a text nor a function');
-  const options = Object.entries(connection).filter(([, value]) => value !== undefined);
-  return { ...common(), ...Object.fromEntries(options) };
+  return { ...common(), ...connection };
+}
+
+/** What `pg` would take for no TLS at all, where psql refuses it. */
+const SSL_MODES = new Set([
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'verify-ca',
+  'verify-full',
+  'no-verify',
+]);
+
+/** Of what psql looks at and `pg` does not: it would be another server, in silence. */
+function checkEnvironment(of: string, connection: PostgresServer | undefined): void {
+  const { PGSERVICE, PGHOSTADDR, PGSSLMODE } = process.env;
+  const isNamed = connection?.host !== undefined && connection.database !== undefined;
+  if (PGSERVICE && !isNamed)
+    throw wrong(of, 'PGSERVICE is set, whose file is not read: name host and database');
+  if (PGHOSTADDR && connection?.host === undefined)
+    throw wrong(of, 'PGHOSTADDR is set, which is not looked at: name the host');
+  if (PGSSLMODE && connection?.ssl === undefined && !SSL_MODES.has(PGSSLMODE))
+    throw wrong(of, `PGSSLMODE is ${describeValue(PGSSLMODE)}, which is none`);
+}
+
+/** Of a text that is no URL, or whose password is not escaped, `pg` takes a part of the password for the host, which messages tell. */
+function checkUrl(of: string, url: string): void {
+  const match = /^[a-z]+:\/\/([^/?#]*)(.*)$/is.exec(url);
+  const [, authority = '', rest = ''] = match ?? [];
+  const isSplit = /^[^?]*@/.test(rest) || (rest.includes('@') && !/@|^$/.test(authority));
+  if (isSplit || !(match || url.startsWith('/'))) {
+    throw new BeamBridgeError('INVALID_ARGUMENT', `${of}: connectionString is none`, {
+      hint: "It is 'postgres://user:password@host:5432/database'; letters of a password such as / ? # @ are escaped, as encodeURIComponent does.",
+    });
+  }
+  const mode = /[?&]sslmode=([^&#]*)/i.exec(rest)?.[1] ?? process.env.PGSSLMODE;
+  if (mode !== undefined && mode !== '' && !SSL_MODES.has(mode))
+    throw wrong(of, `sslmode is ${describeValue(mode)}, which is none`);
 }
 
 function common(): ClientOptions {

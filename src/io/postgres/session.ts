@@ -37,11 +37,12 @@ export class Session implements AsyncDisposable {
 
   /**
    * @param of - the transform, for messages
+   * @param patience - how long a server is waited for. Milliseconds
    * @throws `PACKAGE_NOT_FOUND`, `INVALID_ARGUMENT`, `ENDPOINT_UNAVAILABLE`, `CREDENTIALS_REFUSED` and others
    */
-  static async open(of: string, options: ClientOptions): Promise<Session> {
+  static async open(of: string, options: ClientOptions, patience = PATIENCE_MS): Promise<Session> {
     const pg = await pgPackage();
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + patience;
     for (;;) {
       const session = new Session(newClient(pg, of, options), of);
       try {
@@ -136,14 +137,22 @@ export class Session implements AsyncDisposable {
 }
 
 /** A connection that writes. */
-export async function openWriting(of: string, options: ClientOptions): Promise<Session> {
-  const session = await Session.open(of, options);
-  try {
-    await session.query('a connection cannot be set up', writeSettings());
-    return session;
-  } catch (error) {
-    await session.close();
-    throw error;
+export async function openWriting(
+  of: string,
+  options: ClientOptions,
+  patience = PATIENCE_MS,
+): Promise<Session> {
+  const until = performance.now() + patience;
+  for (;;) {
+    const session = await Session.open(of, options, Math.max(0, until - performance.now()));
+    try {
+      await session.ask(writeSettings());
+      return session;
+    } catch (error) {
+      await session.close();
+      if (!mayPass(error) || performance.now() > until)
+        throw failure(error, session.failing('a connection cannot be set up'));
+    }
   }
 }
 

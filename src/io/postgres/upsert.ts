@@ -15,7 +15,7 @@ import type { RowTexts, TargetColumn, WriteSpec } from './target.ts';
 const MOST_ROWS = 5_000;
 const MOST_LETTERS = 1024 * 1024;
 /** How long one that failed is tried again: for the server, or for a transaction that was in the way. Milliseconds. */
-const PATIENCE_MS = 30_000;
+export const WRITE_PATIENCE_MS = 30_000;
 const PAUSE_MS = 100;
 
 /**
@@ -80,7 +80,7 @@ export class UpsertRows implements RowSink {
     this.rows = [];
     this.letters = 0;
     const values = this.columns.map((_, at) => arrayText(rows.map((row) => row[at]!)));
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + WRITE_PATIENCE_MS;
     for (;;) {
       try {
         await this.session.ask(this.text, values);
@@ -89,15 +89,16 @@ export class UpsertRows implements RowSink {
         const what = `rows cannot be written to ${quoteTable(this.spec.table)}`;
         if (!mayPass(error) || performance.now() > until)
           throw failure(error, this.session.failing(what, true));
-        if (isLost(error)) await this.reopen();
+        if (isLost(error)) await this.reopen(until);
         else await nap(PAUSE_MS);
       }
     }
   }
 
-  private async reopen(): Promise<void> {
+  private async reopen(until: number): Promise<void> {
     await this.session.close();
-    this.session = await openWriting(this.spec.of, this.spec.options);
+    const left = Math.max(0, until - performance.now());
+    this.session = await openWriting(this.spec.of, this.spec.options, left);
     this.replace(this.session);
   }
 }

@@ -13,12 +13,14 @@ import {
   targetColumns,
   type WriteSpec,
 } from './target.ts';
-import { UpsertRows } from './upsert.ts';
+import { UpsertRows, WRITE_PATIENCE_MS } from './upsert.ts';
 
 export class WriteRows implements DoFn<unknown, never> {
   private session: Session | undefined;
   private render: ((row: unknown) => RowTexts) | undefined;
   private columns: readonly TargetColumn[] = [];
+  /** Between bundles, too, a server that was there is waited for as long as within them. */
+  private patience: number | undefined;
   /** There from the first row of a bundle to its end. */
   private sink: RowSink | undefined;
 
@@ -41,7 +43,8 @@ export class WriteRows implements DoFn<unknown, never> {
 
   private async begin(row: unknown): Promise<void> {
     const { spec } = this;
-    this.session ??= await openWriting(spec.of, spec.options);
+    this.session ??= await openWriting(spec.of, spec.options, this.patience);
+    if (spec.key) this.patience = WRITE_PATIENCE_MS;
     const { session } = this;
     if (!this.render) {
       const columns = await targetColumns(session, spec);

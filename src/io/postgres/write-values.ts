@@ -11,6 +11,7 @@ import { textOf } from '../records/texts.ts';
 import { Unwritable } from '../records/write-type.ts';
 import { type ArrayTexts, arrayText, lengthsOf } from './array-text.ts';
 import { isText } from './read-values.ts';
+import { textCheck } from './text-forms.ts';
 import { postgresOf } from './times.ts';
 import { lengthOf, type PgType, scaleOf } from './types.ts';
 
@@ -153,6 +154,14 @@ function logicalWriter(
 
 function textWriter(declared: SchemaType, column: PgType): WriteText {
   const text = withoutNul(textOf(declared)!);
+  const check = textCheck(column);
+  if (check) {
+    return (value) => {
+      const letters = text(value)!;
+      check(letters);
+      return letters;
+    };
+  }
   const most = lengthOf(column);
   if (most === undefined) return text;
   return (value) => {

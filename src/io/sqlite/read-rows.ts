@@ -8,6 +8,7 @@ import { Misfit } from '../records/misfit.ts';
 import { type NamedColumn, quoteName, quoteTable } from '../sql/names.ts';
 import { failure, openDatabase } from './database.ts';
 import type { SqliteDatabase, Stored } from './package.ts';
+import { TextBytes } from './text-bytes.ts';
 import { type ReadStored, storedReader } from './values.ts';
 
 /** All that a program said of a read. */
@@ -50,13 +51,15 @@ export async function* readRows(spec: ReadSpec): AsyncGenerator<unknown[]> {
   const name = spec.table ? quoteTable(spec.table) : 'the query';
   const database = await openDatabase(spec.of, spec.file, true);
   try {
-    const columns = spec.columns.map(({ column }) => `q.${quoteName(column)}`).join(', ');
+    const texts = textBytes(database, spec, name);
+    const names = spec.columns.map(({ column }) => `q.${quoteName(column)}`);
+    const columns = [...names, ...texts.columns].join(', ');
     const from = spec.table ? quoteTable(spec.table) : `(\n${spec.query}\n)`;
     const rows = begun(database, spec, `SELECT ${columns} FROM ${from} AS q`, name);
     let batch: unknown[] = [];
     let number = 0;
     for (const stored of rows) {
-      batch.push(rowOf(stored, ++number, spec, name));
+      batch.push(rowOf(stored, ++number, spec, name, texts));
       if (batch.length < ROWS) continue;
       yield batch;
       batch = [];
@@ -64,6 +67,14 @@ export async function* readRows(spec: ReadSpec): AsyncGenerator<unknown[]> {
     if (batch.length > 0) yield batch;
   } finally {
     database.close();
+  }
+}
+
+function textBytes(database: SqliteDatabase, spec: ReadSpec, name: string): TextBytes {
+  try {
+    return new TextBytes(database, spec);
+  } catch (error) {
+    throw failure(`${spec.of}: ${name} of ${spec.file} cannot be read`, error);
   }
 }
 
@@ -87,12 +98,15 @@ function rowOf(
   number: number,
   spec: ReadSpec,
   name: string,
+  texts: TextBytes,
 ): Record<string, unknown> {
   const row: Record<string, unknown> = {};
   let at = 0;
   try {
-    for (; at < stored.length; at++)
+    for (; at < spec.columns.length; at++) {
+      texts.check(stored, at);
       setField(row, spec.columns[at]!.field, spec.readers[at]!(stored[at]!));
+    }
   } catch (error) {
     if (!(error instanceof Misfit)) throw error;
     const { column } = spec.columns[at]!;

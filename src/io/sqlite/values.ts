@@ -222,7 +222,9 @@ function textIn(
   if (!text || affinity === 'text' || affinity === 'blob') return text;
   return (value) => {
     const letters = text(value);
-    if (!LIKE_A_NUMBER.test(letters)) return letters;
+    // SQLite looks no further than NUL.
+    const [seen = ''] = letters.split('\0', 1);
+    if (!LIKE_A_NUMBER.test(seen)) return letters;
     throw new Misfit(
       `${quoted(letters)} would become a number`,
       'The column is one of numbers: its type should be TEXT.',

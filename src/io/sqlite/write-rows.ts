@@ -63,10 +63,12 @@ export class WriteSqliteRows implements DoFn<unknown, never> {
     this.add(this.open, row);
   }
 
-  private add({ render, stage }: Open, row: unknown): void {
+  private add({ database, render, stage }: Open, row: unknown): void {
     const stored = render(row);
     this.isStaged = true;
     try {
+      // Not one transaction for each row; the file itself is not touched before its end.
+      if (!database.inTransaction) database.exec('BEGIN');
       stage.run(...stored);
     } catch (error) {
       throw failure(`${this.spec.of}: a row for ${place(this.spec)} cannot be kept`, error);
@@ -78,6 +80,7 @@ export class WriteSqliteRows implements DoFn<unknown, never> {
     const { database } = this.open;
     const { spec } = this;
     try {
+      if (database.inTransaction) database.exec('COMMIT');
       database.exec(`BEGIN IMMEDIATE; ${insertText(spec)}; COMMIT; DELETE FROM ${STAGE}`);
     } catch (error) {
       if (database.inTransaction) database.exec('ROLLBACK');
