@@ -32,6 +32,8 @@ export interface PgConnection {
     once(event: 'drain', listener: () => void): unknown;
     off(event: 'drain', listener: () => void): unknown;
     destroy(): unknown;
+    pause(): unknown;
+    resume(): unknown;
   };
   query(text: string): void;
   sendCopyFromChunk(chunk: Buffer): void;

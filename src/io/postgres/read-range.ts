@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of a range, by a cursor: as many at once as make about a mebibyte, and the next ones are asked for while
-// these are at work.
+// The rows of a range, by a cursor: about a mebibyte at once, and the next ones come while these are at work.
 
 import { setField } from '../../coders/index.ts';
 import { Misfit } from '../records/misfit.ts';
 import { failure } from './failures.ts';
-import type { PgResult } from './package.ts';
+import type { FetchRows, RowOfTexts } from './fetch-rows.ts';
 import {
   columnTypes,
   type FieldReader,
@@ -18,10 +17,8 @@ import {
 import type { Session } from './session.ts';
 import { openReading } from './snapshot.ts';
 
-/** So many rows are asked for first: nobody knows how long they are. */
-const FIRST_ROWS = 50;
-const MOST_ROWS = 10_000;
-const BATCH_BYTES = 1024 * 1024;
+/** So many rows are asked for at once. */
+const ROWS = 10_000;
 
 /** A part of what is read. */
 export type ReadRange = {
@@ -45,34 +42,30 @@ export async function* readRange(range: ReadRange, spec: ReadSpec): AsyncGenerat
   const what = `${nameOf(spec)} cannot be read`;
   const select = selectOf(spec, range.condition);
   await session.query(what, `DECLARE beambridge NO SCROLL CURSOR FOR ${select}`, valuesOf(spec));
-  let count = FIRST_ROWS;
+  const begin = () => session.fetchRows(`FETCH FORWARD ${ROWS} FROM beambridge`);
   let row = 0;
-  let next = fetch(session, what, count);
+  let fetch = begin();
   for (;;) {
-    const { rows } = await next;
-    if (rows.length === 0) break;
-    count = Math.min(countOf(rows), count * 8, MOST_ROWS);
-    next = fetch(session, what, count);
-    // Who stops in between waits for it no more.
-    next.catch(() => {});
-    yield rows.map((texts) => rowOf(texts, fields, ++row, range, spec));
+    const before = row;
+    // It is sent when the one before has come, and not only when its rows are done.
+    const following = begin();
+    for (;;) {
+      const rows = await taken(session, what, fetch);
+      if (rows.length === 0) break;
+      yield rows.map((texts) => rowOf(texts, fields, ++row, range, spec));
+    }
+    if (row - before < ROWS) break;
+    fetch = following;
   }
   await session.query(what, 'COMMIT');
 }
 
-async function fetch(session: Session, what: string, count: number): Promise<PgResult> {
+async function taken(session: Session, what: string, fetch: FetchRows): Promise<RowOfTexts[]> {
   try {
-    return await session.ask(`FETCH FORWARD ${count} FROM beambridge`);
+    return await fetch.next();
   } catch (error) {
     throw failure(error, session.failing(what));
   }
-}
-
-/** How many rows as long as these make a batch. */
-function countOf(rows: PgResult['rows']): number {
-  let bytes = 1;
-  for (const row of rows) for (const text of row) bytes += (text?.length ?? 0) + 8;
-  return Math.max(1, Math.floor((rows.length * BATCH_BYTES) / bytes));
 }
 
 function rowOf(

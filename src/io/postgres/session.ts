@@ -4,6 +4,7 @@
 import { BeamBridgeError, nap } from '../../base/index.ts';
 import { CopyIn } from './copy-in.ts';
 import { type Failing, failure, isLost, mayPass } from './failures.ts';
+import { FetchRows } from './fetch-rows.ts';
 import {
   type ClientOptions,
   type PgClient,
@@ -114,6 +115,13 @@ export class Session implements AsyncDisposable {
     const copy = new CopyIn(text);
     this.client.query(copy);
     return copy;
+  }
+
+  /** A FETCH whose rows are taken bit by bit. */
+  fetchRows(text: string): FetchRows {
+    const fetch = new FetchRows(text);
+    this.client.query(fetch);
+    return fetch;
   }
 
   /** Whoever waits for nothing else may end. */
