@@ -24,8 +24,16 @@ export class Decimal {
   /** Digits after the point, from 0. */
   readonly scale: number;
 
-  /** @throws BeamBridgeError `INVALID_ARGUMENT` for a scale that is negative or above 100,000 */
+  /** @throws BeamBridgeError `INVALID_ARGUMENT` for a scale that is negative or above 100,000, and for digits that are no bigint */
   constructor(unscaled: bigint, scale = 0) {
+    // A text, which JavaScript lets through, would become other digits on the wire.
+    if (typeof unscaled !== 'bigint') {
+      throw new BeamBridgeError(
+        'INVALID_ARGUMENT',
+        `the digits of a decimal are a bigint, not ${typeof unscaled === 'string' ? 'a text' : typeof unscaled}`,
+        { hint: "Decimal.from takes texts and numbers: Decimal.from('12.50')." },
+      );
+    }
     if (!Number.isInteger(scale) || scale < 0 || scale > MAX_SCALE) {
       throw new BeamBridgeError(
         'INVALID_ARGUMENT',
