@@ -59,7 +59,7 @@ export async function askForExpansion(
   const client = clientOf(service);
   try {
     signal?.throwIfAborted();
-    await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS));
+    await unlessLost(host, client.ready(host ? HOST_CONNECT_MS : CONNECT_MS, signal));
     const prepared = await node.external?.prepare?.(() => discoverBy(client, service, signal));
     const request = expansionRequest(node, prepared, kept?.payloads.get(node));
     let response = await client.expand(request, { signal, metadata: kept?.metadata });

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type * as grpc from '@grpc/grpc-js';
+import { answering, connected } from './reachable.ts';
 import { shareClient } from './shared-client.ts';
 
 const require = createRequire(import.meta.url);
@@ -98,8 +99,11 @@ export interface ClientOptions {
 export type ServiceClient<S extends DescService> = {
   [K in keyof Methods<S>]: ClientMethod<Methods<S>[K]>;
 } & {
-  /** Resolves when the connection is up; rejects when it is not up after `timeoutMs`. */
-  ready(timeoutMs: number): Promise<void>;
+  /**
+   * Resolves when the connection is up, and one that an earlier client had is answered on; rejects when that is not so
+   * after `timeoutMs`, and with the signal's reason as soon as it is aborted.
+   */
+  ready(timeoutMs: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 };
 
@@ -169,10 +173,17 @@ export function createClient<S extends DescService>(
   const client = shared?.client ?? make();
   const begin = shared?.begin ?? (() => () => {});
   const out: Record<string, unknown> = {
-    ready: (timeoutMs: number) =>
-      new Promise<void>((resolve, reject) => {
-        client.waitForReady(Date.now() + timeoutMs, (error) => (error ? reject(error) : resolve()));
-      }),
+    ready: async (timeoutMs: number, signal?: AbortSignal) => {
+      const deadline = Date.now() + timeoutMs;
+      await connected(client, deadline, signal);
+      if (!shared?.isKept) return;
+      try {
+        await answering(client, callMetadata(options.token, undefined), deadline, signal);
+      } catch (error) {
+        shared.distrust();
+        throw error;
+      }
+    },
     close: () => (shared ?? client).close(),
   };
   for (const method of service.methods) {

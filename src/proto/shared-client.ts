@@ -17,21 +17,30 @@ const all = new WeakMap<object, Map<string, Shared>>();
 /** A part in a client, until it is closed. */
 export interface SharedClient {
   readonly client: grpc.Client;
+  /** Whether its connection is of an earlier client: the other side may have stopped to answer since. */
+  readonly isKept: boolean;
   /** Counts a call until the returned function is called. */
   begin(): () => void;
   close(): void;
+  /** Has later clients connect anew. */
+  distrust(): void;
 }
 
 /** A part in the client of `owner` at `address`, which `make` makes if there is none. */
 export function shareClient(owner: object, address: string, make: () => grpc.Client): SharedClient {
   const byAddress = all.get(owner) ?? new Map<string, Shared>();
   all.set(owner, byAddress);
-  const shared = byAddress.get(address) ?? { client: make(), users: 0, calls: 0 };
+  const known = byAddress.get(address);
+  const shared = known ?? { client: make(), users: 0, calls: 0 };
   byAddress.set(address, shared);
   shared.users += 1;
+  const forget = () => {
+    if (byAddress.get(address) === shared) byAddress.delete(address);
+  };
   let isClosed = false;
   return {
     client: shared.client,
+    isKept: known !== undefined,
     begin: () => {
       shared.calls += 1;
       return () => {
@@ -44,10 +53,12 @@ export function shareClient(owner: object, address: string, make: () => grpc.Cli
       shared.users -= 1;
       if (shared.users > 0) return;
       // Whatever is not plainly in order ends as a client of its own would.
-      if (shared.calls === 0 && isConnected(shared.client)) return;
-      if (byAddress.get(address) === shared) byAddress.delete(address);
+      const isTrusted = byAddress.get(address) === shared;
+      if (isTrusted && shared.calls === 0 && isConnected(shared.client)) return;
+      forget();
       shared.client.close();
     },
+    distrust: forget,
   };
 }
 

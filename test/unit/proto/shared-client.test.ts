@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { createClient, ExpansionService, LoopbackServer } from '../../../src/proto/index.ts';
 
 let server: LoopbackServer;
 /** Counts the connections to it. */
 let counter: Server;
+let accept: (socket: Socket) => void;
 let connections: number;
 let address: string;
 let open: () => void;
@@ -26,13 +27,14 @@ before(async () => {
     discoverSchemaTransform: async () => ({}),
   });
   const port = Number((await server.listen()).split(':')[1]);
-  counter = createServer((socket) => {
+  accept = (socket) => {
     connections += 1;
     const behind = connect(port, '127.0.0.1');
     for (const each of [socket, behind]) each.on('error', () => {});
     socket.pipe(behind).pipe(socket);
     socket.on('close', () => behind.destroy());
-  });
+  };
+  counter = createServer(accept);
   await once(counter.listen(0, '127.0.0.1'), 'listening');
   address = `127.0.0.1:${(counter.address() as { port: number }).port}`;
 });
@@ -106,6 +108,40 @@ test('a connection that is not there yet is not kept', async () => {
     await assert.rejects(waiting);
     socket.destroy();
   }
+  hung.close();
+});
+
+test('a kept connection on which nobody answers any more is not ready, and the next client connects anew', async () => {
+  const frozen = new Set<{ pause(): void; resume(): void }>();
+  counter.on('connection', (socket) => frozen.add(socket));
+  const first = made(owner);
+  await ask(first);
+  first.close();
+  for (const socket of frozen) socket.pause();
+  counter.removeAllListeners('connection');
+  counter.on('connection', accept);
+  const second = made(owner);
+  await assert.rejects(second.ready(700), { code: 4 });
+  second.close();
+  const third = made(owner);
+  await third.ready(5000);
+  assert.deepEqual((await ask(third)).requirements, ['n']);
+  third.close();
+  for (const socket of frozen) socket.resume();
+  assert.equal(connections, 2);
+});
+
+test('a wait for a connection ends when nobody waits any more', async () => {
+  const hung = createServer();
+  await once(hung.listen(0, '127.0.0.1'), 'listening');
+  const { port } = hung.address() as { port: number };
+  const client = createClient(ExpansionService, `127.0.0.1:${port}`);
+  const over = new AbortController();
+  const reason = new Error('nobody waits');
+  const waiting = client.ready(60_000, over.signal);
+  setImmediate(() => over.abort(reason));
+  await assert.rejects(waiting, reason);
+  client.close();
   hung.close();
 });
 
