@@ -27,7 +27,7 @@ export function exampleFlags<F extends Record<string, string>>(
   const others: Record<string, unknown> = { ...options };
   for (const [name, value] of Object.entries(values)) {
     if (name in defaults) flags[name] = String(value);
-    else others[name] = value;
+    else others[name] = optionOf(name, value);
   }
   const { expansionService } = others;
   return {
@@ -35,4 +35,11 @@ export function exampleFlags<F extends Record<string, string>>(
     runner: createRunner(others),
     expansionService: typeof expansionService === 'string' ? expansionService : undefined,
   };
+}
+
+/** Options are numbers and booleans where their flags are texts. */
+function optionOf(name: string, text: unknown): unknown {
+  if (typeof text !== 'string' || name === 'jobName') return text;
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
 }

@@ -25,6 +25,12 @@ export interface Size {
   readonly slots: number;
 }
 
+/** A cluster that is asked for. */
+export interface Wanted extends Size {
+  /** A folder with jars whose classes it has beside Flink's, so that a job need not bring them each time. @default none */
+  readonly classes?: string | undefined;
+}
+
 /** A cluster that is up. */
 export interface Up extends Size {
   /** `HOST:PORT` of its REST. */
@@ -35,6 +41,7 @@ export interface Up extends Size {
 /** The cluster of one folder. */
 export class FlinkCluster {
   private readonly processes: Detached;
+  private classes: string | undefined;
 
   /** @param distribution - gives the folder with Flink's `lib` and `bin`, once it is needed */
   constructor(
@@ -57,7 +64,7 @@ export class FlinkCluster {
    *
    * @throws Told with the last lines of the process that did not start; nothing is left of it then
    */
-  async up(size: Size): Promise<{ readonly up: Up; readonly wasUp: boolean }> {
+  async up(size: Wanted): Promise<{ readonly up: Up; readonly wasUp: boolean }> {
     if (!(await this.processes.claim())) {
       const up = await this.status();
       if (up) return { up, wasUp: true };
@@ -68,6 +75,7 @@ export class FlinkCluster {
       if (!(await this.processes.claim())) throw new Told('it is being started already');
     }
     try {
+      this.classes = size.classes;
       const up = await this.start(size);
       await this.processes.started();
       return { up, wasUp: false };
@@ -150,7 +158,8 @@ export class FlinkCluster {
         `-Djava.io.tmpdir=${temporary}`,
         `-Dlog4j.configurationFile=${join(this.folder, 'log4j.properties')}`,
         '-cp',
-        join(flink, 'lib', '*'),
+        // Flink's own come first: the others may have them as well.
+        [join(flink, 'lib', '*'), ...(this.classes ? [join(this.classes, '*')] : [])].join(':'),
         main,
         ...['--configDir', this.folder],
         ...memory.flink,

@@ -7,7 +7,7 @@ import type { RowType } from '../schema/index.ts';
 import { checkDialect, type Dialect } from './csv/dialect.ts';
 import { csvLines } from './csv/lines.ts';
 import { checkRowType, refuseOption } from './records/read-options.ts';
-import { checkedRender, strictRender, typedRows } from './records/write-type.ts';
+import { rowsToWrite } from './records/write-type.ts';
 import { textFormat } from './text/text-format.ts';
 import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
 import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
@@ -81,13 +81,14 @@ export function writeToCsv<T>(
   checkOutput(name, prefix, settled, framed(''));
   const write = (input: PCollection<T>) => {
     if (schema !== undefined) checkRowType(name, schema);
-    const type = schema ?? typedRows<T>(name, input, undefined).schema;
+    const typed = rowsToWrite(name, input, schema);
+    const type = typed.schema;
     const lines = csvLines(type, dialect as Dialect & { quote: string }, nullText);
     const format = framed(header ? `${lines.header}\n` : '');
     const output = checkOutput(name, prefix, settled, format);
     const line = (row: T) => lines.line(row);
-    const render = schema ? strictRender(type, line) : checkedRender(type, line);
-    return new WriteFiles(name, output, render).expandInternal(input, input.pipeline);
+    const render = typed.rendered(line);
+    return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
   };
   return Object.defineProperty(write, 'name', { value: name });
 }

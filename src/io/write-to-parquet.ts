@@ -10,7 +10,7 @@ import { type ParquetLayout, parquetFormat } from './parquet/shards.ts';
 import type { ParquetDecimal } from './parquet/write-leaf.ts';
 import { type ParquetRow, parquetRows } from './parquet/write-type.ts';
 import { checkRowType, refuseOption } from './records/read-options.ts';
-import { checkedRender, holdsPlainValues, strictRender, typedRows } from './records/write-type.ts';
+import { rowsToWrite } from './records/write-type.ts';
 import { WriteFiles, type WrittenFiles } from './text/write-files.ts';
 import { checkOutput, WRITE_OPTIONS, type WriteFilesOptions } from './text/write-options.ts';
 
@@ -93,14 +93,12 @@ export function writeToParquet<T>(
   checkOutput(name, prefix, settled, () => parquetFormat({ ...layout, elements: [] }));
   const write = (input: PCollection<T>) => {
     if (schema !== undefined) checkRowType(name, schema);
-    // Rows that are looked at when they are written need no look before.
-    const isStrict = schema !== undefined && holdsPlainValues(schema as never);
-    const typed = isStrict ? { rows: input, schema } : typedRows(name, input, schema);
+    const typed = rowsToWrite(name, input, schema);
     checkDecimals(name, decimals, typed.schema);
     const { elements, row } = parquetRows(typed.schema as RowType<unknown>, decimals as never);
     const format = () => parquetFormat({ ...layout, elements });
     const output = checkOutput<T, ParquetRow>(name, prefix, settled, format);
-    const render = (isStrict ? strictRender : checkedRender)<T, ParquetRow>(typed.schema, row);
+    const render = typed.rendered<ParquetRow>(row);
     return new WriteFiles(name, output, render).expandInternal(typed.rows, input.pipeline);
   };
   return Object.defineProperty(write, 'name', { value: name });

@@ -6,7 +6,7 @@ import { type Coder, RowCoder, transcode } from '../../coders/index.ts';
 import type { PCollection } from '../../pipeline/index.ts';
 import { urns } from '../../proto/index.ts';
 import { coderOf, type RowType, type SchemaType } from '../../schema/index.ts';
-import { withSchema } from '../../transforms/index.ts';
+import { mapStep, withSchema } from '../../transforms/index.ts';
 import type { Render } from '../text/write-parts.ts';
 import { checkRowType } from './read-options.ts';
 
@@ -85,6 +85,38 @@ export function holdsPlainValues({ fields }: { readonly fields: RowType['fields'
     return !MUTABLE.has(type.kind);
   };
   return fields.every(({ type }) => isPlain(type));
+}
+
+/** Rows, and what makes of each what is written. */
+export interface RowsToWrite<T> extends TypedRows<T> {
+  rendered<R>(render: Render<T, R>): Render<T, R>;
+}
+
+/**
+ * As {@link typedRows}. Short rows that the program says the type of are looked at once, when they are rendered, where that
+ * is enough: `render` throws {@link Unwritable} for each field that is none of its type.
+ */
+export function rowsToWrite<T>(
+  transform: string,
+  rows: PCollection<T>,
+  schema: RowType<T> | undefined,
+): RowsToWrite<T> {
+  if (schema === undefined || !holdsPlainValues(schema)) {
+    const typed = typedRows(transform, rows, schema);
+    return { ...typed, rendered: (render) => checkedRender(typed.schema, render) };
+  }
+  checkRowType(transform, schema);
+  const coder: Coder<T> = coderOf(schema);
+  // Rows may wait, and the program may give one object again with other values: their fields hold nothing that can be changed.
+  const asItIs = (row: T): T =>
+    typeof row === 'object' && row !== null && Object.getPrototypeOf(row) === Object.prototype
+      ? { ...row }
+      : transcode(coder, row);
+  return {
+    rows: rows.apply(mapStep('rows', asItIs, coder)),
+    schema,
+    rendered: (render) => strictRender(schema, render),
+  };
 }
 
 /** Internal: a value is none of its type; the row's coder says why, or makes it one. */
