@@ -95,7 +95,8 @@ test('a connection with a call under way is not kept, and the call is answered',
 });
 
 test('a connection that is not there yet is not kept', async () => {
-  const hung = createServer();
+  // Of a connection that is tried again, nobody here closes this end.
+  const hung = createServer((socket) => socket.unref());
   await once(hung.listen(0, '127.0.0.1'), 'listening');
   const { port } = hung.address() as { port: number };
   for (let i = 0; i < 2; i++) {
@@ -132,11 +133,10 @@ test('a kept connection on which nobody answers any more is not ready, and the n
 });
 
 test('a wait for a connection ends when nobody waits any more', async () => {
-  const hung = createServer();
+  // Of a connection that is tried again, nobody here closes this end.
+  const hung = createServer((socket) => socket.unref());
   await once(hung.listen(0, '127.0.0.1'), 'listening');
   const { port } = hung.address() as { port: number };
-  // Whoever reads nothing hears of no end either.
-  hung.on('connection', (socket) => socket.resume());
   const client = createClient(ExpansionService, `127.0.0.1:${port}`);
   const over = new AbortController();
   const reason = new Error('nobody waits');
