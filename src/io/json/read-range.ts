@@ -25,6 +25,8 @@ export interface JsonFormat {
 }
 
 const BLANK = /^[ \t\r]*$/;
+/** Where a value is expected. */
+const NO_NUMBERS = /(?:^|[[:,])\s*-?(?:NaN|Infinity)\b/;
 
 /** Adds a record to a batch, or says why it is none. */
 class Records<T> {
@@ -57,8 +59,9 @@ class Records<T> {
     try {
       return this.format.isExact ? parseExactly(text) : JSON.parse(text);
     } catch (error) {
-      const hint =
-        'A record is one value of JSON, in one line unless all are in an array ({ lines: false }).';
+      const hint = NO_NUMBERS.test(text)
+        ? 'JSON has no NaN and no Infinity, though json.dumps of Python writes them: write null there, and declare the field nullable.'
+        : 'A record is one value of JSON, in one line unless all are in an array ({ lines: false }).';
       throw new Misfit(`no JSON: ${(error as Error).message}`, hint, 'MALFORMED_DATA');
     }
   }

@@ -79,8 +79,15 @@ export function wholeOf(text: string, kind: 'byte' | 'int16' | 'int32' | 'int64'
 }
 
 function wholeHint(text: string, kind: string): string {
-  return NUMBER.test(text)
-    ? 'Declare it float64.'
+  return NUMBER.test(text) ? 'Declare it float64.' : noNumberHint(text, kind);
+}
+
+/** A comma in front of the last digits: so many countries write fractions. */
+const DECIMAL_COMMA = /^[+-]?[\d.]*\d,\d+$/;
+
+function noNumberHint(text: string, kind: string): string {
+  return DECIMAL_COMMA.test(text)
+    ? "If that is a decimal comma: declare it a string, and make a number of it, as Number(text.replaceAll('.', '').replace(',', '.')) does."
     : `Declare it nullable(${kind}) with nulls: [${quoted(text)}] where that says that there is none, or a string.`;
 }
 
@@ -129,10 +136,7 @@ function carefully(text: string, value: number, kind: string): number {
   }
   if (!NUMBER.test(text)) {
     const what = text === '' ? 'it is empty' : `${quoted(text)} is no ${kind}`;
-    throw new Misfit(
-      what,
-      `Declare it nullable(${kind}) with nulls: [${quoted(text)}] where that says that there is none, or a string.`,
-    );
+    throw new Misfit(what, noNumberHint(text, kind));
   }
   if (Number.isFinite(value)) return value;
   throw new Misfit(`${quoted(text)} is too large for a ${kind}`, 'Declare it decimal or string.');

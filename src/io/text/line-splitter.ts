@@ -15,19 +15,22 @@ function isUtf16(bytes: Buffer): boolean {
   return /^(?:fffe|feff)/.test(bytes.toString('hex', 0, 2)) || bytes.includes(0);
 }
 
-/** How files of compressions begin that a name may not tell. */
-const COMPRESSIONS: readonly [begin: string, hint: string][] = [
+/** How files begin that are no text, whatever their names tell. */
+const OTHERS: readonly [begin: string, hint: string][] = [
   ['1f8b', "It is compressed by gzip: read it with { compression: 'gzip' }."],
   ['28b52ffd', "It is compressed by zstd: read it with { compression: 'zstd' }."],
   // With the digit that follows: a text may begin with the letters.
   ['425a683', "It is compressed by bzip2: read it with { compression: 'bzip2' }."],
   ['504b0304', 'It is a ZIP archive: unpack it first, as `unzip` does.'],
+  ['50415231', 'It is a Parquet file: readFromParquet reads it.'],
+  ['4152524f', 'It is an Arrow file: readFromArrow reads it.'],
+  ['4f626a01', 'It is an Avro file: readFromAvro reads it.'],
 ];
 
 function hintFor(bytes: Buffer, begin: Buffer): string {
   const hex = begin.toString('hex');
-  const compression = COMPRESSIONS.find(([magic]) => hex.startsWith(magic));
-  if (compression) return compression[1];
+  const other = OTHERS.find(([magic]) => hex.startsWith(magic));
+  if (other) return other[1];
   return isUtf16(bytes)
     ? 'It looks like UTF-16: convert it first, as `iconv -f UTF-16 -t UTF-8` does; readers of records take { encoding: "utf16le" }.'
     : "Read it with { encoding: 'latin1' } if it is ISO 8859-1, or convert it first.";

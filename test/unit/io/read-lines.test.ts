@@ -97,6 +97,9 @@ test('text in UTF-16 is refused as what it is, and other text that is not UTF-8 
   assert.match(await hintOf(line), /encoding: 'latin1'/);
   assert.match(await hintOf(Buffer.from('BZhagel, stra\xdfe\n', 'latin1')), /encoding: 'latin1'/);
   assert.match(await hintOf(Buffer.from('BZh91AY&SY\xff\n', 'latin1')), /compression: 'bzip2'/);
+  assert.match(await hintOf(Buffer.from('PAR1\x15\xff\n', 'latin1')), /readFromParquet/);
+  assert.match(await hintOf(Buffer.from('ARROW1\0\0\xff\n', 'latin1')), /readFromArrow/);
+  assert.match(await hintOf(Buffer.from('Obj\x01\x04\xff\n', 'latin1')), /readFromAvro/);
 });
 
 test('ranges that cover a file give each line once, in order, wherever they are cut', async () => {

@@ -629,3 +629,16 @@ test('readAllFromCsv takes columns by their names alone: files that come one by 
     [1, 2],
   ]);
 });
+
+test('a decimal comma is named where a number is wanted', async () => {
+  const schema = row({ price: float64, count: int64 });
+  for (const [line, hint] of [
+    ['2,5;1', /decimal comma/],
+    ['1.234,5;1', /decimal comma/],
+    ['1;2,0', /decimal comma/],
+    ['a,5;1', /with nulls/],
+  ] as const) {
+    const path = file('comma.csv', `price;count\n${line}\n`);
+    await assert.rejects(rowsOf(path, { schema, delimiter: ';' }), { code: 'ROW_MISMATCH', hint });
+  }
+});

@@ -352,3 +352,11 @@ test('whatever JSON holds comes out as JSON.parse has it', async () => {
     { numRuns: 60 },
   );
 });
+
+test('numbers of Python that JSON has not are named', async () => {
+  const path = file('nan.jsonl', '{"id": 1, "note": "NaN"}\n{"id": NaN, "note": null}\n');
+  await assert.rejects(recordsOf(path, { schema: item }), {
+    code: 'MALFORMED_DATA',
+    hint: /json\.dumps of Python/,
+  });
+});
