@@ -71,7 +71,7 @@ export class PipelineResult {
    *
    * @example
    * ```ts
-   * for (const { transforms, where, because } of result.stages) console.log(where, transforms, because);
+   * for (const { transforms, where, because } of result.stages) console.log(where, transforms, because ?? '');
    * ```
    */
   get stages(): readonly StagePlacement[] {

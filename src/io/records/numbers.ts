@@ -97,7 +97,7 @@ export function bigintOf(text: string): bigint {
     throw new Misfit(`${quoted(text)} is no bigint64`, wholeHint(text, 'bigint64'));
   const value = BigInt(text.replace(/^\+|\.0*$/g, ''));
   if (BigInt.asIntN(64, value) === value) return value;
-  throw new Misfit(`${quoted(text)} has more than 64 bits`, 'Declare it decimal or string.');
+  throw new Misfit(`${quoted(text)} has more than 64 bits`, 'Declare it decimal.');
 }
 
 /** Whether `Number` may take for a number what is none: nothing, '0x10', and spaces of whatever kind around one. */
