@@ -8,6 +8,9 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type * as grpc from '@grpc/grpc-js';
 import { answering, connected } from './reachable.ts';
 import { shareClient } from './shared-client.ts';
+import { GrpcStatus } from './status.ts';
+
+export { GrpcStatus };
 
 const require = createRequire(import.meta.url);
 let loaded: typeof grpc | undefined;
@@ -22,37 +25,6 @@ export function library(): typeof grpc {
     (require('@grpc/grpc-js') as typeof grpc);
   return loaded;
 }
-
-type Status = (typeof grpc)['status'];
-
-/**
- * The status codes of calls that matter here.
- * Source: https://grpc.github.io/grpc/core/md_doc_statuscodes.html
- */
-export const GrpcStatus: Pick<
-  Status,
-  | 'CANCELLED'
-  | 'UNKNOWN'
-  | 'INVALID_ARGUMENT'
-  | 'DEADLINE_EXCEEDED'
-  | 'NOT_FOUND'
-  | 'PERMISSION_DENIED'
-  | 'UNIMPLEMENTED'
-  | 'INTERNAL'
-  | 'UNAVAILABLE'
-  | 'UNAUTHENTICATED'
-> = {
-  CANCELLED: 1,
-  UNKNOWN: 2,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  PERMISSION_DENIED: 7,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  UNAUTHENTICATED: 16,
-};
 
 /** No limit on message size: bundles carry messages larger than gRPC's default of 4 MiB. */
 export const CHANNEL_OPTIONS: grpc.ChannelOptions = {

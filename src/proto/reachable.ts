@@ -2,14 +2,12 @@
 // Whether anybody is at the other end of a connection.
 
 import type * as grpc from '@grpc/grpc-js';
+import { GrpcStatus } from './status.ts';
+
+const { UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED } = GrpcStatus;
 
 /** gRPC's timers keep a program from ending until they are over, so that each of them is short. Milliseconds. */
 const SLICE_MS = 500;
-/** grpc.status.UNAVAILABLE and DEADLINE_EXCEEDED: of the answers of a call, those that are nobody's. */
-const UNAVAILABLE = 14;
-const DEADLINE_EXCEEDED = 4;
-const CANCELLED = 1;
-
 /** Resolves once the connection is up. */
 export async function connected(
   client: grpc.Client,
